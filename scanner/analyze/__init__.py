@@ -1,0 +1,1 @@
+"""Snapshot to findings. Pure: no network, clock, environment or randomness."""

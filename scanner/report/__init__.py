@@ -1,0 +1,1 @@
+"""Findings to files. Renders what the analysis decided, never decides again."""

@@ -1,0 +1,1 @@
+"""One SQLite file per run: verbatim answers as evidence, documents by hash, coverage. Never touches AWS."""
