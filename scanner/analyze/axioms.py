@@ -1,0 +1,72 @@
+"""What AWS documents about request keys that depend on each other; contexts that break it do not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from scanner.analyze.expression import (
+    TRUE,
+    Expression,
+    Literal,
+    Origin,
+    StringSet,
+    Test,
+    Variable,
+    conj,
+    disj,
+    neg,
+    present,
+    variables,
+)
+from scanner.analyze.patterns import literal, literal_ignoring_case
+
+_THROUGH_ENDPOINT = ("aws:sourcevpc", "aws:sourcevpce", "aws:vpcsourceip", "aws:sourcevpcarn")
+_CALLED_VIA = ("aws:calledvia", "aws:calledviafirst", "aws:calledvialast")
+_EC_PREFIX = "kms:encryptioncontext:"
+
+
+def axioms_for(expression: Expression) -> Expression:
+    """The documented dependencies among the request variables that the expression mentions.
+
+    aws:SourceIp is absent through a VPC endpoint (R6.N); kms:EncryptionContextKeys lists exactly the names of the
+    encryption context (R5.18, R6.E); a grant has one kind of grantee (R4.6); aws:CalledVia is set by services only (R6.V).
+    """
+    found = {v.name.lower(): v for v in variables(expression) if v.origin is Origin.REQUEST}
+    parts = [*_network(found), *_encryption_context(found), *_grantees(found), *_called_via(found)]
+    return conj(parts) if parts else TRUE
+
+
+def _network(found: Mapping[str, Variable]) -> list[Expression]:
+    address = found.get("aws:sourceip")
+    if address is None:
+        return []
+    through = [found[name] for name in _THROUGH_ENDPOINT if name in found]
+    return [disj((neg(present(address)), neg(present(v)))) for v in through]
+
+
+def _encryption_context(found: Mapping[str, Variable]) -> list[Expression]:
+    names = found.get("kms:encryptioncontextkeys")
+    if names is None:
+        return []
+    parts: list[Expression] = []
+    for lower, variable in found.items():
+        if lower.startswith(_EC_PREFIX):
+            pattern = literal_ignoring_case(tuple(lower.removeprefix(_EC_PREFIX)))
+            listed = Literal(Test(names, StringSet((pattern,))))
+            parts.append(disj((conj((present(variable), listed)), conj((neg(present(variable)), neg(listed))))))
+    return parts
+
+
+def _grantees(found: Mapping[str, Variable]) -> list[Expression]:
+    principal, service = found.get("kms:granteeprincipal"), found.get("kms:granteeserviceprincipal")
+    if principal is None or service is None:
+        return []
+    return [disj((neg(present(principal)), neg(present(service))))]
+
+
+def _called_via(found: Mapping[str, Variable]) -> list[Expression]:
+    by_service = found.get("aws:viaawsservice")
+    if by_service is None:
+        return []
+    true = Literal(Test(by_service, StringSet((literal(tuple("true")),))))
+    return [disj((neg(present(found[name])), true)) for name in _CALLED_VIA if name in found]

@@ -1,0 +1,331 @@
+"""One condition of a statement as an expression: every operator, modifier and kind of missing value (section 5)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from scanner.analyze.binding import Absent, AtLeast, Binding, Known, Open
+from scanner.analyze.cells import holds
+from scanner.analyze.context import RequestContext
+from scanner.analyze.expression import (
+    FALSE,
+    TRUE,
+    Const,
+    Expression,
+    Literal,
+    NetworkSet,
+    NumberSet,
+    Origin,
+    Predicate,
+    StringSet,
+    Test,
+    ValueType,
+    Variable,
+    conj,
+    disj,
+    neg,
+    present,
+    unknown,
+)
+from scanner.analyze.patterns import Pattern, Token, arn_pattern, glob, literal, literal_ignoring_case, text_of
+from scanner.analyze.template import Expanded, Undecidable, Unsettled, Value, Valueless, expand
+from scanner.model.conditions import find_condition_key
+from scanner.model.policy import ConditionTest, Document, Effect
+
+_NEGATED = frozenset({
+    "StringNotEquals", "StringNotEqualsIgnoreCase", "StringNotLike", "NumericNotEquals", "DateNotEquals",
+    "NotIpAddress", "ArnNotEquals", "ArnNotLike",
+})  # fmt: skip
+_POSITIVE_FORM = {
+    "StringNotEquals": "StringEquals", "StringNotEqualsIgnoreCase": "StringEqualsIgnoreCase",
+    "StringNotLike": "StringLike", "NumericNotEquals": "NumericEquals", "DateNotEquals": "DateEquals",
+    "NotIpAddress": "IpAddress", "ArnNotEquals": "ArnLike", "ArnNotLike": "ArnLike", "ArnEquals": "ArnLike",
+}  # fmt: skip
+_RELATIONS = {
+    "Equals": "==", "LessThan": "<", "LessThanEquals": "<=", "GreaterThan": ">", "GreaterThanEquals": ">=",
+}  # fmt: skip
+_EXPANDS = frozenset({"StringEquals", "StringEqualsIgnoreCase", "StringLike", "ArnLike", "Bool"})
+_PATTERNS: dict[str, Callable[[tuple[Token, ...]], Pattern]] = {
+    "StringEquals": literal,
+    "StringEqualsIgnoreCase": literal_ignoring_case,
+    "StringLike": glob,
+    "ArnLike": arn_pattern,
+    "Bool": literal_ignoring_case,
+}
+
+
+class _UnreadableValueError(ValueError):
+    """A value that its operator cannot compare."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What the values of one test are compared with: the binding, and how matches combine."""
+
+    binding: Binding
+    key: str
+    subject: str
+    written: str
+
+
+def condition_expression(
+    test: ConditionTest, document: Document, context: RequestContext, effect: Effect
+) -> Expression:
+    """When a condition holds.
+
+    A condition that AWS would have refused, or whose outcome AWS does not document, holds or not (`unknown`). The
+    effect of the statement matters only where documents conflict (R5.14).
+    """
+    binding = context.bind(test.key, document.policy.kind)
+    subject = f"{document.policy.sha256[:12]} {test.span.line_from}:{test.span.col_from}"
+    if test.operator == "Null":
+        return _null(test, binding, subject)
+    negated = test.operator in _NEGATED
+    base = _POSITIVE_FORM.get(test.operator, test.operator)
+    row = find_condition_key(test.key)
+    target = _Target(binding, test.key, subject, test.written_operator)
+    try:
+        values = _values(test, base, document, context)
+        match_any = partial(_matches_any, base=base, values=values, target=target)
+        if test.qualifier:
+            return _qualified(test, binding, negated, match_any, subject, effect)
+        several = row is not None and row.multivalued
+        several = several or (isinstance(binding, Known | AtLeast) and len(binding.values) > 1)
+        if several:
+            return _without_set_operator(test, binding, negated, subject)
+        return _plain(test, binding, negated, match_any)
+    except _UnreadableValueError:
+        return unknown("malformed", "R10.12", subject=subject)
+
+
+def _null(test: ConditionTest, binding: Binding, subject: str) -> Expression:
+    is_present = _presence(binding)
+    outcomes: list[Expression] = []
+    for value in test.values:
+        if value.lower() not in {"true", "false"}:
+            outcomes.append(unknown("malformed", "R5.13", subject=subject))
+        else:
+            outcomes.append(neg(is_present) if value.lower() == "true" else is_present)
+    return disj(outcomes)
+
+
+def _presence(binding: Binding) -> Expression:
+    match binding:
+        case Known() | AtLeast():
+            return TRUE
+        case Absent():
+            return FALSE
+        case Open(variable):
+            return present(variable)
+
+
+def _values(test: ConditionTest, base: str, document: Document, context: RequestContext) -> tuple[Value, ...]:
+    variables = document.expands_variables and base in _EXPANDS
+    return tuple(expand(v, context, document.policy.kind, variables=variables) for v in test.values)
+
+
+def _plain(
+    test: ConditionTest, binding: Binding, negated: bool, match_any: Callable[..., Expression]
+) -> Expression:
+    """A test without set operator (R5.11, R5.12): a missing value fails positive and satisfies negated tests."""
+    if isinstance(binding, Absent):
+        return TRUE if negated or test.if_exists else FALSE
+    matched = match_any(inverted=False)
+    if negated:
+        return neg(matched)
+    return disj((neg(_presence(binding)), matched)) if test.if_exists else matched
+
+
+def _without_set_operator(test: ConditionTest, binding: Binding, negated: bool, subject: str) -> Expression:
+    """A key with many values needs a set operator; without one only a missing value has a known outcome (R5.16)."""
+    missing = TRUE if negated or test.if_exists else FALSE
+    if isinstance(binding, Absent):
+        return missing
+    is_present = _presence(binding)
+    open_outcome = unknown("set_operator_missing", "R5.16", subject=subject)
+    return disj((conj((is_present, open_outcome)), conj((neg(is_present), missing))))
+
+
+def _qualified(
+    test: ConditionTest,
+    binding: Binding,
+    negated: bool,
+    match_any: Callable[..., Expression],
+    subject: str,
+    effect: Effect,
+) -> Expression:
+    """ForAnyValue and ForAllValues (R5.14, R5.15, R5.17)."""
+    for_any = test.qualifier == "ForAnyValue"
+    is_present = _presence(binding)
+    if for_any:
+        missing: Expression = TRUE if test.if_exists else FALSE
+        when_present = FALSE if is_present == FALSE else match_any(inverted=negated)
+    else:
+        in_conflict = negated and not test.if_exists and effect is not Effect.ALLOW
+        missing = unknown("undocumented", "R5.14", subject=subject) if in_conflict else TRUE
+        when_present = TRUE if is_present == FALSE else neg(match_any(inverted=not negated))
+    return disj((conj((is_present, when_present)), conj((neg(is_present), missing))))
+
+
+def _matches_any(*, base: str, values: tuple[Value, ...], target: _Target, inverted: bool) -> Expression:
+    """Some value of the request is inside the written set; with `inverted`, some value is outside of it."""
+    settled = tuple(v for v in values if isinstance(v, Expanded))
+    open_values = tuple(v for v in values if not isinstance(v, Expanded | Valueless))
+    predicate = _predicate(base, settled)
+    match target.binding:
+        case Known(found):
+            return disj(_one_value(value, base, predicate, open_values, target, inverted) for value in found)
+        case AtLeast(found):
+            sure = disj(_one_value(value, base, predicate, open_values, target, inverted) for value in found)
+            return disj((sure, unknown("undocumented", "R6.S", subject=target.subject)))
+        case Absent():
+            return FALSE
+        case Open(variable):
+            if open_values or not _comparable(variable, predicate):
+                return _opaque((variable, *_variables_of(open_values)), target)
+            return Literal(Test(variable, predicate, inverted, target.written))
+
+
+def _one_value(
+    value: str,
+    base: str,
+    predicate: Predicate,
+    open_values: Iterable[Value],
+    target: _Target,
+    inverted: bool,
+) -> Expression:
+    inside = disj((Const(holds(predicate, _comparable_text(value, base))), *(_matches_open(value, base, v, target) for v in open_values)))
+    return neg(inside) if inverted else inside
+
+
+def _matches_open(value: str, base: str, written: Value, target: _Target) -> Expression:
+    """A known value against a written one with an open variable: then the variable must be what is left over."""
+    if isinstance(written, Undecidable):
+        return _opaque(written.variables, target)
+    assert isinstance(written, Unsettled)
+    around = (*written.before, *written.after)
+    if any(isinstance(t, int) for t in around) or base in {"ArnLike", "Bool"} or written.variable.multivalued:
+        return _opaque((written.variable,), target)
+    before, after = text_of(written.before), text_of(written.after)
+    fold = str.lower if base == "StringEqualsIgnoreCase" else str
+    alternatives: list[Expression] = []
+    fits = len(value) >= len(before) + len(after)
+    if fits and fold(value).startswith(fold(before)) and fold(value).endswith(fold(after)):
+        middle = tuple(value[len(before) : len(value) - len(after)])
+        pattern = literal_ignoring_case(middle) if base == "StringEqualsIgnoreCase" else literal(middle)
+        if written.variable.type is ValueType.STRING:
+            alternatives.append(Literal(Test(written.variable, StringSet((pattern,)))))
+        else:
+            return _opaque((written.variable,), target)
+    if written.default is not None and fold(value) == fold(before + written.default + after):
+        alternatives.append(neg(present(written.variable)))
+    return disj(alternatives)
+
+
+def _variables_of(values: Iterable[Value]) -> list[Variable]:
+    found: list[Variable] = []
+    for value in values:
+        if isinstance(value, Unsettled):
+            found.append(value.variable)
+        elif isinstance(value, Undecidable):
+            found.extend(value.variables)
+    return found
+
+
+def _opaque(variables: Iterable[Variable], target: _Target) -> Expression:
+    """A comparison of open values with each other, or of types that do not fit: one fact of its own.
+
+    Where every value is the request's, the request decides; a missing value never matches (R5.32).
+    """
+    involved = tuple(variables)
+    if all(v.origin is Origin.REQUEST for v in involved):
+        names = " and ".join(dict.fromkeys(v.name for v in involved))
+        variable = Variable(f"{names} fit ({target.subject})", Origin.REQUEST, ValueType.FLAG)
+        return conj((*(present(v) for v in involved if v.type is not ValueType.FLAG), Literal(Test(variable))))
+    data = next(v for v in involved if v.origin is Origin.DATA)
+    return unknown(data.reason, data.ref, subject=target.subject)
+
+
+def _comparable(variable: Variable, predicate: Predicate) -> bool:
+    """Whether values of the variable can be compared in this way; otherwise the outcome is not documented."""
+    if variable.type in {ValueType.STRING, ValueType.BOOL} or variable.domain:
+        return isinstance(predicate, StringSet)
+    if variable.type is ValueType.NUMBER:
+        return isinstance(predicate, NumberSet) or (
+            isinstance(predicate, StringSet) and all(p.is_literal for p in predicate.patterns)
+        )
+    if variable.type is ValueType.DATE:
+        return isinstance(predicate, NumberSet)
+    return isinstance(predicate, NetworkSet)
+
+
+# -- values -----------------------------------------------------------------------------------------------------------
+
+
+def _predicate(base: str, values: tuple[Expanded, ...]) -> Predicate:
+    """The set that the written values describe."""
+    if base in _PATTERNS:
+        return StringSet(tuple(dict.fromkeys(_PATTERNS[base](v.tokens) for v in values)))
+    texts = tuple(text_of(v.tokens) for v in values)
+    if base == "IpAddress":
+        return NetworkSet(tuple(_network(text) for text in texts))
+    if base.startswith("Numeric"):
+        return NumberSet(_RELATIONS[base.removeprefix("Numeric")], tuple(_number(t) for t in texts), texts)
+    if base.startswith("Date"):
+        return NumberSet(_RELATIONS[base.removeprefix("Date")], tuple(epoch_seconds(t) for t in texts), texts)
+    return StringSet(tuple(literal(tuple(_canonical_base64(text))) for text in texts))
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text, strict=False)
+    except ValueError as error:
+        raise _UnreadableValueError from error
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise _UnreadableValueError from error
+
+
+def epoch_seconds(text: str) -> float:
+    """Seconds since 1970 of a date as policies write it: ISO 8601 or a number (R5.26).
+
+    Raises:
+        ValueError: the text is neither.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise _UnreadableValueError from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _canonical_base64(text: str) -> str:
+    """The same bytes in the one canonical spelling, so that text can be compared (R5.27)."""
+    try:
+        return base64.b64encode(base64.b64decode(text, validate=True)).decode()
+    except (binascii.Error, ValueError) as error:
+        raise _UnreadableValueError from error
+
+
+def _comparable_text(value: str, base: str) -> str:
+    """The value of the request in the form that the operator compares; unchanged where it has another type."""
+    try:
+        if base.startswith("Date"):
+            return str(epoch_seconds(value))
+        return _canonical_base64(value) if base == "BinaryEquals" else value
+    except _UnreadableValueError:
+        return value

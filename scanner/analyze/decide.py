@@ -1,0 +1,349 @@
+"""The verdict for one request: the layers combined as R3.7 says, decided exactly, with a trace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scanner.analyze.axioms import axioms_for
+from scanner.analyze.caller import account_of
+from scanner.analyze.context import RequestContext
+from scanner.analyze.expression import FALSE, TRUE, Expression, Origin, conj, disj, neg, unknown, variables
+from scanner.analyze.gates import gates_of
+from scanner.analyze.grants import GrantMatch, RetireMatch, anyone_of, grant_matches, retire_matches
+from scanner.analyze.layers import (
+    LayerResult,
+    boundary_layer,
+    combined_deny,
+    identity_layer,
+    key_policy_layer,
+    ram_layer,
+    rcp_layer,
+    scp_layer,
+    session_layer,
+)
+from scanner.analyze.match import MatchKind
+from scanner.analyze.request import Request
+from scanner.analyze.residual import Outcome, TooComplexError, alternatives, decide_expression, shorten, surely
+from scanner.analyze.statement import either
+from scanner.analyze.wording import as_json, in_words
+from scanner.data.opt_in import is_opt_in_region
+from scanner.model.actions import is_usable_with, state_blocks
+from scanner.model.decision import Decision, Layer, Verdict
+from scanner.model.key import KeyFacts
+from scanner.model.policy import Effect
+from scanner.model.principal import PrincipalKind
+from scanner.model.world import World
+
+MECHANISMS = ("key_policy", "grant", "ram")
+"""Sources of access from outside; a finding is about one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The pieces a verdict is made of, for those who need more than the verdict.
+
+    `core` is what allows, `ceiling` what the caller's organization lets through, `deny` every explicit Deny.
+    """
+
+    core: Expression
+    ceiling: Expression
+    deny: Expression
+    layers: tuple[LayerResult, ...]
+    grants: tuple[GrantMatch, ...] = ()
+    retiring: tuple[RetireMatch, ...] = ()
+    key_side: Expression = TRUE
+    caller_side: Expression = TRUE
+
+    @property
+    def result(self) -> Expression:
+        """When the request is let through."""
+        return conj((self.core, self.ceiling, neg(self.deny)))
+
+
+def decide(world: World, request: Request, *, mechanisms: tuple[str, ...] = MECHANISMS, trace: bool = True) -> Decision:
+    """Decide a KMS request (R3.7).
+
+    Args:
+        mechanisms: Allow sources that count; every Deny, guardrail and state counts in any case (`design.md` section 5).
+        trace: whether the gates are wanted.
+
+    Returns:
+        The decision; `unknown` with reason `too_complex` where a bound is hit.
+    """
+    refusal = _refused_at_once(request)
+    if refusal is not None:
+        return Decision(Verdict.DENIED, refusal[0], rules=(refusal[1],))
+    evaluation = evaluate(world, request, mechanisms=mechanisms)
+    return conclude(world, request, evaluation, trace=trace)
+
+
+def _refused_at_once(request: Request) -> tuple[str, str] | None:
+    """Reasons that need no policy: partition, operations without effect, key usage, addressing (R3.7)."""
+    caller, action, key = request.caller, request.action, request.key
+    if key is not None and not caller.is_service and caller.partition != key.partition:
+        return "partition", "R9.21"
+    if action is None or key is None:
+        return None
+    foreign = _is_foreign(request)
+    if foreign and action.cross_account is False:
+        return "not_cross_account", "R1.3"
+    if foreign and key.manager == "AWS":
+        return "aws_managed_key", "R9.5"
+    if is_usable_with(action, key.usage, key.spec) is False:
+        return "key_usage", "R1.9"
+    if request.alias and not action.takes_alias:
+        return "addressing", "R1.4"
+    return None
+
+
+def _is_foreign(request: Request) -> bool:
+    """Whether caller and key sit in different accounts; services have no account."""
+    return request.key is not None and not request.caller.is_service and (
+        request.caller.account_id != request.key.account_id
+    )  # fmt: skip
+
+
+def evaluate(world: World, request: Request, *, mechanisms: tuple[str, ...] = MECHANISMS) -> Evaluation:
+    """Combine the layers of a request on a key, on an alias, or of the account (R1.6, R1.7, R3.7)."""
+    context = RequestContext(world, request)
+    if request.key is None:
+        return _without_key(context)
+    key = request.key
+    identity, boundary, session = identity_layer(context), boundary_layer(context), session_layer(context)
+    scp = scp_layer(context)
+    name = request.action.name if request.action else ""
+    rcp = rcp_layer(context, key.account_id, exempt=key.manager == "AWS" or name == "RetireGrant")
+    policy, ram = key_policy_layer(context), ram_layer(context)
+    retires = name == "RetireGrant"
+    grants, retiring = _grants_of(context, key)
+    layers = (identity, boundary, session, scp, rcp, policy, ram)
+    denying = tuple(layer for layer in layers if not (retires and layer in (policy, ram)))
+    cap = conj((boundary.allow, session.allow))
+    sides = _Sides(context, identity.allow, cap, policy, ram)
+    if retires:
+        core = _retire_core(retiring, sides) if "grant" in mechanisms else FALSE
+        key_side = disj(m.applies for m in retiring)
+    else:
+        core, key_side = _core(sides, grants, mechanisms)
+    if key.grants is None and "grant" in mechanisms and name and request.action and request.action.grantable:
+        core = disj((core, unknown("grants_not_read", key.gaps.get("grants", ""), subject=key.arn)))
+        key_side = disj((key_side, unknown("grants_not_read", key.gaps.get("grants", ""), subject=key.arn)))
+    if request.action is None:
+        core = conj((core, unknown("unknown_action", "R1.11", subject=request.iam_action)))
+    elif is_usable_with(request.action, key.usage, key.spec) is None:
+        core = conj((core, unknown("key_not_described", key.gaps.get("describe", "R1.9"), subject=key.arn)))
+    caller_side = TRUE if request.caller.is_service else conj((identity.allow, cap))
+    return Evaluation(core, scp.allow, combined_deny(denying), layers, grants, retiring, key_side, caller_side)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    context: RequestContext
+    identity: Expression
+    cap: Expression
+    policy: LayerResult
+    ram: LayerResult
+
+    def allowed(self, mechanisms: tuple[str, ...], *kinds: MatchKind) -> Expression:
+        """What the key's policies allow through the given forms of principal (all, if none is given)."""
+        parts: list[Expression] = []
+        for layer, mechanism in ((self.policy, "key_policy"), (self.ram, "ram")):
+            if mechanism in mechanisms:
+                unread = layer.applicable and not layer.matches and layer.allow not in (TRUE, FALSE)
+                parts.append(layer.allow if unread else either(layer.matches, Effect.ALLOW, *kinds))
+        return disj(parts)
+
+
+def _core(
+    sides: _Sides, grants: tuple[GrantMatch, ...], mechanisms: tuple[str, ...]
+) -> tuple[Expression, Expression]:
+    """What allows a request on a key, and the key side of it alone (R3.7)."""
+    request = sides.context.request
+    direct, account = anyone_of(grants, by_account=False), anyone_of(grants, by_account=True)
+    if "grant" not in mechanisms:
+        direct = account = FALSE
+    capped = disj((sides.cap, _undocumented_cap(request)))
+    identity_capped = conj((sides.identity, sides.cap))
+    account_capped = identity_capped if request.caller.is_root_user else disj(
+        (identity_capped, unknown("undocumented", "R4.13", subject=request.caller.text))
+    )  # fmt: skip
+    by_grant = disj((conj((direct, capped)), conj((account, account_capped))))
+    key_side = disj((sides.allowed(mechanisms), direct, account))
+    if request.caller.is_service:
+        return disj((sides.allowed(mechanisms, MatchKind.SERVICE, MatchKind.STAR), direct)), key_side
+    if _is_foreign(request):
+        return disj((conj((sides.allowed(mechanisms), identity_capped)), by_grant)), key_side
+    named = sides.allowed(mechanisms, MatchKind.STAR, MatchKind.USER, MatchKind.SESSION)
+    by_role = conj((sides.allowed(mechanisms, MatchKind.ROLE), sides.cap))
+    by_account = conj((sides.allowed(mechanisms, MatchKind.ACCOUNT), identity_capped))
+    return disj((named, by_role, by_account, by_grant)), key_side
+
+
+def _undocumented_cap(request: Request) -> Expression:
+    """Whether a boundary or session policy limits a grant by its silence is not documented (R4.16)."""
+    return unknown("undocumented", "R4.16", subject=request.caller.text)
+
+
+def _grants_of(context: RequestContext, key: KeyFacts) -> tuple[tuple[GrantMatch, ...], tuple[RetireMatch, ...]]:
+    action = context.request.action
+    if key.grants is None or action is None:
+        return (), ()
+    if action.name == "RetireGrant":
+        return (), retire_matches(key.grants, context, key.account_id)
+    return grant_matches(key.grants, context), ()
+
+
+def _retire_core(retiring: tuple[RetireMatch, ...], sides: _Sides) -> Expression:
+    """The grant decides who may retire it; an account needs IAM to delegate the right (R4.22)."""
+    request = sides.context.request
+    capped = disj((sides.cap, _undocumented_cap(request)))
+    identity_capped = conj((sides.identity, sides.cap))
+    return disj(conj((m.applies, identity_capped if m.needs_iam else capped)) for m in retiring)
+
+
+def _without_key(context: RequestContext) -> Evaluation:
+    """Account-level actions and the alias half of alias actions: IAM of the caller's own account only (R1.6, R1.7)."""
+    identity, boundary, session = identity_layer(context), boundary_layer(context), session_layer(context)
+    scp = scp_layer(context)
+    layers = (identity, boundary, session, scp)
+    own = context.request.caller
+    core: Expression = FALSE if own.is_service else conj((identity.allow, boundary.allow, session.allow))
+    owner = context.request.resource.split(":")[4] if context.request.resource.count(":") >= 5 else own.account_id
+    if owner != own.account_id:
+        core = FALSE
+    if context.request.action is None:
+        core = conj((core, unknown("unknown_action", "R1.11", subject=context.request.iam_action)))
+    return Evaluation(core, scp.allow, combined_deny(layers), layers, key_side=TRUE, caller_side=core)
+
+
+# -- from expressions to a verdict ------------------------------------------------------------------------------------
+
+
+def conclude(world: World, request: Request, evaluation: Evaluation, *, trace: bool = True) -> Decision:
+    """Turn an evaluation into a verdict in the order of `design.md` section 5."""
+    region = _region_expression(world, request)
+    result = conj((evaluation.result, region if region not in (TRUE, FALSE) else TRUE))
+    blocked = _blocked_by_state(request)
+    if blocked is None:
+        gap = request.key.gaps.get("describe", "") if request.key else ""
+        result = conj((result, unknown("key_not_described", gap or "R9.1", subject="key state")))
+    gates = gates_of(request, evaluation) if trace else ()
+    try:
+        return _conclude(request, evaluation, result, asleep=_asleep(region, blocked), gates=gates)
+    except TooComplexError:
+        return Decision(Verdict.UNKNOWN, "too_complex", gates=gates, unknowns=("too_complex",), rules=("R5.60",))
+
+
+def _asleep(region: Expression, blocked: bool | None) -> str:
+    if blocked:
+        return "key_state"
+    return "region_opt_in" if region == FALSE else ""
+
+
+def _conclude(request: Request, evaluation: Evaluation, result: Expression, *, asleep: str, gates) -> Decision:  # type: ignore[no-untyped-def]
+    axioms = axioms_for(result)
+    outcome = decide_expression(result, axioms)
+    if not outcome.can_be_true:
+        return Decision(Verdict.DENIED, denial_reason(request, evaluation), gates=gates)
+    if not outcome.can_be_false:
+        verdict, reason = Verdict.ALLOWED, allow_reason(evaluation)
+        return Decision(Verdict.LATENT if asleep else verdict, asleep or reason, gates=gates)
+    if outcome.mixed:
+        return _unknown(result, axioms, outcome, gates)
+    condition = shorten(surely(result), axioms)
+    ways = alternatives(condition, axioms)
+    return Decision(
+        Verdict.LATENT if asleep else Verdict.CONDITIONAL,
+        asleep or "residual_condition",
+        condition=in_words(condition),
+        residual=as_json(condition),
+        caller_chosen=not ways or any(all(x.test.variable.caller_chosen for x in way) for way in ways),
+        conditional_access=True,
+        gates=gates,
+    )
+
+
+def _unknown(result: Expression, axioms: Expression, outcome: Outcome, gates) -> Decision:  # type: ignore[no-untyped-def]
+    """Uncollected data or undocumented behaviour decides in some context; what is sure anyway is the residual."""
+    data = [v for v in variables(result) if v.origin is Origin.DATA]
+    condition = shorten(surely(result), axioms) if outcome.sure else FALSE
+    ways = alternatives(condition, axioms)
+    return Decision(
+        Verdict.UNKNOWN,
+        data[0].reason,
+        condition=in_words(condition) if outcome.sure else "",
+        residual=as_json(condition) if outcome.sure else None,
+        caller_chosen=outcome.sure and any(all(x.test.variable.caller_chosen for x in way) for way in ways),
+        conditional_access=outcome.sure,
+        gates=gates,
+        unknowns=tuple(dict.fromkeys(v.reason for v in data)),
+        rules=tuple(dict.fromkeys(v.ref for v in data if v.ref)),
+    )
+
+
+def _region_expression(world: World, request: Request) -> Expression:
+    """Whether the caller's account has the key's Region enabled (R9.20); services are not subject to it."""
+    key, caller = request.key, request.caller
+    if key is None or not _is_foreign(request):
+        return TRUE
+    opt_in = is_opt_in_region(key.region, account_of(world, key.account_id).default_regions)
+    if opt_in is False:
+        return TRUE
+    account = account_of(world, caller.account_id)
+    subject = f"{caller.account_id} {key.region}"
+    if caller.kind in {PrincipalKind.ANY, PrincipalKind.ACCOUNT} or not account.collected:
+        return unknown("region_not_read", "R9.20", subject=subject)
+    if account.opted_in_regions is None:
+        return unknown("region_not_read", account.gap or "R9.20", subject=subject)
+    if key.region in account.opted_in_regions:
+        return TRUE
+    return FALSE if opt_in else unknown("region_not_read", "R9.20", subject=subject)
+
+
+def _blocked_by_state(request: Request) -> bool | None:
+    if request.key is None or request.action is None:
+        return False
+    return state_blocks(request.action, request.key.state)
+
+
+_EXPLICIT = {
+    Layer.IAM: "explicit_deny_iam", Layer.BOUNDARY: "explicit_deny_boundary", Layer.SESSION: "explicit_deny_session",
+    Layer.SCP: "scp_deny", Layer.RCP: "rcp_deny", Layer.KEY_POLICY: "explicit_deny_key_policy",
+    Layer.RAM: "explicit_deny_key_policy", Layer.TRUST: "explicit_deny_trust",
+}  # fmt: skip
+
+
+def denial_reason(request: Request, evaluation: Evaluation) -> str:
+    """Why a request is surely refused: the first gate that refuses on its own, else that the conditions contradict."""
+    if not _possible(evaluation.key_side):
+        return "no_grant_role" if request.iam_action == "kms:RetireGrant" else "no_key_side"
+    for layer in evaluation.layers:
+        if not _possible(neg(layer.deny)):
+            return _EXPLICIT[layer.layer]
+    if not _possible(evaluation.ceiling):
+        return "scp_deny"
+    if not _possible(evaluation.core):
+        for layer in evaluation.layers:
+            if layer.layer in {Layer.BOUNDARY, Layer.SESSION} and not _possible(layer.allow):
+                identity = next(x for x in evaluation.layers if x.layer is Layer.IAM)
+                if _possible(identity.allow):
+                    return layer.layer.value
+        return "no_identity_policy" if not _possible(evaluation.caller_side) else "unsatisfiable_condition"
+    if not _possible(conj((evaluation.core, neg(evaluation.deny)))):
+        for layer in evaluation.layers:
+            if not _possible(conj((evaluation.core, neg(layer.deny)))):
+                return _EXPLICIT[layer.layer]
+    return "unsatisfiable_condition"
+
+
+def _possible(expression: Expression) -> bool:
+    return decide_expression(expression, axioms_for(expression)).can_be_true
+
+
+def allow_reason(evaluation: Evaluation) -> str:
+    """What carries an access that nothing can refuse."""
+    if any(m.applies == TRUE for m in evaluation.grants) or evaluation.retiring:
+        policies = [x for x in evaluation.layers if x.layer in {Layer.KEY_POLICY, Layer.RAM}]
+        if all(x.allow == FALSE for x in policies) or evaluation.caller_side == FALSE:
+            return "grant_held"
+    return "both_sides_allow"

@@ -1,0 +1,197 @@
+"""Boolean expressions over what a request will carry and what nobody collected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+
+from scanner.analyze.patterns import Pattern
+
+
+class Origin(StrEnum):
+    """Why a value is open: the request decides it, or it exists and was not collected or is not documented."""
+
+    REQUEST = "request"
+    DATA = "data"
+
+
+class ValueType(StrEnum):
+    """How values of a condition key are compared."""
+
+    STRING = "string"
+    BOOL = "bool"
+    NUMBER = "number"
+    DATE = "date"
+    IP = "ip"
+    FLAG = "flag"
+    """No value at all: something that either holds or does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A condition key, or another open fact, whose value is not known.
+
+    `domain` lists the only possible values; `excluded` are values it surely has not; `required` is a pattern that every
+    value matches. `reason` is the reason code of a data variable, `ref` its ledger row or rule number.
+    """
+
+    name: str
+    origin: Origin
+    type: ValueType = ValueType.STRING
+    multivalued: bool = False
+    may_be_absent: bool = True
+    domain: tuple[str, ...] = ()
+    excluded: tuple[Pattern, ...] = ()
+    required: Pattern | None = None
+    reason: str = ""
+    ref: str = ""
+    caller_chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StringSet:
+    """Values that match any of the patterns."""
+
+    patterns: tuple[Pattern, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NumberSet:
+    """Values in relation `operator` (`==`, `<`, `<=`, `>`, `>=`) to any of the numbers; dates are epoch seconds."""
+
+    operator: str
+    numbers: tuple[float, ...]
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSet:
+    """Addresses inside any of the networks."""
+
+    networks: tuple[IPv4Network | IPv6Network, ...]
+
+
+Predicate = StringSet | NumberSet | NetworkSet
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A question about one variable.
+
+    Without predicate: is the value present. With one: is there a value inside the set, or, `inverted`, a value outside
+    it. For a single value that is present the two are each other's negation; for many values both can hold.
+    """
+
+    variable: Variable
+    predicate: Predicate | None = None
+    inverted: bool = False
+    written: str = field(default="", compare=False)
+    """The operator as the policy wrote it, for people only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    """True or false."""
+
+    value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A test or its negation."""
+
+    test: Test
+    positive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """All parts hold; at least two parts, none of them And or Const."""
+
+    parts: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """Some part holds; at least two parts, none of them Or or Const."""
+
+    parts: tuple[Expression, ...]
+
+
+Expression = Const | Literal | And | Or
+TRUE = Const(True)
+FALSE = Const(False)
+
+
+def conj(parts: Iterable[Expression]) -> Expression:
+    """All of the parts, flattened and without repeats; false as soon as a part and its negation meet."""
+    return _join(parts, And, FALSE, TRUE)
+
+
+def disj(parts: Iterable[Expression]) -> Expression:
+    """Some of the parts, flattened and without repeats; true as soon as a part and its negation meet."""
+    return _join(parts, Or, TRUE, FALSE)
+
+
+def _join(parts: Iterable[Expression], kind: type[And] | type[Or], zero: Const, one: Const) -> Expression:
+    kept: dict[Expression, None] = {}
+    for part in parts:
+        for piece in part.parts if isinstance(part, kind) else (part,):
+            if piece == zero:
+                return zero
+            if piece == one:
+                continue
+            if isinstance(piece, Literal) and Literal(piece.test, not piece.positive) in kept:
+                return zero
+            kept[piece] = None
+    if not kept:
+        return one
+    if len(kept) == 1:
+        return next(iter(kept))
+    other = Or if kind is And else And
+    pieces = [p for p in kept if not (isinstance(p, other) and any(q in kept for q in p.parts))]
+    return pieces[0] if len(pieces) == 1 else kind(tuple(pieces))
+
+
+def neg(expression: Expression) -> Expression:
+    """The negation, pushed down to the tests."""
+    match expression:
+        case Const(value):
+            return FALSE if value else TRUE
+        case Literal(test, positive):
+            return Literal(test, not positive)
+        case And(parts):
+            return disj(neg(p) for p in parts)
+        case Or(parts):
+            return conj(neg(p) for p in parts)
+
+
+def literals(expression: Expression) -> Iterator[Literal]:
+    """Every literal, in order, repeats included."""
+    match expression:
+        case Literal():
+            yield expression
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from literals(part)
+        case Const():
+            return
+
+
+def variables(expression: Expression) -> tuple[Variable, ...]:
+    """The variables an expression mentions, each once, in order of appearance."""
+    return tuple(dict.fromkeys(literal.test.variable for literal in literals(expression)))
+
+
+def unknown(reason: str, ref: str = "", *, subject: str = "") -> Expression:
+    """An open fact about data or behaviour: it may hold or not. Equal arguments are the same fact."""
+    name = f"{reason} {subject or ref}".strip()
+    variable = Variable(name, Origin.DATA, ValueType.FLAG, reason=reason, ref=ref)
+    return Literal(Test(variable))
+
+
+def present(variable: Variable) -> Expression:
+    """The variable has a value."""
+    return Literal(Test(variable)) if variable.may_be_absent or variable.type is ValueType.FLAG else TRUE

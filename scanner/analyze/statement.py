@@ -1,0 +1,111 @@
+"""When one statement applies to a request, and as what kind of match."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scanner.analyze.condition import condition_expression
+from scanner.analyze.context import RequestContext
+from scanner.analyze.expression import FALSE, TRUE, Expression, conj, disj, neg, unknown
+from scanner.analyze.match import (
+    MatchKind,
+    action_matches,
+    match_principals,
+    names_principals,
+    resource_expression,
+    spared_by_not_principal,
+)
+from scanner.model.policy import Document, DocumentKind, Effect, Span, Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A statement that may apply: when (`applies`), to what effect, and through which form of principal."""
+
+    document: Document
+    statement: Statement
+    effect: Effect
+    kind: MatchKind
+    applies: Expression
+
+
+_NEEDS_RESOURCE = frozenset({
+    DocumentKind.IDENTITY, DocumentKind.BOUNDARY, DocumentKind.SESSION, DocumentKind.SCP, DocumentKind.RCP,
+})  # fmt: skip
+
+
+def statement_matches(document: Document, statement: Statement, context: RequestContext) -> tuple[Match, ...]:
+    """Every way a statement may apply to the request; empty where it surely does not.
+
+    A damaged statement may do whatever its readable parts allow: its matches are open facts (R10.12).
+    """
+    conditions = _body_expression(document, statement, context)
+    if conditions == FALSE:
+        return ()
+    if statement.damage:
+        subject = f"{document.policy.source} {document.policy.name} statement {statement.index}"
+        conditions = conj((conditions, unknown("malformed", "R10.12", subject=subject)))
+    effects = (Effect.ALLOW, Effect.DENY) if statement.effect is Effect.DAMAGED else (statement.effect,)
+    found: list[Match] = []
+    for effect in effects:
+        for kind, expression in _principal_ways(document, statement, context, effect):
+            applies = conj((expression, conditions))
+            if applies != FALSE:
+                found.append(Match(document, statement, effect, kind, applies))
+    return tuple(found)
+
+
+def _principal_ways(
+    document: Document, statement: Statement, context: RequestContext, effect: Effect
+) -> tuple[tuple[MatchKind, Expression], ...]:
+    caller = context.request.caller
+    if not names_principals(document.policy.kind):
+        return ((MatchKind.STAR, TRUE),)
+    if statement.damage and not statement.principals and not statement.not_principals:
+        return ((MatchKind.STAR, TRUE),)
+    if effect is Effect.DENY and statement.not_principals is not None:
+        return ((MatchKind.STAR, neg(spared_by_not_principal(statement.not_principals, caller))),)
+    return match_principals(statement, caller)
+
+
+def _body_expression(document: Document, statement: Statement, context: RequestContext) -> Expression:
+    """Action, resource and conditions of the statement."""
+    action = action_matches(statement, context.request.iam_action)
+    resource = resource_expression(statement, document, context, context.request.resource)
+    if action is None and statement.damage:
+        action = True
+    if resource is None:
+        inert = document.policy.kind in {DocumentKind.KEY_POLICY, DocumentKind.RAM_POLICY} and not statement.damage
+        resource = FALSE if inert else TRUE
+    if not action or resource == FALSE:
+        return FALSE
+    tests: list[Expression] = [resource]
+    for test in statement.conditions:
+        expression = condition_expression(test, document, context, statement.effect)
+        if expression == FALSE:
+            return FALSE
+        tests.append(expression)
+    return conj(tests)
+
+
+def document_matches(document: Document, context: RequestContext) -> tuple[Match, ...]:
+    """Every way the statements of a document may apply; a document that is no policy may allow and deny anything."""
+    found = [m for s in document.statements for m in statement_matches(document, s, context)]
+    if document.problems:
+        subject = f"{document.policy.source} {document.policy.name}"
+        broken = _broken_statement(document)
+        for effect in (Effect.ALLOW, Effect.DENY):
+            applies = unknown("malformed", "R10.12", subject=f"{subject} {effect.value}")
+            found.append(Match(document, broken, effect, MatchKind.STAR, applies))
+    return tuple(found)
+
+
+def _broken_statement(document: Document) -> Statement:
+    return Statement(
+        -1, "", Effect.DAMAGED, None, None, None, None, None, None, (), Span(1, 1, 1, 1), document.problems
+    )
+
+
+def either(matches: tuple[Match, ...], effect: Effect, *kinds: MatchKind) -> Expression:
+    """When some match with this effect (and one of the kinds, if any are given) applies."""
+    return disj(m.applies for m in matches if m.effect is effect and (not kinds or m.kind in kinds))

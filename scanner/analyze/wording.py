@@ -1,0 +1,127 @@
+"""Conditions in short plain English and as JSON values."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from scanner.analyze.expression import (
+    And,
+    Const,
+    Expression,
+    Literal,
+    NetworkSet,
+    NumberSet,
+    Or,
+    Predicate,
+    StringSet,
+    ValueType,
+)
+from scanner.analyze.patterns import Pattern
+
+MAX_VALUES = 6
+"""Longer lists of values are cut in the English text, and say so; the JSON form has all of them."""
+
+
+def in_words(expression: Expression) -> str:
+    """The expression as one readable condition; empty for true, `never` for false."""
+    match expression:
+        case Const(value):
+            return "" if value else "never"
+        case Literal():
+            return _literal_in_words(expression)
+        case And(parts):
+            return " and ".join(f"({in_words(p)})" if isinstance(p, Or) else in_words(p) for p in parts)
+        case Or(parts):
+            return " or ".join(f"({in_words(p)})" if isinstance(p, And) else in_words(p) for p in parts)
+
+
+def _literal_in_words(literal: Literal) -> str:
+    test, positive = literal.test, literal.positive
+    name = test.variable.name
+    if test.predicate is None:
+        if test.variable.type is ValueType.FLAG:
+            return name if positive else f"not ({name})"
+        return f"{name} is present" if positive else f"{name} is absent"
+    many, inverted = test.variable.multivalued, test.inverted
+    if not many and inverted:
+        # "present and outside" and its negation
+        outside = _relation(test.predicate, inside=False)
+        return f"{name} {outside}" if positive else f"{name} is absent or {_relation(test.predicate, inside=True)}"
+    if not many:
+        if positive:
+            return f"{name} {_relation(test.predicate, inside=True)}"
+        absent = " or absent" if test.variable.may_be_absent else ""
+        return f"{name} {_relation(test.predicate, inside=False)}{absent}"
+    if positive:
+        return f"some value of {name} {_relation(test.predicate, inside=not inverted)}"
+    return f"every value of {name} {_relation(test.predicate, inside=inverted)}"
+
+
+def _relation(predicate: Predicate, *, inside: bool) -> str:
+    match predicate:
+        case StringSet(patterns):
+            texts = tuple(p.text for p in patterns)
+            exact = all(_is_exact(p) for p in patterns)
+            if len(texts) == 1:
+                sign = ("=" if inside else "is not") if exact else ("matches" if inside else "does not match")
+                return f"{sign} {texts[0] or '(empty)'}"
+            verb = ("is one of" if inside else "is none of") if exact else ("matches one of" if inside else
+                                                                            "matches none of")
+            return f"{verb} {_listed(texts)}"
+        case NumberSet(operator, numbers, texts):
+            sign = {"==": "=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}[operator]
+            shown = tuple(_number_text(n, t) for n, t in zip(numbers, texts, strict=True))
+            verb = f"{sign} {_listed(shown)}"
+            return verb if inside else f"is not {verb}"
+        case NetworkSet(networks):
+            return f"{'is in' if inside else 'is outside of'} {_listed(tuple(str(n) for n in networks))}"
+
+
+def _is_exact(pattern: Pattern) -> bool:
+    return all(isinstance(token, str) for token in pattern.tokens)
+
+
+def _number_text(number: float, text: str) -> str:
+    if "-" in text and not text.startswith("-"):
+        return datetime.fromtimestamp(number, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return text
+
+
+def _listed(texts: tuple[str, ...]) -> str:
+    shown = ", ".join(texts[:MAX_VALUES])
+    return shown if len(texts) <= MAX_VALUES else f"{shown} and {len(texts) - MAX_VALUES} more"
+
+
+def as_json(expression: Expression) -> object:
+    """The expression as nested JSON values: `true`, `false`, `{all: […]}`, `{any: […]}` or one test."""
+    match expression:
+        case Const(value):
+            return value
+        case And(parts):
+            return {"all": [as_json(p) for p in parts]}
+        case Or(parts):
+            return {"any": [as_json(p) for p in parts]}
+        case Literal(test, positive):
+            out: dict[str, object] = {"key": test.variable.name, "holds": positive}
+            if test.predicate is None:
+                out["test"] = "present"
+            else:
+                out["test"], out["values"] = _predicate_as_json(test.predicate)
+            if test.variable.multivalued:
+                out["of"] = "some value outside" if test.inverted else "some value"
+            elif test.inverted:
+                out["of"] = "a value outside"
+            return out
+
+
+def _predicate_as_json(predicate: Predicate) -> tuple[str, list[str]]:
+    match predicate:
+        case StringSet(patterns):
+            sort = "equals" if all(_is_exact(p) for p in patterns) else "matches"
+            if any(p.ignore_case for p in patterns):
+                sort += "_ignoring_case"
+            return sort, [p.text for p in patterns]
+        case NumberSet(operator, _, texts):
+            return operator, list(texts)
+        case NetworkSet(networks):
+            return "in_network", [str(n) for n in networks]

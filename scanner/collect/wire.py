@@ -1,0 +1,251 @@
+"""The one way to AWS: sends a call, checks and records the answer, tries again, and turns pages.
+
+Everything the collector reads goes through `call` or `pages`, so the wire can be replaced in one place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from random import SystemRandom
+from threading import Event, Lock
+from typing import Any, Protocol
+from weakref import WeakSet
+
+from botocore import xform_name
+from botocore.client import BaseClient
+
+from scanner.collect.answers import MAX_PAGES, OPERATIONS, check_body, check_members, check_owner, next_token
+from scanner.collect.outcome import (
+    CALL_ERRORS,
+    CallFailedError,
+    Failure,
+    Retry,
+    UnitStoppedError,
+    advice,
+    translate,
+)
+from scanner.collect.settings import Clock
+from scanner.model.coverage import LedgerRow, Outcome
+from scanner.snapshot.rows import Answer, UnitRecord
+
+GLOBAL = "global"
+"""The ledger's region of services without one."""
+
+ALL = "*"
+"""The ledger's region where an account's regions are unknown."""
+
+_GRACE = 30.0
+"""Seconds that units in flight have after a stop was asked for (product.md 13)."""
+
+
+class Connection(Protocol):
+    """Clients with one account's credentials."""
+
+    def client(self, service: str) -> BaseClient:
+        """The client of a service, with credentials that still hold."""
+
+    def renew(self) -> bool:
+        """Fetch fresh credentials; False where there are none to be had."""
+
+    def close(self) -> None:
+        """Close every client."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """Running totals of a collection, for progress."""
+
+    calls: int = 0
+    throttled: int = 0
+    _lock: Lock = field(default_factory=Lock)
+
+    def add(self, *, calls: int = 0, throttled: int = 0) -> None:
+        """Count from any thread."""
+        with self._lock:
+            self.calls += calls
+            self.throttled += throttled
+
+
+@dataclass(slots=True)
+class Pacing:
+    """How patiently the wire tries, and when it must give up."""
+
+    clock: Clock
+    stop: Event
+    max_attempts: int
+    unit_deadline: float
+    counters: Counters = field(default_factory=Counters)
+    jitter: SystemRandom = field(default_factory=SystemRandom)
+    _stopped_at: float | None = None
+
+    def check(self) -> None:
+        """Raise UnitStoppedError once the grace period after a stop is over."""
+        if not self.stop.is_set():
+            return
+        now = self.clock.monotonic()
+        if self._stopped_at is None:
+            self._stopped_at = now
+        if now - self._stopped_at >= _GRACE:
+            raise UnitStoppedError
+
+    def wait(self, attempt: int, *, base: float, most: float) -> None:
+        """Sleep before the next attempt: exponential, half of it random."""
+        seconds = min(most, base * 2 ** min(attempt, 16))
+        self.clock.sleep(seconds * (0.5 + self.jitter.random() / 2))
+
+
+@dataclass(slots=True)
+class Unit:
+    """One unit of work on the wire: whose answers it accepts and where they are recorded."""
+
+    account_id: str
+    region: str
+    connection: Connection
+    pacing: Pacing
+    record: UnitRecord
+    region_enabled: bool = True
+    started: float = 0.0
+    _last: tuple[int, Mapping[str, str], bytes] | None = None
+    _watched: WeakSet[BaseClient] = field(default_factory=WeakSet)
+
+    def __post_init__(self) -> None:
+        self.started = self.pacing.clock.monotonic()
+
+    def keep_answer(self, response_dict: Mapping[str, Any], operation_model: Any, **_: Any) -> None:
+        """botocore's `before-parse` hook: hold the raw answer, and reject it before it is parsed into nothing."""
+        headers = {str(k).lower(): str(v) for k, v in response_dict["headers"].items()}
+        body, status = response_dict["body"], int(response_dict["status_code"])
+        self._last = (status, headers, body)
+        protocol = operation_model.service_model.resolved_protocol
+        check_body(headers, body, json_expected=status < 300 and protocol in {"json", "rest-json"})
+
+    def request(self, operation: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """One attempt, without judging the answer."""
+        service, name = operation.split(":")
+        client = self.connection.client(service)
+        if client not in self._watched:
+            service_id = client.meta.service_model.service_id.hyphenize()
+            client.meta.events.register(f"before-parse.{service_id}", self.keep_answer)
+            self._watched.add(client)
+        self._last = None
+        self.pacing.counters.add(calls=1)
+        answer: Mapping[str, Any] = getattr(client, xform_name(name))(**params)
+        return answer
+
+    def keep(self, operation: str, params: Mapping[str, Any], subject: str) -> None:
+        """Record the last answer as evidence, where the operation is one that may be recorded."""
+        if not OPERATIONS[operation].recorded:
+            return
+        service, name = operation.split(":")
+        status, headers, body = self._last or (0, {}, b"")
+        request_id = headers.get("x-amzn-requestid") or headers.get("x-amz-request-id") or ""
+        text = json.dumps(params, sort_keys=True)
+        self.record.answers.append(
+            Answer(service, name, text, subject, status, request_id, headers.get("date", ""), body)
+        )
+
+    def ledger(self, operation: str, subject: str, outcome: Outcome, *, code: str = "", message: str = "") -> None:
+        """Write how a call about a subject ended, with what a person can do about it."""
+        todo = advice(outcome, operation)
+        self.record.ledger(LedgerRow(self.account_id, self.region, operation, subject, outcome, code, message, todo))
+
+    def log_fields(self, operation: str) -> dict[str, str]:
+        """The fields a log line about this unit carries."""
+        return {"account": self.account_id, "region": self.region, "call": operation}
+
+    def failed(self, operation: str, subject: str, failure: Failure) -> Outcome:
+        """Write a failure to the ledger; returns its outcome."""
+        self.ledger(operation, subject, failure.outcome, code=failure.code, message=failure.message)
+        return failure.outcome
+
+
+def call(
+    unit: Unit, operation: str, params: Mapping[str, Any], subject: str = "", seen: set[str] | None = None
+) -> Mapping[str, Any]:
+    """One answer that passed every check, from `service:Operation`.
+
+    Wire errors, 5xx and rejected answers are tried `max_attempts` times with jitter; throttling until the unit's
+    deadline; expired credentials are renewed once. The last answer is recorded, whatever it says. Raises
+    CallFailedError when it failed for good, MismatchError when the answer is somebody else's, UnitStoppedError after
+    the run was interrupted.
+    """
+    attempt, throttled, renewed = 0, 0, False
+    while True:
+        unit.pacing.check()
+        try:
+            answer = unit.request(operation, params)
+            check_members(operation, answer)
+            next_token(operation, answer, seen or set())
+        except CALL_ERRORS as error:
+            failure, cause = _placed(unit, translate(error)), error
+        else:
+            unit.keep(operation, params, subject)
+            check_owner(operation, answer, unit.account_id, unit.region)
+            return answer
+        if failure.retry is Retry.CREDENTIALS and not renewed and unit.connection.renew():
+            renewed = True
+        elif failure.retry is Retry.THROTTLED and _time_left(unit):
+            unit.pacing.counters.add(throttled=1)
+            unit.pacing.wait(throttled, base=0.5, most=20.0)
+            throttled += 1
+        elif failure.retry is Retry.WIRE and attempt + 1 < unit.pacing.max_attempts:
+            unit.pacing.wait(attempt, base=0.2, most=5.0)
+            attempt += 1
+        else:
+            unit.keep(operation, params, subject)
+            raise CallFailedError(failure) from cause
+
+
+def pages(
+    unit: Unit, operation: str, params: Mapping[str, Any] | None = None, subject: str = ""
+) -> Iterator[Mapping[str, Any]]:
+    """Every page of a list, checked one by one: a marker must be there when the list goes on, and be new.
+
+    Raises what `call` raises, after the pages that could be read, and CallFailedError for a list without end.
+    """
+    paging = OPERATIONS[operation].paging
+    assert paging is not None
+    asked: dict[str, Any] = {**(params or {}), **paging.size}
+    seen: set[str] = set()
+    for _ in range(MAX_PAGES):
+        answer = call(unit, operation, asked, subject, seen)
+        yield answer
+        token = next_token(operation, answer, seen)
+        if token is None:
+            return
+        seen.add(token)
+        asked[paging.token_in] = token
+    raise CallFailedError(Failure(Outcome.MALFORMED, "EndlessList", f"the list has more than {MAX_PAGES} pages"))
+
+
+def abandon(unit: Unit, operation: str, outcome: Outcome, *, code: str, message: str) -> None:
+    """Drop everything a unit found but its raw answers, and say why: it is neither complete nor to be trusted."""
+    unit.record.rows.clear()
+    unit.record.documents.clear()
+    unit.record.coverage.clear()
+    unit.record.state = "failed"
+    unit.ledger(operation, "", outcome, code=code, message=message)
+
+
+def iso(moment: object) -> str | None:
+    """A time from an answer as ISO 8601 in UTC to the second; None where there is none."""
+    if not isinstance(moment, datetime):
+        return None
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _time_left(unit: Unit) -> bool:
+    return unit.pacing.clock.monotonic() - unit.started < unit.pacing.unit_deadline
+
+
+def _placed(unit: Unit, failure: Failure) -> Failure:
+    """`not_enabled` only where the region may really be disabled; where it is known to be enabled, it is an error.
+
+    INVARIANT: an outcome that is no gap never hides something that exists.
+    """
+    if failure.outcome is Outcome.NOT_ENABLED and unit.region_enabled:
+        return Failure(Outcome.ERROR, failure.code, failure.message, failure.retry)
+    return failure

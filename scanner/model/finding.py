@@ -1,0 +1,356 @@
+"""Findings and the rows of a run's tables: the contract between analysis and reports.
+
+`findings.json` is `FindingsDocument` with keys sorted; the CSV files hold `KeyRow`, `AccessRow` and
+`scanner.model.coverage.LedgerRow`. Texts that came from AWS are unescaped here: every writer neutralizes them itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from scanner.model.decision import Gate, StatementRef
+
+
+class Kind(StrEnum):
+    """What a finding is about."""
+
+    EXTERNAL_ACCESS = "external_access"
+    INEFFECTIVE_PERMISSION = "ineffective_permission"
+
+
+class FindingVerdict(StrEnum):
+    """How sure a finding is, for people; strongest first."""
+
+    CONFIRMED = "confirmed"
+    CONDITIONAL = "conditional"
+    POSSIBLE = "possible"
+    BLOCKED = "blocked"
+    INEFFECTIVE = "ineffective"
+
+
+class Severity(StrEnum):
+    """Worst first."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class SeverityReason:
+    """One step of the severity trail: the table row or rule, what it did, and why in words."""
+
+    rule: str
+    effect: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFactsRef:
+    """The key a finding is about, as a report shows it."""
+
+    arn: str
+    account_id: str
+    account_name: str
+    region: str
+    key_id: str
+    family: str
+    aliases: tuple[str, ...]
+    description: str
+    state: str
+    spec: str
+    usage: str
+    manager: str
+    origin: str
+    tags: dict[str, str]
+    created: str
+    last_used: str
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """An approval of a third party and whether it covers this finding."""
+
+    ref: str
+    expires: str
+    covered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Grantee:
+    """Who the document names. `party` is a row of the severity table, `kind` the form of the selector."""
+
+    selector: str
+    kind: str
+    account_id: str
+    account_name: str
+    party: str
+    vendor: str = ""
+    approval: Approval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRef:
+    """A grant as evidence."""
+
+    grant_id: str
+    name: str
+    created: str
+    issuing_account: str
+    operations: tuple[str, ...]
+    constraints: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Mechanism:
+    """Through what the access comes: statements of a policy, or grants."""
+
+    kind: str
+    statements: tuple[StatementRef, ...] = ()
+    grants: tuple[GrantRef, ...] = ()
+    grants_total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilityResult:
+    """One capability with its own verdict, condition and severity; the first of a finding leads."""
+
+    capability: str
+    actions: tuple[str, ...]
+    verdict: FindingVerdict
+    severity: Severity
+    reasons: tuple[str, ...]
+    condition: str = ""
+    residual: object = None
+    caller_chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionRef:
+    """One condition of the deciding statements."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...]
+    side: str
+    strength: str
+    chosen_by_caller: bool
+    status: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """How the leading capability is reached: hops (empty until the access graph exists) and gates in order."""
+
+    hops: tuple[str, ...] = ()
+    layers: tuple[Gate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Who is reached: principals with at least a possible decision."""
+
+    principals_total: int = 0
+    classes: tuple[str, ...] = ()
+    principals_sample: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Highlight:
+    """A range of columns in one line of the evidence with its label; columns count from 1, `col_to` is included."""
+
+    line: int
+    col_from: int
+    col_to: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """An excerpt of a document; the text lives once, by hash. A grant is its own document (pretty-printed JSON)."""
+
+    kind: str
+    source_arn: str
+    document: str
+    sha256: str
+    excerpt_from: int
+    excerpt_to: int
+    highlights: tuple[Highlight, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Remediation:
+    """What to do, in words; the verified edit comes with the remediation engine."""
+
+    kind: str = "none"
+    text: str = ""
+    cli: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRef:
+    """A rule of the authorization specification and how sure it is: D documented, C community, I inferred."""
+
+    rule: str
+    confidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A claim with evidence (product contract of findings.json)."""
+
+    id: str
+    fingerprint: str
+    kind: Kind
+    lifecycle: str
+    first_seen: str
+    last_seen: str
+    severity: Severity
+    severity_reasons: tuple[SeverityReason, ...]
+    verdict: FindingVerdict
+    verdict_reasons: tuple[str, ...]
+    title: str
+    summary: str
+    key: KeyFactsRef
+    grantee: Grantee
+    mechanism: Mechanism
+    capabilities: tuple[CapabilityResult, ...]
+    ineffective_actions: tuple[str, ...] = ()
+    conditions: tuple[ConditionRef, ...] = ()
+    path: Path = field(default_factory=Path)
+    reach: Reach = field(default_factory=Reach)
+    evidence: tuple[Evidence, ...] = ()
+    remediation: Remediation = field(default_factory=Remediation)
+    rules: tuple[RuleRef, ...] = ()
+    coverage_refs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A line of keys.csv: every key, also without findings. Read states are outcomes of the ledger."""
+
+    key_arn: str
+    account_id: str
+    account_name: str
+    region: str
+    aliases: tuple[str, ...]
+    state: str
+    manager: str
+    spec: str
+    usage: str
+    origin: str
+    family: str
+    tags: dict[str, str]
+    last_used: str
+    policy_read: str
+    grants_read: str
+    ram_read: str
+    delegates_to_iam: str
+    grants: int
+    critical: int = 0
+    high: int = 0
+    medium: int = 0
+    low: int = 0
+    info: int = 0
+    suppressed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRow:
+    """A line of access.csv: key × principal × path × actions that share one decision."""
+
+    key_arn: str
+    principal_arn: str
+    principal_account_id: str
+    principal_account_name: str
+    party: str
+    capability: str
+    actions: tuple[str, ...]
+    decision: str
+    reason: str
+    conditions: str
+    mechanism: str
+    path: str
+    finding_id: str
+    principal_kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class GapSummary:
+    """Gaps that share account, call and outcome, for people."""
+
+    account_id: str
+    account_name: str
+    regions: tuple[str, ...]
+    call: str
+    outcome: str
+    subjects: tuple[str, ...]
+    message: str
+    what_to_do: str
+    findings_affected: int
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageSummary:
+    """How much was read. Units are account-regions in scope."""
+
+    units_total: int
+    units_read: int
+    percent: float
+    gaps: tuple[GapSummary, ...]
+    opaque_keys: tuple[str, ...]
+    not_scanned: tuple[str, ...]
+    guardrails: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What ran, over what, when, with which versions. Times are ISO 8601 UTC.
+
+    `headline` is the answer in one sentence; `scope` says in words what was asked for; `limits` are sentences on what
+    the method cannot see; `exit_code` is the one a real run ends with, `gate_findings`/`gate_coverage` both gates.
+    """
+
+    run_id: str
+    started: str
+    finished: str
+    as_of: str
+    organization_id: str
+    organization_read: bool
+    caller_arn: str
+    scope: str
+    asserted_context: dict[str, str]
+    snapshot_hash: str
+    config_hash: str
+    versions: dict[str, str]
+    accounts: int
+    regions: int
+    keys: int
+    customer_keys: int
+    headline: str
+    limits: tuple[str, ...]
+    fail_on: str
+    min_coverage: float
+    gate_findings: bool
+    gate_coverage: bool
+    exit_code: int
+    synthetic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FindingsDocument:
+    """The content of findings.json."""
+
+    schema_version: int
+    engine: int
+    run: RunInfo
+    coverage: CoverageSummary
+    findings: tuple[Finding, ...]
+    documents: dict[str, str] = field(default_factory=dict)
+    """sha256 -> text of the documents cited as evidence that no snapshot holds (grants as JSON)."""

@@ -1,0 +1,126 @@
+"""Policy documents as the evaluator sees them: statements with the place of every part in the text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A range of the text: lines and columns count from 1, the end is included."""
+
+    line_from: int
+    col_from: int
+    line_to: int
+    col_to: int
+
+
+class Effect(StrEnum):
+    """What a statement does when it applies. `DAMAGED` stands for a value AWS would have refused: it may do either."""
+
+    ALLOW = "Allow"
+    DENY = "Deny"
+    DAMAGED = "damaged"
+
+
+class DocumentKind(StrEnum):
+    """Where a document stands; decides which elements it may hold."""
+
+    KEY_POLICY = "key_policy"
+    RAM_POLICY = "ram_policy"
+    IDENTITY = "identity_policy"
+    BOUNDARY = "permissions_boundary"
+    SESSION = "session_policy"
+    TRUST = "trust_policy"
+    SCP = "service_control_policy"
+    RCP = "resource_control_policy"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyText:
+    """A policy as stored: its text, the hash of the text, where it hangs and what people call it.
+
+    `source` is the ARN of what holds the policy (key, role, policy ARN, organization policy id).
+    """
+
+    text: str
+    sha256: str
+    kind: DocumentKind
+    source: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PrincipalEntry:
+    """One value of a Principal or NotPrincipal element. `type` is `AWS`, `Service`, `Federated` … or `*`."""
+
+    type: str
+    value: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One value of Action, Resource or their negations."""
+
+    value: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionTest:
+    """One operator applied to one key: `values` are alternatives (R5.3, R5.4).
+
+    `operator` is the base name as AWS spells it (`StringEquals`); `qualifier` is empty, `ForAnyValue` or
+    `ForAllValues`.
+    """
+
+    operator: str
+    qualifier: str
+    if_exists: bool
+    key: str
+    values: tuple[str, ...]
+    span: Span
+
+    @property
+    def written_operator(self) -> str:
+        """The operator as a policy writes it."""
+        prefix = f"{self.qualifier}:" if self.qualifier else ""
+        return f"{prefix}{self.operator}{'IfExists' if self.if_exists else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement. A list is None where the element is absent, which is not the same as empty.
+
+    `damage` lists what AWS would have refused; such a statement may do anything its readable parts allow.
+    """
+
+    index: int
+    sid: str
+    effect: Effect
+    principals: tuple[PrincipalEntry, ...] | None
+    not_principals: tuple[PrincipalEntry, ...] | None
+    actions: tuple[Element, ...] | None
+    not_actions: tuple[Element, ...] | None
+    resources: tuple[Element, ...] | None
+    not_resources: tuple[Element, ...] | None
+    conditions: tuple[ConditionTest, ...]
+    span: Span
+    damage: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed policy. `problems` says what could not be read; a document with problems proves nothing."""
+
+    policy: PolicyText
+    version: str
+    statements: tuple[Statement, ...]
+    problems: tuple[str, ...] = ()
+
+    @property
+    def expands_variables(self) -> bool:
+        """Whether `${…}` is a policy variable here (R5.30)."""
+        return self.version == "2012-10-17"

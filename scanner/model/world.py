@@ -1,0 +1,33 @@
+"""Everything an analysis knows: the snapshot as typed values, or the world of a case file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from scanner.model.arn import AccountId, KeyArn
+from scanner.model.coverage import LedgerRow
+from scanner.model.key import KeyFacts
+from scanner.model.organization import AccountFacts, Organization
+from scanner.model.principal import PrincipalFacts
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The facts decisions rest on. Immutable; an analysis never adds to it.
+
+    `as_of` is the evaluation time in ISO 8601 (R5.26). `credit_scp` and `credit_rcp` are false where the user asked to
+    assume that no guardrail protects anything (R3.56). `asserted` are condition keys the user vouches for.
+    """
+
+    accounts: Mapping[AccountId, AccountFacts]
+    organizations: tuple[Organization, ...]
+    keys: Mapping[KeyArn, KeyFacts]
+    principals: Mapping[str, PrincipalFacts]
+    as_of: str
+    coverage: tuple[LedgerRow, ...] = ()
+    credit_scp: bool = True
+    credit_rcp: bool = True
+    asserted: Mapping[str, str] = field(default_factory=dict)
+    organizations_read: bool = True
+    """Whether every organization an own account may be in is in `organizations`."""

@@ -1,0 +1,116 @@
+"""The run directory: files that are private and either complete or absent."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+from scanner.errors import OutputError
+
+_DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_HINT = "choose another folder with --output, or change its owner or permissions"
+
+
+class RunDirectory:
+    """A folder of one run, 0700, with files 0600.
+
+    INVARIANT: a name in the folder is a complete file: content goes to a temporary file beside it, which is renamed when
+    it is whole. Symbolic links are replaced, never followed. Every OSError becomes an OutputError that names the path.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open an existing run directory. Raises OutputError when it is missing, a link or no folder."""
+        self.path = path
+        with _explained(path):
+            os.close(os.open(path, _DIRECTORY_FLAGS))
+
+    @classmethod
+    def create(cls, parent: Path, name: str) -> RunDirectory:
+        """Make (or open) the folder `name` inside `parent`, which is made as well when it is missing."""
+        path = parent / name
+        with _explained(path):
+            parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                path.mkdir(mode=0o700)
+            folder = os.open(path, _DIRECTORY_FLAGS)
+            try:
+                os.fchmod(folder, 0o700)
+            finally:
+                os.close(folder)
+        return cls(path)
+
+    def write(self, name: str, content: bytes) -> Path:
+        """Write a whole file and return its path."""
+        with self._replacing(name) as descriptor, os.fdopen(descriptor, "wb", closefd=False) as stream:
+            stream.write(content)
+        return self.path / name
+
+    @contextmanager
+    def stream(self, name: str) -> Iterator[TextIO]:
+        """A UTF-8 text stream without newline translation; the file appears only when the block ends without error."""
+        with (
+            self._replacing(name) as descriptor,
+            os.fdopen(descriptor, "w", encoding="utf-8", newline="", closefd=False) as stream,
+        ):
+            yield stream
+
+    def files(self) -> tuple[str, ...]:
+        """Names of the regular files in the folder, sorted, without temporary ones."""
+        with _explained(self.path):
+            found = [entry for entry in os.scandir(self.path) if entry.is_file(follow_symlinks=False)]
+        return tuple(sorted(entry.name for entry in found if not entry.name.startswith(".")))
+
+    def publish_latest(self) -> Path:
+        """Point `latest` beside the folder at it, in one step. To be called when the run is complete."""
+        link = self.path.parent / "latest"
+        temporary = link.with_name(f".latest.{os.getpid()}.tmp")
+        with _explained(link):
+            if os.path.lexists(link):
+                self._refuse_unless_link(link)
+            temporary.unlink(missing_ok=True)
+            temporary.symlink_to(self.path.name)
+            temporary.replace(link)
+        return link
+
+    @staticmethod
+    def _refuse_unless_link(link: Path) -> None:
+        if not stat.S_ISLNK(link.lstat().st_mode):
+            raise OutputError(f"`{link}` is no symbolic link and will not be replaced", hint="move it away")
+
+    @contextmanager
+    def _replacing(self, name: str) -> Iterator[int]:
+        """File descriptor of a new private file that takes the place of `name` when the block ends without error."""
+        temporary = f".{name}.{os.getpid()}.tmp"
+        with _explained(self.path / name):
+            folder = os.open(self.path, _DIRECTORY_FLAGS)
+            try:
+                with suppress(FileNotFoundError):
+                    os.unlink(temporary, dir_fd=folder)
+                descriptor = os.open(
+                    temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder
+                )
+                try:
+                    yield descriptor
+                    os.fsync(descriptor)
+                    os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+                except BaseException:
+                    with suppress(OSError):
+                        os.unlink(temporary, dir_fd=folder)
+                    raise
+                finally:
+                    os.close(descriptor)
+            finally:
+                os.close(folder)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(f"`{path}` cannot be written: {reason}", hint=_HINT) from error

@@ -1,0 +1,103 @@
+"""Makes text from AWS inert in HTML, CSV and Markdown. The only module that says what is safe."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+from markupsafe import Markup
+
+from scanner.model.neutral import terminal_safe
+
+
+class CsvDialect(StrEnum):
+    """`excel` has a byte order mark and the formula guard, `rfc4180` raw values."""
+
+    EXCEL = "excel"
+    RFC4180 = "rfc4180"
+
+
+_FORMULA_STARTS = "=+-@\t\r\n＝＋－＠﹦﹢﹣﹫−"
+"""What a spreadsheet takes for the start of a formula, full-width, small and mathematical forms included."""
+
+_GUARDED = re.compile(rf"[\s']*[{re.escape(_FORMULA_STARTS)}]")
+_GUARD = "'"
+_SURROGATE_OR_NUL = re.compile("[\ud800-\udfff\x00]")
+_KEPT_WHITESPACE = re.compile(r"([\t\n])")
+_KEPT_WHITESPACE_AND_RETURN = re.compile(r"([\t\n\r])")
+_MARKDOWN_SPECIAL = re.compile(r"([\\`*_\[\]|~$#])")
+_WHITESPACE = re.compile(r"\s+")
+_BACKTICKS = re.compile(r"`+")
+_WEB_ADDRESS = re.compile(r"(?i)(:)(//)|\b(www)(\.)|\b(mailto)(:)")
+
+
+def visible(text: str) -> str:
+    r"""Replace control, bidirectional and invisible characters and lone surrogates by what they are, such as `\u202e`.
+
+    Tabs and line feeds stay. Applying it twice changes nothing.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(part if part in {"\t", "\n"} else terminal_safe(part) for part in _KEPT_WHITESPACE.split(text))
+
+
+def shorten(text: str, limit: int) -> str:
+    """Cut a text so that a reader sees that it was cut, and by how much. The full text stands elsewhere."""
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit]}… ({len(text) - limit:,} more characters)"
+
+
+def html_value(value: object) -> object:
+    """Jinja's `finalize`: every text that reaches the page is made visible, then escaped by autoescape."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return visible(value)
+    return value
+
+
+def trusted_css(stylesheet: str) -> Markup:
+    """Mark our own stylesheet as such. Raises ValueError when it could end the style element."""
+    if "</" in stylesheet or "<!--" in stylesheet:
+        msg = "a stylesheet must not contain `</` or `<!--`"
+        raise ValueError(msg)
+    return Markup(stylesheet)  # noqa: S704 - holds nothing from AWS: report.css and names of our own enumerations
+
+
+def csv_cell(text: str, dialect: CsvDialect) -> str:
+    """Text of one CSV cell.
+
+    `excel` gets a `'` before anything a spreadsheet would calculate, also behind white space or further `'`, so that
+    `csv_text` can take it away again. `rfc4180` stays raw but for NUL and lone surrogates, which no UTF-8 table holds.
+    """
+    if dialect is CsvDialect.RFC4180:
+        return _SURROGATE_OR_NUL.sub(lambda found: terminal_safe(found.group()), text)
+    parts = _KEPT_WHITESPACE_AND_RETURN.split(text)
+    shown = "".join(part if part in {"\t", "\n", "\r"} else terminal_safe(part) for part in parts)
+    return f"{_GUARD}{shown}" if _GUARDED.match(shown) else shown
+
+
+def csv_text(cell: str, dialect: CsvDialect) -> str:
+    """The text that `csv_cell` was given, without the guard."""
+    guarded = dialect is CsvDialect.EXCEL and cell.startswith(_GUARD) and _GUARDED.match(cell[1:])
+    return cell[1:] if guarded else cell
+
+
+def markdown_text(text: str) -> str:
+    """Prose for Markdown, on one line: no markup, no HTML, no table cell, no link, no mention.
+
+    `@` becomes `(at)`, because trackers act on it even where it is escaped.
+    """
+    line = _WHITESPACE.sub(" ", visible(text))
+    line = _MARKDOWN_SPECIAL.sub(r"\\\1", line)
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "(at)")
+    return _WEB_ADDRESS.sub(lambda found: "\\".join(part for part in found.groups() if part), line)
+
+
+def markdown_code(text: str) -> str:
+    """Identifiers for Markdown: a code span whose fence is longer than any run of backticks within."""
+    line = _WHITESPACE.sub(" ", visible(text)).strip().replace("|", "\\|")
+    if not line:
+        return ""
+    fence = "`" * (1 + max((len(run) for run in _BACKTICKS.findall(line)), default=0))
+    pad = " " if "`" in line else ""
+    return f"{fence}{pad}{line}{pad}{fence}"

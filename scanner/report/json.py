@@ -1,0 +1,110 @@
+"""findings.json in its canonical form, both ways, with the small summary.json beside it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from functools import lru_cache
+
+from pydantic import TypeAdapter, ValidationError
+
+from scanner import FINDINGS_SCHEMA
+from scanner.errors import SnapshotError
+from scanner.model.finding import FindingsDocument
+
+NOT_EVALUATED = "not evaluated"
+_HINT = "run `kms-scan analyze` on the snapshot again"
+
+
+def dump_findings(document: FindingsDocument) -> bytes:
+    """Canonical bytes: ASCII, keys sorted, one finding per line, a line feed at the end."""
+    fields = asdict(document)
+    findings = ",\n".join(_compact(finding) for finding in fields["findings"])
+    members = {name: _compact(value) for name, value in fields.items() if name != "findings"}
+    members["findings"] = f"[\n{findings}\n]" if findings else "[]"
+    body = ",\n".join(f"{_compact(name)}:{members[name]}" for name in sorted(members))
+    return f"{{{body}}}\n".encode("ascii")
+
+
+def load_findings(data: bytes, source: str) -> FindingsDocument:
+    """Read findings.json back; `source` names the file in errors.
+
+    Raises SnapshotError for anything that is not a findings document of this schema version.
+    """
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise SnapshotError(f"`{source}` is not JSON: {error}", hint=_HINT) from error
+    version = value.get("schema_version") if isinstance(value, dict) else None
+    if version != FINDINGS_SCHEMA:
+        raise SnapshotError(
+            f"`{source}` has findings schema `{version}`, this version reads {FINDINGS_SCHEMA}", hint=_HINT
+        )
+    try:
+        return _adapter().validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        message = f"`{source}` is no findings document: `{where}`: {first['msg'].lower()}{more}"
+        raise SnapshotError(message, hint=_HINT) from error
+
+
+def summary_fields(document: FindingsDocument) -> dict[str, object]:
+    """What summary.json holds: counts, coverage, both gates and the exit code; kept for trends."""
+    run, coverage = document.run, document.coverage
+    counts: dict[str, dict[str, dict[str, int]]] = {}
+    for (severity, verdict, kind), number in sorted(
+        Counter((finding.severity.value, finding.verdict.value, finding.kind.value) for finding in document.findings).items()
+    ):
+        counts.setdefault(severity, {}).setdefault(verdict, {})[kind] = number
+    return {
+        "schema_version": document.schema_version,
+        "engine": document.engine,
+        "run_id": run.run_id,
+        "headline": run.headline,
+        "organization_id": run.organization_id,
+        "started": run.started,
+        "finished": run.finished,
+        "as_of": run.as_of,
+        "snapshot_hash": run.snapshot_hash,
+        "config_hash": run.config_hash,
+        "accounts": run.accounts,
+        "regions": run.regions,
+        "keys": run.keys,
+        "customer_keys": run.customer_keys,
+        "findings": len(document.findings),
+        "counts": counts,
+        "coverage": {
+            "units_total": coverage.units_total,
+            "units_read": coverage.units_read,
+            "percent": coverage.percent,
+            "gaps": len(coverage.gaps),
+            "opaque_keys": len(coverage.opaque_keys),
+            "not_scanned": len(coverage.not_scanned),
+        },
+        "gate": {
+            "fail_on": run.fail_on,
+            "findings": run.gate_findings,
+            "min_coverage": run.min_coverage,
+            "coverage": run.gate_coverage,
+        },
+        "exit_code": run.exit_code,
+        "paths_through_assumed_roles": NOT_EVALUATED,
+        "synthetic": run.synthetic,
+    }
+
+
+def dump_summary(document: FindingsDocument) -> bytes:
+    """Canonical bytes of summary.json, one member per line."""
+    return (json.dumps(summary_fields(document), sort_keys=True, indent=1, allow_nan=False) + "\n").encode("ascii")
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+@lru_cache(maxsize=1)
+def _adapter() -> TypeAdapter[FindingsDocument]:
+    return TypeAdapter(FindingsDocument)

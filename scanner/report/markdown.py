@@ -1,0 +1,144 @@
+"""summary.md: enough for a ticket, a chat or a pull request, without the report beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from scanner.model.finding import Finding, FindingsDocument, FindingVerdict, GapSummary, Severity
+from scanner.report.coverage_notes import OUTCOME_WORDS, coverage_note
+from scanner.report.escape import markdown_code, markdown_text, shorten, visible
+from scanner.report.method import NOT_READ_PATHS
+from scanner.report.ordering import worst_first
+from scanner.report.phrases import account_text, counted, percent_text, prose_parts, units_text
+
+MAX_FINDINGS = 50
+MAX_GAPS = 50
+_MAX_TEXT = 300
+_DETAILED = (Severity.CRITICAL, Severity.HIGH)
+
+
+def render_markdown(document: FindingsDocument, notes: Mapping[str, str]) -> bytes:
+    """The file as UTF-8. `notes` puts cited ledger rows into words."""
+    lines = [
+        *_header(document),
+        *_coverage(document),
+        *_counts(document),
+        *_findings(document, notes),
+        *_footer(document),
+    ]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _text(text: str, limit: int = _MAX_TEXT) -> str:
+    """Prose of one line whose words in backticks become code."""
+    parts = prose_parts(shorten(visible(text), limit))
+    return "".join(markdown_code(part) if is_code else markdown_text(part) for is_code, part in parts)
+
+
+def _code(text: str, limit: int = _MAX_TEXT) -> str:
+    return markdown_code(shorten(text, limit))
+
+
+def _header(document: FindingsDocument) -> Iterator[str]:
+    run = document.run
+    yield f"# {_text(run.headline)}"
+    yield ""
+    if run.synthetic:
+        yield "**Synthetic data:** this run did not read an AWS organization."
+        yield ""
+    counts = ", ".join((counted(run.accounts, "account"), counted(run.regions, "region"), counted(run.keys, "key")))
+    yield f"- Scope: {_text(run.scope)} ({counts})"
+    yield f"- Collected: {_text(run.started)} to {_text(run.finished)}, by {_code(run.caller_arn)}"
+    for name, value in sorted(run.asserted_context.items()):
+        yield f"- Asserted context: {_code(f'{name}={value}')}"
+    yield f"- Run: {_code(run.run_id)}, exit code {run.exit_code}, engine {document.engine}"
+    yield ""
+
+
+def _coverage(document: FindingsDocument) -> Iterator[str]:
+    coverage = document.coverage
+    yield "## Coverage"
+    yield ""
+    yield f"{units_text(coverage)} were read completely ({percent_text(coverage.percent)}). {NOT_READ_PATHS}"
+    if coverage.guardrails:
+        yield _text(coverage.guardrails)
+    yield ""
+    if coverage.gaps:
+        yield "The findings below say nothing about what was not read:"
+        yield ""
+        yield "| Account | Regions | Call | Outcome | What to do |"
+        yield "|---|---|---|---|---|"
+        yield from (_gap(gap) for gap in coverage.gaps[:MAX_GAPS])
+        yield ""
+        if len(coverage.gaps) > MAX_GAPS:
+            yield f"{len(coverage.gaps) - MAX_GAPS:,} more gaps are in coverage.csv."
+            yield ""
+    if coverage.opaque_keys:
+        yield f"Keys whose policy could not be read, neither clean nor a finding ({len(coverage.opaque_keys):,}):"
+        yield ""
+        yield from (f"- {_code(key)}" for key in coverage.opaque_keys[:MAX_GAPS])
+        if len(coverage.opaque_keys) > MAX_GAPS:
+            yield f"- {len(coverage.opaque_keys) - MAX_GAPS:,} more are in keys.csv"
+        yield ""
+
+
+def _gap(gap: GapSummary) -> str:
+    cells = (
+        _text(account_text(gap.account_name, gap.account_id)),
+        _text(", ".join(gap.regions)),
+        _code(gap.call),
+        OUTCOME_WORDS.get(gap.outcome) or _text(gap.outcome),
+        _text(gap.what_to_do),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _counts(document: FindingsDocument) -> Iterator[str]:
+    yield "## Findings"
+    yield ""
+    if not document.findings:
+        yield "No finding was made from what was read."
+        yield ""
+        return
+    yield f"| Severity | {' | '.join(FindingVerdict)} |"
+    yield f"|---|{'--:|' * len(FindingVerdict)}"
+    for severity in Severity:
+        found = [finding.verdict for finding in document.findings if finding.severity is severity]
+        yield f"| {severity} | {' | '.join(str(found.count(verdict)) for verdict in FindingVerdict)} |"
+    yield ""
+
+
+def _findings(document: FindingsDocument, notes: Mapping[str, str]) -> Iterator[str]:
+    for finding in worst_first(document.findings)[:MAX_FINDINGS]:
+        yield from _finding(finding, notes)
+    if len(document.findings) > MAX_FINDINGS:
+        yield ""
+        yield f"The {MAX_FINDINGS} worst of {len(document.findings):,} findings; all are in findings.csv."
+    if document.findings:
+        yield ""
+
+
+def _finding(finding: Finding, notes: Mapping[str, str]) -> Iterator[str]:
+    key = finding.key
+    name = key.aliases[0] if key.aliases else key.key_id
+    account = _text(account_text(key.account_name, key.account_id))
+    yield f"- **{finding.severity}**, {finding.verdict}: {_text(finding.title)} {_code(finding.id)}"
+    yield f"  - Key {_code(name)} {_code(key.arn)} of {account}"
+    if finding.severity not in _DETAILED:
+        return
+    yield f"  - Grantee {_code(finding.grantee.selector)}, {_text(finding.summary)}"
+    for ref in finding.mechanism.statements:
+        where = f", lines {ref.line_from}–{ref.line_to}" if ref.line_from else ""
+        statement = _code(ref.sid) if ref.sid else str(ref.index)
+        yield f"  - Evidence: statement {statement} of {_text(ref.document)}{where}, sha256 {_code(ref.sha256)}"
+    for grant in finding.mechanism.grants[:3]:
+        yield f"  - Evidence: grant {_code(grant.grant_id)}, {_text(', '.join(grant.operations))}"
+    for ref_text in finding.coverage_refs[:3]:
+        yield f"  - Not read: {_text(coverage_note(ref_text, notes))}"
+    if finding.remediation.text:
+        yield f"  - What to do: {_text(finding.remediation.text)}"
+
+
+def _footer(document: FindingsDocument) -> Iterator[str]:
+    versions = ", ".join(f"{name} {value}" for name, value in sorted(document.run.versions.items()))
+    yield f"Snapshot {_code(document.run.snapshot_hash)}. {_text(versions)}."

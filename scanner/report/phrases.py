@@ -1,0 +1,52 @@
+"""Numbers, shares and counts as reports phrase them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import datetime
+
+from scanner.model.finding import CoverageSummary
+
+
+def percent_text(percent: float) -> str:
+    """Share of what was read, rounded down: 99.96 must not read as 100."""
+    return f"{math.floor(percent * 10) / 10:g}\u00a0%"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 key`, `1,204 keys`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def units_text(coverage: CoverageSummary) -> str:
+    """`409 of 412 account-regions`."""
+    return f"{coverage.units_read:,} of {counted(coverage.units_total, 'account-region')}"
+
+
+def duration_text(started: str, finished: str) -> str:
+    """`14m02s`; empty where one of the times is not ISO 8601."""
+    try:
+        seconds = int((datetime.fromisoformat(finished) - datetime.fromisoformat(started)).total_seconds())
+    except (TypeError, ValueError):
+        return ""
+    minutes, rest = divmod(max(seconds, 0), 60)
+    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
+
+
+def account_text(name: str, account_id: str) -> str:
+    """`payroll (444455556666)`, or what is known of the two."""
+    return f"{name} ({account_id})" if name and account_id else name or account_id
+
+
+def prose_parts(text: str) -> Iterator[tuple[bool, str]]:
+    """Parts of a sentence, each with whether it stood in backticks; an odd backtick stays as it is."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        parts[-2:] = ["`".join(parts[-2:])]
+    return ((place % 2 == 1, part) for place, part in enumerate(parts) if part)
+
+
+def size_text(size: int) -> str:
+    """`1.1 MB`."""
+    return f"{size / 1_000_000:.1f} MB" if size >= 1_000_000 else f"{max(size // 1000, 1)} kB"

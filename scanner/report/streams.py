@@ -1,0 +1,217 @@
+"""keys.csv, access.csv and coverage.csv: written row by row, read back for `report`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import fields
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from scanner import FINDINGS_SCHEMA
+from scanner.errors import SnapshotError
+from scanner.model.coverage import LedgerRow, Outcome
+from scanner.model.finding import AccessRow, KeyRow
+from scanner.report.columns import ACCESS, COVERAGE, KEYS, Column, names
+from scanner.report.directory import RunDirectory
+from scanner.report.escape import CsvDialect, csv_cell, csv_text
+
+BYTE_ORDER_MARK = "\ufeff"
+NO_NAME = "no name"
+_COUNTS = ("grants", "critical", "high", "medium", "low", "info", "suppressed")
+_ESCAPE = re.compile(r"\\([\\;=])")
+_HINT = "run `kms-scan analyze` on the snapshot again"
+
+
+def account_label(name: str, account_id: str) -> str:
+    """`payroll (012345670123)`: spreadsheets drop leading zeros of an id that stands alone."""
+    if not account_id:
+        return name
+    return f"{name or NO_NAME} ({account_id})"
+
+
+def join_list(values: tuple[str, ...]) -> str:
+    r"""One cell for several values, joined with `; `; a `;` within a value reads `\;`."""
+    return "; ".join(_escaped(value) for value in values)
+
+
+def join_map(values: Mapping[str, str]) -> str:
+    r"""One cell of `name=value`, sorted by name; a `=` within a name reads `\=`."""
+    pairs = sorted(values.items())
+    return "; ".join(f"{_escaped(name).replace('=', chr(92) + '=')}={_escaped(value)}" for name, value in pairs)
+
+
+class _TableWriter:
+    """A CSV file that is written row by row and appears when the `with` block ends without error."""
+
+    name = ""
+    columns: tuple[Column, ...] = ()
+
+    def __init__(self, directory: RunDirectory, dialect: CsvDialect) -> None:
+        self._directory = directory
+        self._dialect = dialect
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        stream = self._stack.enter_context(self._directory.stream(self.name))
+        if self._dialect is CsvDialect.EXCEL:
+            stream.write(BYTE_ORDER_MARK)
+        self._rows = csv.writer(stream, lineterminator="\r\n")
+        self._rows.writerow(names(self.columns))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def _write(self, cells: Mapping[str, object]) -> None:
+        """One line; a column without a cell is a programming error and raises KeyError."""
+        line = [str(FINDINGS_SCHEMA)]
+        line += [csv_cell(str(cells[column.name]), self._dialect) for column in self.columns[1:]]
+        self._rows.writerow(line)
+
+
+class AccessWriter(_TableWriter):
+    """access.csv: can have millions of rows, so nothing is kept."""
+
+    name = "access.csv"
+    columns = ACCESS
+
+    def write(self, row: AccessRow) -> None:
+        """Append one row."""
+        cells = {field.name: getattr(row, field.name) for field in fields(row)}
+        cells["principal_account_name"] = account_label(row.principal_account_name, row.principal_account_id)
+        cells["actions"] = join_list(row.actions)
+        self._write(cells)
+
+
+class KeysWriter(_TableWriter):
+    """keys.csv: every key, also without findings."""
+
+    name = "keys.csv"
+    columns = KEYS
+
+    def write(self, row: KeyRow) -> None:
+        """Append one row."""
+        cells = {field.name: getattr(row, field.name) for field in fields(row)}
+        cells["account_name"] = account_label(row.account_name, row.account_id)
+        cells["aliases"] = join_list(row.aliases)
+        cells["tags"] = join_map(row.tags)
+        self._write(cells)
+
+
+class CoverageWriter(_TableWriter):
+    """coverage.csv: the ledger, with the number of findings that each row weakens."""
+
+    name = "coverage.csv"
+    columns = COVERAGE
+
+    def __init__(self, directory: RunDirectory, dialect: CsvDialect, account_names: Mapping[str, str]) -> None:
+        super().__init__(directory, dialect)
+        self._account_names = account_names
+
+    def write(self, row: LedgerRow, findings_affected: int) -> None:
+        """Append one row."""
+        cells: dict[str, object] = {field.name: getattr(row, field.name) for field in fields(row)}
+        cells["account_name"] = account_label(self._account_names.get(row.account_id, ""), row.account_id)
+        cells["findings_affected"] = findings_affected
+        self._write(cells)
+
+
+def read_key_rows(path: Path) -> tuple[KeyRow, ...]:
+    """The rows of a keys.csv in either dialect. Raises SnapshotError when the file is missing or damaged."""
+    return tuple(_key_row(cells, path) for cells in _lines(path, KEYS))
+
+
+def read_ledger(path: Path) -> tuple[LedgerRow, ...]:
+    """The rows of a coverage.csv in either dialect. Raises SnapshotError when the file is missing or damaged."""
+    return tuple(_ledger_row(cells, path) for cells in _lines(path, COVERAGE))
+
+
+def _key_row(cells: dict[str, str], path: Path) -> KeyRow:
+    suffix = f" ({cells['account_id']})"
+    name = cells.pop("account_name").removesuffix(suffix)
+    counts = {count: cells.pop(count) for count in _COUNTS}
+    if not all(number.isdecimal() for number in counts.values()):
+        raise _damaged(path, f"a count of key `{cells['key_arn']}` is no number")
+    return KeyRow(
+        account_name="" if name == NO_NAME else name,
+        aliases=tuple(_split(cells.pop("aliases"))),
+        tags=dict(_pairs(cells.pop("tags"))),
+        **cells,
+        **{count: int(number) for count, number in counts.items()},
+    )
+
+
+def _ledger_row(cells: dict[str, str], path: Path) -> LedgerRow:
+    outcome = cells.pop("outcome")
+    if outcome not in set(Outcome):
+        raise _damaged(path, f"`{outcome}` is no outcome")
+    del cells["account_name"], cells["findings_affected"]
+    return LedgerRow(outcome=Outcome(outcome), **cells)
+
+
+def _lines(path: Path, columns: tuple[Column, ...]) -> Iterator[dict[str, str]]:
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise SnapshotError(f"`{path}` cannot be read: {(error.strerror or '').lower()}", hint=_HINT) from error
+    except UnicodeDecodeError as error:
+        raise _damaged(path, "it is no UTF-8 text") from error
+    dialect = CsvDialect.EXCEL if text.startswith(BYTE_ORDER_MARK) else CsvDialect.RFC4180
+    lines = csv.reader(io.StringIO(text.removeprefix(BYTE_ORDER_MARK), newline=""), strict=True)
+    expected = names(columns)
+    try:
+        if next(lines, [])[: len(expected)] != expected:
+            raise _damaged(path, "its first line names other columns")
+        for line in lines:
+            if len(line) < len(expected) or line[0] != str(FINDINGS_SCHEMA):
+                raise _damaged(path, f"line {lines.line_num} is cut off or of another schema")
+            yield {
+                name: csv_text(cell, dialect) for name, cell in zip(expected[1:], line[1 : len(expected)], strict=True)
+            }
+    except csv.Error as error:
+        raise _damaged(path, f"line {lines.line_num}: {error}") from error
+
+
+def _damaged(path: Path, why: str) -> SnapshotError:
+    return SnapshotError(f"`{path}` is damaged: {why}", hint=_HINT)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace(";", "\\;")
+
+
+def _split(cell: str) -> Iterator[str]:
+    """Values of a `join_list` cell."""
+    yield from (_plain(part) for part in _raw_split(cell))
+
+
+def _pairs(cell: str) -> Iterator[tuple[str, str]]:
+    """Names and values of a `join_map` cell."""
+    for part in _raw_split(cell):
+        at = 0
+        while at < len(part) and part[at] != "=":
+            at += 2 if part[at] == "\\" else 1
+        yield _plain(part[:at]), _plain(part[at + 1 :])
+
+
+def _raw_split(cell: str) -> Iterator[str]:
+    if not cell:
+        return
+    start = at = 0
+    while at < len(cell):
+        if cell[at] == ";":
+            yield cell[start:at]
+            start = at + 2
+        at += 2 if cell[at] == "\\" else 1
+    yield cell[start:]
+
+
+def _plain(text: str) -> str:
+    return _ESCAPE.sub(r"\1", text)

@@ -1,0 +1,78 @@
+"""The summary on stdout: at most twelve lines, in the order verdict, coverage, files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from scanner.model.finding import FindingsDocument, FindingVerdict, GapSummary, Severity
+from scanner.model.neutral import terminal_safe
+from scanner.report.coverage_notes import OUTCOME_WORDS
+from scanner.report.json import NOT_EVALUATED
+from scanner.report.phrases import counted, duration_text, size_text, units_text
+
+_MAX_TEXT = 60
+_GAPS_SHOWN = 2
+_ONE_LINE_EACH = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM)
+_SHARED_LINE = (Severity.LOW, Severity.INFO)
+
+
+def render_summary(document: FindingsDocument, report_path: Path, exit_code: int) -> str:
+    """Text of at most twelve lines, without a line feed at its end.
+
+    `report_path` is the file to point at; its size is printed when it exists.
+    """
+    run = document.run
+    scope = ", ".join((counted(run.accounts, "account"), counted(run.regions, "region"), counted(run.keys, "key")))
+    times = "   ".join(part for part in (_safe(run.finished), duration_text(run.started, run.finished)) if part)
+    lines = [f"{_safe(run.organization_id) or 'organization not read'}  {scope}   {times}", ""]
+    lines += _finding_lines(document)
+    lines += ["", *_coverage_lines(document)]
+    lines += [f"  paths through assumed roles: {NOT_EVALUATED}", "", _file_line(report_path, exit_code)]
+    return "\n".join(lines)
+
+
+def _finding_lines(document: FindingsDocument) -> list[str]:
+    counts = Counter((finding.severity, finding.verdict) for finding in document.findings)
+    lines = []
+    for severity in _ONE_LINE_EACH:
+        parts = [f"{counts[severity, verdict]} {verdict}" for verdict in FindingVerdict if counts[severity, verdict]]
+        if parts:
+            lines.append(f"  {severity:<9} {'   '.join(parts)}")
+    totals = Counter(finding.severity for finding in document.findings)
+    rest = [f"{severity:<9} {totals[severity]}" for severity in _SHARED_LINE if totals[severity]]
+    if rest:
+        lines.append("  " + "   ".join(rest))
+    return lines or ["  no finding in what was read"]
+
+
+def _coverage_lines(document: FindingsDocument) -> list[str]:
+    coverage = document.coverage
+    unread = coverage.units_total - coverage.units_read
+    opaque = len(coverage.opaque_keys)
+    if not unread and not coverage.gaps and not opaque:
+        return [f"  read {units_text(coverage)} completely"]
+    gaps = [_gap_text(gap) for gap in coverage.gaps[:_GAPS_SHOWN]]
+    if len(coverage.gaps) > _GAPS_SHOWN:
+        gaps.append(f"+{len(coverage.gaps) - _GAPS_SHOWN}")
+    if opaque:
+        gaps.append(counted(opaque, "unreadable key"))
+    total = counted(coverage.units_total, "account-region")
+    what = f"  NOT READ  {unread:,} of {total}" if unread else f"  NOT READ  parts of {total}"
+    return [f"{what}: {', '.join(gaps)}" if gaps else what, "  The findings above say nothing about those."]
+
+
+def _gap_text(gap: GapSummary) -> str:
+    name = _safe(gap.account_name or gap.account_id)
+    regions = " ".join(_safe(region) for region in gap.regions[:2]) + (" …" if len(gap.regions) > 2 else "")
+    return f"{name} {regions} ({OUTCOME_WORDS.get(gap.outcome, _safe(gap.outcome))})"
+
+
+def _file_line(report_path: Path, exit_code: int) -> str:
+    size = f"   ({size_text(report_path.stat().st_size)})" if report_path.is_file() else ""
+    return f"  {terminal_safe(str(report_path))}{size}          exit {exit_code}"
+
+
+def _safe(text: str) -> str:
+    shown = terminal_safe(text)
+    return shown if len(shown) <= _MAX_TEXT else f"{shown[:_MAX_TEXT]}…"
