@@ -14,9 +14,7 @@ from scanner.model.policy import DocumentKind, PolicyText
 from scanner.model.principal import PrincipalFacts, PrincipalKind
 from scanner.model.world import World
 
-FULL_AWS_ACCESS = (
-    '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
-)
+FULL_AWS_ACCESS = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
 AS_OF = "2026-11-22T00:00:00+00:00"
 """Evaluation time of case files that name none."""
 
@@ -54,12 +52,13 @@ def build_world(world: Mapping[str, Any]) -> World:
         }
         for account_id in unread.accounts:
             accounts.setdefault(AccountId(account_id), _account(account_id, {}, unread))
+        uncollected = frozenset(a.id for a in accounts.values() if not a.collected)
         keys = (_key(key, unread) for key in world.get("keys", ()))
         return World(
             accounts=accounts,
             organizations=tuple(_organization(o, unread) for o in world.get("orgs", ())),
             keys={key.arn: key for key in keys},
-            principals={p["arn"]: _principal(p) for p in world.get("principals", ())},
+            principals={p["arn"]: _principal(p, unread, uncollected) for p in world.get("principals", ())},
             as_of=world.get("as_of", AS_OF),
         )
     except (KeyError, TypeError, AttributeError) as error:
@@ -88,7 +87,8 @@ def _account(account_id: str, facts: Mapping[str, Any], unread: _Unread) -> Acco
     regions = facts.get("opted_in_regions")
     return AccountFacts(
         id=AccountId(account_id),
-        collected=flag(facts.get("collected", True)) and account_id not in unread.accounts,
+        collected=flag(facts.get("collected", True)),
+        iam_complete=account_id not in unread.accounts,
         organization_unknown=flag(facts.get("org_unknown", False)),
         opted_in_regions=None if regions is None else frozenset(regions),
         ours=True,
@@ -150,18 +150,6 @@ def _key(data: Mapping[str, Any], unread: _Unread) -> KeyFacts:
     )
 
 
-def constraints_of(data: Mapping[str, Any] | None) -> GrantConstraints:
-    """Grant constraints as the KMS API writes them."""
-    data = data or {}
-    known = {"EncryptionContextEquals", "EncryptionContextSubset", "SourceArn"}
-    return GrantConstraints(
-        encryption_context_equals=data.get("EncryptionContextEquals"),
-        encryption_context_subset=data.get("EncryptionContextSubset"),
-        source_arn=data.get("SourceArn"),
-        unknown=tuple(sorted(set(data) - known)),
-    )
-
-
 def _grant(data: Mapping[str, Any]) -> Grant:
     return Grant(
         grant_id=data["grant_id"],
@@ -171,11 +159,11 @@ def _grant(data: Mapping[str, Any]) -> Grant:
         retiring_principal=data.get("retiring_principal", ""),
         retiring_service_principal=data.get("retiring_service_principal", ""),
         issuing_account=data["issuing_account"],
-        constraints=constraints_of(data.get("constraints")),
+        constraints=GrantConstraints.from_api(data.get("constraints")),
     )
 
 
-def _principal(data: Mapping[str, Any]) -> PrincipalFacts:
+def _principal(data: Mapping[str, Any], unread: _Unread, uncollected: frozenset[str]) -> PrincipalFacts:
     arn = parse_arn(data["arn"])
     if arn is None:
         msg = f"`{data['arn']}` is no ARN of a principal"
@@ -185,6 +173,16 @@ def _principal(data: Mapping[str, Any]) -> PrincipalFacts:
         "federated-user": PrincipalKind.FEDERATED, "root": PrincipalKind.ROOT_USER,
     }  # fmt: skip
     source = data["arn"]
+    if arn.account_id in unread.accounts or arn.account_id in uncollected:
+        gap = f"{arn.account_id}/global/iam:GetAccountAuthorizationDetails/"
+        return PrincipalFacts(
+            source,
+            arn.account_id,
+            kinds[arn.resource.split("/")[0]],
+            parent=data.get("role", data.get("user", "")),
+            complete=False,
+            gap=gap,
+        )
     sessions = data.get("session_policies")
     boundary, trust = data.get("boundary"), data.get("trust_policy")
     return PrincipalFacts(

@@ -12,11 +12,11 @@ from scanner.analyze.caller import UnknownPrincipalError, resolve_caller
 from scanner.analyze.decide import decide
 from scanner.analyze.request import GrantRequest, Request
 from scanner.analyze.trust import decide_assume
-from scanner.casefile import CaseFormatError, build_world, constraints_of, flag
+from scanner.casefile import CaseFormatError, build_world, flag
 from scanner.errors import UsageError
 from scanner.model.actions import find_action
 from scanner.model.decision import VERDICT_STRENGTH, Decision, Verdict
-from scanner.model.key import KeyFacts
+from scanner.model.key import GrantConstraints, KeyFacts
 from scanner.model.world import World
 from scanner.yamltext import read_yaml
 
@@ -155,7 +155,7 @@ def build_request(world: World, data: Mapping[str, Any]) -> Request:
         encryption_context=data.get("encryption_context"),
         grant_request=None
         if asked is None
-        else GrantRequest(tuple(asked["operations"]), constraints_of(asked.get("constraints"))),
+        else GrantRequest(tuple(asked["operations"]), GrantConstraints.from_api(asked.get("constraints"))),
     )
 
 
@@ -164,6 +164,9 @@ def _key_by_alias(world: World, alias_arn: str) -> tuple[KeyFacts, str]:
     for key in world.keys.values():
         if alias in (key.aliases or ()) and key.arn.startswith(f"{place}:"):
             return key, alias
+    unread = [k for k in world.keys.values() if k.aliases is None and k.arn.startswith(f"{place}:")]
+    if len(unread) == 1:
+        return unread[0], alias
     msg = f"no key of the world has the alias `{alias_arn}`"
     raise CaseFormatError(msg)
 

@@ -76,8 +76,14 @@ def is_service_name(text: str) -> bool:
 
 
 def account_of(world: World, account_id: str) -> AccountFacts:
-    """What is known of an account; one that nothing mentions counts as collected (format of the case files)."""
-    return world.accounts.get(AccountId(account_id)) or AccountFacts(AccountId(account_id))
+    """What is known of an account, also of one that the world does not mention."""
+    account = world.accounts.get(AccountId(account_id))
+    if account is not None:
+        return account
+    if world.unlisted_accounts_collected:
+        return AccountFacts(AccountId(account_id))
+    listed = organization_of(world, account_id) is not None
+    return AccountFacts(AccountId(account_id), collected=False, ours=listed, organization_unknown=not listed)
 
 
 def organization_of(world: World, account_id: str) -> Organization | None:
@@ -108,7 +114,7 @@ def resolve_caller(world: World, text: str) -> Caller:
     if arn.service == "iam" and arn.resource == "root":
         return Caller(
             text, PrincipalKind.ROOT_USER, arn.account_id, arn.partition, principal_arn=text,
-            account_collected=account.collected, ours=account.ours,
+            account_collected=account.collected and account.iam_complete, ours=account.ours,
         )  # fmt: skip
     if arn.service == "iam" and kind in {"user", "role"}:
         principal_kind = PrincipalKind.USER if kind == "user" else PrincipalKind.ROLE
@@ -142,7 +148,8 @@ def _with_facts(
     text: str, kind: PrincipalKind, account: AccountFacts, facts: PrincipalFacts | None, *, partition: str,
     principal_arn: str,
 ) -> Caller:  # fmt: skip
-    collected = account.collected and (facts is None or facts.complete)
+    readable = account.collected and account.iam_complete
+    collected = readable and (facts is None or facts.complete)
     return Caller(
         text=text,
         kind=kind,
@@ -156,7 +163,7 @@ def _with_facts(
         tags=facts.tags if facts else {},
         trust_policy=facts.trust_policy if facts else None,
         collected=collected,
-        account_collected=account.collected,
+        account_collected=readable,
         ours=account.ours,
         gap="" if collected else (facts.gap if facts and facts.gap else account.gap) or "R3.30",
     )
@@ -199,11 +206,10 @@ def find_role(world: World, account_id: str, name: str) -> str | None:
     return next((arn for arn in world.principals if prefix in arn and arn.endswith(suffix)), None)
 
 
-def _federated(
-    world: World, text: str, account: AccountFacts, partition: str, listed: PrincipalFacts | None
-) -> Caller:
+def _federated(world: World, text: str, account: AccountFacts, partition: str, listed: PrincipalFacts | None) -> Caller:
     user = world.principals.get(listed.parent) if listed else None
-    known = listed is not None and account.collected
+    readable = account.collected and account.iam_complete
+    known = listed is not None and readable
     return Caller(
         text=text,
         kind=PrincipalKind.FEDERATED,
@@ -211,13 +217,14 @@ def _federated(
         partition=partition,
         principal_arn=text,
         parent_user=listed.parent if listed else None,
+        unique_id=user.unique_id if user else "",
         identity_policies=user.identity_policies if user else (),
         boundary=user.boundary if user else None,
         session_policies=(listed.session_policies or ()) if listed else None,
         tags=user.tags if user else {},
         session_tags=dict(listed.session_tags) if listed else None,
         collected=known and (user is None or user.complete),
-        account_collected=account.collected,
+        account_collected=readable,
         ours=account.ours,
         gap="" if known else account.gap or "R3.73",
     )

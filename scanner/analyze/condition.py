@@ -84,6 +84,8 @@ def condition_expression(
     """
     binding = context.bind(test.key, document.policy.kind)
     subject = f"{document.policy.sha256[:12]} {test.span.line_from}:{test.span.col_from}"
+    if isinstance(binding, Open) and binding.variable.reason == "unsupported_condition_key":
+        return unknown(binding.variable.reason, binding.variable.ref, subject=subject)
     if test.operator == "Null":
         return _null(test, binding, subject)
     negated = test.operator in _NEGATED
@@ -130,9 +132,7 @@ def _values(test: ConditionTest, base: str, document: Document, context: Request
     return tuple(expand(v, context, document.policy.kind, variables=variables) for v in test.values)
 
 
-def _plain(
-    test: ConditionTest, binding: Binding, negated: bool, match_any: Callable[..., Expression]
-) -> Expression:
+def _plain(test: ConditionTest, binding: Binding, negated: bool, match_any: Callable[..., Expression]) -> Expression:
     """A test without set operator (R5.11, R5.12): a missing value fails positive and satisfies negated tests."""
     if isinstance(binding, Absent):
         return TRUE if negated or test.if_exists else FALSE
@@ -200,7 +200,12 @@ def _one_value(
     target: _Target,
     inverted: bool,
 ) -> Expression:
-    inside = disj((Const(holds(predicate, _comparable_text(value, base))), *(_matches_open(value, base, v, target) for v in open_values)))
+    inside = disj(
+        (
+            Const(holds(predicate, _comparable_text(value, base))),
+            *(_matches_open(value, base, v, target) for v in open_values),
+        )
+    )
     return neg(inside) if inverted else inside
 
 

@@ -8,7 +8,7 @@ from scanner.analyze.binding import ABSENT, AtLeast, Binding, Known, Open, tag_v
 from scanner.analyze.caller import SESSION_NAME, account_of, organization_of
 from scanner.analyze.expression import Origin, ValueType, Variable
 from scanner.analyze.patterns import Pattern, glob, literal, tokens_of
-from scanner.analyze.request import Request
+from scanner.analyze.request import GrantRequest, Request
 from scanner.analyze.session_tags import SessionTags, session_tags_of
 from scanner.model.actions import ACTIONS
 from scanner.model.conditions import ConditionKey, Source, find_condition_key
@@ -23,6 +23,9 @@ _TYPES = {
     "ip": ValueType.IP,
 }  # fmt: skip
 _BOOLEANS = ("true", "false")
+_ASKED_BY_GRANT = frozenset({"kms:grantoperations", "kms:grantconstrainttype", "kms:grantconstraintsourcearn"})
+_WHEN_OMITTED = {"aws:viaawsservice": "false", "kms:policyname": "default"}
+"""Values of keys that every request carries, where nothing else is said (R6.V, R2.19)."""
 _ASSUMING = "sts:"
 _PRINCIPAL_TYPES = {
     PrincipalKind.ROOT_USER: "Account", PrincipalKind.USER: "User", PrincipalKind.FEDERATED: "FederatedUser",
@@ -73,8 +76,8 @@ class RequestContext:
         if name.startswith("aws:principaltag/") and binding.variable.origin is Origin.REQUEST:
             own = tag_value(self.request.caller.tags, name.partition("/")[2])
             return own if own is not None else ABSENT
-        if name == "aws:viaawsservice":
-            return Known(("false",))
+        if name in _WHEN_OMITTED:
+            return Known((_WHEN_OMITTED[name],))
         is_request = binding.variable.origin is Origin.REQUEST or find_condition_key(name) is None
         if not is_request or name == "aws:userid":
             return binding
@@ -84,12 +87,16 @@ class RequestContext:
         row = find_condition_key(name)
         if row is None:
             return self._data(name, "unknown_condition_key", "R1.11")
-        if name in _ACTION_KEYS or name.startswith(("kms:encryptioncontext:", "kms:recipientattestation:")):
+        if (name in _ACTION_KEYS and row.source is not Source.KEY) or name.startswith(
+            ("kms:encryptioncontext:", "kms:recipientattestation:")
+        ):
             return self._of_action(name, row)
         if name.startswith("aws:requesttag/") or name == "aws:tagkeys":
             return self._of_action(name, row)
         if name.startswith("sts:"):
             return self._open(row, name) if self._assumes_role() else ABSENT
+        if self.request.key is None and name in {"kms:calleraccount", "kms:viaservice"}:
+            return ABSENT
         if row.source is Source.CLOCK:
             return Known((self._clock(name),))
         if row.source is Source.SERVICE:
@@ -123,8 +130,18 @@ class RequestContext:
             )
         )
 
-    def _data(self, name: str, reason: str, ref: str, *, excluded: tuple[Pattern, ...] = (), many: bool = False,
-              required: Pattern | None = None, domain: tuple[str, ...] = (), may_be_absent: bool = True) -> Open:
+    def _data(
+        self,
+        name: str,
+        reason: str,
+        ref: str,
+        *,
+        excluded: tuple[Pattern, ...] = (),
+        many: bool = False,
+        required: Pattern | None = None,
+        domain: tuple[str, ...] = (),
+        may_be_absent: bool = True,
+    ) -> Open:
         return Open(
             Variable(
                 name, Origin.DATA, multivalued=many, excluded=excluded, required=required, domain=domain,
@@ -152,17 +169,33 @@ class RequestContext:
             return Known(("SYMMETRIC_DEFAULT",))
         if name == "kms:requestalias" and self.request.alias:
             return Known((self.request.alias,))
-        if name == "kms:policyname" and name not in self.request.context:
-            return Known(("default",)) if self.request.complete else self._open(row, name)
-        if name == "kms:grantoperations" and self.request.grant_request is not None:
-            return Known(self.request.grant_request.operations) if self.request.grant_request.operations else ABSENT
+        if self.request.grant_request is not None and name in _ASKED_BY_GRANT:
+            return self._asked(name, self.request.grant_request)
         return self._open(row, name)
+
+    def _asked(self, name: str, asked: GrantRequest) -> Binding:
+        """What a CreateGrant asks for, as condition keys (R4.23)."""
+        constraints = asked.constraints
+        values: tuple[str, ...] = asked.operations
+        if name == "kms:grantconstrainttype":
+            kinds = (
+                ("EncryptionContextEquals", constraints.encryption_context_equals),
+                ("EncryptionContextSubset", constraints.encryption_context_subset),
+            )
+            values = tuple(kind for kind, pairs in kinds if pairs is not None)[:1]
+        elif name == "kms:grantconstraintsourcearn":
+            values = (constraints.source_arn,) if constraints.source_arn is not None else ()
+        return Known(values) if values else ABSENT
 
     def _encryption_context(self, name: str, row: ConditionKey) -> Binding:
         key = self.request.key
         if key is not None and not key.is_symmetric_encryption:
             return ABSENT
         pairs = self.request.encryption_context
+        asked = self.request.grant_request
+        if asked is not None:
+            constraints = asked.constraints
+            pairs = {**(constraints.encryption_context_subset or {}), **(constraints.encryption_context_equals or {})}
         if pairs is None:
             return self._open(row, name)
         if name == "kms:encryptioncontextkeys":
@@ -184,7 +217,7 @@ class RequestContext:
                 return ABSENT
             return AtLeast((caller.text,)) if row.multivalued else Known((caller.text,))
         if caller.is_service:
-            return self._of_service(name, row)
+            return self._open(row, name) if name == "kms:calleraccount" else ABSENT
         if name in {"kms:calleraccount", "aws:principalaccount"}:
             return self._account(name)
         if name == "aws:principalarn":
@@ -192,26 +225,26 @@ class RequestContext:
         if name == "aws:principaltype":
             written = _PRINCIPAL_TYPES.get(caller.kind)
             kinds = tuple(sorted(set(_PRINCIPAL_TYPES.values())))
-            return Known((written,)) if written else self._data(name, "caller_side_not_collected", caller.gap,
-                                                                domain=kinds, may_be_absent=False)
+            return (
+                Known((written,))
+                if written
+                else self._data(name, "caller_side_not_collected", caller.gap, domain=kinds, may_be_absent=False)
+            )
         return self._user_id(name)
-
-    def _of_service(self, name: str, row: ConditionKey) -> Binding:
-        if name in {"aws:principalarn", "aws:username"}:
-            return ABSENT
-        if name == "kms:calleraccount":
-            return self._open(row, name)
-        return self._data(name, "undocumented", "R6.P")
 
     def _account(self, name: str) -> Binding:
         caller = self.request.caller
-        if name == "kms:calleraccount" and self._assumes_role():
-            return ABSENT
         if caller.kind is not PrincipalKind.ANY:
             return Known((caller.account_id,))
         known = tuple(literal(tokens_of(account)) for account in self._known_accounts())
-        return self._data("the caller's account", "caller_side_not_collected", "R3.30", excluded=known,
-                          required=glob(tokens_of("????????????")), may_be_absent=False)
+        return self._data(
+            "the caller's account",
+            "caller_side_not_collected",
+            "R3.30",
+            excluded=known,
+            required=glob(tokens_of("????????????")),
+            may_be_absent=False,
+        )
 
     def _known_accounts(self) -> tuple[str, ...]:
         listed = {account for o in self.world.organizations for account in (*o.members, o.management_account)}
@@ -224,8 +257,14 @@ class RequestContext:
         account = caller.account_id if caller.kind is PrincipalKind.ACCOUNT else "????????????"
         known = () if caller.kind is PrincipalKind.ACCOUNT else self._known_accounts()
         excluded = tuple(glob(tokens_of(f"arn:*:iam::{a}:*")) for a in known)
-        return self._data("aws:PrincipalArn", "caller_side_not_collected", caller.gap, excluded=excluded,
-                          required=glob(tokens_of(f"arn:{caller.partition}:???::{account}:*")), may_be_absent=False)
+        return self._data(
+            "aws:PrincipalArn",
+            "caller_side_not_collected",
+            caller.gap,
+            excluded=excluded,
+            required=glob(tokens_of(f"arn:{caller.partition}:???::{account}:*")),
+            may_be_absent=False,
+        )
 
     def _user_id(self, name: str) -> Binding:
         caller = self.request.caller
@@ -238,16 +277,14 @@ class RequestContext:
             return Known((caller.account_id,))
         if caller.kind is PrincipalKind.FEDERATED:
             return Known((f"{caller.account_id}:{caller.text.rsplit('/', 1)[-1]}",))
-        if not caller.unique_id:
+        if caller.kind in {PrincipalKind.ACCOUNT, PrincipalKind.ANY} or not caller.unique_id:
             return self._data(name, "principal_id_not_collected", caller.gap or "R6.P", may_be_absent=False)
         if caller.kind is PrincipalKind.USER:
             return Known((caller.unique_id,))
         if caller.session_name is not None:
             return Known((f"{caller.unique_id}:{caller.session_name}",))
         pattern = glob((*caller.unique_id, ":", *tokens_of("*")))
-        return Open(
-            Variable("aws:userid", Origin.REQUEST, may_be_absent=False, required=pattern, caller_chosen=True)
-        )
+        return Open(Variable("aws:userid", Origin.REQUEST, may_be_absent=False, required=pattern, caller_chosen=True))
 
     def _principal_tag(self, name: str) -> Binding:
         caller = self.request.caller
@@ -341,4 +378,3 @@ class RequestContext:
 def _org_path(organization: Organization, account_id: str) -> str:
     path = organization.members.get(account_id, (organization.root,))  # type: ignore[call-overload]  # ids are texts
     return "/".join((organization.id, *path)) + "/"
-

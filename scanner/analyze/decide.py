@@ -24,7 +24,7 @@ from scanner.analyze.layers import (
 from scanner.analyze.match import MatchKind
 from scanner.analyze.request import Request
 from scanner.analyze.residual import Outcome, TooComplexError, alternatives, decide_expression, shorten, surely
-from scanner.analyze.statement import either
+from scanner.analyze.statement import Match, either
 from scanner.analyze.wording import as_json, in_words
 from scanner.data.opt_in import is_opt_in_region
 from scanner.model.actions import is_usable_with, state_blocks
@@ -36,6 +36,26 @@ from scanner.model.world import World
 
 MECHANISMS = ("key_policy", "grant", "ram")
 """Sources of access from outside; a finding is about one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Which Allow sources count; every Deny, guardrail and state counts in any case (`design.md` section 5).
+
+    `statements` are (document hash, statement index), `grants` are grant ids; None means all of them.
+    """
+
+    mechanisms: tuple[str, ...] = MECHANISMS
+    statements: frozenset[tuple[str, int]] | None = None
+    grants: frozenset[str] | None = None
+
+    def admits(self, match: Match) -> bool:
+        """Whether an Allow statement counts."""
+        place = (match.document.policy.sha256, match.statement.index)
+        return self.statements is None or place in self.statements or match.statement.index < 0
+
+
+ALL_SOURCES = Sources()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +80,24 @@ class Evaluation:
         return conj((self.core, self.ceiling, neg(self.deny)))
 
 
-def decide(world: World, request: Request, *, mechanisms: tuple[str, ...] = MECHANISMS, trace: bool = True) -> Decision:
+def decide(world: World, request: Request, *, sources: Sources = ALL_SOURCES, trace: bool = True) -> Decision:
     """Decide a KMS request (R3.7).
 
     Args:
-        mechanisms: Allow sources that count; every Deny, guardrail and state counts in any case (`design.md` section 5).
+        sources: the Allow sources that count.
         trace: whether the gates are wanted.
 
     Returns:
         The decision; `unknown` with reason `too_complex` where a bound is hit.
     """
-    refusal = _refused_at_once(request)
+    refusal = refused_at_once(request)
     if refusal is not None:
         return Decision(Verdict.DENIED, refusal[0], rules=(refusal[1],))
-    evaluation = evaluate(world, request, mechanisms=mechanisms)
+    evaluation = evaluate(world, request, sources=sources)
     return conclude(world, request, evaluation, trace=trace)
 
 
-def _refused_at_once(request: Request) -> tuple[str, str] | None:
+def refused_at_once(request: Request) -> tuple[str, str] | None:
     """Reasons that need no policy: partition, operations without effect, key usage, addressing (R3.7)."""
     caller, action, key = request.caller, request.action, request.key
     if key is not None and not caller.is_service and caller.partition != key.partition:
@@ -103,7 +123,7 @@ def _is_foreign(request: Request) -> bool:
     )  # fmt: skip
 
 
-def evaluate(world: World, request: Request, *, mechanisms: tuple[str, ...] = MECHANISMS) -> Evaluation:
+def evaluate(world: World, request: Request, *, sources: Sources = ALL_SOURCES) -> Evaluation:
     """Combine the layers of a request on a key, on an alias, or of the account (R1.6, R1.7, R3.7)."""
     context = RequestContext(world, request)
     if request.key is None:
@@ -115,17 +135,17 @@ def evaluate(world: World, request: Request, *, mechanisms: tuple[str, ...] = ME
     rcp = rcp_layer(context, key.account_id, exempt=key.manager == "AWS" or name == "RetireGrant")
     policy, ram = key_policy_layer(context), ram_layer(context)
     retires = name == "RetireGrant"
-    grants, retiring = _grants_of(context, key)
+    grants, retiring = _grants_of(context, key, sources)
     layers = (identity, boundary, session, scp, rcp, policy, ram)
     denying = tuple(layer for layer in layers if not (retires and layer in (policy, ram)))
     cap = conj((boundary.allow, session.allow))
-    sides = _Sides(context, identity.allow, cap, policy, ram)
+    sides = _Sides(context, sources, identity.allow, cap, policy, ram)
     if retires:
-        core = _retire_core(retiring, sides) if "grant" in mechanisms else FALSE
+        core = _retire_core(retiring, sides)
         key_side = disj(m.applies for m in retiring)
     else:
-        core, key_side = _core(sides, grants, mechanisms)
-    if key.grants is None and "grant" in mechanisms and name and request.action and request.action.grantable:
+        core, key_side = _core(sides, grants)
+    if key.grants is None and "grant" in sources.mechanisms and name and request.action and request.action.grantable:
         core = disj((core, unknown("grants_not_read", key.gaps.get("grants", ""), subject=key.arn)))
         key_side = disj((key_side, unknown("grants_not_read", key.gaps.get("grants", ""), subject=key.arn)))
     if request.action is None:
@@ -139,44 +159,47 @@ def evaluate(world: World, request: Request, *, mechanisms: tuple[str, ...] = ME
 @dataclass(frozen=True, slots=True)
 class _Sides:
     context: RequestContext
+    sources: Sources
     identity: Expression
     cap: Expression
     policy: LayerResult
     ram: LayerResult
 
-    def allowed(self, mechanisms: tuple[str, ...], *kinds: MatchKind) -> Expression:
+    def allowed(self, *kinds: MatchKind) -> Expression:
         """What the key's policies allow through the given forms of principal (all, if none is given)."""
         parts: list[Expression] = []
         for layer, mechanism in ((self.policy, "key_policy"), (self.ram, "ram")):
-            if mechanism in mechanisms:
+            if mechanism in self.sources.mechanisms:
                 unread = layer.applicable and not layer.matches and layer.allow not in (TRUE, FALSE)
-                parts.append(layer.allow if unread else either(layer.matches, Effect.ALLOW, *kinds))
+                counted = tuple(m for m in layer.matches if self.sources.admits(m))
+                parts.append(layer.allow if unread else either(counted, Effect.ALLOW, *kinds))
         return disj(parts)
 
 
-def _core(
-    sides: _Sides, grants: tuple[GrantMatch, ...], mechanisms: tuple[str, ...]
-) -> tuple[Expression, Expression]:
+def _core(sides: _Sides, grants: tuple[GrantMatch, ...]) -> tuple[Expression, Expression]:
     """What allows a request on a key, and the key side of it alone (R3.7)."""
     request = sides.context.request
     direct, account = anyone_of(grants, by_account=False), anyone_of(grants, by_account=True)
-    if "grant" not in mechanisms:
-        direct = account = FALSE
     capped = disj((sides.cap, _undocumented_cap(request)))
     identity_capped = conj((sides.identity, sides.cap))
     account_capped = identity_capped if request.caller.is_root_user else disj(
         (identity_capped, unknown("undocumented", "R4.13", subject=request.caller.text))
     )  # fmt: skip
     by_grant = disj((conj((direct, capped)), conj((account, account_capped))))
-    key_side = disj((sides.allowed(mechanisms), direct, account))
+    key_side = disj((sides.allowed(), direct, account))
     if request.caller.is_service:
-        return disj((sides.allowed(mechanisms, MatchKind.SERVICE, MatchKind.STAR), direct)), key_side
+        return disj((sides.allowed(MatchKind.SERVICE, MatchKind.STAR), direct)), key_side
     if _is_foreign(request):
-        return disj((conj((sides.allowed(mechanisms), identity_capped)), by_grant)), key_side
-    named = sides.allowed(mechanisms, MatchKind.STAR, MatchKind.USER, MatchKind.SESSION)
-    by_role = conj((sides.allowed(mechanisms, MatchKind.ROLE), sides.cap))
-    by_account = conj((sides.allowed(mechanisms, MatchKind.ACCOUNT), identity_capped))
+        return disj((conj((sides.allowed(), identity_capped)), by_grant)), key_side
+    named = sides.allowed(MatchKind.STAR, MatchKind.USER, MatchKind.SESSION)
+    by_role = FALSE if _is_bare_federated(request) else conj((sides.allowed(MatchKind.ROLE), sides.cap))
+    by_account = conj((sides.allowed(MatchKind.ACCOUNT), identity_capped))
     return disj((named, by_role, by_account, by_grant)), key_side
+
+
+def _is_bare_federated(request: Request) -> bool:
+    """A GetFederationToken session without session policy: only its own ARN reaches it (STS API GetFederationToken)."""
+    return request.caller.kind is PrincipalKind.FEDERATED and request.caller.session_policies == ()
 
 
 def _undocumented_cap(request: Request) -> Expression:
@@ -184,13 +207,16 @@ def _undocumented_cap(request: Request) -> Expression:
     return unknown("undocumented", "R4.16", subject=request.caller.text)
 
 
-def _grants_of(context: RequestContext, key: KeyFacts) -> tuple[tuple[GrantMatch, ...], tuple[RetireMatch, ...]]:
+def _grants_of(
+    context: RequestContext, key: KeyFacts, sources: Sources
+) -> tuple[tuple[GrantMatch, ...], tuple[RetireMatch, ...]]:
     action = context.request.action
-    if key.grants is None or action is None:
+    if key.grants is None or action is None or "grant" not in sources.mechanisms:
         return (), ()
+    counted = [g for g in key.grants if sources.grants is None or g.grant_id in sources.grants]
     if action.name == "RetireGrant":
-        return (), retire_matches(key.grants, context, key.account_id)
-    return grant_matches(key.grants, context), ()
+        return (), retire_matches(counted, context, key.account_id)
+    return grant_matches(counted, context), ()
 
 
 def _retire_core(retiring: tuple[RetireMatch, ...], sides: _Sides) -> Expression:

@@ -78,8 +78,9 @@ def _constraints_hold(grant: Grant, context: RequestContext) -> Expression:
         return TRUE
     if action.name == "CreateGrant":
         return _child_is_narrower(grant, context)
-    parts: list[Expression] = [unknown("undocumented", "R4.17", subject=f"constraint {n}") for n in
-                               grant.constraints.unknown]
+    parts: list[Expression] = [
+        unknown("undocumented", "R4.17", subject=f"constraint {n}") for n in grant.constraints.unknown
+    ]
     if grant.constraints.source_arn is not None:
         parts.append(_source_arn_matches(grant.constraints.source_arn, context))
     if action.name in _CONSTRAINED_BY_CONTEXT:
@@ -106,9 +107,7 @@ def _context_matches(constraints: GrantConstraints, context: RequestContext) -> 
             yield neg(_value_in(context, "kms:EncryptionContextKeys", allowed, outside=True))
 
 
-def _value_in(
-    context: RequestContext, key: str, patterns: tuple[Pattern, ...], *, outside: bool = False
-) -> Expression:
+def _value_in(context: RequestContext, key: str, patterns: tuple[Pattern, ...], *, outside: bool = False) -> Expression:
     """The request carries a value of the key inside the patterns, or `outside` of them."""
     match context.bind(key, DocumentKind.IDENTITY):
         case Known(values) | AtLeast(values):
@@ -132,8 +131,12 @@ def _child_is_narrower(parent: Grant, context: RequestContext) -> Expression:
     operations_kept = neg(_value_in(context, "kms:GrantOperations", patterns, outside=True))
     if not _has_constraints(parent.constraints):
         return operations_kept
-    kept = Variable(f"the constraints asked for keep those of grant {parent.grant_id}", Origin.REQUEST, ValueType.FLAG,
-                    caller_chosen=True)
+    kept = Variable(
+        f"the constraints asked for keep those of grant {parent.grant_id}",
+        Origin.REQUEST,
+        ValueType.FLAG,
+        caller_chosen=True,
+    )
     return conj((operations_kept, present(kept)))
 
 

@@ -53,7 +53,10 @@ def _all_matches(policies: Iterable[PolicyText], context: RequestContext) -> tup
 
 
 def identity_layer(context: RequestContext) -> LayerResult:
-    """Identity policies of the caller; the root user is implicitly allowed everything (R3.23, R3.30)."""
+    """Identity policies of the caller; the root user is implicitly allowed everything (R3.23, R3.30).
+
+    A GetFederationToken session without a session policy has no permissions of its own (R3.13).
+    """
     caller = context.request.caller
     if caller.is_service:
         return _not_applicable(Layer.IAM, Side.CALLER)
@@ -62,9 +65,9 @@ def identity_layer(context: RequestContext) -> LayerResult:
     if not caller.collected:
         return _unread(Layer.IAM, Side.CALLER, "caller_side_not_collected", caller.gap, caller.text)
     matches = _all_matches(caller.identity_policies, context)
-    return LayerResult(
-        Layer.IAM, Side.CALLER, either(matches, Effect.ALLOW), either(matches, Effect.DENY), matches
-    )  # fmt: skip
+    bare = caller.kind is PrincipalKind.FEDERATED and not caller.session_policies
+    allow = FALSE if bare else either(matches, Effect.ALLOW)
+    return LayerResult(Layer.IAM, Side.CALLER, allow, either(matches, Effect.DENY), matches)
 
 
 def boundary_layer(context: RequestContext) -> LayerResult:
@@ -83,14 +86,9 @@ def boundary_layer(context: RequestContext) -> LayerResult:
 
 
 def session_layer(context: RequestContext) -> LayerResult:
-    """Session policies where they are known; otherwise none is assumed, the widest reading (R3.27).
-
-    A GetFederationToken session without a session policy has no permissions of its own (R3.13).
-    """
+    """Session policies where they are known; otherwise none is assumed, the widest reading (R3.27)."""
     caller = context.request.caller
-    if caller.session_policies is None:
-        return _not_applicable(Layer.SESSION, Side.CALLER)
-    if not caller.session_policies and caller.kind is not PrincipalKind.FEDERATED:
+    if not caller.session_policies:
         return _not_applicable(Layer.SESSION, Side.CALLER)
     matches = _all_matches(caller.session_policies, context)
     return LayerResult(
@@ -104,14 +102,15 @@ def scp_layer(context: RequestContext) -> LayerResult:
     if caller.is_service or caller.is_service_linked_role or not world.credit_scp:
         return _not_applicable(Layer.SCP, Side.CALLER)
     organization = organization_of(world, caller.account_id)
+    account = account_of(world, caller.account_id)
+    unread = _unread(Layer.SCP, Side.CALLER, "guardrail_not_read", account.gap or "R3.56", caller.account_id)
     if organization is None:
-        account = account_of(world, caller.account_id)
-        if account.collected and not account.organization_unknown and caller.kind is not PrincipalKind.ANY:
-            return _not_applicable(Layer.SCP, Side.CALLER)
-        ref = account.gap or "R3.56"
-        return _unread(Layer.SCP, Side.CALLER, "guardrail_not_read", ref, caller.account_id)
+        known = account.collected and not account.organization_unknown and caller.kind is not PrincipalKind.ANY
+        return _not_applicable(Layer.SCP, Side.CALLER) if known else unread
     if caller.account_id == organization.management_account or not organization.scp_enabled:
         return _not_applicable(Layer.SCP, Side.CALLER)
+    if account.organization_unknown:
+        return unread
     if organization.scps is None:
         return _unread(Layer.SCP, Side.CALLER, "guardrail_not_read", organization.scp_gap or "R3.56",
                        caller.account_id)  # fmt: skip
@@ -145,21 +144,26 @@ def rcp_layer(context: RequestContext, owner: str, *, exempt: bool = False) -> L
     if exempt or caller.is_service_linked_role or not world.credit_rcp:
         return _not_applicable(Layer.RCP, Side.OWNER)
     organization = organization_of(world, owner)
+    account = account_of(world, owner)
     if organization is None:
-        account = account_of(world, owner)
-        if account.collected and not account.organization_unknown:
-            return _not_applicable(Layer.RCP, Side.OWNER)
-        unread = _unread(Layer.RCP, Side.OWNER, "guardrail_not_read", account.gap or "R3.56", owner)
-        return LayerResult(Layer.RCP, Side.OWNER, TRUE, unread.deny, gap=unread.gap)
+        known = account.collected and not account.organization_unknown
+        return _not_applicable(Layer.RCP, Side.OWNER) if known else _unread_rcp(account.gap or "R3.56", owner)
     if owner == organization.management_account or not organization.rcp_enabled:
         return _not_applicable(Layer.RCP, Side.OWNER)
+    if account.organization_unknown:
+        return _unread_rcp(account.gap or "R3.56", owner)
     if organization.rcps is None:
-        unread = _unread(Layer.RCP, Side.OWNER, "guardrail_not_read", organization.rcp_gap or "R3.56", owner)
-        return LayerResult(Layer.RCP, Side.OWNER, TRUE, unread.deny, gap=unread.gap)
+        return _unread_rcp(organization.rcp_gap or "R3.56", owner)
     matches = tuple(
         m for target in _targets(organization, owner) for m in _all_matches(organization.rcps.get(target, ()), context)
     )
     return LayerResult(Layer.RCP, Side.OWNER, TRUE, either(matches, Effect.DENY), matches)
+
+
+def _unread_rcp(ref: str, owner: str) -> LayerResult:
+    """Resource control policies nobody read: they never allow anything, but they may deny (R3.56)."""
+    deny = unknown("guardrail_not_read", ref, subject=f"{owner} rcp denies")
+    return LayerResult(Layer.RCP, Side.OWNER, TRUE, deny, gap=ref)
 
 
 def key_policy_layer(context: RequestContext) -> LayerResult:
@@ -185,14 +189,10 @@ def ram_layer(context: RequestContext) -> LayerResult:
     matches = _all_matches((key.ram_policy,), context)
     certain = unknown("ram_policy", "R2.20", subject=key.arn)
     softened = tuple(
-        Match(m.document, m.statement, m.effect, m.kind, conj((m.applies, certain)))
-        if m.effect is Effect.ALLOW
-        else m
+        Match(m.document, m.statement, m.effect, m.kind, conj((m.applies, certain))) if m.effect is Effect.ALLOW else m
         for m in matches
     )
-    return LayerResult(
-        Layer.RAM, Side.OWNER, either(softened, Effect.ALLOW), either(softened, Effect.DENY), softened
-    )
+    return LayerResult(Layer.RAM, Side.OWNER, either(softened, Effect.ALLOW), either(softened, Effect.DENY), softened)
 
 
 def combined_deny(layers: Iterable[LayerResult]) -> Expression:

@@ -106,11 +106,14 @@ def _match_unique_id(value: str, caller: Caller) -> PrincipalMatch | None:
     """An id of a user or role: dead unless the snapshot holds it, open for accounts nobody collected (R2.14)."""
     is_role = value.startswith("AROA")
     kind = MatchKind.ROLE if is_role else MatchKind.USER
-    fits = caller.acts_as_role if is_role else caller.kind is PrincipalKind.USER
+    federated = caller.kind is PrincipalKind.FEDERATED
+    fits = caller.acts_as_role if is_role else federated or caller.kind is PrincipalKind.USER
     if caller.kind in _STRANGERS:
         return kind, unknown("caller_side_not_collected", "R2.14", subject=value)
     if not fits:
         return None
+    if federated:
+        kind = MatchKind.ROLE
     if caller.unique_id:
         return (kind, TRUE) if caller.unique_id == value else None
     if caller.account_collected and caller.collected:
@@ -214,5 +217,3 @@ def _split_at_fifth_colon(text: str) -> tuple[str, str]:
 def names_principals(kind: DocumentKind) -> bool:
     """Whether statements of this kind of document choose whom they concern."""
     return kind in {DocumentKind.KEY_POLICY, DocumentKind.RAM_POLICY, DocumentKind.TRUST}
-
-

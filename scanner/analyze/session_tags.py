@@ -82,11 +82,14 @@ def _tag_statement(statement: Statement) -> TagStatement:
         positive = test.operator in {"StringEquals", "StringLike", "StringEqualsIgnoreCase"}
         if name == "aws:tagkeys" and test.qualifier == "ForAllValues" and positive:
             wild = test.operator == "StringLike"
-            keys.append(tuple(glob(tokens_of(v), ignore_case=True) if wild else literal_ignoring_case(tokens_of(v))
-                              for v in test.values))
+            keys.append(
+                tuple(
+                    glob(tokens_of(v), ignore_case=True) if wild else literal_ignoring_case(tokens_of(v))
+                    for v in test.values
+                )
+            )
         elif name.startswith("aws:requesttag/") and test.operator == "StringEquals" and not test.if_exists:
             literal_values = tuple(v for v in test.values if "${" not in v)
             if len(literal_values) == len(test.values):
                 values[name.partition("/")[2]] = literal_values
     return TagStatement(tuple(keys), values, certain=not statement.damage)
-

@@ -77,6 +77,4 @@ def _trust_layer(context: RequestContext, role: PrincipalFacts) -> LayerResult:
         deny = unknown("trust_not_read", role.gap, subject=f"{role.arn} denies")
         return LayerResult(Layer.TRUST, Side.OWNER, allow, deny, gap=role.gap)
     matches = document_matches(parse_policy(role.trust_policy), context)
-    return LayerResult(
-        Layer.TRUST, Side.OWNER, either(matches, Effect.ALLOW), either(matches, Effect.DENY), matches
-    )
+    return LayerResult(Layer.TRUST, Side.OWNER, either(matches, Effect.ALLOW), either(matches, Effect.DENY), matches)

@@ -65,8 +65,11 @@ def _relation(predicate: Predicate, *, inside: bool) -> str:
             if len(texts) == 1:
                 sign = ("=" if inside else "is not") if exact else ("matches" if inside else "does not match")
                 return f"{sign} {texts[0] or '(empty)'}"
-            verb = ("is one of" if inside else "is none of") if exact else ("matches one of" if inside else
-                                                                            "matches none of")
+            verb = (
+                ("is one of" if inside else "is none of")
+                if exact
+                else ("matches one of" if inside else "matches none of")
+            )
             return f"{verb} {_listed(texts)}"
         case NumberSet(operator, numbers, texts):
             sign = {"==": "=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}[operator]

@@ -17,6 +17,9 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ReadTimeoutError,
 )
+from botocore.exceptions import (
+    ConnectionError as NoConnectionError,
+)
 from botocore.parsers import ResponseParserError
 
 from scanner.model.coverage import Outcome
@@ -64,6 +67,9 @@ class UnitStoppedError(Exception):
 CALL_ERRORS = (ClientError, BotoCoreError, ResponseParserError, RejectedAnswerError)
 """What one request can raise and `translate` understands. Anything else is a bug and ends the unit."""
 
+WIRE_ERRORS = (HTTPClientError, NoConnectionError)
+"""No answer came: no name, no route, no TLS, a reset."""
+
 _DENIED = frozenset(
     {
         *("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized"),
@@ -106,7 +112,7 @@ def translate(error: Exception) -> Failure:
         return Failure(Outcome.MALFORMED, "RejectedAnswer", str(error), Retry.WIRE)
     if isinstance(error, ReadTimeoutError | ConnectTimeoutError):
         return Failure(Outcome.TIMEOUT, type(error).__name__, str(error), Retry.WIRE)
-    if isinstance(error, HTTPClientError):
+    if isinstance(error, WIRE_ERRORS):
         return Failure(Outcome.ERROR, type(error).__name__, str(error), Retry.WIRE)
     return Failure(Outcome.ERROR, type(error).__name__, str(error))
 
@@ -145,8 +151,10 @@ def has_no_credentials(error: Exception) -> bool:
     if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError):
         return True
     name = type(error).__name__
-    return isinstance(error, BotoCoreError) and not isinstance(error, HTTPClientError | ParamValidationError) and (
-        "SSO" in name or "Token" in name or "Credential" in name or "Login" in name
+    return (
+        isinstance(error, BotoCoreError)
+        and not isinstance(error, (*WIRE_ERRORS, ParamValidationError))
+        and ("SSO" in name or "Token" in name or "Credential" in name or "Login" in name)
     )
 
 

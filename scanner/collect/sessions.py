@@ -16,11 +16,11 @@ from typing import Any
 from botocore import handlers
 from botocore.client import BaseClient
 from botocore.config import Config
-from botocore.exceptions import HTTPClientError, ProfileNotFound
+from botocore.exceptions import ProfileNotFound
 from botocore.session import Session, get_session
 
 from scanner import __version__
-from scanner.collect.outcome import CallFailedError, MismatchError, has_no_credentials
+from scanner.collect.outcome import WIRE_ERRORS, CallFailedError, MismatchError, has_no_credentials
 from scanner.collect.permissions import hub_session_policy, organization_session_policy, session_policy
 from scanner.collect.settings import AccountOverride, CollectSettings
 from scanner.collect.wire import GLOBAL, Pacing, Unit, call
@@ -204,7 +204,7 @@ class Sessions:
             return NothingScannedError(f"the profile `{profile}` does not exist", hint=known)
         if isinstance(cause, Exception) and has_no_credentials(cause):
             return NothingScannedError(f"no AWS credentials: {failure.message}", hint=login)
-        if failure.outcome is Outcome.TIMEOUT or isinstance(cause, HTTPClientError):
+        if failure.outcome is Outcome.TIMEOUT or isinstance(cause, WIRE_ERRORS):
             return NothingScannedError(f"AWS STS cannot be reached: {failure.message}", hint="check the network")
         return NothingScannedError(f"AWS refused the credentials: {failure.code}: {failure.message}", hint=login)
 

@@ -57,7 +57,9 @@ _TABLE = [
     *_k(
         "kms:GranteePrincipal kms:GranteeServicePrincipal kms:RetiringPrincipal kms:RetiringServicePrincipal "
         "kms:GrantConstraintType kms:GrantConstraintSourceArn",
-        "string", Source.REQUEST, 2,
+        "string",
+        Source.REQUEST,
+        2,
     ),
     # R6.L, R6.A, R6.R
     *_k("kms:RequestAlias", "string", Source.REQUEST, 1, chosen=True),
@@ -65,22 +67,30 @@ _TABLE = [
     *_k(
         "kms:KeySpec kms:KeyUsage kms:KeyOrigin kms:MultiRegionKeyType kms:CustomerMasterKeySpec "
         "kms:CustomerMasterKeyUsage",
-        "string", Source.KEY, 3,
+        "string",
+        Source.KEY,
+        3,
     ),
     *_k("kms:MultiRegion", "bool", Source.KEY, 3),
     # R6.X, R6.Y, R6.Z
     *_k(
         "kms:EncryptionAlgorithm kms:SigningAlgorithm kms:MacAlgorithm kms:KeyAgreementAlgorithm kms:MessageType "
         "kms:DataKeyPairSpec kms:WrappingAlgorithm kms:WrappingKeySpec",
-        "string", Source.REQUEST, 1, chosen=True,
+        "string",
+        Source.REQUEST,
+        1,
+        chosen=True,
     ),
     *_k("kms:RecipientAttestation:*", "string", Source.REQUEST, 3),
     *_k("kms:BypassPolicyLockoutSafetyCheck kms:ReEncryptOnSameKey", "bool", Source.REQUEST, 0),
-    *_k("kms:ExpirationModel kms:PolicyName kms:PrimaryRegion kms:ReplicaRegion", "string", Source.REQUEST, 0),
+    *_k("kms:ExpirationModel kms:PrimaryRegion kms:ReplicaRegion", "string", Source.REQUEST, 0),
+    *_k("kms:PolicyName", "string", Source.REQUEST, 0, always=True),
     *_k("kms:ValidTo", "date", Source.REQUEST, 0),
     *_k(
         "kms:RotationPeriodInDays kms:ScheduleKeyDeletionPendingWindowInDays kms:TrailingDaysWithoutKeyUsage",
-        "number", Source.REQUEST, 0,
+        "number",
+        Source.REQUEST,
+        0,
     ),
     # R6.P
     *_k("aws:PrincipalArn aws:PrincipalAccount", "string", Source.CALLER, 3),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from scanner.model.arn import AccountId, KeyArn
 from scanner.model.policy import PolicyText
+
+_KNOWN_CONSTRAINTS = frozenset({"EncryptionContextEquals", "EncryptionContextSubset", "SourceArn"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,28 @@ class GrantConstraints:
     source_arn: str | None = None
     unknown: tuple[str, ...] = ()
     """Names of constraints this version does not know; such a grant is never certain."""
+
+    @classmethod
+    def from_api(cls, constraints: Mapping[str, Any] | None) -> GrantConstraints:
+        """The constraints as ListGrants and CreateGrant write them."""
+        data = constraints or {}
+        return cls(
+            encryption_context_equals=data.get("EncryptionContextEquals"),
+            encryption_context_subset=data.get("EncryptionContextSubset"),
+            source_arn=data.get("SourceArn"),
+            unknown=tuple(sorted(set(data) - _KNOWN_CONSTRAINTS)),
+        )
+
+    def as_api(self) -> dict[str, object]:
+        """The constraints as the KMS API writes them, without those that are not set."""
+        found: dict[str, object] = {}
+        if self.encryption_context_equals is not None:
+            found["EncryptionContextEquals"] = dict(self.encryption_context_equals)
+        if self.encryption_context_subset is not None:
+            found["EncryptionContextSubset"] = dict(self.encryption_context_subset)
+        if self.source_arn is not None:
+            found["SourceArn"] = self.source_arn
+        return found | dict.fromkeys(self.unknown, "not known to this version")
 
 
 @dataclass(frozen=True, slots=True)

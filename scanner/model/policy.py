@@ -36,6 +36,16 @@ class DocumentKind(StrEnum):
     SCP = "service_control_policy"
     RCP = "resource_control_policy"
 
+    @property
+    def name_of_type(self) -> str:
+        """The policy type as the Organizations API writes it; for SCP and RCP only."""
+        return self.value.upper()
+
+    @property
+    def short_name(self) -> str:
+        """`SCP` and `RCP`, as people say; for others the full name."""
+        return self.name if self in {DocumentKind.SCP, DocumentKind.RCP} else self.value.replace("_", " ")
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyText:

@@ -29,5 +29,6 @@ class World:
     credit_scp: bool = True
     credit_rcp: bool = True
     asserted: Mapping[str, str] = field(default_factory=dict)
-    organizations_read: bool = True
-    """Whether every organization an own account may be in is in `organizations`."""
+    unlisted_accounts_collected: bool = True
+    """What holds for accounts that `accounts` does not mention: a case file counts them as collected, a snapshot as
+    strangers (R3.30)."""

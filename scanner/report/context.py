@@ -236,8 +236,8 @@ def _keys(key_rows: Sequence[KeyRow], findings: Sequence[Finding], texts: Docume
 
 def _policies(anchor: str, findings: Sequence[Finding], texts: Documents) -> tuple[PolicyView, ...]:
     """The key's own policies that its findings cite: from the mechanism and from the gate of the key policy."""
-    ranges: dict[tuple[str, str], set[tuple[int, int]]] = {}
-    citing: dict[tuple[str, str], dict[str, None]] = {}
+    ranges: dict[tuple[str, str, str], set[tuple[int, int]]] = {}
+    citing: dict[tuple[str, str, str], dict[str, None]] = {}
     for finding in findings:
         own = [*finding.mechanism.statements]
         own += [ref for gate in finding.path.layers if gate.layer is Layer.KEY_POLICY for ref in gate.statements]

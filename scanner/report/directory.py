@@ -18,8 +18,9 @@ _HINT = "choose another folder with --output, or change its owner or permissions
 class RunDirectory:
     """A folder of one run, 0700, with files 0600.
 
-    INVARIANT: a name in the folder is a complete file: content goes to a temporary file beside it, which is renamed when
-    it is whole. Symbolic links are replaced, never followed. Every OSError becomes an OutputError that names the path.
+    INVARIANT: a name in the folder is a complete file: content goes to a temporary file beside it, which is renamed
+    when it is whole. Symbolic links are replaced, never followed. Every OSError becomes an OutputError that names the
+    path.
     """
 
     def __init__(self, path: Path) -> None:

@@ -42,10 +42,14 @@ def visible(text: str) -> str:
 
 
 def shorten(text: str, limit: int) -> str:
-    """Cut a text so that a reader sees that it was cut, and by how much. The full text stands elsewhere."""
-    if len(text) <= limit:
-        return text
-    return f"{text[:limit]}… ({len(text) - limit:,} more characters)"
+    """Make a text visible and cut it so that a reader sees that it was cut, and by how much.
+
+    Visible first, so that the cut falls at the same place when the text has been through a CSV file.
+    """
+    shown = visible(text)
+    if len(shown) <= limit:
+        return shown
+    return f"{shown[:limit]}… ({len(shown) - limit:,} more characters)"
 
 
 def html_value(value: object) -> object:

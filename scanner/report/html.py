@@ -28,16 +28,20 @@ def render_html(
     """The page as UTF-8. `notes` puts cited ledger rows into words, `documents` gives policy texts by SHA-256."""
     view = report_view(document, key_rows, notes, documents)
     stylesheet = _stylesheet(view.combinations)
-    page = _environment().get_template("report.html.j2").render(
-        view=view,
-        document=document,
-        run=document.run,
-        coverage=document.coverage,
-        verdicts=tuple(FindingVerdict),
-        method=method,
-        outcome_words=OUTCOME_WORDS,
-        stylesheet=stylesheet,
-        style_hash=_style_hash(stylesheet),
+    page = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            view=view,
+            document=document,
+            run=document.run,
+            coverage=document.coverage,
+            verdicts=tuple(FindingVerdict),
+            method=method,
+            outcome_words=OUTCOME_WORDS,
+            stylesheet=stylesheet,
+            style_hash=_style_hash(stylesheet),
+        )
     )
     return page.encode()
 
@@ -71,7 +75,9 @@ def _stylesheet(combinations: Sequence[Combination]) -> Markup:
     """
     rules = "\n".join(_combination_rule(combination) for combination in combinations)
     text = _CSS_COMMENT.sub("", _template("report.css") or "")
-    return trusted_css(f"{text}@supports selector(:has(*)) {{\n.group, .finding {{ display: none; }}\n{rules}\n{_TARGET_RULE}\n}}\n")
+    return trusted_css(
+        f"{text}@supports selector(:has(*)) {{\n.group, .finding {{ display: none; }}\n{rules}\n{_TARGET_RULE}\n}}\n"
+    )
 
 
 _TARGET_RULE = ".group:has(:target), .finding:has(:target) { display: block; }"

@@ -56,7 +56,9 @@ def summary_fields(document: FindingsDocument) -> dict[str, object]:
     run, coverage = document.run, document.coverage
     counts: dict[str, dict[str, dict[str, int]]] = {}
     for (severity, verdict, kind), number in sorted(
-        Counter((finding.severity.value, finding.verdict.value, finding.kind.value) for finding in document.findings).items()
+        Counter(
+            (finding.severity.value, finding.verdict.value, finding.kind.value) for finding in document.findings
+        ).items()
     ):
         counts.setdefault(severity, {}).setdefault(verdict, {})[kind] = number
     return {

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from scanner.model.finding import Finding, FindingsDocument, FindingVerdict, GapSummary, Severity
 from scanner.report.coverage_notes import OUTCOME_WORDS, coverage_note
-from scanner.report.escape import markdown_code, markdown_text, shorten, visible
+from scanner.report.escape import markdown_code, markdown_text, shorten
 from scanner.report.method import NOT_READ_PATHS
 from scanner.report.ordering import worst_first
 from scanner.report.phrases import account_text, counted, percent_text, prose_parts, units_text
@@ -31,7 +31,7 @@ def render_markdown(document: FindingsDocument, notes: Mapping[str, str]) -> byt
 
 def _text(text: str, limit: int = _MAX_TEXT) -> str:
     """Prose of one line whose words in backticks become code."""
-    parts = prose_parts(shorten(visible(text), limit))
+    parts = prose_parts(shorten(text, limit))
     return "".join(markdown_code(part) if is_code else markdown_text(part) for is_code, part in parts)
 
 

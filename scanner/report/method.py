@@ -28,14 +28,20 @@ SEVERITY_BASE: Final = Table(
     ),
     (
         (
-            "`public`: `*` without a fence that pins the caller (R6.3): any principal of any AWS account that gives itself "
-            "permission. With such a fence the party is whoever passes it",
+            (
+                "`public`: `*` without a fence that pins the caller (R6.3): any principal of any AWS "
+                "account that gives itself "
+                "permission. With such a fence the party is whoever passes it"
+            ),
             "critical",
             "critical",
             "medium",
         ),
         (
-            "`federated_open`: an identity provider open to others, no condition that pins the tenant or subject (R7.11)",
+            (
+                "`federated_open`: an identity provider open to others, no condition that pins the tenant or "
+                "subject (R7.11)"
+            ),
             "critical",
             "critical",
             "medium",
@@ -43,15 +49,22 @@ SEVERITY_BASE: Final = Table(
         ("`unknown_third_party`", "critical", "high", "low"),
         ("`identified_vendor`: in the `known_vendors` file, not approved here", "high", "medium", "low"),
         (
-            "`expired_partner`; `partner_exceeds_approval`, for the capabilities and keys beyond the approval only",
+            ("`expired_partner`; `partner_exceeds_approval`, for the capabilities and keys beyond the approval only"),
             "high",
             "medium",
             "low",
         ),
-        ("`service_unguarded`: no SourceAccount, SourceArn or SourceOrgID (confused deputy)", "medium", "low", "info"),
         (
-            "`partner_role_without_external_id`: an approved partner enters a role whose trust asks for no "
-            "`sts:ExternalId` (R7.6)",
+            "`service_unguarded`: no SourceAccount, SourceArn or SourceOrgID (confused deputy)",
+            "medium",
+            "low",
+            "info",
+        ),
+        (
+            (
+                "`partner_role_without_external_id`: an approved partner enters a role whose trust asks for no "
+                "`sts:ExternalId` (R7.6)"
+            ),
             "medium",
             "low",
             "info",
@@ -66,8 +79,11 @@ SEVERITY_BASE: Final = Table(
         ("`same_organization`, crosses a declared boundary", "medium", "low", "info"),
         ("`same_organization`", "low", "info", "info"),
         (
-            "`approved_partner` or listed identity provider within its approval; `service_guarded`; SAML provider of the "
-            "key's own account",
+            (
+                "`approved_partner` or listed identity provider within its approval; `service_guarded`; "
+                "SAML provider of the "
+                "key's own account"
+            ),
             "info",
             "info",
             "info",
@@ -76,21 +92,38 @@ SEVERITY_BASE: Final = Table(
 )
 
 SEVERITY_NOTES: Final = (
-    "CreateGrant with a fence (R4.28): limited by `kms:GranteePrincipal` or by `kms:GrantOperations` without CreateGrant it "
-    "counts in the middle column; only with `kms:GrantIsForAWSResource` in the right one, and the fence steps no further. "
-    "The `known_vendors` file names third parties and never lowers anything.",
-    "Rows for approved partners, vendors, listed identity providers, boundaries and entry roles need settings or parts "
-    "that this version does not evaluate yet; they are printed so that the order is complete.",
-    "Findings of the kind `ineffective_permission` start at info; the reason `unsupported_condition_key` starts at low.",
+    (
+        "CreateGrant with a fence (R4.28): limited by `kms:GranteePrincipal` or by `kms:GrantOperations` "
+        "without CreateGrant it "
+        "counts in the middle column; only with `kms:GrantIsForAWSResource` in the right one, and the fence "
+        "steps no further. "
+        "The `known_vendors` file names third parties and never lowers anything."
+    ),
+    (
+        "Rows for approved partners, vendors, listed identity providers, boundaries and entry roles need "
+        "settings or parts "
+        "that this version does not evaluate yet; they are printed so that the order is complete."
+    ),
+    (
+        "Findings of the kind `ineffective_permission` start at info; the reason `unsupported_condition_key` "
+        "starts at low."
+    ),
 )
 
 SEVERITY_STEPS: Final = (
-    "Verdict. `confirmed` does not move. `conditional`: see the table of conditions. `possible` steps down by one, but "
-    "`public`, `federated_open` and `unknown_third_party` in the left column stay at high or above. `blocked` becomes low "
-    "for those three (one edit from exposure), else info. `ineffective` becomes info.",
+    (
+        "Verdict. `confirmed` does not move. `conditional`: see the table of conditions. `possible` steps "
+        "down by one, but "
+        "`public`, `federated_open` and `unknown_third_party` in the left column stay at high or above. "
+        "`blocked` becomes low "
+        "for those three (one edit from exposure), else info. `ineffective` becomes info."
+    ),
     "One step up when a key's tags match `severity.sensitive_tags`; not for blocked and ineffective.",
-    "One step up when same-organization access crosses into a boundary marked `sensitive`; not for blocked and "
-    "ineffective.",
+    (
+        "One step up when same-organization access crosses into a boundary marked `sensitive`; not for "
+        "blocked and "
+        "ineffective."
+    ),
     "`severity.overrides`, with a reason.",
 )
 
@@ -100,25 +133,38 @@ CONDITION_STEPS: Final = Table(
     (
         (
             "Chosen by the caller",
-            "`kms:EncryptionContext:*`, `kms:EncryptionContextKeys`, `kms:RequestAlias`, algorithm and spec keys (R6.X), "
-            "`aws:UserAgent`, `aws:referer`, `aws:CalledVia*`, `sts:RoleSessionName`, `sts:ExternalId`, "
-            "`aws:PrincipalTag/*` of a foreign account, session name of a role the caller may assume",
+            (
+                "`kms:EncryptionContext:*`, `kms:EncryptionContextKeys`, `kms:RequestAlias`, algorithm and "
+                "spec keys (R6.X), "
+                "`aws:UserAgent`, `aws:referer`, `aws:CalledVia*`, `sts:RoleSessionName`, `sts:ExternalId`, "
+                "`aws:PrincipalTag/*` of a foreign account, session name of a role the caller may assume"
+            ),
             "no step",
         ),
         (
             "Not chosen by the caller",
-            "`kms:ViaService`, `aws:SourceVpc*`, `aws:SourceIp`, `aws:Vpce*`, MFA and session properties (R6.M), grant keys (R6.K), "
-            "`kms:RecipientAttestation:*`, `aws:PrincipalTag/*` inside our organization",
+            (
+                "`kms:ViaService`, `aws:SourceVpc*`, `aws:SourceIp`, `aws:Vpce*`, MFA and session "
+                "properties (R6.M), grant keys (R6.K), "
+                "`kms:RecipientAttestation:*`, `aws:PrincipalTag/*` inside our organization"
+            ),
             "one step down",
         ),
     ),
 )
 
 CONDITION_NOTES: Final = (
-    "Take the alternatives of the remaining condition as the caller would: the easiest one counts. If some alternative "
-    "consists only of terms the caller chooses, severity does not move. If every alternative holds a term the caller "
-    "cannot choose, it steps down by one, once.",
-    "Encryption context partitions data rather than people: the finding prints which data opens, and stays as severe.",
+    (
+        "Take the alternatives of the remaining condition as the caller would: the easiest one counts. If "
+        "some alternative "
+        "consists only of terms the caller chooses, severity does not move. If every alternative holds a "
+        "term the caller "
+        "cannot choose, it steps down by one, once."
+    ),
+    (
+        "Encryption context partitions data rather than people: the finding prints which data opens, and stays "
+        "as severe."
+    ),
 )
 
 VERDICTS: Final = Table(
@@ -127,15 +173,24 @@ VERDICTS: Final = Table(
     (
         (
             "confirmed",
-            "Some principal is allowed on both sides; or the key side alone allows and the decision has been handed to an "
-            "account that is outside our view and not ours",
+            (
+                "Some principal is allowed on both sides; or the key side alone allows and the decision has "
+                "been handed to an "
+                "account that is outside our view and not ours"
+            ),
         ),
         ("conditional", "Real, under the printed condition"),
-        ("possible", "Hangs on data that was not read or on behaviour that AWS does not document; the reason says which"),
+        (
+            "possible",
+            "Hangs on data that was not read or on behaviour that AWS does not document; the reason says which",
+        ),
         (
             "blocked",
-            "The key side allows, something denies today, or the key's present state or a region that is not enabled is in "
-            "the way. A proof",
+            (
+                "The key side allows, something denies today, or the key's present state or a region that "
+                "is not enabled is in "
+                "the way. A proof"
+            ),
         ),
         ("ineffective", "Written, but proven without effect"),
     ),
@@ -202,11 +257,23 @@ LAYERS: Final = Table(
     "Gates of one request, in the order in which findings list them",
     ("Gate", "Side", "What it decides"),
     (
-        ("identity policies", "caller's account", "Whether the caller's own policies allow the action on this key"),
+        (
+            "identity policies",
+            "caller's account",
+            "Whether the caller's own policies allow the action on this key",
+        ),
         ("permissions boundary", "caller's account", "The most that identity policies can give"),
-        ("session policy", "caller's account", "The most that a session can do; of strangers it cannot be read"),
+        (
+            "session policy",
+            "caller's account",
+            "The most that a session can do; of strangers it cannot be read",
+        ),
         ("service control policies", "caller's account", "What the caller's organization lets its accounts do"),
-        ("resource control policies", "key's account", "What the owner's organization lets anyone do with its keys"),
+        (
+            "resource control policies",
+            "key's account",
+            "What the owner's organization lets anyone do with its keys",
+        ),
         ("key policy", "key's account", "Whom the key admits, or to which account it hands the decision"),
         ("grants", "key's account", "Operations given to one principal beside the key policy"),
         ("RAM share", "key's account", "Operations given through AWS Resource Access Manager"),
@@ -274,7 +341,13 @@ EXIT_CODES: Final = Table(
         ("1", "a bug in the scanner"),
         ("2", "usage, configuration or input file"),
         ("3", "findings at or above `fail_on`"),
-        ("4", "nothing to report, but coverage is below `min_coverage` or the deadline was hit: clean cannot be claimed"),
+        (
+            "4",
+            (
+                "nothing to report, but coverage is below `min_coverage` or the deadline was hit: clean cannot "
+                "be claimed"
+            ),
+        ),
         ("5", "nothing could be scanned"),
         ("130, 143", "interrupted"),
     ),

@@ -135,15 +135,28 @@ def read_ledger(path: Path) -> tuple[LedgerRow, ...]:
 
 def _key_row(cells: dict[str, str], path: Path) -> KeyRow:
     suffix = f" ({cells['account_id']})"
-    name = cells.pop("account_name").removesuffix(suffix)
-    counts = {count: cells.pop(count) for count in _COUNTS}
+    name = cells["account_name"].removesuffix(suffix)
+    counts = {count: cells[count] for count in _COUNTS}
     if not all(number.isdecimal() for number in counts.values()):
         raise _damaged(path, f"a count of key `{cells['key_arn']}` is no number")
     return KeyRow(
+        key_arn=cells["key_arn"],
+        account_id=cells["account_id"],
         account_name="" if name == NO_NAME else name,
-        aliases=tuple(_split(cells.pop("aliases"))),
-        tags=dict(_pairs(cells.pop("tags"))),
-        **cells,
+        region=cells["region"],
+        aliases=tuple(_split(cells["aliases"])),
+        state=cells["state"],
+        manager=cells["manager"],
+        spec=cells["spec"],
+        usage=cells["usage"],
+        origin=cells["origin"],
+        family=cells["family"],
+        tags=dict(_pairs(cells["tags"])),
+        last_used=cells["last_used"],
+        policy_read=cells["policy_read"],
+        grants_read=cells["grants_read"],
+        ram_read=cells["ram_read"],
+        delegates_to_iam=cells["delegates_to_iam"],
         **{count: int(number) for count, number in counts.items()},
     )
 

@@ -18,7 +18,8 @@ from scanner.report.streams import BYTE_ORDER_MARK, account_label, join_list, jo
 def findings_csv(document: FindingsDocument, notes: Mapping[str, str], dialect: CsvDialect) -> bytes:
     """The file findings.csv, worst finding first. `notes` says in words what a cited row of the ledger holds."""
     lines = [
-        [csv_cell(cell, dialect) for cell in _cells(finding, notes).values()] for finding in worst_first(document.findings)
+        [csv_cell(cell, dialect) for cell in _cells(finding, notes).values()]
+        for finding in worst_first(document.findings)
     ]
     header = names(FINDINGS)
     frame = pd.DataFrame(lines, columns=pd.Index(header), dtype=object)

@@ -31,14 +31,15 @@ def render_all(
     ledger: Iterable[LedgerRow],
     documents: Callable[[str], str | None],
     directory: RunDirectory,
+    *,
     formats: Iterable[str],
     csv_dialect: str,
 ) -> list[Path]:
     """Write report.html and findings.csv as `formats` asks, then summary.md and summary.json; return their paths.
 
-    `documents` gives the text of a policy by its SHA-256, or None. findings.json, keys.csv, access.csv, coverage.csv and
-    manifest.json are not touched. Everything is rendered before the first file is written. Raises UnavailableError for a
-    format that this version does not have, OutputError for a file that cannot be written.
+    `documents` gives the text of a policy by its SHA-256, or None. findings.json, keys.csv, access.csv, coverage.csv
+    and manifest.json are not touched. Everything is rendered before the first file is written. Raises UnavailableError
+    for a format that this version does not have, OutputError for a file that cannot be written.
     """
     wanted = tuple(formats)
     for name in wanted:

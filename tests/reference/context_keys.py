@@ -33,6 +33,11 @@ MULTIVALUED = {
     "sts:transitivetagkeys",
 }  # fmt: skip
 # Keys that are always there in a request; the value where the request does not say otherwise (R6.V, R2.19).
+BOOLEANS = frozenset({
+    "aws:viaawsservice", "aws:multifactorauthpresent", "aws:assumedroot", "kms:grantisforawsresource",
+    "kms:bypasspolicylockoutsafetycheck", "kms:reencryptonsamekey",
+})
+GRANT_REQUEST_KEYS = frozenset({"kms:grantoperations", "kms:grantconstrainttype", "kms:grantconstraintsourcearn"})
 DEFAULTS = {"aws:viaawsservice": ["false"], "kms:policyname": ["default"]}
 
 _SPEC_KEYS = {
@@ -165,7 +170,7 @@ def _kms_static(name: str, scene: Scene, document: str) -> Value:
         has = scene.symmetric and scene.row is not None and "encryptionalgorithm" in scene.row.keys
         return ["SYMMETRIC_DEFAULT"] if has else ABSENT
     if name == "kms:resourcealiases":
-        if document in _KEY_POLICIES or unread(scene.world, "key", scene.resource, "aliases"):
+        if document in _KEY_POLICIES or document == "rcp" or unread(scene.world, "key", scene.resource, "aliases"):
             return UNKNOWN
         return [text(alias) for alias in key.get("aliases", ())]
     if name not in _SPEC_KEYS:

@@ -9,7 +9,7 @@ from typing import Any
 
 from .candidates import OTHER, candidates, examples, subsets
 from .conditions import Document, split_operator
-from .context_keys import DEFAULTS, MULTIVALUED, Unknown, UnknownOrganization, request_time, value_of
+from .context_keys import BOOLEANS, DEFAULTS, GRANT_REQUEST_KEYS, MULTIVALUED, Unknown, UnknownOrganization, request_time, value_of
 from .grants import grantee, grants_of
 from .layers import relevant_documents
 from .scenes import Scene, texts
@@ -50,10 +50,13 @@ def dimensions(scene: Scene, given: Mapping[str, Any], complete: bool) -> list[l
     if complete:
         return result
     fixed = {name.lower() for name in given}
-    if "#encryption_context" not in fixed and _NAMES not in fixed and not scene.encryption_context:
+    asked = scene.grant_request is not None
+    if not asked and "#encryption_context" not in fixed and _NAMES not in fixed and not scene.encryption_context:
         result += _encryption_context(scene, mentions, fixed)
     for name, tests in mentions.tests.items():
         if name in fixed or name.startswith((_PAIR, _NAMES)):
+            continue
+        if scene.grant_request is not None and name in GRANT_REQUEST_KEYS:
             continue
         if name.startswith(_TAG):
             if open_to_tags(scene):
@@ -149,6 +152,8 @@ def _key(name: str, values: list[str]) -> list[Fragment]:
     """Absent, unless the key is always there; each value, or each small set of a multivalued key."""
     absent: list[Fragment] = [] if name in DEFAULTS or name == "kms:grantoperations" else [{}]
     chosen: list[Any] = list(dict.fromkeys(values))
+    if name in BOOLEANS:
+        chosen = ["true", "false"]
     if name in MULTIVALUED:
         chosen = subsets(chosen)
     return absent + [{name: value} for value in chosen]

@@ -74,6 +74,9 @@ def _unique_id(entry: str, scene: Scene) -> tuple[str, Tri]:
     kind = "user" if caller.kind == "user" else "role"
     if caller.kind == "root":
         return kind, False
+    of_role = entry.startswith("AROA")
+    if of_role != (caller.kind in {"role", "session"}):
+        return kind, False  # an id of the other sort
     if not caller.readable:
         return kind, None
     return kind, (caller.identity or {}).get("unique_id") == entry

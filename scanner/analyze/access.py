@@ -1,0 +1,76 @@
+"""Rows of access.csv: who can do what, one row per principal and decision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from scanner.analyze.assemble import Assembly
+from scanner.analyze.caller import Caller, account_of
+from scanner.analyze.decide import decide
+from scanner.analyze.judge import Judgement, is_stranger
+from scanner.analyze.party import party_of
+from scanner.analyze.reach import Population
+from scanner.analyze.request import Request
+from scanner.analyze.selectors import Naming
+from scanner.model.actions import KEY_ACTIONS
+from scanner.model.decision import Decision, Verdict
+from scanner.model.finding import AccessRow, FindingVerdict
+from scanner.model.key import KeyFacts
+from scanner.model.world import World
+
+_Group = tuple[str, str, str, str, str]
+
+
+def access_rows(
+    assembly: Assembly, key: KeyFacts, naming: Naming, judgements: Sequence[Judgement], finding_id: str
+) -> Iterator[AccessRow]:
+    """The rows of one finding; a refused action has none. A stranger's account reads `unknown` here (R3.30)."""
+    party = party_of(naming, key, assembly.world, assembly.trust)
+    groups: dict[tuple[Caller, _Group], list[str]] = {}
+    for j in judgements:
+        if j.verdict is FindingVerdict.INEFFECTIVE or j.decision.verdict is Verdict.DENIED:
+            continue
+        decision = "unknown" if is_stranger(j.caller) else j.decision.verdict.value
+        group = (j.action.capability, decision, j.reason, j.decision.condition, naming.selector.kind)
+        groups.setdefault((j.caller, group), []).append(j.action.iam_name)
+    for (caller, group), actions in groups.items():
+        capability, decision, reason, condition, form = group
+        yield AccessRow(
+            key_arn=key.arn, principal_arn=caller.text, principal_account_id=_account(caller),
+            principal_account_name=account_of(assembly.world, caller.account_id).name, party=party,
+            capability=capability, actions=tuple(actions), decision=decision, reason=reason, conditions=condition,
+            mechanism=naming.mechanism, path="direct", finding_id=finding_id,
+            principal_kind="unique_id" if form == "unknown_id" else caller.kind.value,
+        )  # fmt: skip
+
+
+def _account(caller: Caller) -> str:
+    return "" if caller.account_id == "*" else caller.account_id
+
+
+def insider_rows(world: World, key: KeyFacts, population: Population) -> Iterator[AccessRow]:
+    """The same for the principals of the key's own account, all mechanisms together."""
+    for caller in population.identities_of(key.account_id, key.partition):
+        groups: dict[_Group, list[str]] = {}
+        for action in KEY_ACTIONS:
+            request = Request(caller, action.iam_name, key.arn, action=action, key=key)
+            decision = decide(world, request, trace=False)
+            if decision.verdict is not Verdict.DENIED:
+                groups.setdefault(_insider_group(action.capability, decision), []).append(action.iam_name)
+        yield from _insiders(world, key, caller, groups.items())
+
+
+def _insider_group(capability: str, decision: Decision) -> _Group:
+    return capability, decision.verdict.value, decision.reason, decision.condition, ""
+
+
+def _insiders(
+    world: World, key: KeyFacts, caller: Caller, groups: Iterable[tuple[_Group, list[str]]]
+) -> Iterator[AccessRow]:
+    for (capability, verdict, reason, condition, _), actions in groups:
+        yield AccessRow(
+            key_arn=key.arn, principal_arn=caller.text, principal_account_id=caller.account_id,
+            principal_account_name=account_of(world, caller.account_id).name, party="own_account",
+            capability=capability, actions=tuple(actions), decision=verdict, reason=reason, conditions=condition,
+            mechanism="", path="direct", finding_id="", principal_kind=caller.kind.value,
+        )  # fmt: skip

@@ -1,0 +1,323 @@
+"""One finding put together: capabilities with verdict and severity, evidence, reach, words, id and fingerprint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from scanner.analyze.caller import account_of
+from scanner.analyze.evidence import (
+    MAX_STATEMENTS,
+    condition_refs,
+    gate_evidence,
+    grant_evidence,
+    grant_ref,
+    statement_evidence,
+    statement_ref,
+)
+from scanner.analyze.identity import finding_id, fingerprint
+from scanner.analyze.judge import Judgement, best, confirmed_reason, named_actions, strength
+from scanner.analyze.match import action_matches
+from scanner.analyze.party import Trust, party_of
+from scanner.analyze.reach import sample
+from scanner.analyze.remedy import remediation_of
+from scanner.analyze.request import Request
+from scanner.analyze.rules import rules_of
+from scanner.analyze.selectors import GRANT, Naming
+from scanner.analyze.sentences import (
+    blocked_in_words,
+    ineffective_in_words,
+    ineffective_title,
+    mechanism_in_words,
+    title_of,
+)
+from scanner.analyze.severity import LEFT, MIDDLE, RIGHT, Exposure, SeverityRules, rank, severity_of
+from scanner.model.actions import CAPABILITIES, Action
+from scanner.model.arn import key_id_of
+from scanner.model.finding import (
+    CapabilityResult,
+    ConditionRef,
+    Evidence,
+    Finding,
+    FindingVerdict,
+    Grantee,
+    KeyFactsRef,
+    Kind,
+    Mechanism,
+    Path,
+    Reach,
+    RuleRef,
+    Severity,
+    SeverityReason,
+)
+from scanner.model.key import KeyFacts
+from scanner.model.policy import Statement
+from scanner.model.world import World
+
+SAMPLE = 20
+_GRANTS_SHOWN = 20
+
+
+@dataclass(slots=True)
+class Assembly:
+    """What putting findings together needs, and the grant texts collected on the way."""
+
+    world: World
+    trust: Trust
+    severity: SeverityRules
+    documents: dict[str, str] = field(default_factory=dict)
+
+    def key_ref(self, key: KeyFacts) -> KeyFactsRef:
+        """The key as findings show it."""
+        return KeyFactsRef(
+            arn=key.arn, account_id=key.account_id, account_name=account_of(self.world, key.account_id).name,
+            region=key.region, key_id=key_id_of(key.arn), family=key.family, aliases=key.aliases or (),
+            description=key.description, state=key.state, spec=key.spec, usage=key.usage, manager=key.manager,
+            origin=key.origin, tags=dict(sorted((key.tags or {}).items())), created=key.created,
+            last_used=key.last_used,
+        )  # fmt: skip
+
+    def grantee(self, naming: Naming, key: KeyFacts) -> Grantee:
+        """Who the documents name."""
+        selector = naming.selector
+        name = account_of(self.world, selector.account_id).name if selector.account_id else ""
+        party = party_of(naming, key, self.world, self.trust)
+        return Grantee(selector.text, selector.kind, selector.account_id, name, party)
+
+
+def external_finding(assembly: Assembly, key: KeyFacts, naming: Naming, judgements: Sequence[Judgement]) -> Finding:
+    """The finding that a selector can, could or may use the key."""
+    grantee = assembly.grantee(naming, key)
+    effective = [j for j in judgements if j.verdict is not FindingVerdict.INEFFECTIVE]
+    capabilities, trail = _capabilities(assembly, key, naming, grantee, effective)
+    leading = capabilities[0]
+    deciding = _deciding(effective, leading)
+    facts = assembly.key_ref(key)
+    reach = _reach(effective)
+    layers = deciding.decision.gates
+    identity = finding_id(Kind.EXTERNAL_ACCESS, key.arn, grantee.selector, naming.mechanism)
+    refs = {r for j in effective for r in j.decision.rules if "/" in r}
+    covered = {row.ref for row in assembly.world.coverage}
+    return Finding(
+        id=identity,
+        fingerprint=fingerprint([
+            [[c.capability, c.actions, c.verdict, c.residual] for c in capabilities],
+            sorted({j.caller.text for j in effective}),
+            [[gate.layer, gate.side, gate.outcome] for gate in layers],
+        ]),
+        kind=Kind.EXTERNAL_ACCESS,
+        lifecycle="new",
+        first_seen=assembly.world.as_of,
+        last_seen=assembly.world.as_of,
+        severity=leading.severity,
+        severity_reasons=trail,
+        verdict=leading.verdict,
+        verdict_reasons=leading.reasons,
+        title=title_of(grantee, leading.capability, leading.verdict, facts),
+        summary=_summary(naming, leading),
+        key=facts,
+        grantee=grantee,
+        mechanism=_mechanism(naming),
+        capabilities=capabilities,
+        ineffective_actions=_ineffective_actions(judgements),
+        conditions=_conditions(assembly, key, naming, deciding),
+        path=Path((), layers),
+        reach=reach,
+        evidence=_evidence(assembly, key, naming, deciding),
+        remediation=remediation_of(naming, key, leading.verdict),
+        rules=_rules(deciding, leading),
+        coverage_refs=tuple(sorted(refs & covered)),
+    )  # fmt: skip
+
+
+def _capabilities(
+    assembly: Assembly, key: KeyFacts, naming: Naming, grantee: Grantee, effective: Sequence[Judgement]
+) -> tuple[tuple[CapabilityResult, ...], tuple[SeverityReason, ...]]:
+    """One result per capability, verdict and condition; the leading one first, with its severity trail."""
+    by_action: dict[Action, list[Judgement]] = {}
+    for judgement in effective:
+        by_action.setdefault(judgement.action, []).append(judgement)
+    groups: dict[tuple[str, FindingVerdict, str], list[tuple[Action, Judgement, str]]] = {}
+    for action, judgements in by_action.items():
+        strongest = _strongest(judgements)
+        reason = strongest.reason
+        if strongest.verdict is FindingVerdict.CONFIRMED:
+            reason = confirmed_reason(judgements)
+        place = (action.capability, strongest.verdict, strongest.decision.condition)
+        groups.setdefault(place, []).append((action, strongest, reason))
+    built: list[tuple[CapabilityResult, tuple[SeverityReason, ...]]] = []
+    for (capability, verdict, condition), members in groups.items():
+        decision = members[0][1].decision
+        fence = grant_fence(naming) if capability == "delegate" else None
+        exposure = Exposure(
+            Kind.EXTERNAL_ACCESS, grantee.party, capability, verdict, decision.caller_chosen, key.arn,
+            grantee.selector, dict(key.tags or {}), fence=fence,
+        )  # fmt: skip
+        severity, trail = severity_of(exposure, assembly.severity)
+        reasons = tuple(dict.fromkeys(reason for _, _, reason in members))
+        if any(name in assembly.world.asserted for name in _asserted_keys(naming)):
+            reasons = (*reasons, "asserted_context")
+        result = CapabilityResult(
+            capability, tuple(a.iam_name for a, _, _ in members), verdict, severity, reasons, condition,
+            decision.residual, decision.caller_chosen,
+        )  # fmt: skip
+        built.append((result, trail))
+    built.sort(key=lambda b: (-rank(b[0].severity), -strength(b[0].verdict), CAPABILITIES.index(b[0].capability)))
+    return tuple(result for result, _ in built), built[0][1]
+
+
+def _strongest(judgements: Sequence[Judgement]) -> Judgement:
+    found = best(judgements)
+    assert found is not None
+    return found
+
+
+def _asserted_keys(naming: Naming) -> Iterable[str]:
+    return (t.key.lower() for n in naming.statements for t in n.statement.conditions)
+
+
+def _deciding(effective: Sequence[Judgement], leading: CapabilityResult) -> Judgement:
+    """The judgement that gave the leading capability its verdict."""
+    candidates = [
+        j for j in effective
+        if j.action.iam_name in leading.actions and j.verdict is leading.verdict
+    ]  # fmt: skip
+    return _strongest(candidates or effective)
+
+
+def _ineffective_actions(judgements: Sequence[Judgement]) -> tuple[str, ...]:
+    effective = {j.action for j in judgements if j.verdict is not FindingVerdict.INEFFECTIVE}
+    return tuple(dict.fromkeys(j.action.iam_name for j in judgements if j.action not in effective))
+
+
+def _mechanism(naming: Naming) -> Mechanism:
+    statements = tuple(statement_ref(n) for n in naming.statements[:MAX_STATEMENTS])
+    grants = tuple(grant_ref(g) for g in naming.grants[:_GRANTS_SHOWN])
+    return Mechanism(naming.mechanism, statements, grants, len(naming.grants))
+
+
+def _summary(naming: Naming, leading: CapabilityResult) -> str:
+    through = mechanism_in_words(naming.mechanism, naming.selector, len(naming.statements) or len(naming.grants))
+    actions = ", ".join(a.removeprefix("kms:") for a in leading.actions)
+    text = f"Through {through}: {actions}"
+    if leading.condition:
+        text += f", if {leading.condition}"
+    if leading.verdict is FindingVerdict.BLOCKED:
+        text += f"; blocked because {blocked_in_words(leading.reasons[0])}"
+    return text
+
+
+def _conditions(assembly: Assembly, key: KeyFacts, naming: Naming, deciding: Judgement) -> tuple[ConditionRef, ...]:
+    if not naming.statements:
+        return ()
+    request = Request(deciding.caller, deciding.action.iam_name, key.arn, action=deciding.action, key=key)
+    return tuple(
+        c for n in naming.statements for c in condition_refs(assembly.world, request, (n.statement,), n)
+    )  # fmt: skip
+
+
+def _evidence(assembly: Assembly, key: KeyFacts, naming: Naming, deciding: Judgement | None) -> tuple[Evidence, ...]:
+    found = [statement_evidence(n, naming.selector) for n in naming.statements[:MAX_STATEMENTS]]
+    for grant in naming.grants[:MAX_STATEMENTS]:
+        evidence, text = grant_evidence(key, grant)
+        assembly.documents[evidence.sha256] = text
+        found.append(evidence)
+    if deciding is not None:
+        cited = {n.place for n in naming.statements}
+        found.extend(gate_evidence(deciding.decision.gates, cited))
+    return tuple(found)
+
+
+def _reach(effective: Sequence[Judgement]) -> Reach:
+    counted = [j for j in effective if j.verdict is not FindingVerdict.BLOCKED]
+    texts = {j.caller.text for j in counted}
+    accounts = tuple(sorted({j.caller.account_id for j in counted if j.caller.account_id not in {"", "*"}}))
+    return Reach(len(texts), (), sample(tuple(texts), SAMPLE), accounts, len(texts) > SAMPLE)
+
+
+def _rules(deciding: Judgement, leading: CapabilityResult) -> tuple[RuleRef, ...]:
+    return rules_of((*leading.reasons, deciding.reason), deciding.decision.rules)
+
+
+def grant_fence(naming: Naming) -> int | None:
+    """The column in which a fenced CreateGrant counts; None where some statement allows it without a fence (R4.28)."""
+    if naming.mechanism == GRANT:
+        return None
+    fences = [_fence_of(n.statement) for n in naming.statements if _allows_create_grant(n.statement)]
+    if not fences or LEFT in fences:
+        return None
+    return min(fences)
+
+
+def _allows_create_grant(statement: Statement) -> bool:
+    return bool(action_matches(statement, "kms:CreateGrant"))
+
+
+def _fence_of(statement: Statement) -> int:
+    column = LEFT
+    for test in statement.conditions:
+        if test.if_exists:
+            continue
+        key, values = test.key.lower(), tuple(v.lower() for v in test.values)
+        if key == "kms:grantisforawsresource" and test.operator == "Bool" and values == ("true",):
+            return RIGHT
+        positive = test.operator in {"StringEquals", "StringLike", "ArnEquals", "ArnLike"}
+        if key == "kms:granteeprincipal" and positive and "*" not in values:
+            column = MIDDLE
+        closed = not any(v == "creategrant" or "*" in v or "?" in v for v in values)
+        if key == "kms:grantoperations" and test.qualifier == "ForAllValues" and positive and closed:
+            column = MIDDLE
+    return column
+
+
+def ineffective_finding(assembly: Assembly, key: KeyFacts, parts: Sequence[Naming], reason: str) -> Finding:
+    """The finding that a statement or grant is written but does nothing, or may do nothing (R6.U)."""
+    first = parts[0]
+    grantee = assembly.grantee(first, key)
+    facts = assembly.key_ref(key)
+    verdict = FindingVerdict.POSSIBLE if reason == "unsupported_condition_key" else FindingVerdict.INEFFECTIVE
+    actions = tuple(a.iam_name for a in named_actions(first))
+    capability = next((a.capability for a in named_actions(first)), "metadata")
+    exposure = Exposure(
+        Kind.INEFFECTIVE_PERMISSION, grantee.party, capability, verdict, False, key.arn, grantee.selector,
+        dict(key.tags or {}), reason=reason,
+    )  # fmt: skip
+    severity, trail = severity_of(exposure, assembly.severity)
+    selectors = tuple(sorted({p.selector.text for p in parts}))
+    return Finding(
+        id=finding_id(Kind.INEFFECTIVE_PERMISSION, *_parts(key, first), reason),
+        fingerprint=fingerprint([reason, actions, selectors]),
+        kind=Kind.INEFFECTIVE_PERMISSION,
+        lifecycle="new",
+        first_seen=assembly.world.as_of,
+        last_seen=assembly.world.as_of,
+        severity=severity,
+        severity_reasons=trail,
+        verdict=verdict,
+        verdict_reasons=(reason,),
+        title=ineffective_title(grantee, reason, facts),
+        summary=f"Written for {_named(selectors)}, but {ineffective_in_words(reason)}.",
+        key=facts,
+        grantee=grantee,
+        mechanism=_mechanism(first),
+        capabilities=(CapabilityResult(capability, actions, verdict, Severity(severity), (reason,)),),
+        ineffective_actions=actions if verdict is FindingVerdict.INEFFECTIVE else (),
+        conditions=(),
+        reach=Reach(0, (), (), ()),
+        evidence=_evidence(assembly, key, first, None),
+        remediation=remediation_of(first, key, verdict),
+        rules=rules_of((reason,), ()),
+    )
+
+
+def _named(selectors: tuple[str, ...]) -> str:
+    shown = ", ".join(selectors[:3])
+    return shown if len(selectors) <= 3 else f"{shown} and {len(selectors) - 3} more"
+
+
+def _parts(key: KeyFacts, naming: Naming) -> tuple[str, ...]:
+    """What identifies a statement or grant across runs: Sid, else index; or the grant id."""
+    if naming.grants:
+        return key.arn, naming.grants[0].grant_id
+    named = naming.statements[0]
+    return key.arn, named.document.policy.name, named.statement.sid or str(named.statement.index)

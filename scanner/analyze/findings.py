@@ -1,0 +1,240 @@
+"""Findings of a whole world: every key, everybody its policies and grants name, judged and put into words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from scanner.analyze.access import access_rows, insider_rows
+from scanner.analyze.assemble import Assembly, external_finding, ineffective_finding
+from scanner.analyze.judge import Judgement, best, judge, named_actions, statement_never_applies
+from scanner.analyze.parse import parse_policy
+from scanner.analyze.party import SERVICE_GUARDED, Trust, party_of
+from scanner.analyze.reach import Population, Reached, any_service, reached_by
+from scanner.analyze.selectors import (
+    GRANT,
+    KEY_POLICY,
+    RAM,
+    NamedStatement,
+    Naming,
+    Selector,
+    external_selectors,
+    namings_of,
+    selector_of,
+)
+from scanner.analyze.severity import SeverityRules, rank
+from scanner.model.actions import Action
+from scanner.model.finding import AccessRow, Finding, FindingVerdict, KeyRow
+from scanner.model.key import KeyFacts
+from scanner.model.policy import Effect
+from scanner.model.world import World
+
+_STATIC = ("action_not_cross_account", "key_usage", "wrong_partition")
+_UNSUPPORTED = ("aws:resourcetag/", "kms:resourcealiases")
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisRules:
+    """What the user decided about the analysis."""
+
+    trust: Trust = field(default_factory=Trust)
+    severity: SeverityRules = field(default_factory=SeverityRules)
+    service_principals: str = "unguarded"
+    insiders: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisResult:
+    """Findings ordered worst first, and the texts of the grants they cite."""
+
+    findings: tuple[Finding, ...]
+    documents: dict[str, str]
+    opaque_keys: tuple[str, ...]
+
+
+def analyze(
+    world: World,
+    rules: AnalysisRules,
+    *,
+    write_key: Callable[[KeyRow], None],
+    write_access: Callable[[AccessRow], None],
+) -> AnalysisResult:
+    """Judge every customer key of the world.
+
+    Args:
+        write_key: receives one row per key, also for keys without findings.
+        write_access: receives the rows of access.csv as they are decided.
+    """
+    population = Population(world)
+    assembly = Assembly(world, rules.trust, rules.severity)
+    findings: list[Finding] = []
+    opaque: list[str] = []
+    for key in sorted(world.keys.values(), key=lambda k: k.arn):
+        found: list[Finding] = []
+        if key.manager != "AWS":
+            found = _key_findings(key, population, assembly, rules, write_access)
+            if is_opaque(key):
+                opaque.append(key.arn)
+            if rules.insiders:
+                for row in insider_rows(world, key, population):
+                    write_access(row)
+        findings.extend(found)
+        write_key(_key_row(key, found, assembly))
+    ordered = sorted(findings, key=lambda f: (-rank(f.severity), f.key.account_id, f.key.arn, f.kind, f.id))
+    return AnalysisResult(tuple(ordered), assembly.documents, tuple(opaque))
+
+
+def is_opaque(key: KeyFacts) -> bool:
+    """Whether the key's own policy could not be read, or not as AWS reads it: neither clean nor a finding."""
+    if key.key_policy is None:
+        return True
+    document = parse_policy(key.key_policy)
+    return bool(document.problems) or any(s.damage for s in document.statements)
+
+
+def _key_findings(
+    key: KeyFacts,
+    population: Population,
+    assembly: Assembly,
+    rules: AnalysisRules,
+    write_access: Callable[[AccessRow], None],
+) -> list[Finding]:
+    found: dict[str, Finding] = {}
+    without_effect: dict[tuple[object, str], list[Naming]] = {}
+    for naming in namings_of(key):
+        if naming.selector.kind == "service" and not _wants_service(naming, key, assembly, rules):
+            continue
+        reached = reached_by(naming.selector, key, population)
+        judgements = judge(assembly.world, key, naming, reached)
+        if naming.selector.kind == "any" and not _effective(judgements) and rules.service_principals != "none":
+            naming = Naming(any_service(), naming.mechanism, naming.statements)
+            reached = Reached((population.some_service(),))
+            judgements = judge(assembly.world, key, naming, reached)
+        if _effective(judgements):
+            finding = external_finding(assembly, key, naming, judgements)
+            found[finding.id] = finding
+            for row in access_rows(assembly, key, naming, judgements, finding.id):
+                write_access(row)
+        for part, reason in _ineffective_parts(assembly.world, key, naming, reached, judgements):
+            without_effect.setdefault((_place(part), reason), []).append(part)
+    for named in _unsupported(key):
+        part = Naming(_first_selector(named, key), named[1], (named[0],))
+        without_effect.setdefault((_place(part), "unsupported_condition_key"), []).append(part)
+    for (_, reason), parts in sorted(without_effect.items(), key=lambda item: str(item[0])):
+        finding = ineffective_finding(assembly, key, parts, reason)
+        found[finding.id] = finding
+    return list(found.values())
+
+
+def _wants_service(naming: Naming, key: KeyFacts, assembly: Assembly, rules: AnalysisRules) -> bool:
+    if rules.service_principals == "none":
+        return False
+    guarded = party_of(naming, key, assembly.world, assembly.trust) == SERVICE_GUARDED
+    return rules.service_principals == "all" or not guarded
+
+
+def _effective(judgements: Iterable[Judgement]) -> list[Judgement]:
+    return [j for j in judgements if j.verdict is not FindingVerdict.INEFFECTIVE]
+
+
+def _place(part: Naming) -> object:
+    return part.statements[0].place if part.statements else part.grants[0].grant_id
+
+
+def _ineffective_parts(
+    world: World, key: KeyFacts, naming: Naming, reached: Reached, judgements: Sequence[Judgement]
+) -> Iterator[tuple[Naming, str]]:
+    """Statements and grants of a naming that are proven to do nothing, each with the reason."""
+    parts = [Naming(naming.selector, naming.mechanism, (s,)) for s in naming.statements]
+    parts.extend(Naming(naming.selector, GRANT, grants=(g,)) for g in naming.grants)
+    for part in parts:
+        reason = reached.dead or _reason_without_effect(world, key, part, reached, judgements)
+        if reason:
+            yield part, reason
+
+
+def _reason_without_effect(
+    world: World, key: KeyFacts, part: Naming, reached: Reached, judgements: Sequence[Judgement]
+) -> str:
+    actions = named_actions(part)
+    by_action: dict[Action, list[Judgement]] = {}
+    for judgement in judgements:
+        by_action.setdefault(judgement.action, []).append(judgement)
+    static = {
+        reason
+        for action in actions
+        for reason in (_static_reason(by_action.get(action, ())),)
+    }  # fmt: skip
+    if not actions or not reached.callers:
+        return ""
+    if static <= set(_STATIC):
+        return next(reason for reason in _STATIC if reason in static)
+    conditions = part.grants or any(n.statement.conditions for n in part.statements)
+    damaged = any(n.statement.damage for n in part.statements)
+    if conditions and not damaged and statement_never_applies(world, key, part, reached):
+        return "unsatisfiable_condition"
+    return ""
+
+
+def _static_reason(judgements: Sequence[Judgement]) -> str:
+    """Why no caller can do the action whatever the conditions; empty where that depends on them."""
+    strongest = best(judgements)
+    if strongest is None or strongest.verdict is not FindingVerdict.INEFFECTIVE:
+        return ""
+    return strongest.reason if strongest.reason in _STATIC else ""
+
+
+def _unsupported(key: KeyFacts) -> Iterator[tuple[NamedStatement, str]]:
+    """Statements of the key's policies that test keys AWS documents as unsupported there (R6.U)."""
+    for policy, mechanism in ((key.key_policy, KEY_POLICY), (key.ram_policy, RAM)):
+        if policy is None:
+            continue
+        document = parse_policy(policy)
+        for statement in document.statements:
+            if any(t.key.lower().startswith(_UNSUPPORTED) for t in statement.conditions):
+                yield NamedStatement(document, statement), mechanism
+
+
+def _first_selector(named: tuple[NamedStatement, str], key: KeyFacts) -> Selector:
+    external = external_selectors(named[0].statement, key)
+    return external[0] if external else selector_of(key.account_id)
+
+
+def _key_row(key: KeyFacts, findings: Sequence[Finding], assembly: Assembly) -> KeyRow:
+    counts = dict.fromkeys(("critical", "high", "medium", "low", "info"), 0)
+    for finding in findings:
+        counts[finding.severity.value] += 1
+    facts = assembly.key_ref(key)
+    return KeyRow(
+        key_arn=key.arn, account_id=key.account_id, account_name=facts.account_name, region=key.region,
+        aliases=facts.aliases, state=key.state, manager=key.manager, spec=key.spec, usage=key.usage,
+        origin=key.origin, family=key.family, tags=facts.tags, last_used=key.last_used,
+        policy_read=_read_state(key, "key_policy"), grants_read=_read_state(key, "grants"),
+        ram_read=_read_state(key, "ram_policy"), delegates_to_iam=_delegates(key), grants=len(key.grants or ()),
+        **counts,
+    )  # fmt: skip
+
+
+def _read_state(key: KeyFacts, part: str) -> str:
+    if key.manager == "AWS":
+        return "skipped"
+    if part == "key_policy" and key.key_policy is not None and is_opaque(key):
+        return "malformed"
+    return "not read" if part in key.gaps else "read"
+
+
+def _delegates(key: KeyFacts) -> str:
+    """Whether the key policy lets IAM policies of its own account count (R2.2)."""
+    if key.manager == "AWS":
+        return ""
+    if key.key_policy is None or is_opaque(key):
+        return "unknown"
+    own = selector_of(key.account_id).text
+    document = parse_policy(key.key_policy)
+    named = (
+        selector_of(e.value).text
+        for s in document.statements
+        if s.effect is Effect.ALLOW
+        for e in s.principals or ()
+    )  # fmt: skip
+    return "yes" if own in named else "no"

@@ -1,0 +1,19 @@
+"""Stable ids and fingerprints of findings."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+
+
+def finding_id(kind: str, *parts: str) -> str:
+    """`kx-` and 12 characters of lower-case base32 of the SHA-256 over the JSON array of kind and parts."""
+    digest = hashlib.sha256(json.dumps([kind, *parts], separators=(",", ":")).encode()).digest()
+    return "kx-" + base64.b32encode(digest).decode().lower()[:12]
+
+
+def fingerprint(evidence: object) -> str:
+    """The first 8 hex digits of the SHA-256 over the canonical evidence; it changes when access changes."""
+    text = json.dumps(evidence, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,0 +1,236 @@
+"""What one selector can do with one key, action by action: decisions summed up for people (product contract, 7.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from scanner.analyze.axioms import axioms_for
+from scanner.analyze.caller import Caller
+from scanner.analyze.decide import Evaluation, Sources, conclude, evaluate, refused_at_once
+from scanner.analyze.expression import (
+    And,
+    Const,
+    Expression,
+    Literal,
+    Or,
+    Origin,
+    ValueType,
+    Variable,
+    conj,
+    disj,
+)
+from scanner.analyze.match import action_matches
+from scanner.analyze.reach import Reached
+from scanner.analyze.request import Request
+from scanner.analyze.residual import TooComplexError, decide_expression
+from scanner.analyze.selectors import GRANT, Naming
+from scanner.model.actions import KEY_ACTIONS, Action
+from scanner.model.decision import Decision, Side, Verdict
+from scanner.model.finding import FindingVerdict
+from scanner.model.key import KeyFacts
+from scanner.model.policy import Statement
+from scanner.model.principal import PrincipalKind
+from scanner.model.world import World
+
+_STRENGTH = {
+    FindingVerdict.CONFIRMED: 4, FindingVerdict.CONDITIONAL: 3, FindingVerdict.POSSIBLE: 2, FindingVerdict.BLOCKED: 1,
+    FindingVerdict.INEFFECTIVE: 0,
+}  # fmt: skip
+_OF_THE_CALLER = frozenset({
+    "caller_side_not_collected", "organization_not_read", "principal_id_not_collected",
+})  # fmt: skip
+_STATES = {"Disabled": "key_disabled", "PendingDeletion": "key_pending_deletion"}
+_BLOCKED_REASONS = {
+    "explicit_deny_iam": "explicit_deny", "explicit_deny_boundary": "explicit_deny",
+    "explicit_deny_session": "explicit_deny", "explicit_deny_key_policy": "explicit_deny",
+}  # fmt: skip
+_WITHOUT_EFFECT = {"not_cross_account": "action_not_cross_account", "key_usage": "key_usage",
+                   "partition": "wrong_partition"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one caller can do with one action: the verdict for people, its reason, and the decision behind it."""
+
+    caller: Caller
+    action: Action
+    verdict: FindingVerdict
+    reason: str
+    decision: Decision
+
+
+def strength(verdict: FindingVerdict) -> int:
+    """Order of finding verdicts, strongest highest."""
+    return _STRENGTH[verdict]
+
+
+def named_actions(naming: Naming) -> tuple[Action, ...]:
+    """Every action on a key that the statements or grants of a naming cover, in the order of the action table."""
+    if naming.mechanism == GRANT:
+        operations = {operation for grant in naming.grants for operation in grant.operations}
+        return tuple(a for a in KEY_ACTIONS if a.name in operations)
+    return tuple(a for a in KEY_ACTIONS if any(_covers(n.statement, a) for n in naming.statements))
+
+
+def _covers(statement: Statement, action: Action) -> bool:
+    covered = action_matches(statement, action.iam_name)
+    return bool(covered) or (covered is None and bool(statement.damage))
+
+
+def sources_of(naming: Naming) -> Sources:
+    """Exactly the Allow sources that name the selector."""
+    if naming.mechanism == GRANT:
+        return Sources((GRANT,), grants=frozenset(g.grant_id for g in naming.grants))
+    return Sources((naming.mechanism,), statements=frozenset(n.place for n in naming.statements))
+
+
+def judge(world: World, key: KeyFacts, naming: Naming, reached: Reached) -> tuple[Judgement, ...]:
+    """Judge every action the naming covers for every caller behind it."""
+    sources = sources_of(naming)
+    return tuple(
+        _judge_one(world, key, caller, action, sources, reached)
+        for action in named_actions(naming)
+        for caller in reached.callers
+    )
+
+
+def is_stranger(caller: Caller) -> bool:
+    """An account outside our view that is not ours: its administrator completes the caller side at will (R3.30)."""
+    return not caller.is_service and not caller.account_collected and not caller.ours
+
+
+def _judge_one(
+    world: World, key: KeyFacts, caller: Caller, action: Action, sources: Sources, reached: Reached
+) -> Judgement:
+    request = Request(
+        caller, action.iam_name, key.arn, action=action, key=key, context=dict(reached.context or {})
+    )  # fmt: skip
+    refusal = refused_at_once(request)
+    if refusal is not None:
+        decision = Decision(Verdict.DENIED, refusal[0], rules=(refusal[1],))
+        reason = _WITHOUT_EFFECT.get(refusal[0], refusal[0])
+        return Judgement(caller, action, FindingVerdict.INEFFECTIVE, reason, decision)
+    evaluation = evaluate(world, request, sources=sources)
+    if is_stranger(caller):
+        return _judge_stranger(world, request, evaluation)
+    decision = conclude(world, request, evaluation)
+    verdict, reason = _summed_up(request, decision, evaluation)
+    return Judgement(caller, action, verdict, reason, decision)
+
+
+def _summed_up(request: Request, decision: Decision, evaluation: Evaluation) -> tuple[FindingVerdict, str]:
+    match decision.verdict:
+        case Verdict.ALLOWED:
+            return FindingVerdict.CONFIRMED, "service_admitted" if request.caller.is_service else decision.reason
+        case Verdict.CONDITIONAL:
+            return FindingVerdict.CONDITIONAL, "residual_condition"
+        case Verdict.LATENT:
+            return FindingVerdict.BLOCKED, _asleep_reason(request, decision)
+        case Verdict.UNKNOWN:
+            if decision.conditional_access:
+                return FindingVerdict.CONDITIONAL, "residual_condition"
+            return FindingVerdict.POSSIBLE, decision.reason
+        case _:
+            if decision.reason in {"no_key_side", "no_grant_role"} or not _key_side_may_allow(evaluation):
+                return FindingVerdict.INEFFECTIVE, "unsatisfiable_condition"
+            return FindingVerdict.BLOCKED, _BLOCKED_REASONS.get(decision.reason, decision.reason)
+
+
+def _asleep_reason(request: Request, decision: Decision) -> str:
+    if decision.reason != "key_state" or request.key is None:
+        return decision.reason
+    return _STATES.get(request.key.state, f"key_{request.key.state.lower()}")
+
+
+def _key_side_may_allow(evaluation: Evaluation) -> bool:
+    try:
+        return decide_expression(evaluation.key_side, axioms_for(evaluation.key_side)).can_be_true
+    except TooComplexError:
+        return True
+
+
+# -- strangers: the key side alone ------------------------------------------------------------------------------------
+
+
+def _judge_stranger(world: World, request: Request, evaluation: Evaluation) -> Judgement:
+    """A stranger's account counts as far as the key side lets it: the rest is its administrator's choice (R3.30)."""
+    owner_deny = disj(layer.deny for layer in evaluation.layers if layer.side is Side.OWNER)
+    key_view = replace(
+        evaluation,
+        core=chosen_by_strangers(evaluation.key_side),
+        ceiling=Const(True),
+        deny=chosen_by_strangers(owner_deny),
+        key_side=chosen_by_strangers(evaluation.key_side),
+        caller_side=Const(True),
+        layers=tuple(x for x in evaluation.layers if x.side is Side.OWNER),
+    )
+    decision = conclude(_every_region(world, request), request, key_view)
+    verdict, reason = _summed_up(request, decision, key_view)
+    if verdict is FindingVerdict.CONFIRMED:
+        reason = "grant_held" if evaluation.grants or evaluation.retiring else "delegated_to_third_party"
+    decision = replace(decision, gates=conclude(world, request, evaluation).gates)
+    return Judgement(request.caller, request.action or KEY_ACTIONS[0], verdict, reason, decision)
+
+
+def _every_region(world: World, request: Request) -> World:
+    """A stranger enables a Region at will, so the Region decides nothing (R9.20)."""
+    assert request.key is not None
+    owner = world.accounts.get(request.key.account_id)
+    if owner is None:
+        return world
+    enabled = frozenset({*(owner.default_regions or ()), request.key.region})
+    return replace(world, accounts={**world.accounts, owner.id: replace(owner, default_regions=enabled)})
+
+
+def chosen_by_strangers(expression: Expression) -> Expression:
+    """The expression with a stranger's tags, names and organization as things the caller chooses."""
+    match expression:
+        case Literal(test, positive):
+            return Literal(replace(test, variable=_chosen(test.variable)), positive)
+        case And(parts):
+            return conj(chosen_by_strangers(p) for p in parts)
+        case Or(parts):
+            return disj(chosen_by_strangers(p) for p in parts)
+        case Const():
+            return expression
+
+
+def _chosen(variable: Variable) -> Variable:
+    of_the_caller = variable.origin is Origin.DATA and variable.reason in _OF_THE_CALLER
+    if not of_the_caller or variable.type is ValueType.FLAG or variable.name.startswith("aws:resource"):
+        return variable
+    return replace(variable, origin=Origin.REQUEST, caller_chosen=True)
+
+
+# -- summing up -------------------------------------------------------------------------------------------------------
+
+
+def best(judgements: Iterable[Judgement]) -> Judgement | None:
+    """The strongest judgement; the first one where several are equally strong."""
+    return max(judgements, key=lambda j: _STRENGTH[j.verdict], default=None)
+
+
+def confirmed_reason(judgements: Sequence[Judgement]) -> str:
+    """Why the strongest of several confirmed judgements holds; a lone root user is said (R3.23)."""
+    strongest = [j for j in judgements if j.verdict is FindingVerdict.CONFIRMED]
+    others = [j for j in strongest if j.caller.kind is not PrincipalKind.ROOT_USER]
+    if strongest and not others:
+        return "root_user_only"
+    return others[0].reason if others else ""
+
+
+def statement_never_applies(world: World, key: KeyFacts, naming: Naming, reached: Reached) -> bool:
+    """Whether the naming's own conditions are met by no request of anybody behind it; Deny statements aside."""
+    sources = sources_of(naming)
+    for action in named_actions(naming):
+        for caller in reached.callers:
+            request = Request(
+                caller, action.iam_name, key.arn, action=action, key=key, context=dict(reached.context or {})
+            )  # fmt: skip
+            if refused_at_once(request) is None:
+                evaluation = evaluate(world, request, sources=sources)
+                side = chosen_by_strangers(evaluation.key_side) if is_stranger(caller) else evaluation.key_side
+                if _key_side_may_allow(replace(evaluation, key_side=side)):
+                    return False
+    return True

@@ -1,0 +1,150 @@
+"""Which principals a selector stands for, as far as the snapshot knows them (R3.70)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from scanner.analyze.caller import (
+    Caller,
+    UnknownPrincipalError,
+    account_of,
+    any_identity_of,
+    anyone,
+    find_role,
+    organization_of,
+    resolve_caller,
+)
+from scanner.analyze.selectors import ANY_SERVICE, Selector
+from scanner.model.arn import AccountId
+from scanner.model.key import KeyFacts
+from scanner.model.principal import PrincipalKind
+from scanner.model.world import World
+
+CLOSED = frozenset({"SUSPENDED", "PENDING_CLOSURE", "CLOSED"})
+"""Account states in which nobody can call AWS (R6.8)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """The callers behind a selector. `dead` is the reason why there are none: a reason code of `ineffective`.
+
+    `context` holds condition keys that everybody behind the selector carries (the id of a foreign organization).
+    """
+
+    callers: tuple[Caller, ...]
+    dead: str = ""
+    context: Mapping[str, tuple[str, ...]] | None = None
+
+
+class Population:
+    """Callers by account, resolved once for the whole analysis."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._arns: dict[str, list[str]] = defaultdict(list)
+        self._by_unique_id: dict[str, str] = {}
+        for arn, facts in world.principals.items():
+            if facts.kind in {PrincipalKind.USER, PrincipalKind.ROLE}:
+                self._arns[facts.account_id].append(arn)
+                if facts.unique_id:
+                    self._by_unique_id[facts.unique_id] = arn
+        self._members: dict[tuple[str, str], tuple[Caller, ...]] = {}
+
+    def known_accounts(self) -> tuple[str, ...]:
+        """Every account that the snapshot or an organization lists."""
+        listed = {a for o in self.world.organizations for a in (*o.members, o.management_account)}
+        return tuple(sorted({*self.world.accounts, *listed}))
+
+    def identities_of(self, account_id: str, partition: str) -> tuple[Caller, ...]:
+        """Users, roles and the root user of a collected account; one stand-in for an account nobody read."""
+        place = (account_id, partition)
+        if place not in self._members:
+            self._members[place] = self._identities(account_id, partition)
+        return self._members[place]
+
+    def _identities(self, account_id: str, partition: str) -> tuple[Caller, ...]:
+        account = self.world.accounts.get(AccountId(account_id))
+        if account is None or not (account.collected and account.iam_complete):
+            return (any_identity_of(self.world, account_id, partition),)
+        arns = (*sorted(self._arns.get(account_id, ())), f"arn:{partition}:iam::{account_id}:root")
+        return tuple(resolve_caller(self.world, arn) for arn in arns)
+
+    def some_service(self) -> Caller:
+        """The synthetic principal that stands for whichever AWS service (R2.8)."""
+        return resolve_caller(self.world, "any.amazonaws.com")
+
+    def holder_of(self, unique_id: str) -> str | None:
+        """The collected principal with this unique id."""
+        return self._by_unique_id.get(unique_id)
+
+
+def reached_by(selector: Selector, key: KeyFacts, population: Population) -> Reached:
+    """The callers that a selector of this key stands for, the key's own account left out."""
+    if selector.kind == "service":
+        return Reached((resolve_caller(population.world, selector.text),))
+    if selector.kind == "unknown_id":
+        holder = population.holder_of(selector.text)
+        return Reached((), "principal_deleted") if holder is None else Reached(_outside((holder,), key, population))
+    if selector.kind == "malformed":
+        return Reached((), "nobody_there")
+    if selector.kind in {"any", "organization"}:
+        return _everybody(selector, key, population)
+    if selector.partition and selector.partition != key.partition:
+        return Reached((), "wrong_partition")
+    if account_of(population.world, selector.account_id).status in CLOSED:
+        return Reached((), "nobody_there")
+    if selector.kind == "account":
+        return Reached(population.identities_of(selector.account_id, key.partition))
+    return _named(selector, population)
+
+
+def _outside(arns: Iterable[str], key: KeyFacts, population: Population) -> tuple[Caller, ...]:
+    callers = (resolve_caller(population.world, arn) for arn in arns)
+    return tuple(c for c in callers if c.account_id != key.account_id)
+
+
+def _named(selector: Selector, population: Population) -> Reached:
+    """A role, user or session that is written out; gone where its account was read and does not hold it."""
+    world = population.world
+    account = world.accounts.get(AccountId(selector.account_id))
+    try:
+        caller = resolve_caller(world, selector.text)
+    except UnknownPrincipalError:
+        return Reached((), "nobody_there")
+    if account is not None and account.collected and account.iam_complete:
+        exists = selector.text in world.principals
+        if selector.kind == "session":
+            exists = find_role(world, selector.account_id, caller.role_name) is not None
+        if not exists and selector.kind != "federated":
+            return Reached((), "nobody_there")
+    return Reached((caller,))
+
+
+def _everybody(selector: Selector, key: KeyFacts, population: Population) -> Reached:
+    world = population.world
+    own_organization = next((o for o in world.organizations if o.id == selector.text), None)
+    callers: list[Caller] = []
+    for account_id in population.known_accounts():
+        if account_id == key.account_id or account_of(world, account_id).status in CLOSED:
+            continue
+        if own_organization is not None and organization_of(world, account_id) is not own_organization:
+            continue
+        callers.extend(population.identities_of(account_id, key.partition))
+    if own_organization is not None:
+        return Reached(tuple(callers))
+    stranger = anyone(key.partition)
+    if selector.kind == "organization":
+        return Reached((stranger,), context={"aws:principalorgid": (selector.text,)})
+    return Reached((*callers, stranger))
+
+
+def any_service() -> Selector:
+    """The selector of a statement that lets only AWS services through, whichever."""
+    return Selector(ANY_SERVICE, "service")
+
+
+def sample(texts: Iterable[str], size: int) -> tuple[str, ...]:
+    """The first texts in order, each once."""
+    return tuple(sorted(set(texts)))[:size]

@@ -1,0 +1,46 @@
+"""Which rules of the authorization specification a reason rests on, and how sure each rule is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from scanner.model.finding import RuleRef
+
+_RULES: dict[str, tuple[tuple[str, str], ...]] = {
+    "both_sides_allow": (("R3.20", "D"), ("R3.21", "D")),
+    "grant_held": (("R4.11", "C"), ("R4.14", "D")),
+    "root_user_only": (("R3.23", "I"), ("R7.15", "I")),
+    "delegated_to_third_party": (("R3.30", "I"), ("R2.22", "D")),
+    "service_admitted": (("R2.12", "D"), ("R3.25", "D")),
+    "residual_condition": (("R5.60", "I"),),
+    "caller_side_not_collected": (("R3.30", "I"), ("R3.74", "I")),
+    "guardrail_not_read": (("R3.56", "I"),),
+    "policy_not_readable": (("R10.7", "D"),),
+    "ram_policy": (("R2.20", "I"),),
+    "unsupported_condition_key": (("R6.U", "I"),),
+    "no_identity_policy": (("R3.20", "D"), ("R3.22", "D")),
+    "scp_deny": (("R3.40", "D"), ("R3.43", "D")),
+    "rcp_deny": (("R3.50", "D"), ("R3.51", "D")),
+    "boundary": (("R3.26", "D"),),
+    "session": (("R3.27", "D"),),
+    "explicit_deny": (("R3.3", "D"),),
+    "key_disabled": (("R9.1", "D"),),
+    "key_pending_deletion": (("R9.1", "D"), ("R9.2", "D")),
+    "region_opt_in": (("R9.20", "D"),),
+    "action_not_cross_account": (("R1.3", "D"),),
+    "unsatisfiable_condition": (("R5.11", "D"),),
+    "principal_deleted": (("R2.14", "D"),),
+    "wrong_partition": (("R9.21", "D"),),
+    "key_usage": (("R1.9", "D"),),
+    "nobody_there": (("R3.70", "I"), ("R6.8", "I")),
+    "malformed": (("R10.12", "I"),),
+}
+
+
+def rules_of(reasons: Iterable[str], cited: Iterable[str]) -> tuple[RuleRef, ...]:
+    """The rules behind reasons, then the rules that decisions cite themselves, each once."""
+    found = {rule: confidence for reason in reasons for rule, confidence in _RULES.get(reason, ())}
+    for rule in cited:
+        if rule.startswith("R") and "/" not in rule:
+            found.setdefault(rule, "I")
+    return tuple(RuleRef(rule, confidence) for rule, confidence in found.items())

@@ -1,0 +1,162 @@
+"""Whom the policies and grants of a key name outside its account, and through which statements (R3.70)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from scanner.analyze.caller import is_service_name
+from scanner.analyze.parse import parse_policy
+from scanner.model.arn import is_account_id, parse_arn
+from scanner.model.key import Grant, KeyFacts
+from scanner.model.policy import ConditionTest, Document, Effect, PrincipalEntry, Statement
+
+KEY_POLICY, GRANT, RAM = "key_policy", "grant", "ram"
+ANY_SERVICE = "any AWS service"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Selector:
+    """Who a document names. `kind` is the form: account, role, user, session, federated, service, any, organization,
+    unknown_id or malformed; `account_id` is empty where the form has none.
+    """
+
+    text: str
+    kind: str
+    account_id: str = ""
+    partition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedStatement:
+    """A statement of a key's policies that names somebody."""
+
+    document: Document
+    statement: Statement
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Document hash and statement index."""
+        return self.document.policy.sha256, self.statement.index
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """One selector with everything of one mechanism that names it."""
+
+    selector: Selector
+    mechanism: str
+    statements: tuple[NamedStatement, ...] = ()
+    grants: tuple[Grant, ...] = ()
+
+
+def selector_of(text: str) -> Selector:
+    """The selector of a principal as a key policy or grant writes it; an account id equals its root ARN (R2.2)."""
+    if is_account_id(text):
+        return Selector(f"arn:aws:iam::{text}:root", "account", text)
+    if text.startswith(("AIDA", "AROA")) and ":" not in text:
+        return Selector(text, "unknown_id")
+    if is_service_name(text):
+        return Selector(text, "service")
+    arn = parse_arn(text)
+    if arn is None or not is_account_id(arn.account_id) or "*" in text or "?" in text:
+        return Selector(text, "malformed")
+    kinds = {"role": "role", "user": "user", "assumed-role": "session", "federated-user": "federated"}
+    kind = "account" if arn.resource == "root" else kinds.get(arn.resource.partition("/")[0], "malformed")
+    return Selector(text, kind, arn.account_id, arn.partition)
+
+
+def namings_of(key: KeyFacts) -> tuple[Naming, ...]:
+    """Everybody outside the key's account whom its policies and grants name, ordered by mechanism and selector."""
+    found: dict[tuple[str, Selector], list[NamedStatement]] = {}
+    for policy, mechanism in ((key.key_policy, KEY_POLICY), (key.ram_policy, RAM)):
+        if policy is None:
+            continue
+        document = parse_policy(policy)
+        for statement in document.statements:
+            if statement.effect is Effect.DENY:
+                continue
+            named = NamedStatement(document, statement)
+            for selector in external_selectors(statement, key):
+                found.setdefault((mechanism, selector), []).append(named)
+    namings = [Naming(s, mechanism, tuple(statements)) for (mechanism, s), statements in found.items()]
+    namings.extend(_grant_namings(key))
+    return tuple(sorted(namings, key=lambda n: (n.mechanism, n.selector)))
+
+
+def _grant_namings(key: KeyFacts) -> Iterable[Naming]:
+    found: dict[Selector, list[Grant]] = {}
+    for grant in key.grants or ():
+        selector = selector_of(grant.grantee_service_principal or grant.grantee_principal)
+        if selector.account_id != key.account_id:
+            found.setdefault(selector, []).append(grant)
+    for selector, grants in found.items():
+        yield Naming(selector, GRANT, grants=tuple(grants))
+
+
+def external_selectors(statement: Statement, key: KeyFacts) -> tuple[Selector, ...]:
+    """Whom a statement names outside the key's account; `*` becomes whoever its strong fences let through (R6.3)."""
+    found: dict[Selector, None] = {}
+    if statement.not_principals is not None:
+        found.update(dict.fromkeys(_behind_fences(statement)))
+    for entry in statement.principals or ():
+        found.update(dict.fromkeys(_selectors_of_entry(entry, statement)))
+    return tuple(s for s in found if s.account_id != key.account_id)
+
+
+def _selectors_of_entry(entry: PrincipalEntry, statement: Statement) -> tuple[Selector, ...]:
+    if entry.type == "*":
+        return _behind_fences(statement)
+    if entry.type == "Service":
+        return (Selector(entry.value, "service"),)
+    if entry.type == "AWS":
+        return (selector_of(entry.value),)
+    return (Selector(entry.value, "malformed"),)
+
+
+_ACCOUNT_KEYS = frozenset({"kms:calleraccount", "aws:principalaccount"})
+_ORG_KEYS = frozenset({"aws:principalorgid", "aws:principalorgpaths"})
+
+
+def _behind_fences(statement: Statement) -> tuple[Selector, ...]:
+    """Who passes the fences of a statement for everybody: the narrowest of ARN, account and organization (R6.3)."""
+    arns: list[Selector] = []
+    accounts: list[Selector] = []
+    organizations: list[Selector] = []
+    for test in statement.conditions:
+        if not _is_fence(test):
+            continue
+        key = test.key.lower()
+        if key == "aws:principalarn":
+            arns = arns or _from_arns(test.values)
+        elif key in _ACCOUNT_KEYS and all(is_account_id(v) for v in test.values):
+            accounts = accounts or [selector_of(v) for v in test.values]
+        elif key in _ORG_KEYS:
+            organizations = organizations or _from_organizations(test.values)
+    return tuple(arns or accounts or organizations or [Selector("*", "any")])
+
+
+def _is_fence(test: ConditionTest) -> bool:
+    """A positive test that a missing value fails (R6.3)."""
+    positive = test.operator in {"StringEquals", "StringEqualsIgnoreCase", "StringLike", "ArnEquals", "ArnLike"}
+    return positive and not test.if_exists and test.qualifier != "ForAllValues" and bool(test.values)
+
+
+def _from_arns(values: tuple[str, ...]) -> list[Selector]:
+    """Selectors behind aws:PrincipalArn: the identity where it is written out, else its account; none if that is open."""
+    found: list[Selector] = []
+    for value in values:
+        arn = parse_arn(value)
+        if arn is None or not is_account_id(arn.account_id):
+            return []
+        exact = selector_of(value)
+        account = Selector(f"arn:{arn.partition}:iam::{arn.account_id}:root", "account", arn.account_id, arn.partition)
+        found.append(exact if exact.kind in {"role", "user", "federated"} else account)
+    return found
+
+
+def _from_organizations(values: tuple[str, ...]) -> list[Selector]:
+    ids = [value.split("/", 1)[0] for value in values]
+    if any("*" in i or "?" in i or "$" in i for i in ids):
+        return []
+    return [Selector(i, "organization") for i in dict.fromkeys(ids)]

@@ -1,0 +1,99 @@
+"""Titles and summaries of findings: one plain sentence each, no id among the first words."""
+
+from __future__ import annotations
+
+from scanner.analyze.selectors import Selector
+from scanner.model.finding import FindingVerdict, Grantee, KeyFactsRef
+
+_DOES = {
+    "control": "take over the key", "delegate": "hand out access to the key", "decrypt": "decrypt data",
+    "sign": "sign with the key", "destroy": "destroy or disable the key", "encrypt": "encrypt data",
+    "revoke": "remove grants from the key", "manage": "manage the key", "verify": "verify signatures",
+    "metadata": "read metadata of the key",
+}  # fmt: skip
+_MAY = {
+    FindingVerdict.CONFIRMED: "can", FindingVerdict.CONDITIONAL: "can, under conditions,",
+    FindingVerdict.POSSIBLE: "may be able to", FindingVerdict.BLOCKED: "is admitted by the key but blocked today:",
+    FindingVerdict.INEFFECTIVE: "is named without effect:",
+}  # fmt: skip
+_INEFFECTIVE = {
+    "action_not_cross_account": "none of the actions works from another account",
+    "unsatisfiable_condition": "no request can meet the conditions",
+    "principal_deleted": "the user or role was deleted",
+    "wrong_partition": "the account is in another partition",
+    "key_usage": "the key cannot do any of the actions",
+    "nobody_there": "the account is closed or the principal is gone",
+    "unsupported_condition_key": "AWS does not say whether its condition key works in a key policy",
+}  # fmt: skip
+_BLOCKED = {
+    "no_identity_policy": "its own account gives it no permission",
+    "scp_deny": "a service control policy refuses",
+    "rcp_deny": "a resource control policy refuses",
+    "boundary": "its permissions boundary does not allow it",
+    "session": "its session policy does not allow it",
+    "explicit_deny": "a statement denies it",
+    "key_disabled": "the key is disabled",
+    "key_pending_deletion": "the key is about to be deleted",
+    "region_opt_in": "its account has not enabled the Region",
+}  # fmt: skip
+
+
+def blocked_in_words(reason: str) -> str:
+    """Why a blocked access does not work today."""
+    return _BLOCKED.get(reason, reason.replace("_", " "))
+
+
+def ineffective_in_words(reason: str) -> str:
+    """Why a permission has no effect."""
+    return _INEFFECTIVE[reason]
+
+
+def key_label(key: KeyFactsRef) -> str:
+    """How people call a key: its first alias, else the start of its id, with account and Region."""
+    name = key.aliases[0] if key.aliases else f"key {key.key_id[:13]}…"
+    return f"{name} of {key.account_name or key.account_id} in {key.region}"
+
+
+def who(grantee: Grantee) -> str:
+    """The grantee in words: what it is, whose, then its name."""
+    owner = {
+        "public": "", "unknown_third_party": "an unknown account", "same_organization": "the same organization",
+        "own_other_organization": "another account of ours",
+    }.get(grantee.party, grantee.party.replace("_", " "))  # fmt: skip
+    name = grantee.selector.rsplit(":", 1)[-1]
+    account = f"{grantee.account_name} ({grantee.account_id})" if grantee.account_name else grantee.account_id
+    match grantee.kind:
+        case "any":
+            return "Any principal of any AWS account"
+        case "organization":
+            return f"Any principal of organization {grantee.selector}"
+        case "service":
+            guard = "limited to a source" if grantee.party == "service_guarded" else "whoever it acts for"
+            return f"An AWS service, {guard} ({grantee.selector}),"
+        case "account":
+            return f"Any principal of {owner}, {account},"
+        case "unknown_id":
+            return f"A deleted user or role ({grantee.selector})"
+        case "malformed":
+            return f"A principal that cannot exist ({grantee.selector})"
+        case kind:
+            return f"A {kind} of {owner}, {name} of {account},"
+
+
+def title_of(grantee: Grantee, capability: str, verdict: FindingVerdict, key: KeyFactsRef) -> str:
+    """Who can do what with which key."""
+    return f"{who(grantee)} {_MAY[verdict]} {_DOES.get(capability, 'act')} with {key_label(key)}"
+
+
+def ineffective_title(grantee: Grantee, reason: str, key: KeyFactsRef) -> str:
+    """A permission that is written and does nothing."""
+    return f"A permission without effect on {key_label(key)}: {_INEFFECTIVE[reason]} ({grantee.selector})"
+
+
+def mechanism_in_words(mechanism: str, selector: Selector, count: int) -> str:
+    """Through what the access comes."""
+    if mechanism == "grant":
+        return "a grant" if count == 1 else f"{count} grants"
+    policy = "the key policy" if mechanism == "key_policy" else "the policy of a resource share"
+    named = {"any": "names everybody", "account": "names the account", "organization": "names the organization"}
+    return f"{policy} {named.get(selector.kind, 'names it')} in {count} statement{'s' if count != 1 else ''}"

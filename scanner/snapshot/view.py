@@ -1,0 +1,355 @@
+"""The snapshot as a world: typed, read-only, with every gap marked where it weakens a verdict."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from scanner.model.arn import AccountId, KeyArn, parse_arn
+from scanner.model.coverage import LedgerRow, Outcome
+from scanner.model.key import Grant, GrantConstraints, KeyFacts
+from scanner.model.organization import AccountFacts, Organization
+from scanner.model.policy import DocumentKind, PolicyText
+from scanner.model.principal import PrincipalFacts, PrincipalKind
+from scanner.model.world import World
+from scanner.snapshot.read import read_document
+
+_READ = frozenset({Outcome.OK.value, Outcome.EMPTY.value})
+_ENABLED = frozenset({"ENABLED", "ENABLED_BY_DEFAULT", "ENABLING"})
+_CALLS = {
+    "describe": "kms:DescribeKey", "key_policy": "kms:GetKeyPolicy", "ram_policy": "kms:GetKeyPolicy",
+    "grants": "kms:ListGrants", "tags": "kms:ListResourceTags", "aliases": "kms:ListAliases",
+}  # fmt: skip
+_IDENTITY_CALL = "iam:GetAccountAuthorizationDetails"
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """What the user says about the world that no snapshot holds.
+
+    `trusted_accounts` are members of further organizations the user owns, by account id.
+    """
+
+    as_of: str
+    trusted_accounts: Mapping[str, str] = field(default_factory=dict)
+    credit_scp: bool = True
+    credit_rcp: bool = True
+    asserted: Mapping[str, str] = field(default_factory=dict)
+
+
+def load_meta(connection: sqlite3.Connection) -> dict[str, str]:
+    """The header of the snapshot."""
+    return dict(connection.execute("SELECT key, value FROM meta ORDER BY key").fetchall())
+
+
+def load_coverage(connection: sqlite3.Connection) -> tuple[LedgerRow, ...]:
+    """Every row of the coverage ledger, ordered."""
+    rows = connection.execute(
+        "SELECT account_id, region, call, subject, outcome, error_code, message, what_to_do FROM coverage "
+        "ORDER BY account_id, region, call, subject"
+    )
+    return tuple(LedgerRow(a, r, c, s, Outcome(o), e, m, w) for a, r, c, s, o, e, m, w in rows)
+
+
+def load_world(connection: sqlite3.Connection, assumptions: Assumptions) -> World:
+    """Everything the analysis needs, in memory.
+
+    Raises:
+        SnapshotError: a document that an index names is missing or damaged.
+    """
+    return _Loader(connection, assumptions).world()
+
+
+class _Loader:
+    def __init__(self, connection: sqlite3.Connection, assumptions: Assumptions) -> None:
+        self.rows = connection
+        self.assumptions = assumptions
+        self.coverage = load_coverage(connection)
+        self.gaps = {row.ref: row for row in self.coverage if row.outcome.is_gap}
+        self._texts: dict[str, str] = {}
+
+    def world(self) -> World:
+        organization = self._organization()
+        members = frozenset(organization.members) if organization else frozenset()
+        return World(
+            accounts=self._accounts(members, organization),
+            organizations=(organization,) if organization else (),
+            keys=self._keys(),
+            principals=self._principals(),
+            as_of=self.assumptions.as_of,
+            coverage=self.coverage,
+            credit_scp=self.assumptions.credit_scp,
+            credit_rcp=self.assumptions.credit_rcp,
+            asserted=dict(self.assumptions.asserted),
+            unlisted_accounts_collected=False,
+        )
+
+    def text(self, sha256: str, kind: DocumentKind, source: str, name: str) -> PolicyText:
+        """A document in its place."""
+        if sha256 not in self._texts:
+            self._texts[sha256] = read_document(self.rows, sha256)
+        return PolicyText(self._texts[sha256], sha256, kind, source, name)
+
+    def gap(self, account_id: str, region: str, call: str, subject: str = "") -> str:
+        """The most specific ledger row that tells why something of the account was not read."""
+        wanted = (
+            "/".join((account_id, region, call, subject)),
+            "/".join((account_id, region, call, "")),
+            "/".join((account_id, "*", "sts:AssumeRole", "")),
+        )
+        found = next((ref for ref in wanted if ref in self.gaps), None)
+        prefix = f"{account_id}/{region}/"
+        return found or next((ref for ref in self.gaps if ref.startswith(prefix)), "")
+
+    # -- organization ----------------------------------------------------------------------------------------------
+
+    def _organization(self) -> Organization | None:
+        found = self.rows.execute(
+            "SELECT id, management_account_id, root_id, scp_enabled, rcp_enabled, tree_read, scp_read, rcp_read "
+            "FROM organizations"
+        ).fetchone()
+        if found is None or found[5] not in _READ:
+            return None
+        org_id, management, root, scp_on, rcp_on, _, scp_read, rcp_read = found
+        parents = dict(self.rows.execute("SELECT id, parent_id FROM ous"))
+        members = {
+            AccountId(account): self._path(parent, parents)
+            for account, parent in self.rows.execute(
+                "SELECT account_id, parent_id FROM org_members ORDER BY account_id"
+            )
+        }
+        targets = [root, *parents, *members]
+        return Organization(
+            id=org_id,
+            root=root,
+            management_account=AccountId(management),
+            members=members,
+            scps=self._attached(DocumentKind.SCP, targets) if scp_on is not None and scp_read in _READ else None,
+            rcps=self._attached(DocumentKind.RCP, targets) if rcp_on is not None and rcp_read in _READ else None,
+            scp_enabled=scp_on != 0,
+            rcp_enabled=rcp_on != 0,
+            scp_gap=self._policy_gap(management, "SERVICE_CONTROL_POLICY"),
+            rcp_gap=self._policy_gap(management, "RESOURCE_CONTROL_POLICY"),
+            ou_names=dict(self.rows.execute("SELECT id, name FROM ous")),
+        )
+
+    @staticmethod
+    def _path(parent: str, parents: Mapping[str, str]) -> tuple[str, ...]:
+        path = [parent]
+        while path[0] in parents:
+            path.insert(0, parents[path[0]])
+        return tuple(path)
+
+    def _policy_gap(self, management: str, policy_type: str) -> str:
+        refs = [ref for ref in self.gaps if "/organizations:" in ref]
+        named = [ref for ref in refs if policy_type in ref]
+        return (named or refs or [f"{management}/global/organizations:ListPolicies/{policy_type}"])[0]
+
+    def _attached(self, kind: DocumentKind, targets: Iterable[str]) -> dict[str, tuple[PolicyText, ...]] | None:
+        """Policies by target; None where the text of one that is attached was not read (R3.56)."""
+        policies = {
+            policy_id: (name, sha256)
+            for policy_id, name, sha256 in self.rows.execute(
+                "SELECT policy_id, name, document_sha256 FROM org_policies WHERE type = ?", (kind.name_of_type,)
+            )
+        }
+        found: dict[str, list[PolicyText]] = {target: [] for target in targets}
+        for target, policy_id in self.rows.execute(
+            "SELECT target_id, policy_id FROM org_attachments ORDER BY target_id, policy_id"
+        ):
+            if policy_id not in policies or target not in found:
+                continue
+            name, sha256 = policies[policy_id]
+            if sha256 is None:
+                return None
+            found[target].append(self.text(sha256, kind, policy_id, f"{kind.short_name} {name} at {target}"))
+        if kind is DocumentKind.SCP and not all(found.values()):
+            return None
+        return {target: tuple(texts) for target, texts in found.items()}
+
+    # -- accounts and their IAM ------------------------------------------------------------------------------------
+
+    def _accounts(
+        self, members: frozenset[AccountId], organization: Organization | None
+    ) -> dict[AccountId, AccountFacts]:
+        regions: dict[str, dict[str, str]] = defaultdict(dict)
+        for account, region, status in self.rows.execute("SELECT account_id, region, opt_status FROM regions"):
+            regions[account][region] = status
+        read = {row.account_id for row in self.coverage if row.call == _IDENTITY_CALL and row.outcome.value in _READ}
+        found: dict[AccountId, AccountFacts] = {}
+        for account_id, name, status, entered in self.rows.execute(
+            "SELECT account_id, name, status, collected FROM accounts"
+        ):
+            known = account_id in members or (organization and account_id == organization.management_account)
+            statuses = regions.get(account_id, {})
+            found[AccountId(account_id)] = AccountFacts(
+                id=AccountId(account_id),
+                name=name,
+                status=status or "ACTIVE",
+                collected=bool(entered),
+                iam_complete=account_id in read,
+                ours=True,
+                organization_unknown=not known,
+                opted_in_regions=self._enabled_regions(statuses),
+                default_regions=frozenset(r for r, s in statuses.items() if s == "ENABLED_BY_DEFAULT") or None,
+                gap="" if account_id in read else self.gap(account_id, "global", _IDENTITY_CALL),
+            )
+        for account_id in self.assumptions.trusted_accounts:
+            unread = AccountFacts(AccountId(account_id), collected=False, ours=True, organization_unknown=True)
+            found.setdefault(AccountId(account_id), unread)
+        return found
+
+    @staticmethod
+    def _enabled_regions(statuses: Mapping[str, str]) -> frozenset[str] | None:
+        if not statuses or "UNKNOWN" in statuses.values():
+            return None
+        return frozenset(region for region, status in statuses.items() if status in _ENABLED)
+
+    def _principals(self) -> dict[str, PrincipalFacts]:
+        policies = self._identity_policies()
+        boundaries = {
+            (account, arn): sha256
+            for account, arn, sha256 in self.rows.execute("SELECT account_id, arn, document_sha256 FROM policies")
+        }
+        found: dict[str, PrincipalFacts] = {}
+        for arn, account, kind, unique_id, tags, boundary_arn, trust in self.rows.execute(
+            "SELECT arn, account_id, kind, unique_id, tags, boundary_arn, trust_sha256 FROM principals ORDER BY arn"
+        ):
+            texts, complete = policies.get(arn, ((), True))
+            boundary = None
+            if boundary_arn:
+                sha256 = boundaries.get((account, boundary_arn))
+                complete = complete and sha256 is not None
+                name = f"permissions boundary {boundary_arn.rsplit('/', 1)[-1]}"
+                boundary = self.text(sha256, DocumentKind.BOUNDARY, boundary_arn, name) if sha256 else None
+            found[arn] = PrincipalFacts(
+                arn=arn,
+                account_id=AccountId(account),
+                kind=PrincipalKind(kind),
+                identity_policies=texts,
+                boundary=boundary,
+                tags=json.loads(tags),
+                trust_policy=self.text(trust, DocumentKind.TRUST, arn, "trust policy") if trust else None,
+                unique_id=unique_id,
+                complete=complete,
+                gap="" if complete else self.gap(account, "global", _IDENTITY_CALL),
+            )
+        return found
+
+    def _identity_policies(self) -> dict[str, tuple[tuple[PolicyText, ...], bool]]:
+        texts: dict[str, list[PolicyText]] = defaultdict(list)
+        incomplete: set[str] = set()
+        for principal, source, name, arn, group, sha256 in self.rows.execute(
+            "SELECT principal_arn, source, policy_name, policy_arn, group_arn, document_sha256 FROM principal_policies "
+            "ORDER BY principal_arn, source, policy_name, policy_arn, group_arn"
+        ):
+            if sha256 is None:
+                incomplete.add(principal)
+                texts.setdefault(principal, [])
+                continue
+            shape = "managed" if source.endswith("managed") else "inline"
+            label = f"{shape} policy {name}"
+            if group:
+                label += f" of group {group.rsplit('/', 1)[-1]}"
+            texts[principal].append(self.text(sha256, DocumentKind.IDENTITY, arn or group or principal, label))
+        return {principal: (tuple(found), principal not in incomplete) for principal, found in texts.items()}
+
+    # -- keys ------------------------------------------------------------------------------------------------------
+
+    def _keys(self) -> dict[KeyArn, KeyFacts]:
+        tags: dict[str, dict[str, str]] = defaultdict(dict)
+        for arn, name, value in self.rows.execute("SELECT key_arn, tag_key, tag_value FROM key_tags"):
+            tags[arn][name] = value
+        aliases: dict[str, list[str]] = defaultdict(list)
+        for arn, name in self.rows.execute("SELECT key_arn, name FROM aliases ORDER BY name"):
+            aliases[arn].append(name)
+        grants = self._grants()
+        self.rows.row_factory = sqlite3.Row
+        try:
+            rows = self.rows.execute("SELECT * FROM keys ORDER BY arn").fetchall()
+        finally:
+            self.rows.row_factory = None
+        return {KeyArn(r["arn"]): self._key(r, tags, aliases, grants) for r in rows}
+
+    def _key(
+        self,
+        row: sqlite3.Row,
+        tags: Mapping[str, Mapping[str, str]],
+        aliases: Mapping[str, list[str]],
+        grants: Mapping[str, list[Grant]],
+    ) -> KeyFacts:
+        arn = row["arn"]
+        managed = row["manager"] == "AWS"
+        gaps = self._key_gaps(row)
+        parsed = parse_arn(arn)
+        policy = row["policy_sha256"]
+        ram = row["ram_policy_sha256"]
+        return KeyFacts(
+            arn=KeyArn(arn),
+            account_id=AccountId(row["account_id"]),
+            region=row["region"],
+            partition=parsed.partition if parsed else "aws",
+            key_policy=self.text(policy, DocumentKind.KEY_POLICY, arn, "key policy default") if policy else None,
+            ram_policy=self.text(ram, DocumentKind.RAM_POLICY, arn, "key policy AWS_RAM") if ram else None,
+            ram_policy_read=managed or "ram_policy" not in gaps,
+            grants=None if "grants" in gaps else tuple(grants.get(arn, ())),
+            tags=None if "tags" in gaps else dict(tags.get(arn, {})),
+            aliases=None if "aliases" in gaps else tuple(aliases.get(arn, ())),
+            manager=row["manager"] or "CUSTOMER",
+            spec=row["spec"] or "",
+            usage=row["usage"] or "",
+            origin=row["origin"] or "",
+            state=row["state"] or "",
+            multi_region=bool(row["multi_region"]),
+            multi_region_type=row["multi_region_type"] or "",
+            description=row["description"] or "",
+            created=row["created"] or "",
+            gaps=gaps,
+        )
+
+    def _key_gaps(self, row: sqlite3.Row) -> dict[str, str]:
+        """The ledger row of every part of the key that was not read."""
+        columns = {
+            "describe": "describe_status", "key_policy": "policy_status", "ram_policy": "ram_status",
+            "grants": "grants_status", "tags": "tags_status", "aliases": "aliases_status",
+        }  # fmt: skip
+        gaps: dict[str, str] = {}
+        for part, column in columns.items():
+            status = row[column]
+            if status in _READ or (part == "key_policy" and row["policy_sha256"]):
+                continue
+            if status == Outcome.SKIPPED.value and part != "ram_policy":
+                continue
+            subject = f"{row['key_id']}/AWS_RAM" if part == "ram_policy" else row["key_id"]
+            gaps[part] = self.gap(row["account_id"], row["region"], _CALLS[part], subject)
+        return gaps
+
+    def _grants(self) -> dict[str, list[Grant]]:
+        found: dict[str, list[Grant]] = defaultdict(list)
+        for row in self.rows.execute(
+            "SELECT key_arn, grant_id, name, created, grantee_principal, grantee_service_principal, "
+            "retiring_principal, retiring_service_principal, issuing_account, operations, constraints FROM grants "
+            "ORDER BY key_arn, grant_id"
+        ):
+            key_arn, grant_id, name, created, grantee, service, retiring, retiring_service, issuer, operations, rest = (
+                row
+            )
+            issuing = parse_arn(issuer or "")
+            found[key_arn].append(
+                Grant(
+                    grant_id=grant_id,
+                    operations=tuple(json.loads(operations)),
+                    grantee_principal=grantee or "",
+                    grantee_service_principal=service or "",
+                    retiring_principal=retiring or "",
+                    retiring_service_principal=retiring_service or "",
+                    issuing_account=issuing.account_id if issuing else issuer or "",
+                    constraints=GrantConstraints.from_api(json.loads(rest) if rest else None),
+                    name=name or "",
+                    created=created or "",
+                )
+            )
+        return found

@@ -1,0 +1,197 @@
+"""report.html in a real browser, opened from a file: silent, blocked, readable, accessible, printable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from scanner.report.coverage_notes import cited_notes
+from scanner.report.html import render_html
+
+import report_builders as build
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report with findings, gaps, hostile names and very long ones."""
+    findings = list(build.document().findings)
+    for number, text in enumerate(build.HOSTILE):
+        hostile = build.hostile_document(text).findings[0]
+        findings.append(replace(hostile, id=f"kx-hostile{number:05d}"))
+    document = build.document(findings=tuple(findings))
+    keys = (*build.key_rows(), *(build.poisoned(build.key_rows()[0], text) for text in build.HOSTILE))
+    notes = cited_notes(document.findings, build.ledger())
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_bytes(render_html(document, keys, notes, build.documents))
+    return path
+
+
+class Watched:
+    """A page with what it asked for and what it complained about."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.requests: list[str] = []
+        self.console: list[str] = []
+        page.on("request", self._request)
+        page.on("console", self._message)
+        page.on("pageerror", lambda error: self.console.append(str(error)))
+
+    def _request(self, request: Request) -> None:
+        self.requests.append(request.url)
+
+    def _message(self, message: ConsoleMessage) -> None:
+        self.console.append(message.text)
+
+
+def shown_findings(page: Page) -> list[str]:
+    """Ids of the findings that can be seen."""
+    cards = page.locator(".finding:visible > summary .id")
+    return cards.all_text_contents()
+
+
+def test_opening_the_file_asks_for_nothing_and_logs_nothing(browser: Browser, report: Path) -> None:
+    with browser.new_context() as context:
+        watched = Watched(context.new_page())
+        watched.page.goto(report.as_uri())
+        for card in watched.page.locator("details:visible").all():
+            card.locator("> summary").click()
+        assert watched.requests == [report.as_uri()]
+        assert watched.console == []
+
+
+def test_page_is_readable_and_filters_work_without_javascript(browser: Browser, report: Path) -> None:
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(report.as_uri())
+        assert page.locator("h1").inner_text().startswith("Two accounts outside")
+        assert page.locator("#coverage").is_visible()
+        before = shown_findings(page)
+        assert "kx-pnfc3b5nav5y" in before
+        assert "kx-7qk2d4n6x0ab" not in before
+        page.locator("#s-critical").uncheck()
+        page.locator("#s-info").check()
+        after = shown_findings(page)
+        assert "kx-pnfc3b5nav5y" not in after
+        assert "kx-7qk2d4n6x0ab" in after
+        page.locator("#v-possible").uncheck()
+        assert "kx-7qk2d4n6x0ab" not in shown_findings(page)
+        page.locator("details:visible > summary").first.click()
+        assert page.locator("details[open] .evidence").first.is_visible()
+
+
+def test_key_without_a_shown_finding_disappears_and_the_count_follows(browser: Browser, report: Path) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(report.as_uri())
+        assert page.locator(".group:visible").count() == len(
+            {card.locator("..").get_attribute("aria-labelledby") for card in page.locator(".finding:visible").all()}
+        )
+        for severity in ("critical", "high"):
+            page.locator(f"#s-{severity}").uncheck()
+        assert page.locator(".group:visible").count() == 0
+        assert page.locator(".shown").is_visible()
+
+
+def test_deep_link_opens_its_card_even_when_the_filter_hides_it(browser: Browser, report: Path) -> None:
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(f"{report.as_uri()}#kx-7qk2d4n6x0ab")
+        assert page.locator("#kx-7qk2d4n6x0ab").is_visible()
+        assert page.locator("details[open]").count() == 1
+
+
+def test_content_security_policy_blocks_what_is_injected(browser: Browser, report: Path, tmp_path: Path) -> None:
+    (tmp_path / "pixel.png").write_bytes(b"")
+    attack = (
+        "<script>document.title='owned'</script>"
+        "<img src=pixel.png onerror=\"document.title='owned'\">"
+        "<p id=victim style='color:rgb(255,0,0)'>x</p><style>#victim{background:rgb(0,255,0)}</style>"
+        "<img src='http://127.0.0.1:9/beacon'><iframe src='pixel.png'></iframe>"
+    )
+    path = tmp_path / "injected.html"
+    path.write_text(report.read_text(encoding="utf-8").replace("</main>", f"{attack}</main>"), encoding="utf-8")
+    with browser.new_context() as context:
+        watched = Watched(context.new_page())
+        answered: list[str] = []
+        watched.page.on("response", lambda response: answered.append(response.url))
+        watched.page.goto(path.as_uri())
+        style = watched.page.locator("#victim").evaluate(
+            "node => [getComputedStyle(node).color, getComputedStyle(node).backgroundColor]"
+        )
+        assert watched.page.title() != "owned"
+        assert "rgb(255, 0, 0)" not in style
+        assert "rgb(0, 255, 0)" not in style
+        assert all(url.endswith("injected.html") for url in answered)
+        assert len([text for text in watched.console if "Content Security Policy" in text]) >= 5
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_violation(browser: Browser, report: Path, scheme: str) -> None:
+    with browser.new_context(bypass_csp=True, color_scheme=scheme) as context:  # type: ignore[arg-type]
+        page = context.new_page()
+        page.goto(report.as_uri())
+        page.locator("#s-info").check()
+        page.evaluate("document.querySelectorAll('details').forEach(node => { node.open = true })")
+        result = Axe().run(page)
+        assert result.violations_count == 0, result.generate_report()
+
+
+@pytest.mark.parametrize("width", [1280, 390, 320])
+def test_long_names_never_widen_the_page(browser: Browser, report: Path, width: int) -> None:
+    with browser.new_context(viewport={"width": width, "height": 900}) as context:
+        page = context.new_page()
+        page.goto(report.as_uri())
+        page.locator("#s-info").check()
+        page.evaluate("document.querySelectorAll('details').forEach(node => { node.open = true })")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_keyboard_reaches_the_skip_link_first_and_opens_a_card(browser: Browser, report: Path) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(report.as_uri())
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.className") == "skip"
+        page.locator(".finding:visible > summary").first.focus()
+        page.keyboard.press("Enter")
+        assert page.locator(".finding[open]").count() == 1
+
+
+def test_print_is_light_without_filters_and_expands_the_worst(browser: Browser, report: Path, tmp_path: Path) -> None:
+    with browser.new_context(color_scheme="dark") as context:
+        page = context.new_page()
+        page.goto(report.as_uri())
+        pdf = page.pdf(path=tmp_path / "report.pdf", format="A4")
+        assert pdf.startswith(b"%PDF")
+        page.emulate_media(media="print", color_scheme="dark")
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert not page.locator(".filters").is_visible()
+        assert not page.locator("body > nav").is_visible()
+        assert page.locator("#kx-pnfc3b5nav5y").is_visible()

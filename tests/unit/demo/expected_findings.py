@@ -1,0 +1,108 @@
+"""What the analysis should say about each key of the demo; end-to-end tests compare the findings with this table."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Expected(NamedTuple):
+    """One finding; `grantee` is what the document names, `reason` the first reason of the verdict."""
+
+    key: str
+    kind: str
+    grantee: str
+    verdict: str
+    reason: str
+    mechanism: str = "key_policy"
+
+
+UNKNOWN, PARTNER = "arn:aws:iam::999988887777:root", "arn:aws:iam::444455556666:root"
+LAKE, ANALYTICS, LOGS = "arn:aws:iam::222233334444", "arn:aws:iam::888899990000", "arn:aws:iam::777788889999"
+SANDBOX, MEDIA, CLOSED = "arn:aws:iam::666677778888", "arn:aws:iam::333344445555:root", "arn:aws:iam::121212121212:root"
+PAY, PAY_US, PAY_SG = "payments-prod/eu-west-1/", "payments-prod/us-east-1/", "payments-prod/ap-southeast-1/"
+DL, SEC, LOG = "data-lake/eu-west-1/", "security-tooling/eu-west-1/", "logs/eu-west-1/"
+EXTERNAL, INEFFECTIVE = "external_access", "ineffective_permission"
+AUTOSCALING = f"{ANALYTICS}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+
+EXPECTED = (
+    Expected(f"{PAY}card-data", EXTERNAL, UNKNOWN, "confirmed", "delegated_to_third_party"),
+    Expected(f"{PAY}settlement-exports", EXTERNAL, UNKNOWN, "conditional", "residual_condition"),
+    Expected(f"{PAY}settlement-network", EXTERNAL, UNKNOWN, "conditional", "residual_condition"),
+    Expected(f"{PAY}customer-vault", EXTERNAL, UNKNOWN, "conditional", "residual_condition"),
+    Expected(f"{PAY}public-through-s3", EXTERNAL, "*", "conditional", "residual_condition"),
+    Expected(f"{PAY}payroll-partner", EXTERNAL, PARTNER, "confirmed", "delegated_to_third_party"),
+    Expected(f"{PAY}org-wide-config", EXTERNAL, "*", "confirmed", "both_sides_allow"),
+    Expected(f"{PAY}data-lake-share", EXTERNAL, f"{LAKE}:role/etl", "confirmed", "both_sides_allow"),
+    Expected(f"{PAY}data-lake-reader", EXTERNAL, f"{LAKE}:role/batch-reader", "blocked", "no_identity_policy"),
+    Expected(f"{PAY}analyst-share", EXTERNAL, f"{LAKE}:role/bounded-analyst", "blocked", "boundary"),
+    Expected(f"{PAY}sandbox-debug", EXTERNAL, f"{SANDBOX}:root", "blocked", "scp_deny"),
+    Expected(f"{PAY}sandbox-developer", EXTERNAL, f"{SANDBOX}:role/developer", "blocked", "scp_deny"),
+    Expected(f"{PAY}media-share", EXTERNAL, MEDIA, "possible", "caller_side_not_collected"),
+    Expected(f"{PAY}alias-gated", INEFFECTIVE, f"{ANALYTICS}:root", "possible", "unsupported_condition_key"),
+    Expected(f"{PAY}delegated-destroy", INEFFECTIVE, UNKNOWN, "ineffective", "action_not_cross_account"),
+    Expected(f"{PAY}org-fenced-stranger", INEFFECTIVE, UNKNOWN, "ineffective", "unsatisfiable_condition"),
+    Expected(f"{PAY}audit-2023", INEFFECTIVE, UNKNOWN, "ineffective", "unsatisfiable_condition"),
+    Expected(f"{PAY}contradicting-services", INEFFECTIVE, UNKNOWN, "ineffective", "unsatisfiable_condition"),
+    Expected(f"{PAY}old-ledger", EXTERNAL, UNKNOWN, "blocked", "key_disabled"),
+    Expected(f"{PAY}retired-ledger", EXTERNAL, UNKNOWN, "blocked", "key_pending_deletion"),
+    Expected(f"{PAY}global-tokens", EXTERNAL, f"{LAKE}:role/etl", "confirmed", "both_sides_allow"),
+    Expected(f"{PAY_SG}alpha-data", EXTERNAL, f"{LAKE}:root", "confirmed", "both_sides_allow"),
+    Expected(f"{PAY_SG}beta-data", EXTERNAL, f"{LAKE}:root", "confirmed", "root_user_only"),
+    Expected(f"{PAY_SG}open-type", EXTERNAL, f"{ANALYTICS}:role/type-guarded", "confirmed", "both_sides_allow"),
+    Expected(f"{PAY_SG}reserved-type", EXTERNAL, f"{ANALYTICS}:role/type-guarded", "blocked", "explicit_deny"),
+    Expected(f"{PAY_SG}untyped", EXTERNAL, f"{ANALYTICS}:role/type-guarded", "blocked", "explicit_deny"),
+    Expected(f"{PAY_SG}tag-gated", INEFFECTIVE, f"{LAKE}:root", "possible", "unsupported_condition_key"),
+    Expected(
+        f"{PAY_US}global-signing",
+        EXTERNAL,
+        "arn:aws:iam::444455556666:role/receipt-verifier",
+        "confirmed",
+        "delegated_to_third_party",
+    ),
+    Expected(f"{PAY_US}global-signing", INEFFECTIVE, f"{LAKE}:role/etl", "ineffective", "key_usage"),
+    Expected(f"{PAY_US}webhook-hmac", EXTERNAL, f"{LAKE}:role/webhooks", "confirmed", "both_sides_allow"),
+    Expected(f"{DL}lake-raw", EXTERNAL, "arn:aws:iam::999988887777:role/collector", "confirmed", "grant_held", "grant"),
+    Expected(
+        f"{DL}lake-tenants",
+        EXTERNAL,
+        "arn:aws:iam::444455556666:role/payroll-reader",
+        "conditional",
+        "residual_condition",
+        "grant",
+    ),
+    Expected(f"{DL}lake-backup", EXTERNAL, f"{LOGS}:root", "confirmed", "grant_held", "grant"),
+    Expected(f"{DL}lake-images", EXTERNAL, f"{ANALYTICS}:root", "confirmed", "both_sides_allow"),
+    Expected(f"{DL}lake-images", EXTERNAL, AUTOSCALING, "confirmed", "grant_held", "grant"),
+    Expected(
+        f"{DL}lake-stale-grant", INEFFECTIVE, "AROADELETEDROLE7ACME2", "ineffective", "principal_deleted", "grant"
+    ),
+    Expected(f"{DL}lake-archive", INEFFECTIVE, "AROADELETEDROLE7ACME2", "ineffective", "principal_deleted"),
+    Expected(f"{DL}lake-archive", INEFFECTIVE, "AIDADELETEDUSER7ACME2", "ineffective", "principal_deleted"),
+    Expected(f"{DL}lake-curated", EXTERNAL, f"{ANALYTICS}:user/nightly-export", "confirmed", "both_sides_allow"),
+    # Latent: both sides allow, the caller's account has not enabled the opt-in region (R9.20).
+    Expected("data-lake/me-south-1/lake-gulf", EXTERNAL, f"{ANALYTICS}:role/gulf-reports", "blocked", "region_opt_in"),
+    Expected(f"{SEC}forensics", EXTERNAL, UNKNOWN, "blocked", "rcp_deny"),
+    Expected(f"{SEC}siem-ingest", EXTERNAL, f"{LOGS}:root", "confirmed", "root_user_only"),
+    Expected(f"{SEC}break-glass", EXTERNAL, f"{ANALYTICS}:role/break-glass", "conditional", "residual_condition"),
+    Expected(f"{LOG}central-logs", EXTERNAL, "logs.eu-west-1.amazonaws.com", "confirmed", "service_admitted"),
+    # `aws:SourceAccount` of a service is a request-time value; severity info (service_guarded).
+    Expected(f"{LOG}central-trail", EXTERNAL, "cloudtrail.amazonaws.com", "conditional", "residual_condition"),
+    Expected("dev-sandbox/eu-west-1/gpu-images", INEFFECTIVE, CLOSED, "ineffective", "nobody_there"),
+    Expected(
+        "analytics-dev/eu-west-1/notebooks",
+        INEFFECTIVE,
+        "arn:aws-cn:iam::444455556666:root",
+        "ineffective",
+        "wrong_partition",
+    ),
+)
+
+# Keys of which no finding is expected: not external, nobody outside named, or no policy that could be read.
+QUIET = (
+    f"{PAY}ebs-in-account",
+    f"{PAY_US}global-tokens",
+    "analytics-dev/us-east-1/reports",
+    "acme-management/eu-west-1/billing-exports",
+)
+OPAQUE = (f"{LOG}evidence-vault", "dev-sandbox/eu-west-1/prototype")
+NOT_COLLECTED = ("media/eu-west-1/masters",)

@@ -1,0 +1,115 @@
+"""report.html: what it says, in which order, under which policy."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import replace
+
+from scanner.model.finding import FindingsDocument, Severity
+from scanner.report.coverage_notes import cited_notes
+from scanner.report.html import render_html
+
+import report_builders as build
+
+
+def render(document: FindingsDocument | None = None) -> str:
+    """The page of a document."""
+    shown = document or build.document()
+    notes = cited_notes(shown.findings, build.ledger())
+    return render_html(shown, build.key_rows(), notes, build.documents).decode()
+
+
+def test_content_security_policy_allows_exactly_the_style_of_the_page() -> None:
+    html = render()
+    style = re.search(r"<style>(.*?)</style>", html, re.DOTALL)
+    assert style is not None
+    digest = base64.b64encode(hashlib.sha256(style.group(1).encode()).digest()).decode()
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)
+    assert policy is not None
+    assert policy.group(1) == (f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'")
+    assert "style=" not in html
+    assert "<script" not in html
+
+
+def test_headline_is_the_only_h1_and_coverage_stands_before_findings() -> None:
+    html = render()
+    assert html.count("<h1>") == 1
+    assert "Two accounts outside the organization" in html.split("<h1>")[1].split("</h1>")[0]
+    places = [html.index(f'<section id="{name}"') for name in ("summary", "coverage", "findings", "keys", "method")]
+    assert places == sorted(places)
+
+
+def test_worst_finding_stands_first_whatever_the_order_of_the_document() -> None:
+    html = render()
+    places = [html.index(f'id="{finding.id}"') for finding in (build.stranger_finding(), build.partner_finding())]
+    assert places == sorted(places)
+    turned = build.document(findings=tuple(reversed(build.document().findings)))
+    assert render(turned) == html
+
+
+def test_deciding_line_is_marked_and_labelled() -> None:
+    html = render()
+    number = build.line_of("999988887777:root")
+    assert (
+        f'<li value="{number}" data-n="{number}" class="hit"><code>        &#34;AWS&#34;: '
+        "<mark>&#34;arn:aws:iam::999988887777:root&#34;</mark></code> "
+        '<span class="label">delegates to every principal of 999988887777</span></li>'
+    ) in html
+
+
+def test_evidence_without_text_says_so() -> None:
+    assert "The text of this document is not at hand" in render()
+
+
+def test_gap_that_weakens_a_finding_is_told_in_its_card() -> None:
+    assert "222233334444 global organizations:ListPoliciesForTarget 222233334444: access denied" in render()
+
+
+def test_paths_through_roles_are_called_not_evaluated_once_per_list() -> None:
+    html = render(build.document(run=build.run_info(limits=())))
+    assert "<strong>Paths through assumed roles: not evaluated.</strong>" in html
+    limits = re.search(r"What the method cannot see.*?</ul>", render(), re.DOTALL)
+    assert limits is not None
+    assert limits.group().count("assumed roles") == 1
+
+
+def test_no_report_claims_that_nobody_has_access() -> None:
+    for document in (build.document(), build.document(findings=())):
+        assert not re.search(r"\bnobody\b|\bno one\b", render(document), re.IGNORECASE)
+
+
+def test_incomplete_coverage_never_reads_as_complete() -> None:
+    nearly = replace(build.coverage_summary(), units_total=10_000, units_read=9_999, percent=99.99)
+    html = render(build.document(coverage=nearly))
+    assert "99.9\u00a0%" in html
+    assert "100\u00a0%" not in html
+
+
+def test_info_starts_unchecked_and_every_other_filter_checked() -> None:
+    boxes = dict(re.findall(r'<input type="checkbox" id="([^"]+)" autocomplete="off"( checked)?>', render()))
+    assert boxes.pop("s-info") == ""
+    assert set(boxes.values()) == {" checked"}
+
+
+def test_unknown_party_is_filtered_as_other() -> None:
+    finding = build.stranger_finding()
+    odd = replace(finding, grantee=replace(finding.grantee, party="martian"))
+    assert 'id="p-other"' in render(build.document(findings=(odd,)))
+
+
+def test_every_key_is_listed_with_its_cited_policy_once() -> None:
+    html = render()
+    for row in build.key_rows():
+        assert row.key_arn.rsplit("/", 1)[-1] in html
+    assert html.count('<details class="policy">') == 2
+
+
+def test_thousand_findings_stay_within_the_size_budget() -> None:
+    findings = tuple(
+        replace(build.stranger_finding(), id=f"kx-{number:012d}", severity=list(Severity)[number % 5])
+        for number in range(1000)
+    )
+    few, many = (render(build.document(findings=findings[:count])) for count in (10, 1000))
+    assert (len(many) - len(few)) / 990 < 10_000

@@ -1,0 +1,132 @@
+"""CSV files: columns, dialects, reading back."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+from scanner.errors import SnapshotError
+from scanner.model.finding import AccessRow, KeyRow
+from scanner.report.columns import ACCESS, COVERAGE, FINDINGS, KEYS, names
+from scanner.report.coverage_notes import cited_notes
+from scanner.report.directory import RunDirectory
+from scanner.report.escape import CsvDialect
+from scanner.report.streams import AccessWriter, CoverageWriter, KeysWriter, read_key_rows, read_ledger
+from scanner.report.tables import findings_csv
+
+import report_builders as build
+
+each_dialect = pytest.mark.parametrize("dialect", CsvDialect)
+
+
+def lines(content: bytes) -> list[dict[str, str]]:
+    """Rows of a CSV file by column."""
+    return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+
+
+def test_columns_are_those_of_the_rows_they_hold() -> None:
+    assert names(KEYS)[1:] == [field.name for field in fields(KeyRow)]
+    assert names(ACCESS)[1:] == [field.name for field in fields(AccessRow)]
+    for columns in (FINDINGS, KEYS, ACCESS, COVERAGE):
+        assert columns[0].name == "schema_version"
+        assert all(column.description for column in columns)
+        assert len(set(names(columns))) == len(columns)
+
+
+def test_findings_csv_has_a_bom_and_crlf_for_excel() -> None:
+    content = findings_csv(build.document(), {}, CsvDialect.EXCEL)
+    assert content.startswith(b"\xef\xbb\xbfschema_version,finding_id,")
+    assert content.count(b"\r\n") == content.count(b"\n") == 5
+
+
+def test_findings_csv_without_findings_has_a_header() -> None:
+    content = findings_csv(build.document(findings=()), {}, CsvDialect.RFC4180)
+    assert content.decode() == ",".join(names(FINDINGS)) + "\r\n"
+
+
+def test_findings_csv_keeps_leading_zeros_and_links_to_the_report() -> None:
+    notes = cited_notes(build.document().findings, build.ledger())
+    worst = lines(findings_csv(build.document(), notes, CsvDialect.EXCEL))[0]
+    assert worst["finding_id"] == "kx-pnfc3b5nav5y"
+    assert worst["key_account_id"] == "012345670123"
+    assert worst["key_account_name"] == "payments-prod (012345670123)"
+    assert worst["report_link"] == "report.html#kx-pnfc3b5nav5y"
+    assert worst["key_aliases"] == "alias/card-data; alias/card-data-v2"
+
+
+def test_findings_csv_says_what_was_not_read() -> None:
+    notes = cited_notes(build.document().findings, build.ledger())
+    rows = lines(findings_csv(build.document(), notes, CsvDialect.EXCEL))
+    (possible,) = (row for row in rows if row["verdict"] == "possible")
+    assert possible["coverage_note"].endswith("access denied (AccessDeniedException)")
+
+
+@each_dialect
+def test_keys_csv_reads_back_as_it_was_written(tmp_path: Path, dialect: CsvDialect) -> None:
+    first, *rest = build.key_rows()
+    odd = replace(first, account_name="", tags={"a=b;c": "d;e=f\\", "": ""}, aliases=("alias/x;y", "-alias"))
+    written = (odd, *rest)
+    with KeysWriter(RunDirectory.create(tmp_path, "run"), dialect) as writer:
+        for row in written:
+            writer.write(row)
+    assert read_key_rows(tmp_path / "run" / "keys.csv") == written
+
+
+@each_dialect
+def test_coverage_csv_reads_back_as_it_was_written(tmp_path: Path, dialect: CsvDialect) -> None:
+    with CoverageWriter(RunDirectory.create(tmp_path, "run"), dialect, {build.OWNER: "payments-prod"}) as writer:
+        for row in build.ledger():
+            writer.write(row, 2)
+    path = tmp_path / "run" / "coverage.csv"
+    assert read_ledger(path) == build.ledger()
+    assert [row["findings_affected"] for row in lines(path.read_bytes())] == ["2", "2", "2"]
+
+
+def test_table_of_a_failed_run_does_not_appear(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path, "run")
+
+    def interrupted() -> None:
+        with AccessWriter(directory, CsvDialect.EXCEL) as writer:
+            writer.write(build.access_rows()[0])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        interrupted()
+    assert list(directory.path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "other columns"),
+        (b"a,b\r\n", "other columns"),
+        (",".join(names(KEYS)).encode() + b"\r\n1,arn\r\n", "cut off"),
+        (b"\xff\xfe", "no UTF-8"),
+        (",".join(names(KEYS)).encode() + b'\r\n1,"arn', "line"),
+    ],
+)
+def test_damaged_keys_csv_is_refused(tmp_path: Path, content: bytes, why: str) -> None:
+    path = tmp_path / "keys.csv"
+    path.write_bytes(content)
+    with pytest.raises(SnapshotError, match=why):
+        read_key_rows(path)
+
+
+def test_missing_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SnapshotError, match="cannot be read"):
+        read_ledger(tmp_path / "coverage.csv")
+
+
+def test_impossible_values_are_refused(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path, "run")
+    with KeysWriter(directory, CsvDialect.EXCEL) as keys:
+        keys.write(replace(build.key_rows()[0], grants="many"))  # type: ignore[arg-type]
+    with CoverageWriter(directory, CsvDialect.EXCEL, {}) as coverage:
+        coverage.write(replace(build.ledger()[0], outcome="fine"), 0)  # type: ignore[arg-type]
+    with pytest.raises(SnapshotError, match="no number"):
+        read_key_rows(directory.path / "keys.csv")
+    with pytest.raises(SnapshotError, match="no outcome"):
+        read_ledger(directory.path / "coverage.csv")

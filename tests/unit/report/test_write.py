@@ -1,0 +1,206 @@
+"""The run directory, the manifest, and what a report writes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from scanner.errors import OutputError, SnapshotError, UnavailableError
+from scanner.model.finding import CoverageSummary
+from scanner.report.directory import RunDirectory
+from scanner.report.json import dump_findings, dump_summary, load_findings
+from scanner.report.manifest import write_manifest
+from scanner.report.terminal import render_summary
+from scanner.report.write import render_all, write_findings
+
+import report_builders as build
+
+
+def rendered(folder: Path, formats: tuple[str, ...] = ("html", "csv", "json")) -> RunDirectory:
+    """A run directory with all rendered files."""
+    directory = RunDirectory.create(folder, "run")
+    render_all(
+        build.document(),
+        build.key_rows(),
+        build.ledger(),
+        build.documents,
+        directory,
+        formats=formats,
+        csv_dialect="excel",
+    )
+    return directory
+
+
+def mode(path: Path) -> int:
+    """Permission bits."""
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def test_run_directory_and_files_are_private(tmp_path: Path) -> None:
+    directory = rendered(tmp_path)
+    assert mode(directory.path) == 0o700
+    assert {mode(directory.path / name) for name in directory.files()} == {0o600}
+
+
+def test_rendering_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    first, second = rendered(tmp_path / "one"), rendered(tmp_path / "two")
+    for name in first.files():
+        assert (first.path / name).read_bytes() == (second.path / name).read_bytes(), name
+
+
+def test_formats_choose_the_files_and_never_the_tables_of_the_analysis(tmp_path: Path) -> None:
+    assert rendered(tmp_path / "a").files() == ("findings.csv", "report.html", "summary.json", "summary.md")
+    assert rendered(tmp_path / "b", ("json",)).files() == ("summary.json", "summary.md")
+
+
+def test_unknown_format_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="`sarif`"):
+        rendered(tmp_path, ("html", "sarif"))
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_no_artifact_holds_a_path_of_this_machine(tmp_path: Path) -> None:
+    directory = rendered(tmp_path)
+    write_findings(directory, build.document())
+    for name in directory.files():
+        assert str(tmp_path).encode() not in (directory.path / name).read_bytes()
+
+
+def test_link_in_the_run_directory_is_replaced_and_its_target_untouched(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path, "run")
+    victim = tmp_path / "victim"
+    victim.write_text("keep")
+    (directory.path / "report.html").symlink_to(victim)
+    directory.write("report.html", b"new")
+    assert victim.read_text() == "keep"
+    assert not (directory.path / "report.html").is_symlink()
+
+
+def test_link_in_place_of_the_run_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "run").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OutputError, match="run"):
+        RunDirectory.create(tmp_path, "run")
+    with pytest.raises(OutputError, match="run"):
+        RunDirectory(tmp_path / "run")
+
+
+def test_folder_that_is_a_file_names_the_path(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    with pytest.raises(OutputError, match="out") as caught:
+        RunDirectory.create(tmp_path / "out", "run")
+    assert caught.value.hint
+    assert caught.value.exit_code == 2
+
+
+def test_failed_write_leaves_the_former_file_and_no_temporary_one(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path, "run")
+    directory.write("access.csv", b"old")
+
+    def interrupted() -> None:
+        with directory.stream("access.csv") as stream:
+            stream.write("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        interrupted()
+    assert [entry.name for entry in directory.path.iterdir()] == ["access.csv"]
+    assert (directory.path / "access.csv").read_bytes() == b"old"
+
+
+def test_target_that_cannot_be_replaced_is_an_output_error(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path, "run")
+    (directory.path / "report.html").mkdir()
+    with pytest.raises(OutputError, match=r"report\.html"):
+        directory.write("report.html", b"")
+    assert [entry.name for entry in directory.path.iterdir()] == ["report.html"]
+
+
+def test_leftover_of_a_killed_process_does_not_stop_a_write(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path, "run")
+    (directory.path / f".report.html.{os.getpid()}.tmp").write_text("stale")
+    directory.write("report.html", b"new")
+    assert directory.files() == ("report.html",)
+
+
+def test_latest_moves_to_the_newest_run(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        RunDirectory.create(tmp_path, name).publish_latest()
+        assert (tmp_path / "latest").readlink() == Path(name)
+
+
+def test_latest_that_is_no_link_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "latest").mkdir()
+    with pytest.raises(OutputError, match="latest"):
+        RunDirectory.create(tmp_path, "run").publish_latest()
+    assert (tmp_path / "latest").is_dir()
+
+
+def test_manifest_hashes_every_file_but_the_log(tmp_path: Path) -> None:
+    directory = rendered(tmp_path)
+    directory.write("log.jsonl", b"{}\n")
+    manifest = json.loads(write_manifest(directory, build.document(), "2026-11-22T00:25:00Z").read_text())
+    assert set(manifest["files"]) == set(directory.files()) - {"manifest.json", "log.jsonl"}
+    for name, entry in manifest["files"].items():
+        content = (directory.path / name).read_bytes()
+        assert entry == {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    assert manifest["not_hashed"] == ["log.jsonl"]
+    assert manifest["written"] == "2026-11-22T00:25:00Z"
+    assert manifest["snapshot_hash"] == build.run_info().snapshot_hash
+
+
+def test_findings_json_has_one_finding_per_line() -> None:
+    lines = dump_findings(build.document()).decode().splitlines()
+    assert [json.loads(line.rstrip(","))["id"] for line in lines if line.startswith('{"capabilities"')] == [
+        finding.id for finding in build.document().findings
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
+        (b"\xff", "is not JSON"),
+        (b"[]", "schema `None`"),
+        (b'{"schema_version": 99}', "schema `99`"),
+        (b'{"schema_version": 1}', "`engine`: field required"),
+        (dump_findings(build.document()).replace(b'"critical"', b'"terrible"'), "findings"),
+    ],
+)
+def test_bad_findings_json_is_refused_by_name(data: bytes, why: str) -> None:
+    with pytest.raises(SnapshotError, match=why) as caught:
+        load_findings(data, "old/findings.json")
+    assert "old/findings.json" in caught.value.message
+
+
+def test_summary_json_counts_and_says_what_was_not_evaluated() -> None:
+    data = dump_summary(build.document())
+    summary = json.loads(data)
+    assert len(data) < 2048
+    assert summary["counts"]["info"] == {
+        "ineffective": {"ineffective_permission": 1},
+        "possible": {"external_access": 1},
+    }
+    assert summary["gate"]["findings"] is True
+    assert summary["gate"]["coverage"] is True
+    assert summary["paths_through_assumed_roles"] == "not evaluated"
+
+
+def test_terminal_summary_says_what_was_not_read() -> None:
+    text = render_summary(build.document(), Path("out/report.html"), 3)
+    assert "NOT READ  3 of 412 account-regions" in text
+    assert "paths through assumed roles: not evaluated" in text
+    assert text.endswith("exit 3")
+
+
+def test_terminal_summary_of_a_complete_run_says_so() -> None:
+    full = CoverageSummary(4, 4, 100.0, (), (), (), "")
+    text = render_summary(build.document(coverage=full, findings=()), Path("out/report.html"), 0)
+    assert "read 4 of 4 account-regions completely" in text
+    assert "no finding in what was read" in text
+    assert "NOT READ" not in text
