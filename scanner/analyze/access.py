@@ -26,14 +26,17 @@ def access_rows(
 ) -> Iterator[AccessRow]:
     """The rows of one finding; a refused action has none. A stranger's account reads `unknown` here (R3.30)."""
     party = party_of(naming, key, assembly.world, assembly.trust)
-    groups: dict[tuple[Caller, _Group], list[str]] = {}
+    callers: dict[str, Caller] = {}
+    groups: dict[tuple[str, _Group], list[str]] = {}
     for j in judgements:
         if j.verdict is FindingVerdict.INEFFECTIVE or j.decision.verdict is Verdict.DENIED:
             continue
         decision = "unknown" if is_stranger(j.caller) else j.decision.verdict.value
         group = (j.action.capability, decision, j.reason, j.decision.condition, naming.selector.kind)
-        groups.setdefault((j.caller, group), []).append(j.action.iam_name)
-    for (caller, group), actions in groups.items():
+        callers[j.caller.text] = j.caller
+        groups.setdefault((j.caller.text, group), []).append(j.action.iam_name)
+    for (text, group), actions in groups.items():
+        caller = callers[text]
         capability, decision, reason, condition, form = group
         yield AccessRow(
             key_arn=key.arn, principal_arn=caller.text, principal_account_id=_account(caller),

@@ -68,7 +68,7 @@ class RequestContext:
             return binding
         given = self.request.context.get(name)
         if given is None and name in self.world.asserted:
-            given = (self.world.asserted[name],)
+            given = self.world.asserted[name]
         if given is not None:
             return Known(given) if given else ABSENT
         if not self.request.complete:

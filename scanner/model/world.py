@@ -28,7 +28,7 @@ class World:
     coverage: tuple[LedgerRow, ...] = ()
     credit_scp: bool = True
     credit_rcp: bool = True
-    asserted: Mapping[str, str] = field(default_factory=dict)
+    asserted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unlisted_accounts_collected: bool = True
     """What holds for accounts that `accounts` does not mention: a case file counts them as collected, a snapshot as
     strangers (R3.30)."""

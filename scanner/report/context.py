@@ -20,7 +20,7 @@ from scanner.model.finding import (
 )
 from scanner.report.coverage_notes import coverage_note
 from scanner.report.escape import visible
-from scanner.report.method import PARTIES
+from scanner.report.method import NOT_READ_PATHS, PARTIES
 from scanner.report.ordering import rank, worst_first
 from scanner.report.source import SourceLine, source_lines
 
@@ -142,8 +142,15 @@ def report_view(
         keys=_keys(key_rows, ordered, texts),
         filters=_filters(ordered),
         combinations=tuple(Combination(name, ids) for ids, name in combinations.items()),
-        limits=tuple(limit for limit in document.run.limits if "paths through assumed roles" not in limit.lower()),
+        limits=_limits(document.run.limits),
     )
+
+
+def _limits(limits: Iterable[str]) -> tuple[str, ...]:
+    """What the method cannot see; the paths that this version does not evaluate stand first in every report."""
+    others = tuple(limits)
+    first = tuple(limit for limit in others if "paths through assumed roles" in limit.lower())
+    return (*(first or (NOT_READ_PATHS,)), *(limit for limit in others if limit not in first))
 
 
 def key_anchor(key_arn: str) -> str:
@@ -169,9 +176,12 @@ def _combinations(findings: Iterable[Finding]) -> dict[tuple[str, ...], str]:
 
 
 def _filters(findings: Sequence[Finding]) -> tuple[Filter, ...]:
+    """One row of checkboxes per dimension; info starts unchecked, unless the report holds nothing else."""
+    hidden = {Severity.INFO.value} if any(finding.severity is not Severity.INFO for finding in findings) else set()
+
     def row(name: str, prefix: str, values: Iterable[str], counts: Mapping[str, int]) -> Filter:
         options = (
-            FilterOption(f"{prefix}-{value}", value, counts[value], checked=value != Severity.INFO)
+            FilterOption(f"{prefix}-{value}", value, counts[value], checked=value not in hidden)
             for value in values
             if counts[value]
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -48,6 +49,16 @@ class RunDirectory:
         """Write a whole file and return its path."""
         with self._replacing(name) as descriptor, os.fdopen(descriptor, "wb", closefd=False) as stream:
             stream.write(content)
+        return self.path / name
+
+    def copy(self, name: str, source: Path) -> Path:
+        """Copy a whole file into the folder, without holding it in memory."""
+        with (
+            self._replacing(name) as descriptor,
+            os.fdopen(descriptor, "wb", closefd=False) as stream,
+            source.open("rb") as given,
+        ):
+            shutil.copyfileobj(given, stream)
         return self.path / name
 
     @contextmanager

@@ -59,7 +59,7 @@ def _coverage(document: FindingsDocument) -> Iterator[str]:
     coverage = document.coverage
     yield "## Coverage"
     yield ""
-    yield f"{units_text(coverage)} were read completely ({percent_text(coverage.percent)}). {NOT_READ_PATHS}"
+    yield f"Read completely: {units_text(coverage)} ({percent_text(coverage.percent)}). {NOT_READ_PATHS}"
     if coverage.guardrails:
         yield _text(coverage.guardrails)
     yield ""
@@ -140,5 +140,5 @@ def _finding(finding: Finding, notes: Mapping[str, str]) -> Iterator[str]:
 
 
 def _footer(document: FindingsDocument) -> Iterator[str]:
-    versions = ", ".join(f"{name} {value}" for name, value in sorted(document.run.versions.items()))
+    versions = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in sorted(document.run.versions.items()))
     yield f"Snapshot {_code(document.run.snapshot_hash)}. {_text(versions)}."

@@ -37,7 +37,7 @@ class Assumptions:
     trusted_accounts: Mapping[str, str] = field(default_factory=dict)
     credit_scp: bool = True
     credit_rcp: bool = True
-    asserted: Mapping[str, str] = field(default_factory=dict)
+    asserted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def load_meta(connection: sqlite3.Connection) -> dict[str, str]:
@@ -353,3 +353,18 @@ class _Loader:
                 )
             )
         return found
+
+
+def load_scope(connection: sqlite3.Connection) -> tuple[list[tuple[str, str]], list[str], tuple[str, ...]]:
+    """What was in scope: (account, Region) pairs, accounts, and a sentence on every account that was left out."""
+    pairs = connection.execute(
+        "SELECT account_id, region FROM regions WHERE scanned ORDER BY account_id, region"
+    ).fetchall()
+    accounts = [a for (a,) in connection.execute("SELECT account_id FROM accounts WHERE scanned ORDER BY account_id")]
+    left_out = connection.execute(
+        "SELECT account_id, name, exclusion_reason FROM accounts WHERE NOT scanned ORDER BY account_id"
+    ).fetchall()
+    sentences = tuple(
+        f"{name or 'no name'} ({account}): {reason or 'not in scope'}" for account, name, reason in left_out
+    )
+    return [(a, r) for a, r in pairs], accounts, sentences

@@ -5,13 +5,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import replace
+from importlib.resources.abc import Traversable
 
 from scanner.model.finding import FindingsDocument, Severity
 from scanner.report.coverage_notes import cited_notes
 from scanner.report.html import render_html
+from scanner.resources import template_root
 
 import report_builders as build
+
+
+def walk(folder: Traversable) -> Iterator[Traversable]:
+    """Every file below a folder."""
+    for entry in folder.iterdir():
+        yield from walk(entry) if entry.is_dir() else (entry,)
 
 
 def render(document: FindingsDocument | None = None) -> str:
@@ -113,3 +122,21 @@ def test_thousand_findings_stay_within_the_size_budget() -> None:
     )
     few, many = (render(build.document(findings=findings[:count])) for count in (10, 1000))
     assert (len(many) - len(few)) / 990 < 10_000
+
+
+def test_no_template_switches_escaping_off() -> None:
+    texts = [path.read_text() for path in walk(template_root()) if path.name.endswith(".j2")]
+    assert len(texts) >= 4
+    for text in texts:
+        assert not re.search(r"\|\s*safe|autoescape|Markup", text)
+
+
+def test_gates_are_told_as_they_were_decided() -> None:
+    assert "not passed, there are findings at or above this level" in render()
+    passed = render(build.document(run=build.run_info(gate_findings=True, gate_coverage=True)))
+    assert "passed, no finding at or above this level" in passed
+    assert "not passed" not in passed
+
+
+def test_info_starts_checked_when_there_is_nothing_else() -> None:
+    assert 'id="s-info" autocomplete="off" checked>' in render(build.document(findings=(build.grant_finding(),)))

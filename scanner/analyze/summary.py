@@ -1,0 +1,257 @@
+"""What a run says as a whole: coverage, headline, gates and exit code."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from scanner import ENGINE, FINDINGS_SCHEMA
+from scanner.analyze.caller import account_of
+from scanner.analyze.findings import AnalysisResult
+from scanner.analyze.severity import rank
+from scanner.model.coverage import LedgerRow, Outcome
+from scanner.model.finding import (
+    CoverageSummary,
+    Finding,
+    FindingsDocument,
+    FindingVerdict,
+    GapSummary,
+    Kind,
+    RunInfo,
+    Severity,
+)
+from scanner.model.world import World
+
+ROLE_PATHS = "paths through assumed roles: not evaluated"
+LIMITS = (
+    f"{ROLE_PATHS[0].upper()}{ROLE_PATHS[1:]}. Whoever can assume a role that may use a key can use it too; "
+    "this version does not follow trust policies.",
+    "Session policies of strangers cannot be seen; the widest reading is taken, none.",
+    "VPC endpoint policies are not read; they can only narrow access that goes through the endpoint.",
+    "An external key manager behind a custom key store may refuse on its own.",
+    "Grants, tags and aliases changed in the last five minutes may not show, or not count yet.",
+    "AWS owned keys are invisible, and AWS managed keys cannot be shared with other accounts.",
+    "Whether the root user of an account has credentials is not read.",
+)  # fmt: skip
+_OUTSIDE = frozenset({"public", "unknown_third_party"})
+_MAX_SUBJECTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What collection and configuration say about the run; `meta` is the snapshot's header.
+
+    `scanned` are the account-regions in scope, `not_scanned` sentences on accounts left out.
+    """
+
+    meta: Mapping[str, str]
+    scanned: frozenset[tuple[str, str]]
+    not_scanned: tuple[str, ...]
+    config_hash: str
+    asserted_context: Mapping[str, str]
+    fail_on: str
+    min_coverage: float
+    scope: str
+
+
+def build_document(world: World, result: AnalysisResult, facts: RunFacts) -> FindingsDocument:
+    """The content of findings.json."""
+    coverage = coverage_summary(world, result, facts)
+    findings_gate = gate_is_open(result.findings, facts.fail_on)
+    coverage_gate = coverage.percent >= facts.min_coverage and facts.meta.get("complete", "1") == "1"
+    organization = world.organizations[0] if world.organizations else None
+    customer = [k for k in world.keys.values() if k.manager != "AWS"]
+    meta = facts.meta
+    run = RunInfo(
+        run_id=meta.get("run_id", ""),
+        started=meta.get("started", ""),
+        finished=meta.get("finished", ""),
+        as_of=world.as_of,
+        organization_id=organization.id if organization else "",
+        organization_read=organization is not None,
+        caller_arn=meta.get("caller_arn", ""),
+        scope=facts.scope,
+        asserted_context=dict(sorted(facts.asserted_context.items())),
+        snapshot_hash=meta.get("snapshot_hash", ""),
+        config_hash=facts.config_hash,
+        versions={
+            name: meta[f"{name}_version"]
+            for name in ("kms_scan", "python", "botocore", "boto3")
+            if f"{name}_version" in meta
+        },
+        accounts=len({account for account, _ in facts.scanned}),
+        regions=len({region for _, region in facts.scanned if region != "*"}),
+        keys=len(world.keys),
+        customer_keys=len(customer),
+        headline=headline(result.findings, coverage, world),
+        limits=LIMITS,
+        fail_on=facts.fail_on,
+        min_coverage=facts.min_coverage,
+        gate_findings=findings_gate,
+        gate_coverage=coverage_gate,
+        exit_code=0 if findings_gate and coverage_gate else 3 if not findings_gate else 4,
+        synthetic=meta.get("synthetic") == "1",
+    )
+    return FindingsDocument(
+        FINDINGS_SCHEMA, ENGINE, run, coverage, result.findings, dict(sorted(result.documents.items()))
+    )
+
+
+def gate_is_open(findings: Iterable[Finding], fail_on: str) -> bool:
+    """Whether no finding reaches the level that fails a run."""
+    if fail_on == "none":
+        return True
+    return not any(rank(f.severity) >= rank(Severity(fail_on)) for f in findings)
+
+
+# -- coverage ---------------------------------------------------------------------------------------------------------
+
+
+def coverage_summary(world: World, result: AnalysisResult, facts: RunFacts) -> CoverageSummary:
+    """How much was read. A gap in an account's IAM or role counts against every Region of the account."""
+    gaps = [row for row in world.coverage if row.outcome.is_gap]
+    affected = Counter(ref for f in result.findings for ref in f.coverage_refs)
+    whole = {
+        row.account_id for row in gaps if row.region in {"*", "global"} and not row.call.startswith("organizations:")
+    }
+    parts = {(row.account_id, row.region) for row in gaps}
+    unread = {unit for unit in facts.scanned if unit in parts or unit[0] in whole}
+    total = len(facts.scanned)
+    percent = 100.0 if not total else round(100.0 * (total - len(unread)) / total, 1)
+    if unread and percent >= 100.0:
+        percent = 99.9
+    return CoverageSummary(
+        units_total=total,
+        units_read=total - len(unread),
+        percent=percent,
+        gaps=_summed_gaps(gaps, affected, world),
+        opaque_keys=result.opaque_keys,
+        not_scanned=facts.not_scanned,
+        guardrails=guardrails_in_words(world),
+    )
+
+
+def _summed_gaps(gaps: Sequence[LedgerRow], affected: Mapping[str, int], world: World) -> tuple[GapSummary, ...]:
+    groups: dict[tuple[str, str, Outcome], list[LedgerRow]] = defaultdict(list)
+    for row in gaps:
+        groups[row.account_id, row.call, row.outcome].append(row)
+    found = []
+    for (account_id, call, outcome), rows in sorted(groups.items()):
+        found.append(
+            GapSummary(
+                account_id=account_id,
+                account_name=account_of(world, account_id).name,
+                regions=tuple(sorted({r.region for r in rows})),
+                call=call,
+                outcome=outcome.value,
+                subjects=tuple(sorted({r.subject for r in rows if r.subject}))[:_MAX_SUBJECTS],
+                message=rows[0].message,
+                what_to_do=rows[0].what_to_do,
+                findings_affected=sum(affected.get(r.ref, 0) for r in rows),
+            )
+        )
+    return tuple(found)
+
+
+def guardrails_in_words(world: World) -> str:
+    """Whether SCPs and RCPs were read, and whether they are credited."""
+    ignored = [n for n, on in (("SCPs", world.credit_scp), ("RCPs", world.credit_rcp)) if not on]
+    if not world.organizations:
+        text = (
+            "The organization was not read: no service or resource control policy is credited, "
+            "and what one could deny reads as possible."
+        )
+    else:
+        organization = world.organizations[0]
+        states = [
+            ("Service control policies", organization.scps is not None, organization.scp_enabled),
+            ("resource control policies", organization.rcps is not None, organization.rcp_enabled),
+        ]
+        words = [f"{n}: {'not enabled' if not on else 'read' if read else 'not read'}" for n, read, on in states]
+        text = "; ".join(words) + "."
+    if ignored:
+        text += f" As configured, {' and '.join(ignored)} are assumed to protect nothing."
+    return text
+
+
+# -- headline ---------------------------------------------------------------------------------------------------------
+
+
+def headline(findings: Sequence[Finding], coverage: CoverageSummary, world: World) -> str:
+    """The answer in one sentence; what was not read and not evaluated belongs to it."""
+    parts = [_answer(findings, world)]
+    unread = coverage.units_total - coverage.units_read
+    if unread:
+        parts.append(f"{unread} of {coverage.units_total} account-regions were not fully read")
+    parts.append(ROLE_PATHS)
+    return "; ".join(parts)
+
+
+def _answer(findings: Sequence[Finding], world: World) -> str:
+    place = "the organization" if world.organizations else "the scanned accounts"
+    outside = [f for f in findings if f.kind is Kind.EXTERNAL_ACCESS and f.grantee.party in _OUTSIDE]
+    for capability, does in (("decrypt", "decrypt data"), ("delegate", "hand out access"), ("", "use")):
+        users = [f for f in outside if _can(f, capability)]
+        if users:
+            return f"{_outsiders(users, place)} can {does} {_with_keys(users, does)}"
+    unsure = [f for f in outside if f.verdict is FindingVerdict.POSSIBLE]
+    if unsure:
+        return f"{_outsiders(unsure, place)} may be able to use {_keys(unsure)}, which what was not read decides"
+    others = sum(1 for f in findings if f.kind is Kind.EXTERNAL_ACCESS and f.verdict is not FindingVerdict.BLOCKED)
+    if others:
+        return (
+            f"Direct use from outside {place} was not found; {_count(others, 'access')} inside {place} crosses accounts"
+        )
+    return f"Direct use from outside {place} was not found in what was read"
+
+
+def _can(finding: Finding, capability: str) -> bool:
+    sure = {FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL}
+    return any(c.verdict in sure and capability in {"", c.capability} for c in finding.capabilities)
+
+
+def _outsiders(findings: Sequence[Finding], place: str) -> str:
+    if any(f.grantee.party == "public" for f in findings):
+        return "Any AWS account"
+    accounts = {f.grantee.account_id or f.grantee.selector for f in findings}
+    return _count(len(accounts), f"account outside {place}", f"accounts outside {place}")
+
+
+def _with_keys(findings: Sequence[Finding], does: str) -> str:
+    keys = _keys(findings)
+    return keys if does == "use" else f"with {keys}"
+
+
+def _keys(findings: Sequence[Finding]) -> str:
+    return _count(len({f.key.arn for f in findings}), "key")
+
+
+_WORDS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    """`Two accounts`; upper case where the sentence starts with it, which only accounts do."""
+    noun = one if number == 1 else many or (f"{one}es" if one.endswith("s") else f"{one}s")
+    word = _WORDS[number] if number < len(_WORDS) else f"{number:,}"
+    return f"{word if noun.startswith('account') else word.lower()} {noun}"
+
+
+def scanned_units(
+    rows: Iterable[tuple[str, str]], accounts: Iterable[str], run_regions: str
+) -> frozenset[tuple[str, str]]:
+    """Account-regions in scope; an account whose Regions are unknown counts with the run's Regions.
+
+    Args:
+        rows: (account, Region) that were in scope.
+        accounts: every account in scope.
+        run_regions: JSON list of the Regions that any account had in scope.
+    """
+    units = set(rows)
+    with_regions = {account for account, _ in units}
+    regions = json.loads(run_regions or "[]") or ["*"]
+    for account in accounts:
+        if account not in with_regions:
+            units.update((account, region) for region in regions)
+    return frozenset(units)

@@ -1,0 +1,108 @@
+"""`analyze`, `report` and `test`: the commands that need no AWS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scanner.commands.options import gate_options, json_option, load, logging_options
+from scanner.errors import UsageError
+from scanner.model.neutral import terminal_safe
+
+_ANALYZE_EXAMPLES = """\b
+Examples:
+  kms-scan analyze kms-scan-out/2026-11-22T0010Z-7f3a
+  kms-scan analyze snapshot.sqlite -o review --as-of 2027-01-01T00:00:00Z
+"""
+_REPORT_EXAMPLES = """\b
+Examples:
+  kms-scan report latest
+  kms-scan report latest -f html,csv --csv-dialect rfc4180
+"""
+_TEST_EXAMPLES = """\b
+Examples:
+  kms-scan test access/*.json
+  kms-scan test access.yaml --only payroll-vendor --json
+"""
+
+
+@click.command(epilog=_ANALYZE_EXAMPLES)
+@click.argument("snapshot")
+@click.option("-o", "--output", metavar="DIR", help="The run directory is created inside [./kms-scan-out].")
+@click.option("--as-of", metavar="ISO8601", help="Evaluation time [collection time].")
+@gate_options
+@json_option
+@logging_options
+def analyze(snapshot: str, as_json: bool, **options: Any) -> int:
+    """Judge SNAPSHOT (a file, a run directory, a run id or `latest`); exit codes as for `run`."""
+    from scanner.pipeline import analyze_run, directory_for  # noqa: PLC0415
+    from scanner.report.json import dump_summary  # noqa: PLC0415
+
+    loaded = load(options)
+    directory = directory_for(snapshot, loaded.settings.output.directory)
+    document = analyze_run(directory, loaded.settings)
+    if as_json:
+        click.echo(dump_summary(document).decode())
+    else:
+        click.echo(terminal_safe(document.run.headline))
+        click.echo(f"{directory.path / 'findings.json'}\nnext: kms-scan report {directory.path}")
+    return document.run.exit_code
+
+
+@click.command(epilog=_REPORT_EXAMPLES)
+@click.argument("run")
+@click.option("-f", "--formats", multiple=True, metavar="LIST", help="html, csv, json [all three].")
+@click.option("-o", "--output", metavar="DIR", help="Where runs are looked for [./kms-scan-out].")
+@click.option("--csv-dialect", type=click.Choice(["excel", "rfc4180"]), help="[excel]")
+@json_option
+@logging_options
+def report(run: str, as_json: bool, **options: Any) -> int:
+    """Render RUN (a run directory, its id or `latest`): report.html, findings.csv, summary.md, summary.json."""
+    from scanner.pipeline import SystemClock, find_run, report_run  # noqa: PLC0415
+    from scanner.report.json import dump_summary  # noqa: PLC0415
+    from scanner.report.terminal import render_summary  # noqa: PLC0415
+
+    output = load(options).settings.output
+    directory = find_run(run, output.directory)
+    document = report_run(directory, formats=output.formats, csv_dialect=output.csv_dialect, clock=SystemClock())
+    if as_json:
+        click.echo(dump_summary(document).decode())
+    else:
+        click.echo(render_summary(document, directory.path / "report.html", document.run.exit_code))
+    return 0
+
+
+@click.command(epilog=_TEST_EXAMPLES)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--only", metavar="ID", help="Only the case with this id.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per request on stdout.")
+def test(files: tuple[Path, ...], only: str | None, as_json: bool) -> int:
+    """Judge the assertions about access in FILES (JSON or YAML) and compare verdicts."""
+    from scanner.cases import read_cases, run_case  # noqa: PLC0415
+
+    cases = [(path, case) for path in files for case in read_cases(path)]
+    results = [
+        result
+        for path, case in cases
+        if only is None or case.get("id") == only
+        for result in run_case(case, str(path))
+    ]
+    if not results:
+        raise UsageError(f"no case has the id `{only}`" if only else "the files hold no cases")
+    for result in results:
+        if as_json:
+            click.echo(result.as_json())
+        elif result.problem:
+            click.echo(terminal_safe(f"{result.id} [{result.index}] cannot be judged: {result.problem}"))
+        elif not result.holds:
+            click.echo(terminal_safe(
+                f"{result.id} [{result.index}] expected {result.expect}, got {result.got}: {result.reason}"
+            ))  # fmt: skip
+    failed = sum(1 for r in results if not r.holds and not r.problem)
+    broken = sum(1 for r in results if r.problem)
+    if not as_json:
+        tail = f", {broken} could not be judged" if broken else ""
+        click.echo(f"{len(results) - failed - broken} passed, {failed} failed{tail}")
+    return 2 if broken else 3 if failed else 0

@@ -1,0 +1,123 @@
+"""Options that several commands share, and what they turn into."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from scanner.config import LoadedSettings, check_secrets, find_config, load_settings
+from scanner.logs import configure
+from scanner.model.neutral import terminal_safe
+from scanner.pipeline import SystemClock
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def environment() -> Mapping[str, str]:
+    """The process environment, read here and nowhere else."""
+    return os.environ  # noqa: TID251  # its one home
+
+
+def logging_options(command: F) -> F:
+    """Group Logging, and the configuration file."""
+    for decorate in (
+        click.option("--no-color", is_flag=True, help="No colours on the terminal (also NO_COLOR)."),
+        click.option("--log-file", type=click.Path(path_type=Path), help="Also write the log there."),
+        click.option("--log-format", type=click.Choice(["auto", "text", "json"]), help="auto: text on a terminal."),
+        click.option("-q", "--quiet", is_flag=True, help="Warnings and errors only."),
+        click.option("-v", "--verbose", is_flag=True, help="Debug messages."),
+        click.option(
+            "-c", "--config", "config_path", type=click.Path(path_type=Path), help="Default: ./config.yaml if present."
+        ),
+    ):
+        command = decorate(command)
+    return command
+
+
+def scope_options(command: F) -> F:
+    """Groups Scope, Credentials and Limits of `run` and `collect`; names are those of the settings they set."""
+    for decorate in (
+        click.option("--workers", metavar="N", help="Concurrent account-regions [32]."),
+        click.option("--deadline", metavar="2h", help="Stop collecting then [2h]."),
+        click.option("--as-of", metavar="ISO8601", help="Evaluation time [collection time]."),
+        click.option("--key-tag", multiple=True, metavar="K=V", help="Only keys with this tag; repeatable."),
+        click.option("--key", multiple=True, metavar="ARN|GLOB", help="Only these keys; repeatable."),
+        click.option("--exclude-regions", multiple=True, metavar="R,…", help="Regions to leave out."),
+        click.option("--regions", multiple=True, metavar="R,…", help="Regions or globs [all enabled]."),
+        click.option("--exclude-accounts", multiple=True, metavar="ID,…", help="Stay visible in Coverage."),
+        click.option("--ou", multiple=True, metavar="OU,…", help="Organizational units, ids or paths."),
+        click.option("--accounts", multiple=True, metavar="ID,…", help="Accounts [all of the organization]."),
+        click.option("--hub-role", metavar="ARN", help="First hop."),
+        click.option("--external-id", metavar="X", help="env:NAME or file:PATH preferred."),
+        click.option("--role", metavar="NAME", help="Audit role in every account."),
+        click.option("--profile", metavar="NAME", help="Credentials to start from."),
+        click.option("-o", "--output", metavar="DIR", help="The run directory is created inside [./kms-scan-out]."),
+    ):
+        command = decorate(command)
+    return command
+
+
+def gate_options(command: F) -> F:
+    """Group Gate."""
+    for decorate in (
+        click.option("--min-coverage", metavar="PCT", help="Below it the run ends with 4 [100]."),
+        click.option("--fail-on", metavar="LEVEL", help="Findings at or above end with 3 [high]."),
+    ):
+        command = decorate(command)
+    return command
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="JSON on stdout instead of text.")
+
+_KEYS = {
+    "profile": "aws.profile",
+    "role": "aws.member_role",
+    "external_id": "aws.external_id",
+    "hub_role": "aws.hub_role_arn",
+    "accounts": "accounts.ids",
+    "ou": "accounts.include_ous",
+    "exclude_accounts": "accounts.exclude",
+    "regions": "regions.include",
+    "exclude_regions": "regions.exclude",
+    "key": "keys.include",
+    "key_tag": "keys.include_tags",
+    "output": "output.directory",
+    "formats": "output.formats",
+    "csv_dialect": "output.csv_dialect",
+    "fail_on": "gate.fail_on",
+    "min_coverage": "gate.min_coverage",
+    "deadline": "limits.deadline",
+    "workers": "limits.workers",
+    "as_of": "analysis.as_of",
+}
+
+
+def load(options: Mapping[str, Any], *, require_role: bool = False) -> LoadedSettings:
+    """Settings from everything that was typed, the environment and the file; sets up logging and prints warnings.
+
+    Raises:
+        ConfigError: with every problem at once.
+    """
+    environ = environment()
+    path = find_config(options.get("config_path"), environ=environ, directory=Path.cwd())
+    flags = {_KEYS[name]: value for name, value in options.items() if name in _KEYS and value}
+    today = SystemClock().now().date()
+    loaded = load_settings(path, environ=environ, flags=flags, today=today, require_role=require_role)
+    set_up_logging(options, loaded)
+    if require_role:
+        check_secrets(loaded.settings, environ, strict=True)
+    for warning in loaded.warnings:
+        click.echo(f"warning: {terminal_safe(warning)}", err=True)
+    return loaded
+
+
+def set_up_logging(options: Mapping[str, Any], loaded: LoadedSettings) -> None:
+    """Log to stderr, and to a file where one was asked for."""
+    logging = loaded.settings.logging
+    level = "debug" if options.get("verbose") else "warning" if options.get("quiet") else logging.level
+    configure(level, options.get("log_format") or logging.format, sys.stderr, options.get("log_file") or logging.file)

@@ -1,0 +1,113 @@
+"""`init`, `config` and `role`: getting started, offline."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scanner.commands.options import environment, json_option, load, logging_options
+from scanner.config import check_secrets, config_schema, show, write_starter
+from scanner.errors import OutputError
+
+_INIT_EXAMPLES = """\b
+Examples:
+  kms-scan init
+  kms-scan init --dir /etc/kms-scan
+"""
+_ROLE_EXAMPLES = """\b
+Examples:
+  kms-scan role policy --trusted-arn arn:aws:iam::111122223333:role/auditor --external-id 7c1e…
+  kms-scan role policy --kind management --trusted-arn arn:aws:iam::111122223333:role/auditor --external-id 7c1e…
+"""
+
+
+@click.command(epilog=_INIT_EXAMPLES)
+@click.option("--dir", "directory", default=".", type=click.Path(path_type=Path), help="Where to write them [.].")
+@click.option("--force", is_flag=True, help="Overwrite existing files.")
+@json_option
+def init(directory: Path, force: bool, as_json: bool) -> int:
+    """Write config.yaml and suppressions.yaml, print the next three commands."""
+    written = write_starter(directory, force=force)
+    if as_json:
+        click.echo(json.dumps({"written": [str(path) for path in written]}))
+        return 0
+    for path in written:
+        click.echo(f"wrote {path}")
+    config_file = directory / "config.yaml"
+    click.echo("next:")
+    click.echo("  kms-scan role policy --trusted-arn ARN --external-id ID   # the audit role, for every account")
+    click.echo(f"  kms-scan config check -c {config_file}")
+    click.echo(f"  kms-scan run -c {config_file}")
+    return 0
+
+
+@click.group()
+def config() -> None:
+    """Validate the configuration, show effective values, print the JSON Schema."""
+
+
+@config.command("check")
+@json_option
+@logging_options
+def check(as_json: bool, **options: Any) -> int:
+    """Validate the configuration without touching AWS; every problem at once."""
+    loaded = load(options)
+    warnings = [*loaded.warnings, *check_secrets(loaded.settings, environment(), strict=False)]
+    if as_json:
+        click.echo(json.dumps({"file": str(loaded.path) if loaded.path else None, "warnings": warnings}))
+        return 0
+    for warning in warnings[len(loaded.warnings) :]:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(f"{loaded.path or 'no file, defaults and environment'}: valid")
+    return 0
+
+
+@config.command("show")
+@click.option("--origin", is_flag=True, help="Say where each value came from.")
+@json_option
+@logging_options
+def show_values(origin: bool, as_json: bool, **options: Any) -> int:
+    """Print every effective value; secrets are masked."""
+    loaded = load(options)
+    text = show(loaded, origin=origin)
+    click.echo(json.dumps(text.splitlines()) if as_json else text)
+    return 0
+
+
+@config.command("schema")
+def schema() -> int:
+    """Print the JSON Schema of config.yaml, for editors."""
+    click.echo(json.dumps(config_schema(), indent=2, sort_keys=True))
+    return 0
+
+
+@click.group()
+def role() -> None:
+    """The audit role for members, hub and management account."""
+
+
+@role.command("policy", epilog=_ROLE_EXAMPLES)
+@click.option("--trusted-arn", required=True, metavar="ARN", help="Who may assume the role.")
+@click.option("--external-id", required=True, metavar="ID", help="What they must know.")
+@click.option("--kind", type=click.Choice(["member", "hub", "management"]), default="member", show_default=True)
+@click.option("--member-role", default="KmsScanReadOnly", show_default=True, help="Name of the role in the members.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write it there instead of stdout.")
+def policy(trusted_arn: str, external_id: str, kind: str, member_role: str, out: Path | None) -> int:
+    """Print the trust policy and the permissions of the audit role as JSON."""
+    from scanner.collect.permissions import audit_role  # noqa: PLC0415
+
+    text = str(audit_role(kind=kind, trusted_arn=trusted_arn, external_id=external_id, member_role=member_role))  # type: ignore[arg-type]  # click checks the choice
+    if out is None:
+        click.echo(text)
+        return 0
+    try:
+        descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+    except OSError as error:
+        raise OutputError(f"`{out}` cannot be written: {error.strerror}") from error
+    return 0

@@ -1,0 +1,84 @@
+"""Runs the production path against the demo server and says how a second terminal reaches it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event
+from typing import TextIO
+
+from scanner.config import Settings
+from scanner.demo.build import build
+from scanner.demo.server import DemoServer, start_demo
+from scanner.pipeline import Outcome, SystemClock, run
+from scanner.progress import shown as progress_shown
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A demo that has been scanned; its server runs until the block ends."""
+
+    server: DemoServer
+    outcome: Outcome
+
+    def second_terminal(self) -> str:
+        """What to type in a second terminal, for a POSIX shell."""
+        exports = [f"export {name}={shlex.quote(value)}" for name, value in self.server.environment.items()]
+        return "\n".join([
+            "",
+            "the server keeps running; in a second terminal:",
+            "",
+            f"unset {' '.join(self.server.unset_environment)}",
+            *exports,
+            f"kms-scan run --role {self.server.member_role}",
+            "",
+            "Ctrl-C here stops it",
+        ])  # fmt: skip
+
+    @staticmethod
+    def wait() -> None:
+        """Block until interrupted."""
+        try:
+            Event().wait()
+        except KeyboardInterrupt:
+            return
+
+
+@contextmanager
+def run_demo(
+    load: Callable[[str], Settings], environ: Mapping[str, str], *, stream: TextIO, quiet: bool
+) -> Iterator[Demo]:
+    """Start the server, build the organization, and collect, analyze and report it as a real run would.
+
+    `load` gives the settings for the name of the audit role; `environ` is what the process was started with.
+
+    Raises:
+        UnavailableError: moto is not installed.
+    """
+    clock = SystemClock()
+    with start_demo() as server:
+        build(server)
+        with _environment_of(server), progress_shown(stream, clock.monotonic, quiet=quiet) as on_progress:
+            outcome = run(load(server.member_role), environ, clock=clock, on_progress=on_progress)
+        yield Demo(server, outcome)
+
+
+@contextmanager
+def _environment_of(server: DemoServer) -> Iterator[None]:
+    """Point AWS's own environment variables at the server; botocore reads nothing else."""
+    names = (*server.environment, *server.unset_environment)
+    before = {name: os.environ.get(name) for name in names}  # noqa: TID251  # restored below
+    for name in server.unset_environment:
+        os.environ.pop(name, None)  # noqa: TID251
+    os.environ.update(server.environment)  # noqa: TID251
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)  # noqa: TID251
+            else:
+                os.environ[name] = value  # noqa: TID251

@@ -1,0 +1,398 @@
+"""Puts the parts of a run together: collect, analyze, report, and the run directory they fill."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import signal
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+from types import FrameType
+
+from scanner.analyze.findings import AnalysisRules, analyze
+from scanner.analyze.party import Trust
+from scanner.analyze.severity import Override, SeverityRules
+from scanner.analyze.summary import RunFacts, build_document, scanned_units
+from scanner.config import Settings, config_hash, resolve_external_id
+from scanner.errors import InterruptedRunError, SnapshotError, UnavailableError, UsageError
+from scanner.logs import log_context, run_log
+from scanner.model.finding import FindingsDocument, Severity
+from scanner.report.directory import RunDirectory
+from scanner.report.escape import CsvDialect
+from scanner.report.json import load_findings
+from scanner.report.manifest import write_manifest
+from scanner.report.streams import AccessWriter, CoverageWriter, KeysWriter, read_key_rows, read_ledger
+from scanner.report.write import render_all, write_findings
+from scanner.snapshot.read import open_snapshot, read_document
+from scanner.snapshot.view import Assumptions, load_coverage, load_meta, load_scope, load_world
+from scanner.yamltext import read_yaml
+
+logger = logging.getLogger(__name__)
+
+SNAPSHOT = "snapshot.sqlite"
+
+
+class SystemClock:
+    """The one home of the wall clock."""
+
+    def now(self) -> datetime:
+        """The present, in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: the findings, where they are, and the exit code a cron job sees."""
+
+    document: FindingsDocument
+    directory: Path
+
+
+def new_run_id(clock: SystemClock) -> str:
+    """`2026-11-22T0010Z-7f3a`: the minute, and four random digits so that two runs never share a folder."""
+    return f"{clock.now():%Y-%m-%dT%H%MZ}-{secrets.token_hex(2)}"
+
+
+# -- collect ----------------------------------------------------------------------------------------------------------
+
+
+def collect_run(
+    settings: Settings, environ: Mapping[str, str], *, clock: SystemClock, on_progress: Callable[..., None]
+) -> RunDirectory:
+    """Collect into a new run directory; returns it with a closed snapshot inside.
+
+    Raises:
+        NothingScannedError, UsageError, OutputError: see `scanner.collect.collector.collect`.
+        InterruptedRunError: a signal came; what was read is kept.
+    """
+    from scanner.collect.collector import collect  # noqa: PLC0415  # boto3 is loaded by commands that need AWS only
+    from scanner.snapshot.store import SnapshotStore  # noqa: PLC0415
+
+    refuse_suppressions(settings)
+    run_id = new_run_id(clock)
+    directory = RunDirectory.create(settings.output.directory, run_id)
+    store = SnapshotStore.create(directory.path / SNAPSHOT)
+    with run_log(directory.path / "log.jsonl"), log_context(run_id=run_id), _stoppable() as (stop, received):
+        executor = ThreadPoolExecutor(settings.limits.workers, thread_name_prefix="collect")
+        try:
+            summary = collect(
+                collect_settings(settings, environ, run_id),
+                store=store,
+                executor=executor,
+                clock=clock,
+                stop=stop,
+                on_progress=on_progress,
+            )
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
+    if summary.stopped:
+        error = InterruptedRunError(
+            f"stopped by a signal: what was read is in `{directory.path}`",
+            hint="run it again; continuing an interrupted collection is not available in this version",
+        )
+        error.exit_code = 128 + (received[0] if received else signal.SIGINT)
+        raise error
+    return directory
+
+
+@contextmanager
+def _stoppable() -> Iterator[tuple[Event, list[int]]]:
+    """The first SIGINT or SIGTERM sets the event; the second one ends the process at once."""
+    stop, received = Event(), []  # type: ignore[var-annotated]
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        del frame
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+        stop.set()
+
+    previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop, received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def collect_settings(settings: Settings, environ: Mapping[str, str], run_id: str):  # type: ignore[no-untyped-def]  # loaded with boto3
+    """The collector's settings from the configuration."""
+    from scanner.collect.settings import AccountOverride, CollectSettings  # noqa: PLC0415
+
+    aws, accounts, limits = settings.aws, settings.accounts, settings.limits
+    assert aws.member_role is not None
+    overrides = {
+        str(account): AccountOverride(o.role_arn, resolve_external_id(o.external_id, environ), tuple(o.regions or ()))
+        for account, o in accounts.overrides.items()
+    }
+    return CollectSettings(
+        run_id=run_id,
+        member_role=aws.member_role,
+        scope=scope_in_words(settings),
+        config_hash=config_hash(settings),
+        as_of=settings.analysis.as_of,
+        profile=aws.profile,
+        partition=aws.partition,
+        home_region=aws.home_region,
+        hub_role_arn=aws.hub_role_arn,
+        external_id=resolve_external_id(aws.external_id, environ),
+        session_name=aws.session_name,
+        session_duration=aws.session_duration,
+        scope_down=aws.scope_down,
+        source=accounts.source,
+        management_account_role_arn=accounts.management_account_role_arn,
+        ids=accounts.ids,
+        file=accounts.file,
+        include_ous=accounts.include_ous,
+        exclude_ous=accounts.exclude_ous,
+        exclude=accounts.exclude,
+        overrides=overrides,
+        regions_include=settings.regions.include,
+        regions_exclude=settings.regions.exclude,
+        opt_in=settings.regions.opt_in,
+        keys_include=settings.keys.include,
+        keys_include_tags=settings.keys.include_tags,
+        keys_states=settings.keys.states,
+        workers=limits.workers,
+        deadline=limits.deadline,
+        connect_timeout=limits.connect_timeout,
+        read_timeout=limits.read_timeout,
+        max_attempts=limits.max_attempts,
+        unit_deadline=limits.unit_deadline,
+    )
+
+
+def scope_in_words(settings: Settings) -> str:
+    """What was asked for, in one sentence; filters are repeated so that a report never claims more than it saw."""
+    accounts = {
+        "organization": "every account of the organization",
+        "ids": f"{len(settings.accounts.ids)} listed accounts",
+        "file": "the accounts of a file",
+    }[settings.accounts.source]
+    parts = [accounts]
+    for label, values in (
+        ("only in", settings.accounts.include_ous),
+        ("without organizational units", settings.accounts.exclude_ous),
+        ("without accounts", settings.accounts.exclude),
+    ):
+        if values:
+            parts.append(f"{label} {', '.join(values)}")
+    parts.append("regions " + ", ".join(settings.regions.include))
+    if settings.regions.exclude:
+        parts.append("without regions " + ", ".join(settings.regions.exclude))
+    if not settings.regions.opt_in:
+        parts.append("without opt-in regions")
+    keys = ", ".join(settings.keys.include) or "every customer managed key"
+    tags = "; ".join(f"{k} = {' or '.join(v)}" for k, v in sorted(settings.keys.include_tags.items()))
+    parts.append(keys + (f" tagged {tags}" if tags else ""))
+    all_states = type(settings.keys)().states
+    if set(settings.keys.states) != set(all_states):
+        parts.append("in state " + ", ".join(settings.keys.states))
+    return "; ".join(parts)
+
+
+def refuse_suppressions(settings: Settings) -> None:
+    """Refuse a suppression file that holds entries: their part is not built, and ignoring them would mislead.
+
+    Raises:
+        UnavailableError: the file has entries.
+        UsageError: the file cannot be read or is no YAML.
+    """
+    path = settings.suppressions.file
+    if not path.exists():
+        return
+    try:
+        document = read_yaml(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"`{path}` cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if document.problems:
+        raise UsageError(f"{path}:{document.problems[0].line}: {document.problems[0].text}")
+    if isinstance(document.value, dict) and document.value.get("suppressions"):
+        raise UnavailableError(f"`{path}`: suppressions are not available in this version", hint="empty the list")
+
+
+# -- analyze and report -----------------------------------------------------------------------------------------------
+
+
+def analyze_run(directory: RunDirectory, settings: Settings) -> FindingsDocument:
+    """Judge the snapshot of a run directory and write findings.json, keys.csv, access.csv and coverage.csv.
+
+    Raises:
+        SnapshotError: the snapshot is missing, damaged or of another version.
+        OutputError: a file cannot be written.
+    """
+    refuse_suppressions(settings)
+    dialect = CsvDialect(settings.output.csv_dialect)
+    with closing(open_snapshot(directory.path / SNAPSHOT)) as connection:
+        meta = load_meta(connection)
+        trust, rules = analysis_rules(settings)
+        asserted = {k.lower(): tuple(v) for k, v in settings.analysis.context.items()}
+        as_of = settings.analysis.as_of.isoformat() if settings.analysis.as_of else meta.get("as_of", "")
+        world = load_world(
+            connection,
+            Assumptions(_utc(as_of), trust.accounts, settings.analysis.scp, settings.analysis.rcp, asserted),
+        )
+        with KeysWriter(directory, dialect) as keys, AccessWriter(directory, dialect) as access:
+            result = analyze(world, rules, write_key=keys.write, write_access=access.write)
+        pairs, accounts, left_out = load_scope(connection)
+        facts = RunFacts(
+            meta=meta,
+            scanned=scanned_units(pairs, accounts, meta.get("run_regions", "")),
+            not_scanned=left_out,
+            config_hash=config_hash(settings),
+            asserted_context={k: ", ".join(v) for k, v in settings.analysis.context.items()},
+            fail_on=settings.gate.fail_on,
+            min_coverage=float(settings.gate.min_coverage),
+            scope=meta.get("scope", ""),
+        )
+        document = build_document(world, result, facts)
+        affected = Counter(ref for f in document.findings for ref in f.coverage_refs)
+        names = {str(account.id): account.name for account in world.accounts.values()}
+        with CoverageWriter(directory, dialect, names) as coverage:
+            for row in world.coverage:
+                coverage.write(row, affected[row.ref])
+    write_findings(directory, document)
+    return document
+
+
+def _utc(moment: str) -> str:
+    try:
+        parsed = datetime.fromisoformat(moment)
+    except ValueError as error:
+        raise SnapshotError(f"the snapshot has no valid time: `{moment}`") from error
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+
+
+def analysis_rules(settings: Settings) -> tuple[Trust, AnalysisRules]:
+    """What the analysis takes from the configuration."""
+    organizations = settings.trust.organizations
+    accounts = {str(account): o.id for o in organizations for account in o.accounts}
+    trust = Trust(frozenset(o.id for o in organizations), accounts)
+    overrides = tuple(
+        Override(
+            Severity(o.severity),
+            o.reason,
+            kind=o.match.kind or "",
+            party=o.match.party or "",
+            capability=o.match.capability or "",
+            key=o.match.key or "",
+            grantee=o.match.grantee or "",
+        )
+        for o in settings.severity.overrides
+    )
+    severity = SeverityRules({k: tuple(v) for k, v in settings.severity.sensitive_tags.items()}, overrides)
+    return trust, AnalysisRules(trust, severity, settings.analysis.service_principals, settings.analysis.insiders)
+
+
+def report_run(
+    directory: RunDirectory, *, formats: tuple[str, ...], csv_dialect: str, clock: SystemClock
+) -> FindingsDocument:
+    """Render a run's reports from findings.json, keys.csv, coverage.csv and the snapshot's policies, then the manifest.
+
+    Raises:
+        SnapshotError: a file of the run is missing or damaged.
+        OutputError: a file cannot be written.
+    """
+    document = _read_findings(directory.path)
+    key_rows = read_key_rows(directory.path / "keys.csv")
+    ledger = read_ledger(directory.path / "coverage.csv")
+    with closing(open_snapshot(directory.path / SNAPSHOT)) as connection:
+
+        def text_of(sha256: str) -> str | None:
+            if sha256 in document.documents:
+                return document.documents[sha256]
+            return _document(connection, sha256)
+
+        render_all(document, key_rows, ledger, text_of, directory, formats=formats, csv_dialect=csv_dialect)
+    write_manifest(directory, document, clock.now().isoformat(timespec="seconds"))
+    directory.publish_latest()
+    return document
+
+
+def _document(connection: sqlite3.Connection, sha256: str) -> str | None:
+    try:
+        return read_document(connection, sha256)
+    except SnapshotError as error:
+        logger.warning("a document of the snapshot is missing: %s", error.message)
+        return None
+
+
+def _read_findings(path: Path) -> FindingsDocument:
+    file = path / "findings.json"
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        hint = "name a run directory, its id or `latest`; `kms-scan analyze` writes the file"
+        raise SnapshotError(f"`{file}` cannot be read: {error.strerror}", hint=hint) from error
+    return load_findings(data, str(file))
+
+
+def run(
+    settings: Settings, environ: Mapping[str, str], *, clock: SystemClock, on_progress: Callable[..., None]
+) -> Outcome:
+    """Collect, analyze and report: what cron calls."""
+    directory = collect_run(settings, environ, clock=clock, on_progress=on_progress)
+    analyze_run(directory, settings)
+    output = settings.output
+    document = report_run(directory, formats=output.formats, csv_dialect=output.csv_dialect, clock=clock)
+    return Outcome(document, directory.path)
+
+
+# -- finding runs -----------------------------------------------------------------------------------------------------
+
+
+def find_run(name: str, output: Path) -> RunDirectory:
+    """The run directory for a path, a run id or `latest`.
+
+    Raises:
+        SnapshotError: there is none.
+    """
+    given, known = Path(name), output / name
+    for path in (given, known):
+        if path.is_dir():
+            return RunDirectory(path.resolve())
+    message = f"there is no run `{name}`, neither as a folder nor in `{output}`"
+    raise SnapshotError(message, hint="run `kms-scan run` first")
+
+
+def directory_for(snapshot: str, output: Path) -> RunDirectory:
+    """The run directory to analyze a snapshot in: its own for a run, a copy in the output folder for a lone file.
+
+    Raises:
+        SnapshotError: there is no such snapshot, or it is damaged.
+        OutputError: the copy cannot be written.
+    """
+    path = Path(snapshot)
+    if not path.is_file():
+        directory = find_run(snapshot, output)
+        return directory if output.resolve() == directory.path.parent else _copied(directory.path / SNAPSHOT, output)
+    return _copied(path, output)
+
+
+def _copied(path: Path, output: Path) -> RunDirectory:
+    with closing(open_snapshot(path)) as connection:
+        run_id = load_meta(connection).get("run_id", "")
+        load_coverage(connection)
+    if not run_id or "/" in run_id or run_id.startswith("."):
+        raise SnapshotError(f"`{path}` names no run")
+    directory = RunDirectory.create(output, run_id)
+    target = directory.path / SNAPSHOT
+    if not target.exists() or target.resolve() != path.resolve():
+        directory.copy(SNAPSHOT, path)
+    return directory
