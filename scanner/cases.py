@@ -106,7 +106,7 @@ def _run_request(world: World, case_id: str, index: int, request: Any) -> CaseRe
         if expect not in set(Verdict):
             msg = f"`expect` is `{expect}`, must be one of {', '.join(Verdict)}"
             raise CaseFormatError(msg)
-        steps = request["path"] if "path" in request else [request]
+        steps = request.get("path", [request])
         weakest = min((_decide(world, step) for step in steps), key=lambda d: VERDICT_STRENGTH[d.verdict])
     except (CaseFormatError, UnknownPrincipalError, KeyError, TypeError, AttributeError) as error:
         problem = f"{type(error).__name__} {error}" if not isinstance(error, ValueError) else str(error)

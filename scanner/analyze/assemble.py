@@ -199,7 +199,7 @@ def _mechanism(naming: Naming) -> Mechanism:
 def _summary(naming: Naming, leading: CapabilityResult) -> str:
     through = mechanism_in_words(naming.mechanism, naming.selector, len(naming.statements) or len(naming.grants))
     actions = ", ".join(a.removeprefix("kms:") for a in leading.actions)
-    text = f"Through {through}: {actions}"
+    text = f"{through}: {actions}"
     if leading.condition:
         text += f", if {leading.condition}"
     if leading.verdict is FindingVerdict.BLOCKED:

@@ -29,7 +29,8 @@ def axioms_for(expression: Expression) -> Expression:
     """The documented dependencies among the request variables that the expression mentions.
 
     aws:SourceIp is absent through a VPC endpoint (R6.N); kms:EncryptionContextKeys lists exactly the names of the
-    encryption context (R5.18, R6.E); a grant has one kind of grantee (R4.6); aws:CalledVia is set by services only (R6.V).
+    encryption context (R5.18, R6.E); a grant has one kind of grantee (R4.6); aws:CalledVia is set by
+    services only (R6.V).
     """
     found = {v.name.lower(): v for v in variables(expression) if v.origin is Origin.REQUEST}
     parts = [*_network(found), *_encryption_context(found), *_grantees(found), *_called_via(found)]

@@ -219,7 +219,7 @@ class RequestContext:
         if caller.is_service:
             return self._open(row, name) if name == "kms:calleraccount" else ABSENT
         if name in {"kms:calleraccount", "aws:principalaccount"}:
-            return self._account(name)
+            return self._account()
         if name == "aws:principalarn":
             return self._principal_arn()
         if name == "aws:principaltype":
@@ -232,7 +232,7 @@ class RequestContext:
             )
         return self._user_id(name)
 
-    def _account(self, name: str) -> Binding:
+    def _account(self) -> Binding:
         caller = self.request.caller
         if caller.kind is not PrincipalKind.ANY:
             return Known((caller.account_id,))

@@ -28,7 +28,7 @@ from scanner.analyze.statement import Match, either
 from scanner.analyze.wording import as_json, in_words
 from scanner.data.opt_in import is_opt_in_region
 from scanner.model.actions import is_usable_with, state_blocks
-from scanner.model.decision import Decision, Layer, Verdict
+from scanner.model.decision import Decision, Gate, Layer, Verdict
 from scanner.model.key import KeyFacts
 from scanner.model.policy import Effect
 from scanner.model.principal import PrincipalKind
@@ -266,7 +266,9 @@ def _asleep(region: Expression, blocked: bool | None) -> str:
     return "region_opt_in" if region == FALSE else ""
 
 
-def _conclude(request: Request, evaluation: Evaluation, result: Expression, *, asleep: str, gates) -> Decision:  # type: ignore[no-untyped-def]
+def _conclude(
+    request: Request, evaluation: Evaluation, result: Expression, *, asleep: str, gates: tuple[Gate, ...]
+) -> Decision:
     axioms = axioms_for(result)
     outcome = decide_expression(result, axioms)
     if not outcome.can_be_true:
@@ -289,7 +291,7 @@ def _conclude(request: Request, evaluation: Evaluation, result: Expression, *, a
     )
 
 
-def _unknown(result: Expression, axioms: Expression, outcome: Outcome, gates) -> Decision:  # type: ignore[no-untyped-def]
+def _unknown(result: Expression, axioms: Expression, outcome: Outcome, gates: tuple[Gate, ...]) -> Decision:
     """Uncollected data or undocumented behaviour decides in some context; what is sure anyway is the residual."""
     data = [v for v in variables(result) if v.origin is Origin.DATA]
     condition = shorten(surely(result), axioms) if outcome.sure else FALSE

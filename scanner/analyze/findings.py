@@ -101,7 +101,8 @@ def _key_findings(
 ) -> list[Finding]:
     found: dict[str, Finding] = {}
     without_effect: dict[tuple[object, str], list[Naming]] = {}
-    for naming in namings_of(key):
+    for named_outsider in namings_of(key):
+        naming = named_outsider
         if naming.selector.kind == "service" and not _wants_service(naming, key, assembly, rules):
             continue
         reached = reached_by(naming.selector, key, population)

@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from scanner.analyze.expression import FALSE, TRUE, Expression, Origin, disj, variables
+from scanner.analyze.grants import GrantMatch, RetireMatch
 from scanner.analyze.layers import LayerResult
+from scanner.analyze.request import Request
 from scanner.analyze.statement import Match
 from scanner.model.decision import Gate, GateOutcome, Layer, Side, StatementRef
+from scanner.model.key import Grant
 from scanner.model.policy import Effect
+
+
+class Evaluated(Protocol):
+    """What a trace is made from: the layers, and the grants that matched."""
+
+    @property
+    def layers(self) -> tuple[LayerResult, ...]:
+        """Every layer in order."""
+
+    @property
+    def grants(self) -> tuple[GrantMatch, ...]:
+        """Grants that may cover the request."""
+
+    @property
+    def retiring(self) -> tuple[RetireMatch, ...]:
+        """Ways to retire a grant."""
+
 
 MAX_STATEMENTS = 20
 """Statements named per gate; the first ones decide, the rest only repeat."""
@@ -30,22 +51,27 @@ def statement_ref(match: Match) -> StatementRef:
     )
 
 
-def gates_of(request, evaluation) -> tuple[Gate, ...]:  # type: ignore[no-untyped-def]
+def gates_of(request: Request, evaluation: Evaluated) -> tuple[Gate, ...]:
     """Every gate in order, with grants and key state where they matter."""
     gates = [_gate(layer) for layer in evaluation.layers]
-    if request.key is not None and not request.key.grants and request.key.grants is not None:
+    key = request.key
+    if key is None:
         return tuple(gates)
-    refs = tuple(
-        StatementRef(request.key.arn, f"grant {m.grant.grant_id}", "", 0, m.grant.name, "Allow",
-                     grant_id=m.grant.grant_id)
-        for m in (*evaluation.grants, *evaluation.retiring)
-    ) if request.key is not None else ()  # fmt: skip
-    if refs:
-        applies = disj(m.applies for m in (*evaluation.grants, *evaluation.retiring))
-        gates.append(Gate(Layer.GRANT, Side.OWNER, _outcome(applies, FALSE), refs[:MAX_STATEMENTS]))
-    elif request.key is not None and request.key.grants is None:
-        gates.append(Gate(Layer.GRANT, Side.OWNER, GateOutcome.UNREAD))
+    if key.grants is None:
+        why = _why(key.gaps.get("grants", ""))
+        return (*gates, Gate(Layer.GRANT, Side.OWNER, GateOutcome.UNREAD, (), why))
+    matches: tuple[GrantMatch | RetireMatch, ...] = (*evaluation.grants, *evaluation.retiring)
+    if matches:
+        outcome = _outcome(disj(m.applies for m in matches), FALSE)
+        refs = tuple(dict.fromkeys(_grant_ref(key.arn, m.grant) for m in matches))
+        gates.append(Gate(Layer.GRANT, Side.OWNER, outcome, refs[:MAX_STATEMENTS]))
     return tuple(gates)
+
+
+def _grant_ref(key_arn: str, grant: Grant) -> StatementRef:
+    return StatementRef(
+        key_arn, f"grant {grant.grant_id}", "", 0, grant.name, Effect.ALLOW.value, grant_id=grant.grant_id
+    )
 
 
 def _gate(layer: LayerResult) -> Gate:
@@ -54,7 +80,14 @@ def _gate(layer: LayerResult) -> Gate:
     outcome = _outcome(layer.allow, layer.deny)
     decisive = Effect.DENY if outcome is GateOutcome.DENY_EXPLICIT else None
     refs = _refs(m for m in layer.matches if decisive is None or m.effect is decisive)
-    return Gate(layer.layer, layer.side, outcome, refs, layer.gap)
+    return Gate(layer.layer, layer.side, outcome, refs, _why(layer.gap))
+
+
+def _why(gap: str) -> str:
+    """What a gap points at: a ledger row, or the rule that says what such data count as."""
+    if not gap:
+        return ""
+    return f"not read, see {gap} in Coverage" if "/" in gap else f"outside what was read ({gap})"
 
 
 def _refs(matches: Iterable[Match]) -> tuple[StatementRef, ...]:

@@ -46,7 +46,7 @@ class GrantMatch:
 
 
 def grant_matches(grants: Iterable[Grant], context: RequestContext) -> tuple[GrantMatch, ...]:
-    """Grants whose operations hold the action and whose grantee and constraints fit the request (R4.9, R4.17, R4.18)."""
+    """Grants whose operations hold the action and whose grantee and constraints fit (R4.9, R4.17, R4.18)."""
     action = context.request.action
     found: list[GrantMatch] = []
     for grant in grants:

@@ -92,15 +92,13 @@ def _read_statement(policy: PolicyText, index: int, node: Node) -> Statement:
     names_principals = policy.kind in {
         DocumentKind.KEY_POLICY, DocumentKind.RAM_POLICY, DocumentKind.TRUST, DocumentKind.RCP,
     }  # fmt: skip
-    for pair in (("principal", "notprincipal"), ("action", "notaction"), ("resource", "notresource")):
-        if pair[0] in parts and pair[1] in parts:
-            damage.append(f"both {pair[0]} and {pair[1]} are given")
+    pairs = (("principal", "notprincipal"), ("action", "notaction"), ("resource", "notresource"))
+    damage.extend(f"both {one} and {other} are given" for one, other in pairs if one in parts and other in parts)
     if not names_principals and ("principal" in parts or "notprincipal" in parts):
         damage.append(f"a {policy.kind.value} names no principals")
     if not names_principals and node.kind == "object":
-        for pair in (("action", "notaction"), ("resource", "notresource")):
-            if pair[0] not in parts and pair[1] not in parts:
-                damage.append(f"there is no {pair[0].capitalize()}")
+        missing = (one for one, other in pairs[1:] if one not in parts and other not in parts)
+        damage.extend(f"there is no {one.capitalize()}" for one in missing)
     if names_principals and "principal" not in parts and "notprincipal" not in parts and node.kind == "object":
         damage.append("there is no Principal")
     sid = parts["sid"].scalar() if "sid" in parts else ""

@@ -132,13 +132,13 @@ def arn_pattern(tokens: tuple[Token, ...]) -> Pattern:
     """An ARN pattern: six parts, compared part by part; fewer parts never match (R5.23)."""
     parts = 0
     written: list[Token] = []
-    for token in tokens:
-        if token == ":":
+    for piece in tokens:
+        if piece == ":":
             parts += 1
-        if parts < 5 and isinstance(token, int):
-            written.append(STAR_IN_PART if token == STAR else ONE_IN_PART)
+        if parts < 5 and isinstance(piece, int):
+            written.append(STAR_IN_PART if piece == STAR else ONE_IN_PART)
         else:
-            written.append(token)
+            written.append(piece)
     return Pattern(_without_double_stars(tuple(written)), never=parts < 5)
 
 

@@ -143,7 +143,7 @@ def _is_fence(test: ConditionTest) -> bool:
 
 
 def _from_arns(values: tuple[str, ...]) -> list[Selector]:
-    """Selectors behind aws:PrincipalArn: the identity where it is written out, else its account; none if that is open."""
+    """Selectors behind aws:PrincipalArn: the identity if it is written out, else its account; none if that is open."""
     found: list[Selector] = []
     for value in values:
         arn = parse_arn(value)

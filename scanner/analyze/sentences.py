@@ -54,30 +54,36 @@ def key_label(key: KeyFactsRef) -> str:
     return f"{name} of {key.account_name or key.account_id} in {key.region}"
 
 
+_OWNER = {
+    "unknown_third_party": "unknown",
+    "same_organization": "same organization",
+    "own_other_organization": "ours, outside the organization",
+}
+
+
 def who(grantee: Grantee) -> str:
     """The grantee in words: what it is, whose, then its name."""
-    owner = {
-        "public": "", "unknown_third_party": "an unknown account", "same_organization": "the same organization",
-        "own_other_organization": "another account of ours",
-    }.get(grantee.party, grantee.party.replace("_", " "))  # fmt: skip
     name = grantee.selector.rsplit(":", 1)[-1]
-    account = f"{grantee.account_name} ({grantee.account_id})" if grantee.account_name else grantee.account_id
+    owner = _OWNER.get(grantee.party, grantee.party.replace("_", " "))
+    unknown = grantee.party == "unknown_third_party"
+    label = f"{grantee.account_name} ({grantee.account_id}, {owner})"
+    account = label if grantee.account_name else grantee.account_id if unknown else f"{grantee.account_id} ({owner})"
     match grantee.kind:
         case "any":
             return "Any principal of any AWS account"
         case "organization":
-            return f"Any principal of organization {grantee.selector}"
+            return f"Any principal of organization {grantee.selector} ({owner})"
         case "service":
             guard = "limited to a source" if grantee.party == "service_guarded" else "whoever it acts for"
-            return f"An AWS service, {guard} ({grantee.selector}),"
+            return f"An AWS service, {grantee.selector}, {guard},"
         case "account":
-            return f"Any principal of {owner}, {account},"
+            return f"Any principal of {'an unknown account' if unknown else 'account'} {account}"
         case "unknown_id":
             return f"A deleted user or role ({grantee.selector})"
         case "malformed":
             return f"A principal that cannot exist ({grantee.selector})"
         case kind:
-            return f"A {kind} of {owner}, {name} of {account},"
+            return f"A {kind} of {'an unknown account' if unknown else 'account'} {account}, {name},"
 
 
 def title_of(grantee: Grantee, capability: str, verdict: FindingVerdict, key: KeyFactsRef) -> str:
@@ -93,7 +99,8 @@ def ineffective_title(grantee: Grantee, reason: str, key: KeyFactsRef) -> str:
 def mechanism_in_words(mechanism: str, selector: Selector, count: int) -> str:
     """Through what the access comes."""
     if mechanism == "grant":
-        return "a grant" if count == 1 else f"{count} grants"
-    policy = "the key policy" if mechanism == "key_policy" else "the policy of a resource share"
+        return "A grant names it" if count == 1 else f"{count} grants name it"
+    policy = "The key policy" if mechanism == "key_policy" else "The policy of a resource share"
     named = {"any": "names everybody", "account": "names the account", "organization": "names the organization"}
-    return f"{policy} {named.get(selector.kind, 'names it')} in {count} statement{'s' if count != 1 else ''}"
+    statements = "one statement" if count == 1 else f"{count} statements"
+    return f"{policy} {named.get(selector.kind, 'names it')} in {statements}"

@@ -13,7 +13,7 @@ from scanner.model.policy import Effect, PolicyText, Statement
 
 @dataclass(frozen=True, slots=True)
 class TagStatement:
-    """One way to pass tags: sets of keys that must hold each tag, and values by lower-case key where a list fixes them."""
+    """One way to pass tags: sets of keys that must hold each tag, and values by key where a list fixes them."""
 
     keys: tuple[tuple[Pattern, ...], ...]
     values: dict[str, tuple[str, ...]]

@@ -26,8 +26,10 @@ from scanner.model.world import World
 
 ROLE_PATHS = "paths through assumed roles: not evaluated"
 LIMITS = (
-    f"{ROLE_PATHS[0].upper()}{ROLE_PATHS[1:]}. Whoever can assume a role that may use a key can use it too; "
-    "this version does not follow trust policies.",
+    (
+        "Paths through assumed roles: not evaluated. Whoever can assume a role that may use a key can use it too; "
+        "this version does not follow trust policies."
+    ),
     "Session policies of strangers cannot be seen; the widest reading is taken, none.",
     "VPC endpoint policies are not read; they can only narrow access that goes through the endpoint.",
     "An external key manager behind a custom key store may refuse on its own.",
@@ -190,52 +192,74 @@ def headline(findings: Sequence[Finding], coverage: CoverageSummary, world: Worl
 
 
 def _answer(findings: Sequence[Finding], world: World) -> str:
+    """What outsiders can do, the gravest first; never more than the findings say."""
     place = "the organization" if world.organizations else "the scanned accounts"
     outside = [f for f in findings if f.kind is Kind.EXTERNAL_ACCESS and f.grantee.party in _OUTSIDE]
-    for capability, does in (("decrypt", "decrypt data"), ("delegate", "hand out access"), ("", "use")):
+    for capability, does in _GRAVEST:
         users = [f for f in outside if _can(f, capability)]
         if users:
-            return f"{_outsiders(users, place)} can {does} {_with_keys(users, does)}"
+            return _who_can(users, capability, does, place)
     unsure = [f for f in outside if f.verdict is FindingVerdict.POSSIBLE]
     if unsure:
-        return f"{_outsiders(unsure, place)} may be able to use {_keys(unsure)}, which what was not read decides"
-    others = sum(1 for f in findings if f.kind is Kind.EXTERNAL_ACCESS and f.verdict is not FindingVerdict.BLOCKED)
-    if others:
-        return (
-            f"Direct use from outside {place} was not found; {_count(others, 'access')} inside {place} crosses accounts"
-        )
+        who = _accounts(unsure, place)
+        return f"{who[0].upper()}{who[1:]} may be able to use {_keys(unsure)}, which hangs on what was not read"
+    inside = [f for f in findings if f.kind is Kind.EXTERNAL_ACCESS and _can(f, "")]
+    if inside:
+        return f"Direct use from outside {place} was not found; inside, {_keys(inside)} can be used across accounts"
     return f"Direct use from outside {place} was not found in what was read"
 
 
-def _can(finding: Finding, capability: str) -> bool:
-    sure = {FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL}
-    return any(c.verdict in sure and capability in {"", c.capability} for c in finding.capabilities)
+_GRAVEST = (
+    ("decrypt", "decrypt data"),
+    ("sign", "sign"),
+    ("delegate", "hand out access"),
+    ("encrypt", "encrypt data"),
+    ("", "use keys"),
+)
+_SURE = frozenset({FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL})
 
 
-def _outsiders(findings: Sequence[Finding], place: str) -> str:
-    if any(f.grantee.party == "public" for f in findings):
-        return "Any AWS account"
-    accounts = {f.grantee.account_id or f.grantee.selector for f in findings}
-    return _count(len(accounts), f"account outside {place}", f"accounts outside {place}")
+def _can(finding: Finding, capability: str, *verdicts: FindingVerdict) -> bool:
+    wanted = verdicts or tuple(_SURE)
+    return any(c.verdict in wanted and capability in {"", c.capability} for c in finding.capabilities)
 
 
-def _with_keys(findings: Sequence[Finding], does: str) -> str:
-    keys = _keys(findings)
-    return keys if does == "use" else f"with {keys}"
+def _who_can(users: Sequence[Finding], capability: str, does: str, place: str) -> str:
+    """`Two accounts outside … can decrypt data with seven keys (two only under conditions); any AWS account …`."""
+    public = [f for f in users if f.grantee.party == "public"]
+    named = [f for f in users if f.grantee.party != "public"]
+    parts = []
+    if public:
+        parts.append(f"any AWS account can {does} with {_keys(public)}{_conditions(public, capability)}")
+    if named:
+        parts.append(f"{_accounts(named, place)} can {does} with {_keys(named)}{_conditions(named, capability)}")
+    text = ", and ".join(parts)
+    return text[0].upper() + text[1:]
+
+
+def _conditions(findings: Sequence[Finding], capability: str) -> str:
+    sure = {f.key.arn for f in findings if _can(f, capability, FindingVerdict.CONFIRMED)}
+    conditional = len({f.key.arn for f in findings} - sure)
+    if not conditional:
+        return ""
+    return ", under conditions" if not sure else f" ({_number(conditional)} of them only under conditions)"
+
+
+def _accounts(findings: Sequence[Finding], place: str) -> str:
+    number = len({f.grantee.account_id or f.grantee.selector for f in findings})
+    return f"{_number(number)} account{'s' if number != 1 else ''} outside {place}"
 
 
 def _keys(findings: Sequence[Finding]) -> str:
-    return _count(len({f.key.arn for f in findings}), "key")
+    number = len({f.key.arn for f in findings})
+    return f"{_number(number)} key{'s' if number != 1 else ''}"
 
 
-_WORDS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
+_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
-def _count(number: int, one: str, many: str = "") -> str:
-    """`Two accounts`; upper case where the sentence starts with it, which only accounts do."""
-    noun = one if number == 1 else many or (f"{one}es" if one.endswith("s") else f"{one}s")
-    word = _WORDS[number] if number < len(_WORDS) else f"{number:,}"
-    return f"{word if noun.startswith('account') else word.lower()} {noun}"
+def _number(number: int) -> str:
+    return _WORDS[number] if number < len(_WORDS) else f"{number:,}"
 
 
 def scanned_units(

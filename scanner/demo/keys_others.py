@@ -165,7 +165,7 @@ SECURITY_AND_LOGS = (
         LOGS,
         IRELAND,
         "evidence-vault",
-        "Legal hold; nobody but the custodian reads its policy",
+        "Legal hold; only the custodian reads its policy",
         own_key_policy(
             allow("Custodian", role(LOGS, "custodian"), ("kms:*",)),
             allow(
@@ -208,12 +208,12 @@ REMAINING = (
         "Notebooks; a statement names an account of another AWS partition",
         allow("Beijing", f"arn:aws-cn:iam::{PARTNER}:root", READ_DATA),
     ),
-    Key(ANALYTICS, VIRGINIA, "reports", "Reports; nobody outside is named", key_policy(ANALYTICS)),
+    Key(ANALYTICS, VIRGINIA, "reports", "Reports; names only its own account", key_policy(ANALYTICS)),
     _plain(
         MEDIA,
         "masters",
         "Film masters; never collected, its account's role is refused",
         allow("Distribution", root(UNKNOWN), READ_DATA),
     ),
-    _plain(MANAGEMENT, "billing-exports", "Cost reports; nobody outside is named"),
+    _plain(MANAGEMENT, "billing-exports", "Cost reports; names only its own account"),
 )

@@ -45,7 +45,7 @@ def _stranger(sid: str, condition: Condition | None = None) -> Statement:
 
 
 STRANGERS = (
-    _key("card-data", "Card data; an account that nobody knows may decrypt", _stranger("LegacyShare")),
+    _key("card-data", "Card data; an unknown account may decrypt", _stranger("LegacyShare")),
     _key(
         "settlement-exports",
         "Settlement files; the unknown account may decrypt through S3",
@@ -199,7 +199,7 @@ TAGGED = (
     ),
     _singapore(
         "beta-data",
-        "Project Beta; nobody in data-lake has a permission for this tag, only its root user remains",
+        "Project Beta; no role of data-lake has a permission for this tag, only its root user remains",
         {"Project": "Beta", "Type": "Open"},
         allow("LakeByTag", root(DATA_LAKE), KEY_USERS),
     ),

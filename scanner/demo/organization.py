@@ -24,7 +24,7 @@ LOGS = AccountId("777788889999")
 ANALYTICS = AccountId("888899990000")
 CLOSED = AccountId("121212121212")
 
-# Outside the organization: policies name them, nobody collects them.
+# Outside the organization: policies name them, they are not collected.
 PARTNER = AccountId("444455556666")
 UNKNOWN = AccountId("999988887777")
 
@@ -57,7 +57,7 @@ GUARDRAILS = (
     Guardrail(
         "SERVICE_CONTROL_POLICY",
         "StayInTheOrganization",
-        "Nobody takes an account out of acme",
+        "No account leaves acme",
         ("/",),
         identity_policy(statement("StayInTheOrganization", ("organizations:LeaveOrganization",), effect="Deny")),
     ),

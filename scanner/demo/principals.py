@@ -170,7 +170,7 @@ _PAYMENTS_ROLES = (
         PAYMENTS,
         "vendor-support",
         trust_policy({"AWS": root(UNKNOWN)}, condition={"StringEquals": {"sts:ExternalId": "acme-7731"}}),
-        "Support access of a vendor that nobody remembers",
+        "Support access of a vendor of long ago",
         {"read-payments": DECRYPT_PAYMENTS},
     ),
     Role(
@@ -250,7 +250,7 @@ _LAKE_ROLES = (
         DATA_LAKE,
         "uploader",
         EC2,
-        "Encrypts for a receiver whose key nobody knows",
+        "Encrypts for a receiver with an unknown key",
         {
             "encrypt-for-receiver": identity_policy(
                 statement("EncryptForReceiver", ("kms:GenerateDataKey", "kms:Encrypt"), resource=UNKNOWN_OWNERS_KEY)

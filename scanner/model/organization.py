@@ -13,8 +13,9 @@ from scanner.model.policy import PolicyText
 class AccountFacts:
     """One account. `opted_in_regions` is None where they were not read (R9.20).
 
-    `collected` means that a role was assumed there, `iam_complete` that its IAM was enumerated (R3.74); `ours` that it is in the tree, in `trust.organizations` or in the scan
-    list. `organization_unknown` means that neither its organization nor its guardrails were read (R3.56).
+    `collected` means that a role was assumed there, `iam_complete` that its IAM was enumerated (R3.74); `ours` that it
+    is in the tree, in `trust.organizations` or in the scan list. `organization_unknown` means that neither its
+    organization nor its guardrails were read (R3.56).
     """
 
     id: AccountId
