@@ -86,7 +86,9 @@ def ram(*statements: Json, arn: str = KEY) -> PolicyText:
     return text(policy(*statements), DocumentKind.RAM_POLICY, arn, "key policy AWS_RAM")
 
 
-def grant(grantee: str, *operations: str, grant_id: str = "g-1", constraints: Json | None = None, **facts: Any) -> Grant:
+def grant(
+    grantee: str, *operations: str, grant_id: str = "g-1", constraints: Json | None = None, **facts: Any
+) -> Grant:
     """A grant for Decrypt, or the operations; a host name becomes the service that may use it."""
     service = ":" not in grantee and "." in grantee
     named = {"grantee_service_principal" if service else "grantee_principal": grantee}
@@ -106,7 +108,9 @@ def principal(arn: str, *documents: Json, boundary: Json | None = None, trust: J
     account, resource = arn.split(":")[4], arn.split(":", 5)[5]
     if facts.get("session_policies") is not None:
         sessions = enumerate(facts["session_policies"])
-        facts["session_policies"] = tuple(text(d, DocumentKind.SESSION, arn, f"session policy {i}") for i, d in sessions)
+        facts["session_policies"] = tuple(
+            text(d, DocumentKind.SESSION, arn, f"session policy {i}") for i, d in sessions
+        )
     return PrincipalFacts(
         arn,
         AccountId(account),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Protocol
 
 from scanner.analyze.expression import FALSE, TRUE, Expression, Origin, disj, variables
@@ -60,12 +61,20 @@ def gates_of(request: Request, evaluation: Evaluated) -> tuple[Gate, ...]:
     if key.grants is None:
         why = _why(key.gaps.get("grants", ""))
         return (*gates, Gate(Layer.GRANT, Side.OWNER, GateOutcome.UNREAD, (), why))
+    if any(m.applies == TRUE for m in evaluation.grants):
+        gates = [_stood_in_for(gate) for gate in gates]
     matches: tuple[GrantMatch | RetireMatch, ...] = (*evaluation.grants, *evaluation.retiring)
     if matches:
         outcome = _outcome(disj(m.applies for m in matches), FALSE)
         refs = tuple(dict.fromkeys(_grant_ref(key.arn, m.grant) for m in matches))
         gates.append(Gate(Layer.GRANT, Side.OWNER, outcome, refs[:MAX_STATEMENTS]))
     return tuple(gates)
+
+
+def _stood_in_for(gate: Gate) -> Gate:
+    """A grant takes the place of policies that do not allow (R4.10, R4.11)."""
+    silent = gate.outcome is GateOutcome.DENY_IMPLICIT and gate.layer in {Layer.IAM, Layer.KEY_POLICY}
+    return replace(gate, why="not needed, the grant stands in for it (R4.10, R4.11)") if silent else gate
 
 
 def _grant_ref(key_arn: str, grant: Grant) -> StatementRef:

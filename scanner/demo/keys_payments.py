@@ -44,6 +44,9 @@ def _stranger(sid: str, condition: Condition | None = None) -> Statement:
     return allow(sid, root(UNKNOWN), READ_DATA, condition)
 
 
+_DECRYPT_ONLY = allow("LegacyShare", root(UNKNOWN), ("kms:Decrypt",))
+"""Without DescribeKey, which works in every key state and would lead the finding."""
+
 STRANGERS = (
     _key("card-data", "Card data; an unknown account may decrypt", _stranger("LegacyShare")),
     _key(
@@ -113,14 +116,14 @@ WITHOUT_EFFECT = (
         ),
     ),
     replace(
-        _key("old-ledger", "Ledger of 2019, disabled; the unknown account is named", _stranger("LegacyShare")),
+        _key("old-ledger", "Ledger of 2019, disabled; the unknown account is named", _DECRYPT_ONLY),
         state="Disabled",
     ),
     replace(
         _key(
             "retired-ledger",
             "Ledger of 2016, waiting for deletion; the unknown account is named",
-            _stranger("LegacyShare"),
+            _DECRYPT_ONLY,
         ),
         state="PendingDeletion",
     ),

@@ -35,4 +35,4 @@ def test_request_of_case_gives_expected_verdict(path: Path, case: dict[str, Any]
     request = case["requests"][index]
     (result,) = run_case({**case, "requests": [request]}, path.name)
     assert not result.problem
-    assert result.got == request["expect"], (case["title"], result.reason, result.conditions)
+    assert result.got == request["expect"], (case.get("title"), result.reason, result.conditions)
