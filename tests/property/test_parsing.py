@@ -24,8 +24,9 @@ KINDS = st.sampled_from(list(DocumentKind))
 ROLE = iam(MEMBER, "role/App")
 
 scalars = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=8),
-    st.sampled_from(["*", "Allow", "Deny", "kms:Decrypt", "2012-10-17", MEMBER, "${", "${aws:username}", "arn:::::"]),
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=8),
+    st.sampled_from(["*", "Allow", "Deny", "kms:Decrypt", "2012-10-17", MEMBER, "${", "${aws:username}", "arn:::::", "\ud800", "1e999", "nan", "inf"]),
 )  # fmt: skip
 names = st.one_of(
     st.sampled_from([

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from scanner.config import NOT_YET, LoadedSettings, find_config, load_settings
-from scanner.config_checks import setting
-from scanner.config_layers import environment_name, setting_keys
-from scanner.config_schema import Settings
+from scanner.config.checks import setting
+from scanner.config.layers import environment_name, setting_keys
+from scanner.config.schema import Settings
 from scanner.errors import ConfigError, UnavailableError, UsageError
 from scanner.model.arn import AccountId
 from scanner.resources import example_config

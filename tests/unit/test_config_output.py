@@ -15,7 +15,7 @@ from scanner.config import (
     show,
     write_starter,
 )
-from scanner.config_schema import Settings
+from scanner.config.schema import Settings
 from scanner.errors import ConfigError, OutputError, UsageError
 from scanner.resources import example_config
 from scanner.yamltext import read_yaml
@@ -220,7 +220,7 @@ def test_failed_write_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("scanner.config_starter.os.fsync", full)
+    monkeypatch.setattr("scanner.config.starter.os.fsync", full)
     with pytest.raises(OutputError, match="no space left"):
         write_starter(tmp_path, force=False)
     assert list(tmp_path.iterdir()) == []

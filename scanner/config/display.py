@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from scanner.config_schema import Settings
+from scanner.config.schema import Settings
 from scanner.model.neutral import terminal_safe
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from typing import get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from scanner.config_problems import Problem, model_in
-from scanner.config_schema import Settings
-from scanner.config_types import closest
+from scanner.config.problems import Problem, model_in
+from scanner.config.schema import Settings
+from scanner.config.types import closest
 from scanner.yamltext import NULL_TEXTS, YamlPath
 
 PREFIX = "KMS_SCAN_"

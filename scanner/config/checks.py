@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 
-from scanner.config_problems import Problem
-from scanner.config_schema import Settings
-from scanner.config_types import REGION_KEYWORDS, all_regions, region_matches
+from scanner.config.problems import Problem
+from scanner.config.schema import Settings
+from scanner.config.types import REGION_KEYWORDS, all_regions, region_matches
 from scanner.model.arn import parse_arn
 from scanner.resources import region_names
 from scanner.yamltext import YamlPath, dotted

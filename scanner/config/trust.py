@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from scanner.config_types import (
+from scanner.config.types import (
     Account,
     Expiry,
     Flag,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from scanner.config_schema import Settings
-from scanner.config_types import is_external_id
+from scanner.config.schema import Settings
+from scanner.config.types import is_external_id
 from scanner.errors import ConfigError, UsageError
 
 _LARGEST_SECRET = 4096

@@ -1,6 +1,6 @@
 """The effective configuration: command line over `KMS_SCAN_*` environment over file over default, with every error.
 
-The other `config_*` modules hold the models, the kinds of value, the rules and the output; this one is what the rest of
+The other modules of this package hold the models, the kinds of value, the rules and the output; this one is what the rest of
 the program imports.
 """
 
@@ -13,13 +13,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from scanner.config_checks import NOT_YET, cross_problems, cross_warnings, not_yet
-from scanner.config_layers import FLAG_NAMES, Overrides, read_environment, read_flags, setting_keys
-from scanner.config_problems import Placed, Places, Problem, in_order, placed, schema_problems
-from scanner.config_schema import Settings
-from scanner.config_secrets import check_secrets, resolve_external_id
-from scanner.config_show import config_hash, config_schema, show
-from scanner.config_starter import write_starter
+from scanner.config.checks import NOT_YET, cross_problems, cross_warnings, not_yet
+from scanner.config.display import config_hash, config_schema, show
+from scanner.config.layers import FLAG_NAMES, Overrides, read_environment, read_flags, setting_keys
+from scanner.config.problems import Placed, Places, Problem, in_order, placed, schema_problems
+from scanner.config.schema import Settings
+from scanner.config.secrets import check_secrets, resolve_external_id
+from scanner.config.starter import write_starter
 from scanner.errors import ConfigError, UnavailableError, UsageError
 from scanner.yamltext import YamlDocument, YamlPath, YamlValue, read_yaml
 

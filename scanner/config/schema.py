@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from scanner.config_trust import Capability, Trust
-from scanner.config_types import (
+from scanner.config.trust import Capability, Trust
+from scanner.config.types import (
     Account,
     ConditionKey,
     ExternalId,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from scanner.config_schema import Settings
-from scanner.config_types import closest, listed
+from scanner.config.schema import Settings
+from scanner.config.types import closest, listed
 from scanner.model.neutral import terminal_safe
 from scanner.yamltext import YamlDocument, YamlPath, dotted
 
