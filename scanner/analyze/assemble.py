@@ -13,8 +13,8 @@ from scanner.analyze.evidence import (
     grant_evidence,
     grant_ref,
     statement_evidence,
-    statement_ref,
 )
+from scanner.analyze.gates import statement_ref
 from scanner.analyze.identity import finding_id, fingerprint
 from scanner.analyze.judge import Judgement, best, confirmed_reason, named_actions, strength
 from scanner.analyze.match import action_matches
@@ -191,7 +191,8 @@ def _ineffective_actions(judgements: Sequence[Judgement]) -> tuple[str, ...]:
 
 
 def _mechanism(naming: Naming) -> Mechanism:
-    statements = tuple(statement_ref(n) for n in naming.statements[:MAX_STATEMENTS])
+    cited = naming.statements[:MAX_STATEMENTS]
+    statements = tuple(statement_ref(n.document, n.statement, n.statement.effect) for n in cited)
     grants = tuple(grant_ref(g) for g in naming.grants[:_GRANTS_SHOWN])
     return Mechanism(naming.mechanism, statements, grants, len(naming.grants))
 

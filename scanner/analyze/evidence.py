@@ -12,7 +12,7 @@ from scanner.analyze.expression import FALSE, TRUE, Origin, variables
 from scanner.analyze.request import Request
 from scanner.analyze.selectors import NamedStatement, Selector, selector_of
 from scanner.model.conditions import find_condition_key
-from scanner.model.decision import Gate, Layer, Side, StatementRef
+from scanner.model.decision import Gate, Layer, Side
 from scanner.model.finding import ConditionRef, Evidence, GrantRef, Highlight
 from scanner.model.key import Grant, KeyFacts
 from scanner.model.policy import Span, Statement
@@ -22,16 +22,6 @@ _STRENGTH = {3: "strong", 2: "real", 1: "weak", 0: "none"}
 _CALLER_LAYERS = (Layer.IAM, Layer.BOUNDARY, Layer.SESSION, Layer.SCP, Layer.RCP, Layer.KEY_POLICY)
 MAX_STATEMENTS = 8
 """Statements cited per finding; the rest is counted."""
-
-
-def statement_ref(named: NamedStatement) -> StatementRef:
-    """Where a statement of a key policy stands."""
-    policy, statement = named.document.policy, named.statement
-    return StatementRef(
-        policy.source, policy.name, policy.sha256, statement.index, statement.sid, statement.effect.value,
-        statement.span.line_from, statement.span.line_to,
-        condition_lines=tuple((t.span.line_from, t.span.line_to) for t in statement.conditions),
-    )  # fmt: skip
 
 
 def statement_evidence(named: NamedStatement, selector: Selector) -> Evidence:

@@ -13,7 +13,7 @@ from scanner.analyze.request import Request
 from scanner.analyze.statement import Match
 from scanner.model.decision import Gate, GateOutcome, Layer, Side, StatementRef
 from scanner.model.key import Grant
-from scanner.model.policy import Effect
+from scanner.model.policy import Document, Effect, Statement
 
 
 class Evaluated(Protocol):
@@ -36,16 +36,16 @@ MAX_STATEMENTS = 20
 """Statements named per gate; the first ones decide, the rest only repeat."""
 
 
-def statement_ref(match: Match) -> StatementRef:
-    """Where the statement of a match stands."""
-    policy, statement = match.document.policy, match.statement
+def statement_ref(document: Document, statement: Statement, effect: Effect) -> StatementRef:
+    """Where a statement stands, with the lines of its conditions."""
+    policy = document.policy
     return StatementRef(
         source=policy.source,
         document=policy.name,
         sha256=policy.sha256,
         index=statement.index,
         sid=statement.sid,
-        effect=match.effect.value,
+        effect=effect.value,
         line_from=statement.span.line_from,
         line_to=statement.span.line_to,
         condition_lines=tuple((t.span.line_from, t.span.line_to) for t in statement.conditions),
@@ -101,7 +101,7 @@ def _why(gap: str) -> str:
 
 def _refs(matches: Iterable[Match]) -> tuple[StatementRef, ...]:
     ordered = sorted(matches, key=lambda m: m.applies != TRUE)
-    return tuple(dict.fromkeys(statement_ref(m) for m in ordered))[:MAX_STATEMENTS]
+    return tuple(dict.fromkeys(statement_ref(m.document, m.statement, m.effect) for m in ordered))[:MAX_STATEMENTS]
 
 
 def _outcome(allow: Expression, deny: Expression) -> GateOutcome:

@@ -20,7 +20,7 @@ from scanner.analyze.expression import (
     conj,
     disj,
 )
-from scanner.analyze.match import action_matches
+from scanner.analyze.match import covers_action
 from scanner.analyze.reach import Reached
 from scanner.analyze.request import Request
 from scanner.analyze.residual import TooComplexError, decide_expression
@@ -29,7 +29,6 @@ from scanner.model.actions import KEY_ACTIONS, Action
 from scanner.model.decision import Decision, Side, Verdict
 from scanner.model.finding import FindingVerdict
 from scanner.model.key import KeyFacts
-from scanner.model.policy import Statement
 from scanner.model.principal import PrincipalKind
 from scanner.model.world import World
 
@@ -70,12 +69,7 @@ def named_actions(naming: Naming) -> tuple[Action, ...]:
     if naming.mechanism == GRANT:
         operations = {operation for grant in naming.grants for operation in grant.operations}
         return tuple(a for a in KEY_ACTIONS if a.name in operations)
-    return tuple(a for a in KEY_ACTIONS if any(_covers(n.statement, a) for n in naming.statements))
-
-
-def _covers(statement: Statement, action: Action) -> bool:
-    covered = action_matches(statement, action.iam_name)
-    return bool(covered) or (covered is None and bool(statement.damage))
+    return tuple(a for a in KEY_ACTIONS if any(covers_action(n.statement, a.iam_name) for n in naming.statements))
 
 
 def sources_of(naming: Naming) -> Sources:

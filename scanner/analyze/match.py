@@ -174,6 +174,12 @@ def action_matches(statement: Statement, iam_action: str) -> bool | None:
     return None
 
 
+def covers_action(statement: Statement, iam_action: str) -> bool:
+    """Whether the statement covers the action, or names none and is too damaged to tell."""
+    covered = action_matches(statement, iam_action)
+    return bool(statement.damage) if covered is None else covered
+
+
 def _action_glob(text: str) -> Pattern:
     return glob(tokens_of(text), ignore_case=True)
 

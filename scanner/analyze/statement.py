@@ -9,7 +9,7 @@ from scanner.analyze.context import RequestContext
 from scanner.analyze.expression import FALSE, TRUE, Expression, conj, disj, neg, unknown
 from scanner.analyze.match import (
     MatchKind,
-    action_matches,
+    covers_action,
     match_principals,
     names_principals,
     resource_expression,
@@ -70,14 +70,13 @@ def _principal_ways(
 
 def _body_expression(document: Document, statement: Statement, context: RequestContext) -> Expression:
     """Action, resource and conditions of the statement."""
-    action = action_matches(statement, context.request.iam_action)
+    if not covers_action(statement, context.request.iam_action):
+        return FALSE
     resource = resource_expression(statement, document, context, context.request.resource)
-    if action is None and statement.damage:
-        action = True
     if resource is None:
         inert = document.policy.kind in {DocumentKind.KEY_POLICY, DocumentKind.RAM_POLICY} and not statement.damage
         resource = FALSE if inert else TRUE
-    if not action or resource == FALSE:
+    if resource == FALSE:
         return FALSE
     tests: list[Expression] = [resource]
     for test in statement.conditions:
@@ -88,9 +87,28 @@ def _body_expression(document: Document, statement: Statement, context: RequestC
     return conj(tests)
 
 
+_CONCERNED: dict[tuple[str, DocumentKind, str], tuple[Statement, ...]] = {}
+"""Statements by text, place and action: the same few documents are asked about the same actions again and again."""
+
+_MOST_CONCERNED = 200_000
+
+
+def _concerned(document: Document, iam_action: str) -> tuple[Statement, ...]:
+    """The statements whose actions cover the action, or that are too damaged to tell."""
+    place = (document.policy.sha256, document.policy.kind, iam_action)
+    found = _CONCERNED.get(place)
+    if found is None:
+        if len(_CONCERNED) >= _MOST_CONCERNED:
+            _CONCERNED.clear()
+        found = tuple(s for s in document.statements if covers_action(s, iam_action))
+        _CONCERNED[place] = found
+    return found
+
+
 def document_matches(document: Document, context: RequestContext) -> tuple[Match, ...]:
     """Every way the statements of a document may apply; a document that is no policy may allow and deny anything."""
-    found = [m for s in document.statements for m in statement_matches(document, s, context)]
+    concerned = _concerned(document, context.request.iam_action)
+    found = [m for s in concerned for m in statement_matches(document, s, context)]
     if document.problems:
         subject = f"{document.policy.source} {document.policy.name}"
         broken = _broken_statement(document)

@@ -1,7 +1,7 @@
 """The effective configuration: command line over `KMS_SCAN_*` environment over file over default, with every error.
 
-The other modules of this package hold the models, the kinds of value, the rules and the output; this one is what the rest of
-the program imports.
+The other modules of this package hold the models, the kinds of value, the rules and the output; this one is what the
+rest of the program imports.
 """
 
 from __future__ import annotations

@@ -71,7 +71,14 @@ def test_arn_pattern_matches_part_by_part(pattern: str, value: str) -> None:
 
 
 _ARN_VALUES = ["arn:aws:iam::1:role/a:b", "arn:aws:iam::2:role/a", "arn:aws:s3:::b:c", "arn:aws:iam::1:role", "*"]
-_ARN_PATTERNS = ["arn:*:iam::?:role/*", "arn:aws:*:*:*:*", "arn:aws:*", "arn:*:*:role/a", "*:*:*:*:*:role", "arn:aws:s3:::*"]
+_ARN_PATTERNS = [
+    "arn:*:iam::?:role/*",
+    "arn:aws:*:*:*:*",
+    "arn:aws:*",
+    "arn:*:*:role/a",
+    "*:*:*:*:*:role",
+    "arn:aws:s3:::*",
+]
 
 
 @budget
@@ -128,7 +135,9 @@ def test_combinations_find_a_text_outside_of_every_pattern() -> None:
 
 def _brute(variable: Variable, tests: tuple[Test, ...], answers: list[tuple[bool, ...]]) -> set[tuple[bool, ...]]:
     """Answers to the tests, given which predicates each single value is in: every set of values, and none."""
-    singles = {tuple(t.predicate is None or inside != t.inverted for t, inside in zip(tests, a, strict=True)) for a in answers}
+    singles = {
+        tuple(t.predicate is None or inside != t.inverted for t, inside in zip(tests, a, strict=True)) for a in answers
+    }
     if variable.multivalued:
         unions = chain.from_iterable(combinations(sorted(singles), n) for n in range(1, len(singles) + 1))
         singles = {tuple(any(column) for column in zip(*group, strict=True)) for group in unions}
@@ -159,12 +168,23 @@ numbers = st.builds(
 
 @budget
 @given(_asked(numbers), st.booleans(), st.booleans())
-def test_cells_of_a_number_are_exactly_those_that_some_number_gives(predicates: Any, absent: bool, presence: bool) -> None:
+def test_cells_of_a_number_are_exactly_those_that_some_number_gives(
+    predicates: Any, absent: bool, presence: bool
+) -> None:
     variable = Variable("aws:MultiFactorAuthAge", Origin.REQUEST, ValueType.NUMBER, may_be_absent=absent)
     _check(variable, _tests(variable, predicates, presence), [str(float(n)) for n in range(12)])
 
 
-_BLOCKS = ["10.0.0.0/30", "10.0.0.2/31", "10.0.0.4/30", "10.0.0.5/32", "10.0.0.0/29", "2001:db8::/126", "::/0", "0.0.0.0/0"]
+_BLOCKS = [
+    "10.0.0.0/30",
+    "10.0.0.2/31",
+    "10.0.0.4/30",
+    "10.0.0.5/32",
+    "10.0.0.0/29",
+    "2001:db8::/126",
+    "::/0",
+    "0.0.0.0/0",
+]
 _ADDRESSES = [
     *(str(ip_address("10.0.0.0") + n) for n in range(-1, 10)),
     *(str(ip_address("2001:db8::") + n) for n in range(-1, 5)),

@@ -177,9 +177,7 @@ def test_alternatives_together_are_the_expression(expression: Expression) -> Non
 @given(expressions(REQUEST), st.sampled_from(REQUEST))
 def test_restricting_fills_in_the_answers_of_one_variable(expression: Expression, variable: Variable) -> None:
     for context in contexts(REQUEST):
-        answers = {
-            x.test: value(Literal(x.test), context) for x in literals(expression) if x.test.variable == variable
-        }
+        answers = {x.test: value(Literal(x.test), context) for x in literals(expression) if x.test.variable == variable}
         rest = restrict(expression, answers)
         assert all(x.test.variable != variable for x in literals(rest))
         assert value(rest, context) is value(expression, context)

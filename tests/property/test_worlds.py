@@ -148,7 +148,15 @@ def test_one_more_allow_never_narrows(drawn: tuple[Json, Json], number: int, sta
 
 # -- less knowledge ---------------------------------------------------------------------------------------------------
 
-_GAPS = ["scp", "rcp", "key_policy", "grants", "tags", "aliases", *(f"{what} {a}" for what in ("iam", "account") for a in (A, B))]
+_GAPS = [
+    "scp",
+    "rcp",
+    "key_policy",
+    "grants",
+    "tags",
+    "aliases",
+    *(f"{what} {a}" for what in ("iam", "account") for a in (A, B)),
+]
 
 
 def _without(world: Json, gap: str) -> Json:
