@@ -276,7 +276,7 @@ def _utc(moment: str) -> str:
         parsed = datetime.fromisoformat(moment)
     except ValueError as error:
         raise SnapshotError(f"the snapshot has no valid time: `{moment}`") from error
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def analysis_rules(settings: Settings) -> tuple[Trust, AnalysisRules]:
@@ -320,7 +320,7 @@ def report_run(
             return _document(connection, sha256)
 
         render_all(document, key_rows, ledger, text_of, directory, formats=formats, csv_dialect=csv_dialect)
-    write_manifest(directory, document, clock.now().isoformat(timespec="seconds"))
+    write_manifest(directory, document, clock.now().isoformat(timespec="seconds").replace("+00:00", "Z"))
     directory.publish_latest()
     return document
 

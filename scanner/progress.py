@@ -19,7 +19,9 @@ _SECONDS = 60.0
 
 
 @contextmanager
-def shown(stream: TextIO, monotonic: Callable[[], float], *, quiet: bool) -> Iterator[Callable[[Progress], None]]:
+def shown(
+    stream: TextIO, monotonic: Callable[[], float], *, quiet: bool, no_color: bool = False
+) -> Iterator[Callable[[Progress], None]]:
     """A callback for the collector; the live line disappears when the block ends."""
     if quiet:
         yield lambda _: None
@@ -30,7 +32,7 @@ def shown(stream: TextIO, monotonic: Callable[[], float], *, quiet: bool) -> Ite
     from rich.console import Console  # noqa: PLC0415  # only a terminal pays for rich
     from rich.status import Status  # noqa: PLC0415
 
-    with Status("asking who we are", console=Console(file=stream), spinner="line") as status:
+    with Status("asking who we are", console=Console(file=stream, no_color=no_color or None), spinner="line") as status:
         started = monotonic()
         yield lambda progress: status.update(in_words(progress, monotonic() - started))
 

@@ -31,7 +31,9 @@ def demo(keep_server: bool, as_json: bool, **options: Any) -> int:
     def load_for(member_role: str) -> Any:
         return load({**options, "config_path": None, "role": member_role}, require_role=True).settings
 
-    with run_demo(load_for, environment(), stream=sys.stderr, quiet=options["quiet"]) as shown:
+    with run_demo(
+        load_for, environment(), stream=sys.stderr, quiet=options["quiet"], no_color=options["no_color"]
+    ) as shown:
         document = shown.outcome.document
         code = document.run.exit_code
         if as_json:

@@ -84,10 +84,7 @@ def test(files: tuple[Path, ...], only: str | None, as_json: bool) -> int:
 
     cases = [(path, case) for path in files for case in read_cases(path)]
     results = [
-        result
-        for path, case in cases
-        if only is None or case.get("id") == only
-        for result in run_case(case, str(path))
+        result for path, case in cases if only is None or case.get("id") == only for result in run_case(case, str(path))
     ]
     if not results:
         raise UsageError(f"no case has the id `{only}`" if only else "the files hold no cases")

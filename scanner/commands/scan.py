@@ -45,7 +45,7 @@ def run(as_json: bool, **options: Any) -> int:
     """Collect, analyze and report; what cron calls."""
     loaded = load(options, require_role=True)
     clock = SystemClock()
-    with shown(sys.stderr, clock.monotonic, quiet=options["quiet"]) as on_progress:
+    with shown(sys.stderr, clock.monotonic, quiet=options["quiet"], no_color=options["no_color"]) as on_progress:
         outcome = run_all(loaded.settings, environment(), clock=clock, on_progress=on_progress)
     document = outcome.document
     if as_json:
@@ -63,7 +63,7 @@ def collect(as_json: bool, **options: Any) -> int:
     """AWS -> snapshot.sqlite in a new run directory."""
     loaded = load(options, require_role=True)
     clock = SystemClock()
-    with shown(sys.stderr, clock.monotonic, quiet=options["quiet"]) as on_progress:
+    with shown(sys.stderr, clock.monotonic, quiet=options["quiet"], no_color=options["no_color"]) as on_progress:
         directory = collect_run(loaded.settings, environment(), clock=clock, on_progress=on_progress)
     snapshot = directory.path / "snapshot.sqlite"
     if as_json:

@@ -49,7 +49,7 @@ class Demo:
 
 @contextmanager
 def run_demo(
-    load: Callable[[str], Settings], environ: Mapping[str, str], *, stream: TextIO, quiet: bool
+    load: Callable[[str], Settings], environ: Mapping[str, str], *, stream: TextIO, quiet: bool, no_color: bool
 ) -> Iterator[Demo]:
     """Start the server, build the organization, and collect, analyze and report it as a real run would.
 
@@ -61,7 +61,10 @@ def run_demo(
     clock = SystemClock()
     with start_demo() as server:
         build(server)
-        with _environment_of(server), progress_shown(stream, clock.monotonic, quiet=quiet) as on_progress:
+        with (
+            _environment_of(server),
+            progress_shown(stream, clock.monotonic, quiet=quiet, no_color=no_color) as on_progress,
+        ):
             outcome = run(load(server.member_role), environ, clock=clock, on_progress=on_progress)
         yield Demo(server, outcome)
 

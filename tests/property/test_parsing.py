@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from builders import KEY, MEMBER, OWNER, allow, ask, iam, key, policy, principal, text, world
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scanner.analyze.jsontext import JsonTextError, Node, read_json
 from scanner.analyze.parse import OPERATORS, parse_policy
 from scanner.model.decision import Verdict
 from scanner.model.policy import Document, DocumentKind, Effect, Span
+
+from builders import KEY, MEMBER, OWNER, allow, ask, iam, key, policy, principal, text, world
 
 budget = settings(
     max_examples=150, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
@@ -24,10 +25,29 @@ KINDS = st.sampled_from(list(DocumentKind))
 ROLE = iam(MEMBER, "role/App")
 
 scalars = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False),
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
     st.text(max_size=8),
-    st.sampled_from(["*", "Allow", "Deny", "kms:Decrypt", "2012-10-17", MEMBER, "${", "${aws:username}", "arn:::::", "\ud800", "1e999", "nan", "inf"]),
-)  # fmt: skip
+    st.sampled_from(
+        [
+            "*",
+            "Allow",
+            "Deny",
+            "kms:Decrypt",
+            "2012-10-17",
+            MEMBER,
+            "${",
+            "${aws:username}",
+            "arn:::::",
+            "\ud800",
+            "1e999",
+            "nan",
+            "inf",
+        ]
+    ),
+)
 names = st.one_of(
     st.sampled_from([
         "Version", "Statement", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource",
@@ -99,15 +119,28 @@ def test_any_text_as_document_is_read(written: str, kind: DocumentKind) -> None:
 VALID = [
     policy(
         {
-            "Sid": "one", "Effect": "Allow", "Principal": {"AWS": [iam(MEMBER, "root"), MEMBER]},
-            "Action": ["kms:Decrypt", "kms:Enc*"], "Resource": "*",
+            "Sid": "one",
+            "Effect": "Allow",
+            "Principal": {"AWS": [iam(MEMBER, "root"), MEMBER]},
+            "Action": ["kms:Decrypt", "kms:Enc*"],
+            "Resource": "*",
             "Condition": {"StringEquals": {"kms:ViaService": ["s3.eu-west-1.amazonaws.com"]}},
         },
         {"Effect": "Deny", "NotPrincipal": {"AWS": iam(MEMBER, "root")}, "NotAction": "kms:List*", "Resource": "*"},
-        {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": KEY, "Condition": {"Bool": {"aws:SecureTransport": True}}},
+        {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": "*",
+            "Resource": KEY,
+            "Condition": {"Bool": {"aws:SecureTransport": True}},
+        },
     ),
-    policy(allow({"Service": "logs.amazonaws.com"}, "kms:*", when={"ArnLike": {"aws:SourceArn": f"arn:aws:logs:*:{OWNER}:*"}})),
-]  # fmt: skip
+    policy(
+        allow(
+            {"Service": "logs.amazonaws.com"}, "kms:*", when={"ArnLike": {"aws:SourceArn": f"arn:aws:logs:*:{OWNER}:*"}}
+        )
+    ),
+]
 
 
 @budget

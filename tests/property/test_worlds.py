@@ -8,16 +8,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import reference
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from reference_pools import A, B, C
-from reference_worlds import worlds
 from scanner.analyze.decide import decide
 from scanner.analyze.trust import decide_assume
 from scanner.casefile import build_world
 from scanner.cases import build_request
 from scanner.model.decision import Decision, Verdict
+
+import reference
+from reference_pools import A, B, C
+from reference_worlds import worlds
 
 Json = dict[str, Any]
 

@@ -1,0 +1,71 @@
+# Everything runs in .venv/ of this checkout, which `make setup` creates; only Python >= 3.11 is needed before.
+# uv is used when it is there, else venv and pip of the standard library.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# The first Python that is new enough; another one: make setup PYTHON=/path/to/python3.12
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$name"; break; }; done)
+
+.PHONY: help setup demo test lint check style types contracts browser clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make setup    create .venv/ and install kms-scan into it, with everything for development'
+	@echo 'make demo     scan a small organization in an in-process AWS, write kms-scan-out/latest/'
+	@echo 'make test     all tests that need no browser'
+	@echo 'make browser  the tests of the report in Chromium (/usr/bin/chromium)'
+	@echo 'make lint     ruff, mypy and the import contracts; the same as make check'
+	@echo 'make clean    remove .venv/, caches and builds; kms-scan-out/ stays'
+
+setup: $(STAMP)
+
+# A stamp, so that a second `make test` does not install again; the version is in the metadata of the installation.
+$(STAMP): pyproject.toml requirements.lock scanner/__init__.py
+	@set -eu; \
+	enough='import sys; sys.exit(sys.version_info < (3, 11))'; \
+	if ! "$(or $(PYTHON),false)" -c "$$enough" >/dev/null 2>&1; then \
+		echo 'kms-scan needs Python 3.11 or newer, and `$(or $(PYTHON),python3)` is none.' >&2; \
+		echo 'Install one, or name it: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.11' >&2; \
+		exit 2; \
+	fi; \
+	echo 'installing into $(VENV)/ (once, a minute or two)'; \
+	if command -v uv >/dev/null 2>&1; then \
+		"$(BIN)/python" -c "$$enough" >/dev/null 2>&1 || uv venv --quiet --clear --python "$(PYTHON)" $(VENV); \
+		uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[dev]'; \
+	else \
+		if ! "$(BIN)/python" -c "import pip; $$enough" >/dev/null 2>&1; then \
+			rm -rf $(VENV); \
+			"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); exit 2; }; \
+		fi; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+			--constraint requirements.lock --editable '.[dev]'; \
+	fi
+	@touch $@
+	@echo 'ready: $(BIN)/kms-scan --help'
+
+demo: $(STAMP)
+	$(BIN)/kms-scan demo --output kms-scan-out
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -m 'not browser' -n 2
+
+browser: $(STAMP)
+	$(BIN)/python -m pytest -m browser
+
+lint check: style types contracts
+
+style: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy -p scanner
+
+contracts: $(STAMP)
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) build dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
