@@ -41,6 +41,8 @@ class AnalysisRules:
     severity: SeverityRules = field(default_factory=SeverityRules)
     service_principals: str = "unguarded"
     insiders: bool = False
+    managers: tuple[str, ...] = ("customer",)
+    """Whose keys are listed: `customer` keys are judged, `aws` managed ones are inventory (R9.5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def analyze(
     write_key: Callable[[KeyRow], None],
     write_access: Callable[[AccessRow], None],
 ) -> AnalysisResult:
-    """Judge every customer key of the world.
+    """Judge every customer key of the world that is asked for.
 
     Args:
         write_key: receives one row per key, also for keys without findings.
@@ -70,6 +72,8 @@ def analyze(
     findings: list[Finding] = []
     opaque: list[str] = []
     for key in sorted(world.keys.values(), key=lambda k: k.arn):
+        if key.manager.lower() not in rules.managers:
+            continue
         found: list[Finding] = []
         if key.manager != "AWS":
             found = _key_findings(key, population, assembly, rules, write_access)

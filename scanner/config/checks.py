@@ -30,7 +30,6 @@ NOT_YET: Mapping[str, frozenset[str] | None] = {
     "output.keep_runs": None,
     "output.redact": None,
     "keys.last_usage": None,
-    "keys.managers": None,
     "limits.processes": None,
     "limits.kms_quota_share": None,
 }

@@ -580,7 +580,6 @@ def test_collecting_without_file_and_role_is_refused() -> None:
         ("output.keep_runs", "3"),
         ("output.redact", "[emails]"),
         ("keys.last_usage", "true"),
-        ("keys.managers", "[aws]"),
         ("limits.processes", "2"),
         ("limits.kms_quota_share", "50"),
     ],
