@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from math import isfinite
 
 from scanner.analyze.expression import NetworkSet, NumberSet, Predicate, StringSet, Test, ValueType, Variable
 from scanner.analyze.patterns import Pattern, PatternsTooComplexError, combinations
@@ -91,9 +92,10 @@ def holds(predicate: Predicate, value: str) -> bool:
             return any(p.matches(value) for p in patterns)
         case NumberSet(operator, numbers, _):
             try:
-                return compare_number(operator, float(value), numbers)
+                number = float(value)
             except ValueError:
                 return False
+            return isfinite(number) and compare_number(operator, number, numbers)
         case NetworkSet(networks):
             try:
                 address = ip_address(value)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from math import isfinite
 
 from scanner.analyze.binding import Absent, AtLeast, Binding, Known, Open
 from scanner.analyze.cells import holds
@@ -296,9 +297,12 @@ def _network(text: str) -> IPv4Network | IPv6Network:
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError as error:
         raise _UnreadableValueError from error
+    if not isfinite(number):
+        raise _UnreadableValueError
+    return number
 
 
 def epoch_seconds(text: str) -> float:
@@ -308,8 +312,8 @@ def epoch_seconds(text: str) -> float:
         ValueError: the text is neither.
     """
     try:
-        return float(text)
-    except ValueError:
+        return _number(text)
+    except _UnreadableValueError:
         pass
     try:
         moment = datetime.fromisoformat(text)

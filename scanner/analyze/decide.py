@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from scanner.analyze.axioms import axioms_for
 from scanner.analyze.caller import account_of
 from scanner.analyze.context import RequestContext
-from scanner.analyze.expression import FALSE, TRUE, Expression, Origin, conj, disj, neg, unknown, variables
+from scanner.analyze.expression import FALSE, TRUE, Expression, Literal, Origin, conj, disj, neg, unknown, variables
 from scanner.analyze.gates import gates_of
 from scanner.analyze.grants import GrantMatch, RetireMatch, anyone_of, grant_matches, retire_matches
 from scanner.analyze.layers import (
@@ -285,10 +285,15 @@ def _conclude(
         asleep or "residual_condition",
         condition=in_words(condition),
         residual=as_json(condition),
-        caller_chosen=not ways or any(all(x.test.variable.caller_chosen for x in way) for way in ways),
+        caller_chosen=_caller_can_choose(ways),
         conditional_access=True,
         gates=gates,
     )
+
+
+def _caller_can_choose(ways: tuple[tuple[Literal, ...], ...]) -> bool:
+    """Whether some alternative asks only for what the caller chooses; too many to list count as such."""
+    return not ways or any(all(x.test.variable.caller_chosen for x in way) for way in ways)
 
 
 def _unknown(result: Expression, axioms: Expression, outcome: Outcome, gates: tuple[Gate, ...]) -> Decision:
@@ -301,7 +306,7 @@ def _unknown(result: Expression, axioms: Expression, outcome: Outcome, gates: tu
         data[0].reason,
         condition=in_words(condition) if outcome.sure else "",
         residual=as_json(condition) if outcome.sure else None,
-        caller_chosen=outcome.sure and any(all(x.test.variable.caller_chosen for x in way) for way in ways),
+        caller_chosen=outcome.sure and _caller_can_choose(ways),
         conditional_access=outcome.sure,
         gates=gates,
         unknowns=tuple(dict.fromkeys(v.reason for v in data)),

@@ -85,9 +85,12 @@ def _is_exact(pattern: Pattern) -> bool:
 
 
 def _number_text(number: float, text: str) -> str:
-    if "-" in text and not text.startswith("-"):
+    if "-" not in text or text.startswith("-"):
+        return text
+    try:
         return datetime.fromtimestamp(number, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return text
+    except (ValueError, OverflowError, OSError):
+        return text
 
 
 def _listed(texts: tuple[str, ...]) -> str:

@@ -11,7 +11,6 @@ from threading import Event
 from typing import TextIO
 
 from scanner.config import Settings
-from scanner.demo.build import build
 from scanner.demo.server import DemoServer, start_demo
 from scanner.pipeline import Outcome, SystemClock, run
 from scanner.progress import shown as progress_shown
@@ -60,6 +59,8 @@ def run_demo(
     """
     clock = SystemClock()
     with start_demo() as server:
+        from scanner.demo.build import build  # noqa: PLC0415  # needs moto, which start_demo has asked for
+
         build(server)
         with (
             _environment_of(server),

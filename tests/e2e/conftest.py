@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import pytest
-
 from scanner.cli import main
 
 
@@ -30,17 +30,14 @@ class DemoRun:
 
 
 @pytest.fixture(scope="session")
-def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoRun]:
+def demo_run(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
     """`kms-scan demo`, run once, in a folder of its own."""
     output = tmp_path_factory.mktemp("demo") / "out"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(output.parent)
         patch.setenv("KMS_SCAN_LOGGING_LEVEL", "error")
-        from contextlib import redirect_stderr, redirect_stdout
-        from io import StringIO
-
         printed, talk = StringIO(), StringIO()
         with redirect_stdout(printed), redirect_stderr(talk), pytest.raises(SystemExit) as ended:
             main(["demo", "-q", "-o", str(output)])
     assert ended.value.code == 0, talk.getvalue()
-    yield DemoRun(output, (output / "latest").resolve(), printed.getvalue())
+    return DemoRun(output, (output / "latest").resolve(), printed.getvalue())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sqlite3
+import zlib
 
 import pytest
-
 from scanner.cli import main
 
 
@@ -119,12 +120,10 @@ def test_truncated_policy_document_is_a_gap_and_an_opaque_key(cli, demo_run, tmp
     """A key policy cut in the middle proves nothing: neither access nor its absence."""
     copy = tmp_path / "out" / demo_run.directory.name
     shutil.copytree(demo_run.directory, copy)
-    import hashlib
-    import zlib
-
     with sqlite3.connect(copy / "snapshot.sqlite") as database:
         (key, sha) = database.execute(
-            "SELECT k.arn, k.policy_sha256 FROM keys k JOIN aliases a ON a.key_arn = k.arn WHERE a.name = 'alias/card-data'"
+            "SELECT k.arn, k.policy_sha256 FROM keys k JOIN aliases a ON a.key_arn = k.arn "
+            "WHERE a.name = 'alias/card-data'"
         ).fetchone()
         (blob,) = database.execute("SELECT text FROM documents WHERE sha256 = ?", (sha,)).fetchone()
         cut = zlib.decompress(blob)[:200]

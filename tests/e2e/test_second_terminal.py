@@ -9,7 +9,6 @@ import subprocess
 import sys
 
 import pytest
-
 from scanner.demo.build import build
 from scanner.demo.server import start_demo
 

@@ -18,7 +18,7 @@ from scanner.model.policy import Document, DocumentKind, Effect, Span
 from builders import KEY, MEMBER, OWNER, allow, ask, iam, key, policy, principal, text, world
 
 budget = settings(
-    max_examples=150, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=80, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 
 KINDS = st.sampled_from(list(DocumentKind))

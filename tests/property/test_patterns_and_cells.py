@@ -23,7 +23,7 @@ from scanner.analyze.patterns import combinations as memberships
 
 Test.__test__ = False  # type: ignore[attr-defined]  # the class of the expressions, no test of pytest
 
-budget = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+budget = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 
 WORDS = ["".join(letters) for length in range(5) for letters in product("aB:z", repeat=length)]
 """Every text of up to four characters."""

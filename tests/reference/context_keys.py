@@ -33,10 +33,16 @@ MULTIVALUED = {
     "sts:transitivetagkeys",
 }  # fmt: skip
 # Keys that are always there in a request; the value where the request does not say otherwise (R6.V, R2.19).
-BOOLEANS = frozenset({
-    "aws:viaawsservice", "aws:multifactorauthpresent", "aws:assumedroot", "kms:grantisforawsresource",
-    "kms:bypasspolicylockoutsafetycheck", "kms:reencryptonsamekey",
-})
+BOOLEANS = frozenset(
+    {
+        "aws:viaawsservice",
+        "aws:multifactorauthpresent",
+        "aws:assumedroot",
+        "kms:grantisforawsresource",
+        "kms:bypasspolicylockoutsafetycheck",
+        "kms:reencryptonsamekey",
+    }
+)
 GRANT_REQUEST_KEYS = frozenset({"kms:grantoperations", "kms:grantconstrainttype", "kms:grantconstraintsourcearn"})
 DEFAULTS = {"aws:viaawsservice": ["false"], "kms:policyname": ["default"]}
 

@@ -9,7 +9,16 @@ from typing import Any
 
 from .candidates import OTHER, candidates, examples, subsets
 from .conditions import Document, split_operator
-from .context_keys import BOOLEANS, DEFAULTS, GRANT_REQUEST_KEYS, MULTIVALUED, Unknown, UnknownOrganization, request_time, value_of
+from .context_keys import (
+    BOOLEANS,
+    DEFAULTS,
+    GRANT_REQUEST_KEYS,
+    MULTIVALUED,
+    Unknown,
+    UnknownOrganization,
+    request_time,
+    value_of,
+)
 from .grants import grantee, grants_of
 from .layers import relevant_documents
 from .scenes import Scene, texts

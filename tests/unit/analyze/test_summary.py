@@ -1,0 +1,223 @@
+"""The headline, coverage, gates and exit code of a run: never more than what was read, and never `nobody`."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from scanner import ENGINE, FINDINGS_SCHEMA
+from scanner.analyze.summary import LIMITS, RunFacts, build_document, guardrails_in_words, scanned_units
+from scanner.model.coverage import LedgerRow, Outcome
+from scanner.model.finding import FindingsDocument
+from scanner.model.world import World
+
+from builders import (
+    KEY,
+    MEMBER,
+    ORG,
+    OWNER,
+    STRANGER,
+    account,
+    allow,
+    analyzed,
+    grant,
+    iam,
+    key,
+    organization,
+    policy,
+    principal,
+    world,
+)
+
+UNKNOWN_ROOT, ROLE = iam(STRANGER, "root"), iam(MEMBER, "role/App")
+VPCE = {"StringEquals": {"aws:SourceVpce": "vpce-1"}}
+SECOND = KEY[:-1] + "c"
+UNITS = frozenset({(OWNER, "eu-west-1"), (MEMBER, "eu-west-1")})
+
+
+def document(given: World, **facts: Any) -> FindingsDocument:
+    """The content of findings.json for a world."""
+    base = RunFacts({"run_id": "r-1", "complete": "1"}, UNITS, (), "hash", {}, "critical", 90.0, "everything")
+    return build_document(given, analyzed(given).result, replace(base, **facts))
+
+
+PUBLIC = "Any AWS account can decrypt data with one key"
+OUT = "paths through assumed roles: not evaluated"
+BOTH = principal(ROLE, policy(allow()))
+HEADLINES: list[tuple[tuple[Any, ...], str]] = [
+    ((key(allow(UNKNOWN_ROOT)),), "One account outside the organization can decrypt data with one key"),
+    (
+        (key(allow(UNKNOWN_ROOT, when=VPCE)),),
+        "One account outside the organization can decrypt data with one key, under conditions",
+    ),
+    (
+        (key(allow(UNKNOWN_ROOT)), key(allow(UNKNOWN_ROOT, when=VPCE), arn=SECOND)),
+        "One account outside the organization can decrypt data with two keys (one of them only under conditions)",
+    ),
+    ((key(allow("*")),), PUBLIC),
+    (
+        (key(allow("*")), key(allow({"AWS": [UNKNOWN_ROOT, "888877776666"]}), arn=SECOND)),
+        f"{PUBLIC}, and two accounts outside the organization can decrypt data with one key",
+    ),
+    ((key(allow(UNKNOWN_ROOT, "kms:DescribeKey")),), "One account outside the organization can use keys with one key"),
+    ((key(allow(UNKNOWN_ROOT, "kms:Encrypt")),), "One account outside the organization can encrypt data with one key"),
+    (
+        (key(allow(UNKNOWN_ROOT, "kms:CreateGrant")),),
+        "One account outside the organization can hand out access with one key",
+    ),
+    (
+        (key(allow(UNKNOWN_ROOT)), replace(organization(), rcps=None)),
+        "One account outside the organization may be able to use one key, which hangs on what was not read",
+    ),
+    (
+        (key(allow(ROLE)), BOTH),
+        "Direct use from outside the organization was not found; inside, one key can be used across accounts",
+    ),
+    ((key(),), "Direct use from outside the organization was not found in what was read"),
+    (
+        (key(allow(UNKNOWN_ROOT), state="Disabled"),),
+        "Direct use from outside the organization was not found in what was read",
+    ),
+]
+
+
+@pytest.mark.parametrize(("things", "answer"), HEADLINES)
+def test_headline_says_what_outsiders_can_do_and_what_was_not_evaluated(things: tuple[Any, ...], answer: str) -> None:
+    assert document(world(*things)).run.headline == f"{answer}; {OUT}"
+
+
+def test_no_headline_and_no_limit_says_nobody() -> None:
+    for things, _ in HEADLINES:
+        run = document(world(*things)).run
+        assert "nobody" not in " ".join((run.headline, *run.limits)).lower()
+        assert OUT in run.headline
+    assert LIMITS[0].startswith("Paths through assumed roles: not evaluated.")
+
+
+def test_without_an_organization_the_scanned_accounts_are_the_border() -> None:
+    run = document(world(key(), organizations=())).run
+    assert "from outside the scanned accounts was not found" in run.headline
+    assert (run.organization_id, run.organization_read) == ("", False)
+    assert document(world(key())).run.organization_id == ORG
+
+
+# -- coverage ---------------------------------------------------------------------------------------------------------
+
+DENIED = LedgerRow(OWNER, "eu-west-1", "kms:GetKeyPolicy", "k-1", Outcome.DENIED, "AccessDenied", "no", "allow it")
+
+
+def gaps(*rows: LedgerRow) -> World:
+    """A world whose ledger holds these rows."""
+    return world(key(), account(OWNER, name="payments"), coverage=rows)
+
+
+@pytest.mark.parametrize(
+    ("row", "read"),
+    [
+        (DENIED, 1),
+        (replace(DENIED, outcome=Outcome.OK), 2),
+        (replace(DENIED, outcome=Outcome.SKIPPED), 2),
+        (replace(DENIED, outcome=Outcome.NOT_ENABLED), 2),
+        (replace(DENIED, region="us-east-1"), 2),
+        (replace(DENIED, region="*", call="sts:AssumeRole"), 1),
+        (replace(DENIED, region="global", call="iam:GetAccountAuthorizationDetails"), 1),
+        (replace(DENIED, region="global", call="organizations:ListPolicies"), 2),
+    ],
+)
+def test_coverage_counts_account_regions_that_were_fully_read(row: LedgerRow, read: int) -> None:
+    made = document(gaps(row))
+    coverage = made.coverage
+    assert (coverage.units_total, coverage.units_read, coverage.percent) == (2, read, 50.0 * read)
+    assert ("1 of 2 account-regions were not fully read" in made.run.headline) is (read == 1)
+
+
+def test_one_gap_in_many_units_never_rounds_to_full_coverage() -> None:
+    units = frozenset((OWNER, f"region-{n}") for n in range(5000)) | {(OWNER, "eu-west-1")}
+    assert document(gaps(DENIED), scanned=units).coverage.percent == 99.9
+    assert document(gaps(), scanned=frozenset()).coverage.percent == 100.0
+
+
+def test_gaps_are_summed_up_by_account_call_and_outcome() -> None:
+    other = replace(DENIED, region="us-east-1", subject="k-2")
+    timeout = replace(DENIED, outcome=Outcome.TIMEOUT)
+    first, second = document(gaps(DENIED, other, timeout)).coverage.gaps
+    assert (first.outcome, first.regions, first.subjects) == ("denied", ("eu-west-1", "us-east-1"), ("k-1", "k-2"))
+    assert (first.account_name, first.message, first.what_to_do) == ("payments", "no", "allow it")
+    assert second.outcome == "timeout"
+
+
+def test_gap_counts_the_findings_that_hang_on_it() -> None:
+    row = replace(DENIED, subject="k-1/AWS_RAM")
+    used = key(allow(ROLE), ram_policy_read=False, gaps={"ram_policy": row.ref})
+    given = world(used, BOTH, coverage=(row,))
+    (finding,) = analyzed(given).findings
+    assert finding.coverage_refs == (row.ref,)
+    assert document(given).coverage.gaps[0].findings_affected == 1
+
+
+def test_opaque_keys_and_left_out_accounts_are_named() -> None:
+    made = document(world(key(key_policy=None, gaps={"key_policy": "r"})), not_scanned=("old (1): closed",))
+    assert (made.coverage.opaque_keys, made.coverage.not_scanned) == ((KEY,), ("old (1): closed",))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (world(), "Service control policies: read; resource control policies: read."),
+        (
+            world(organization(scp_enabled=False)),
+            "Service control policies: not enabled; resource control policies: read.",
+        ),
+        (
+            world(replace(organization(), rcps=None)),
+            "Service control policies: read; resource control policies: not read.",
+        ),
+        (world(credit_scp=False), "As configured, SCPs are assumed to protect nothing."),
+        (world(organizations=()), "The organization was not read: no service or resource control policy is credited"),
+    ],
+)
+def test_guardrails_are_told_in_words(given: World, words: str) -> None:
+    assert words in guardrails_in_words(given)
+
+
+# -- gates and exit codes ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("things", "facts", "exit_code"),
+    [
+        ((key(),), {}, 0),
+        ((key(allow(UNKNOWN_ROOT)),), {}, 3),
+        ((key(allow(UNKNOWN_ROOT)),), {"fail_on": "none"}, 0),
+        ((key(allow(UNKNOWN_ROOT, when=VPCE)),), {}, 0),
+        ((key(allow(UNKNOWN_ROOT, when=VPCE)),), {"fail_on": "high"}, 3),
+        ((key(allow(ROLE)), principal(ROLE)), {"fail_on": "info"}, 3),
+        ((key(),), {"meta": {"complete": "0"}}, 4),
+        ((key(allow(UNKNOWN_ROOT)),), {"meta": {"complete": "0"}}, 3),
+    ],
+)
+def test_exit_code_says_which_gate_is_closed(things: tuple[Any, ...], facts: dict[str, Any], exit_code: int) -> None:
+    assert document(world(*things), **facts).run.exit_code == exit_code
+
+
+def test_coverage_below_the_wanted_minimum_closes_the_gate() -> None:
+    for minimum, exit_code in ((50.0, 0), (50.1, 4)):
+        run = document(gaps(DENIED), min_coverage=minimum).run
+        assert (run.exit_code, run.gate_coverage) == (exit_code, exit_code == 0)
+
+
+def test_document_carries_engine_schema_and_the_texts_of_grants() -> None:
+    made = document(world(key(grants=(grant(iam(STRANGER, "role/x")),))))
+    assert (made.engine, made.schema_version, len(made.documents)) == (ENGINE, FINDINGS_SCHEMA, 1)
+    assert made.run.keys == made.run.customer_keys == 1
+
+
+# -- units in scope ---------------------------------------------------------------------------------------------------
+
+
+def test_account_without_known_regions_counts_with_those_of_the_run() -> None:
+    units = scanned_units([(OWNER, "eu-west-1")], [OWNER, MEMBER], '["eu-west-1", "us-east-1"]')
+    assert units == {(OWNER, "eu-west-1"), *itertools.product([MEMBER], ["eu-west-1", "us-east-1"])}
+    assert scanned_units([], [MEMBER], "") == {(MEMBER, "*")}
