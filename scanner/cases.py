@@ -141,6 +141,9 @@ def build_request(world: World, data: Mapping[str, Any]) -> Request:
     elif key is None and ":key/" in resource:
         msg = f"key `{resource}` is not in the world"
         raise CaseFormatError(msg)
+    elif key is None and action is not None and action.resource == "key":
+        msg = f"`{iam_action}` needs the ARN of a key, not `{resource}`"
+        raise CaseFormatError(msg)
     asked = data.get("grant_request")
     return Request(
         caller=resolve_caller(world, str(data["principal"])),

@@ -65,9 +65,23 @@ class Caller:
         return self.kind in {PrincipalKind.ROLE, PrincipalKind.SESSION}
 
     @property
+    def role_path_is_open(self) -> bool:
+        """A session of an account nobody collected: its ARN does not hold the path of its role (R2.6)."""
+        return self.kind is PrincipalKind.SESSION and not self.account_collected
+
+    @property
     def is_service_linked_role(self) -> bool:
         """Path `/aws-service-role/` (R3.44)."""
         return self.acts_as_role and ":role/aws-service-role/" in self.principal_arn
+
+
+def may_be_service_linked(caller: Caller) -> bool:
+    """A session whose role's path nobody read, under a name that services use for their linked roles (R2.6, R3.44)."""
+    return (
+        caller.role_path_is_open
+        and caller.role_name.startswith("AWSServiceRoleFor")
+        and not caller.is_service_linked_role
+    )
 
 
 def is_service_name(text: str) -> bool:

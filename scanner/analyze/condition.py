@@ -188,9 +188,36 @@ def _matches_any(*, base: str, values: tuple[Value, ...], target: _Target, inver
         case Absent():
             return FALSE
         case Open(variable):
-            if open_values or not _comparable(variable, predicate):
-                return _opaque((variable, *_variables_of(open_values)), target)
-            return Literal(Test(variable, predicate, inverted, target.written))
+            return _open_value(variable, base, predicate, open_values, target, inverted)
+
+
+def _open_value(
+    variable: Variable,
+    base: str,
+    predicate: Predicate,
+    open_values: tuple[Value, ...],
+    target: _Target,
+    inverted: bool,
+) -> Expression:
+    """An open value of the request against the written set, some of whose members may be open too."""
+    if not _comparable(variable, predicate):
+        return _opaque((variable, *_variables_of(open_values)), target)
+    settled = Literal(Test(variable, predicate, inverted, target.written))
+    others = [_open_pair(variable, base, number, v, target) for number, v in enumerate(open_values)]
+    if not inverted:
+        return disj((settled, *others))
+    return conj((settled, *(neg(o) for o in others)))
+
+
+def _open_pair(variable: Variable, base: str, number: int, written: Value, target: _Target) -> Expression:
+    """An open value of the request against a written one with an open variable: they may fit where both exist."""
+    assert isinstance(written, Unsettled | Undecidable)
+    fits = _opaque((variable, *written.variables), target, number)
+    if isinstance(written, Unsettled) and written.when_absent is not None:
+        pattern = _PATTERNS[base](written.when_absent)
+        by_default = Literal(Test(variable, StringSet((pattern,)), written=target.written))
+        return disj((fits, conj((neg(present(written.variable)), by_default))))
+    return fits
 
 
 def _one_value(
@@ -212,26 +239,33 @@ def _one_value(
 
 def _matches_open(value: str, base: str, written: Value, target: _Target) -> Expression:
     """A known value against a written one with an open variable: then the variable must be what is left over."""
-    if isinstance(written, Undecidable):
+    assert isinstance(written, Unsettled | Undecidable)
+    if not _PATTERNS[base](written.widest).matches(value) and base in {"StringLike", "ArnLike"}:
+        fits: Expression = FALSE
+    elif isinstance(written, Undecidable):
         return _opaque(written.variables, target)
-    assert isinstance(written, Unsettled)
+    else:
+        fits = _left_over(value, base, written, target)
+    if isinstance(written, Unsettled) and written.when_absent is not None:
+        by_default = _PATTERNS[base](written.when_absent).matches(value)
+        return disj((fits, neg(present(written.variable)) if by_default else FALSE))
+    return fits
+
+
+def _left_over(value: str, base: str, written: Unsettled, target: _Target) -> Expression:
     around = (*written.before, *written.after)
-    if any(isinstance(t, int) for t in around) or base in {"ArnLike", "Bool"} or written.variable.multivalued:
+    exact = base in {"StringEquals", "StringEqualsIgnoreCase"} or not any(isinstance(t, int) for t in around)
+    comparable = written.variable.type is ValueType.STRING and not written.variable.multivalued
+    if not exact or not comparable or base in {"ArnLike", "Bool"}:
         return _opaque((written.variable,), target)
     before, after = text_of(written.before), text_of(written.after)
     fold = str.lower if base == "StringEqualsIgnoreCase" else str
-    alternatives: list[Expression] = []
     fits = len(value) >= len(before) + len(after)
-    if fits and fold(value).startswith(fold(before)) and fold(value).endswith(fold(after)):
-        middle = tuple(value[len(before) : len(value) - len(after)])
-        pattern = literal_ignoring_case(middle) if base == "StringEqualsIgnoreCase" else literal(middle)
-        if written.variable.type is ValueType.STRING:
-            alternatives.append(Literal(Test(written.variable, StringSet((pattern,)))))
-        else:
-            return _opaque((written.variable,), target)
-    if written.default is not None and fold(value) == fold(before + written.default + after):
-        alternatives.append(neg(present(written.variable)))
-    return disj(alternatives)
+    if not fits or not fold(value).startswith(fold(before)) or not fold(value).endswith(fold(after)):
+        return FALSE
+    middle = tuple(value[len(before) : len(value) - len(after)])
+    pattern = literal_ignoring_case(middle) if base == "StringEqualsIgnoreCase" else literal(middle)
+    return Literal(Test(written.variable, StringSet((pattern,))))
 
 
 def _variables_of(values: Iterable[Value]) -> list[Variable]:
@@ -244,7 +278,7 @@ def _variables_of(values: Iterable[Value]) -> list[Variable]:
     return found
 
 
-def _opaque(variables: Iterable[Variable], target: _Target) -> Expression:
+def _opaque(variables: Iterable[Variable], target: _Target, number: int = 0) -> Expression:
     """A comparison of open values with each other, or of types that do not fit: one fact of its own.
 
     Where every value is the request's, the request decides; a missing value never matches (R5.32).
@@ -252,10 +286,10 @@ def _opaque(variables: Iterable[Variable], target: _Target) -> Expression:
     involved = tuple(variables)
     if all(v.origin is Origin.REQUEST for v in involved):
         names = " and ".join(dict.fromkeys(v.name for v in involved))
-        variable = Variable(f"{names} fit ({target.subject})", Origin.REQUEST, ValueType.FLAG)
+        variable = Variable(f"{names} fit ({target.subject} {number})", Origin.REQUEST, ValueType.FLAG)
         return conj((*(present(v) for v in involved if v.type is not ValueType.FLAG), Literal(Test(variable))))
     data = next(v for v in involved if v.origin is Origin.DATA)
-    return unknown(data.reason, data.ref, subject=target.subject)
+    return unknown(data.reason, data.ref, subject=f"{target.subject} {number}")
 
 
 def _comparable(variable: Variable, predicate: Predicate) -> bool:

@@ -252,6 +252,10 @@ class RequestContext:
 
     def _principal_arn(self) -> Binding:
         caller = self.request.caller
+        if caller.role_path_is_open:
+            pattern = glob(tokens_of(f"arn:{caller.partition}:iam::{caller.account_id}:role/*{caller.role_name}"))
+            return self._data("aws:PrincipalArn", "caller_side_not_collected", "R2.6", required=pattern,
+                              may_be_absent=False)  # fmt: skip
         if caller.principal_arn:
             return Known((caller.principal_arn,))
         account = caller.account_id if caller.kind is PrincipalKind.ACCOUNT else "????????????"

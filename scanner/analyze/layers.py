@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from scanner.analyze.caller import account_of, organization_of
+from scanner.analyze.caller import account_of, may_be_service_linked, organization_of
 from scanner.analyze.context import RequestContext
-from scanner.analyze.expression import FALSE, TRUE, Expression, conj, disj, unknown
+from scanner.analyze.expression import FALSE, TRUE, Expression, conj, disj, neg, unknown
 from scanner.analyze.parse import parse_policy
 from scanner.analyze.statement import Match, document_matches, either
 from scanner.model.decision import Layer, Side
@@ -98,6 +98,19 @@ def session_layer(context: RequestContext) -> LayerResult:
 
 def scp_layer(context: RequestContext) -> LayerResult:
     """Service control policies of the caller's account: an Allow at every level, no Deny at any (R3.40 to R3.46)."""
+    return _unless_service_linked(_scps(context), context)
+
+
+def _unless_service_linked(layer: LayerResult, context: RequestContext) -> LayerResult:
+    """Guardrails spare service-linked roles; where it is open whether the caller is one, nothing they say is sure."""
+    caller = context.request.caller
+    if not layer.applicable or not may_be_service_linked(caller):
+        return layer
+    exempt = unknown("caller_side_not_collected", "R3.44", subject=f"{caller.text} is service-linked")
+    return replace(layer, allow=disj((layer.allow, exempt)), deny=conj((layer.deny, neg(exempt))))
+
+
+def _scps(context: RequestContext) -> LayerResult:
     world, caller = context.world, context.request.caller
     if caller.is_service or caller.is_service_linked_role or not world.credit_scp:
         return _not_applicable(Layer.SCP, Side.CALLER)
@@ -140,6 +153,10 @@ def rcp_layer(context: RequestContext, owner: str, *, exempt: bool = False) -> L
         owner: account of the key or role.
         exempt: the resource or action is not covered (AWS managed keys, kms:RetireGrant).
     """
+    return _unless_service_linked(_rcps(context, owner, exempt=exempt), context)
+
+
+def _rcps(context: RequestContext, owner: str, *, exempt: bool) -> LayerResult:
     world, caller = context.world, context.request.caller
     if exempt or caller.is_service_linked_role or not world.credit_rcp:
         return _not_applicable(Layer.RCP, Side.OWNER)

@@ -20,6 +20,7 @@ from scanner.analyze.expression import (
     conj,
     disj,
     neg,
+    present,
     unknown,
 )
 from scanner.analyze.patterns import Pattern, glob, literal, tokens_of
@@ -70,7 +71,7 @@ def match_principal_text(value: str, caller: Caller) -> PrincipalMatch | None:
     if arn.service == "iam" and arn.resource == "root":
         return MatchKind.ACCOUNT, TRUE
     if arn.service == "iam" and arn.resource.startswith("role/"):
-        return (MatchKind.ROLE, TRUE) if caller.acts_as_role and caller.principal_arn == value else None
+        return _match_role(value, caller)
     if arn.service == "iam" and arn.resource.startswith("user/"):
         return _match_user(value, caller)
     if arn.service == "sts" and arn.resource.startswith("assumed-role/"):
@@ -79,6 +80,15 @@ def match_principal_text(value: str, caller: Caller) -> PrincipalMatch | None:
         matches = caller.kind is PrincipalKind.FEDERATED and caller.text == value
         return (MatchKind.SESSION, TRUE) if matches else None
     return None
+
+
+def _match_role(value: str, caller: Caller) -> PrincipalMatch | None:
+    """All sessions of the role (R2.4); which role a session is of stays open where only its name is known (R2.6)."""
+    if not caller.acts_as_role:
+        return None
+    if caller.role_path_is_open and value.rsplit("/", 1)[-1] == caller.role_name:
+        return MatchKind.ROLE, unknown("caller_side_not_collected", "R2.6", subject=f"{caller.text} is of {value}")
+    return (MatchKind.ROLE, TRUE) if caller.principal_arn == value else None
 
 
 def _match_user(value: str, caller: Caller) -> PrincipalMatch | None:
@@ -204,7 +214,19 @@ def _resource_matches(element: Element, document: Document, context: RequestCont
         return FALSE
     if isinstance(value, Expanded):
         return TRUE if glob((*tokens_of(head), *value.tokens)).matches(resource) else FALSE
-    variables = (value.variable,) if isinstance(value, Unsettled) else value.variables
+    if not glob((*tokens_of(head), *value.widest)).matches(resource):
+        return FALSE
+    if isinstance(value, Unsettled) and value.when_absent is not None:
+        absent = glob((*tokens_of(head), *value.when_absent)).matches(resource)
+    else:
+        absent = False
+    fits = _open_resource(value.variables, document, element)
+    is_present = conj(present(v) for v in value.variables)
+    return disj((conj((is_present, fits)), neg(is_present) if absent else FALSE))
+
+
+def _open_resource(variables: tuple[Variable, ...], document: Document, element: Element) -> Expression:
+    """Whether the values of open variables make a resource pattern fit: a fact of its own."""
     subject = f"{document.policy.sha256[:12]} {element.span.line_from}:{element.span.col_from}"
     if all(v.origin is Origin.REQUEST for v in variables):
         flag = Variable(f"{variables[0].name} fits the resource ({subject})", Origin.REQUEST, ValueType.FLAG)

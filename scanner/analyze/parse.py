@@ -78,6 +78,7 @@ def _read_document(policy: PolicyText, root: Node) -> Document:
 def _read_statement(policy: PolicyText, index: int, node: Node) -> Statement:
     damage: list[str] = []
     parts: dict[str, Node] = {}
+    repeated: set[str] = set()
     if node.kind != "object":
         damage.append("a statement is not an object")
     for name, _, value in node.members():
@@ -86,8 +87,11 @@ def _read_statement(policy: PolicyText, index: int, node: Node) -> Statement:
             damage.append(f"`{name[:64]}` is not an element of a statement")
         elif lower in parts:
             damage.append(f"the element `{name[:64]}` appears twice")
+            repeated.add(lower)
         else:
             parts[lower] = value
+    for lower in repeated:
+        del parts[lower]  # which of the two AWS reads is not known, so neither limits what the statement may do
     effect = _read_effect(parts.get("effect"), damage)
     names_principals = policy.kind in {
         DocumentKind.KEY_POLICY, DocumentKind.RAM_POLICY, DocumentKind.TRUST, DocumentKind.RCP,
@@ -173,6 +177,7 @@ def _read_conditions(node: Node | None, damage: list[str]) -> tuple[ConditionTes
         damage.append("the condition is not a map")
         return ()
     tests: list[ConditionTest] = []
+    seen: set[tuple[str, str, bool, str]] = set()
     for operator_text, _, keys in node.members():
         match = _OPERATOR.match(operator_text)
         base = _OPERATOR_BY_NAME.get(match["base"].lower()) if match else None
@@ -189,8 +194,15 @@ def _read_conditions(node: Node | None, damage: list[str]) -> tuple[ConditionTes
         for key, key_span, values in keys.members():
             texts = _condition_values(key, values, damage)
             span = Span(key_span.line_from, key_span.col_from, values.span.line_to, values.span.col_to)
-            if texts is not None:
-                tests.append(ConditionTest(base, qualifier, bool(match["if_exists"]), key, texts, span))
+            if texts is None:
+                continue
+            place = (base, qualifier, bool(match["if_exists"]), key.lower())
+            if place in seen:
+                damage.append(f"the condition key `{key[:64]}` appears twice under one operator")
+                tests = [t for t in tests if (t.operator, t.qualifier, t.if_exists, t.key.lower()) != place]
+                continue
+            seen.add(place)
+            tests.append(ConditionTest(base, qualifier, bool(match["if_exists"]), key, texts, span))
     return tuple(tests)
 
 

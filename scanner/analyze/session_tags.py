@@ -80,7 +80,8 @@ def _tag_statement(statement: Statement) -> TagStatement:
     for test in statement.conditions:
         name = test.key.lower()
         positive = test.operator in {"StringEquals", "StringLike", "StringEqualsIgnoreCase"}
-        if name == "aws:tagkeys" and test.qualifier == "ForAllValues" and positive:
+        written_out = not any("${" in value for value in test.values)
+        if name == "aws:tagkeys" and test.qualifier == "ForAllValues" and positive and written_out:
             wild = test.operator == "StringLike"
             keys.append(
                 tuple(

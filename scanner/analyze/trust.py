@@ -52,7 +52,9 @@ def evaluate_assume(world: World, request: Request, role: PrincipalFacts) -> Eva
     else:
         core = _same_account(trust, cap, capped, request)
     if not trust.matches and trust.allow not in (TRUE, FALSE):
-        core = conj((trust.allow, disj((capped, unknown("trust_not_read", role.gap, subject=role.arn)))))
+        own = caller.account_id == role.account_id
+        named = unknown("trust_not_read", role.gap, subject=role.arn) if own else FALSE
+        core = conj((trust.allow, disj((capped, named))))
     layers = (identity, boundary, session, scp, rcp, trust)
     caller_side = TRUE if caller.is_service else capped
     return Evaluation(core, scp.allow, combined_deny(layers), layers, key_side=trust.allow, caller_side=caller_side)

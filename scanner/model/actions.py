@@ -316,12 +316,21 @@ _DATA_KEYS = frozenset({
 })  # fmt: skip
 
 
+_ASYMMETRIC = ("RSA_", "ECC_", "SM2", "ML_DSA_", "ML_KEM_")
+_SYMMETRIC = ("SYMMETRIC_DEFAULT", "HMAC_")
+
+
+def is_asymmetric(spec: str) -> bool | None:
+    """Whether keys of this spec have a public half; None for a spec that this version does not know."""
+    if spec.startswith(_ASYMMETRIC):
+        return True
+    return False if spec.startswith(_SYMMETRIC) else None
+
+
 def is_usable_with(action: Action, usage: str, spec: str) -> bool | None:
     """Whether a key of this usage and spec can do the action at all (R1.9); None where usage or spec is unknown."""
     if action.name == "GetPublicKey":
-        if not spec:
-            return None
-        return not (spec == "SYMMETRIC_DEFAULT" or spec.startswith("HMAC_"))
+        return is_asymmetric(spec)
     if not action.is_cryptographic:
         return True
     if not usage:
@@ -330,13 +339,16 @@ def is_usable_with(action: Action, usage: str, spec: str) -> bool | None:
         if action.name in _ENCRYPT:
             return True
         if action.name in _DATA_KEYS:
-            return spec == "SYMMETRIC_DEFAULT" if spec else None
+            return None if is_asymmetric(spec) is None else spec == "SYMMETRIC_DEFAULT"
         return False
     usable = _BY_USAGE.get(usage)
     return None if usable is None else action.name in usable
 
 
 ENABLED_STATES = frozenset({"Enabled", "Updating"})
+_BLOCKING_STATES = frozenset({
+    "Disabled", "PendingDeletion", "PendingReplicaDeletion", "PendingImport", "Creating", "Unavailable",
+})  # fmt: skip
 _WORKS_IN_EVERY_STATE = frozenset({
     "DescribeKey", "GetKeyPolicy", "PutKeyPolicy", "ListGrants", "ListKeyPolicies", "ListResourceTags", "RetireGrant",
     "RevokeGrant",
@@ -345,10 +357,10 @@ _NEEDS_ENABLED = frozenset({"CreateGrant", "GetPublicKey"})
 
 
 def state_blocks(action: Action, state: str) -> bool | None:
-    """Whether the key's present state stops the action (R9.1); None where the state was not read."""
+    """Whether the key's present state stops the action (R9.1); None where the state was not read or is not known."""
     if action.name in _WORKS_IN_EVERY_STATE:
         return False
-    if not state:
+    if state not in ENABLED_STATES | _BLOCKING_STATES:
         return None
     if action.name == "ScheduleKeyDeletion":
         return state in {"PendingDeletion", "PendingReplicaDeletion", "Updating"}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from scanner.model.actions import is_asymmetric
 from scanner.model.arn import AccountId, KeyArn
 from scanner.model.policy import PolicyText
 
@@ -93,7 +94,7 @@ class KeyFacts:
     @property
     def is_symmetric_encryption(self) -> bool:
         """Whether operations on this key may carry an encryption context (R5.50)."""
-        return self.spec in {"SYMMETRIC_DEFAULT", ""}
+        return not is_asymmetric(self.spec) and not self.spec.startswith("HMAC_")
 
     @property
     def family(self) -> str:
