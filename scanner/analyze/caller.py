@@ -35,6 +35,8 @@ class Caller:
     principal_arn: str = ""
     role_name: str = ""
     session_name: str | None = None
+    role_known: bool = True
+    """False for a session of which only the name of its role is known, not the role's path."""
     parent_user: str | None = None
     unique_id: str = ""
     identity_policies: tuple[PolicyText, ...] = ()
@@ -67,7 +69,7 @@ class Caller:
     @property
     def role_path_is_open(self) -> bool:
         """A session of an account nobody collected: its ARN does not hold the path of its role (R2.6)."""
-        return self.kind is PrincipalKind.SESSION and not self.account_collected
+        return self.kind is PrincipalKind.SESSION and not self.role_known and not self.account_collected
 
     @property
     def is_service_linked_role(self) -> bool:
@@ -186,8 +188,8 @@ def _with_facts(
 def _session(world: World, text: str, account: AccountFacts, partition: str, rest: str) -> Caller:
     role_name, _, session_name = rest.partition("/")
     listed = world.principals.get(text)
-    role_arn = listed.parent if listed else find_role(world, account.id, role_name)
-    role_arn = role_arn or f"arn:{partition}:iam::{account.id}:role/{role_name}"
+    found = listed.parent if listed else find_role(world, account.id, role_name)
+    role_arn = found or f"arn:{partition}:iam::{account.id}:role/{role_name}"
     role = _with_facts(
         text, PrincipalKind.SESSION, account, world.principals.get(role_arn), partition=partition,
         principal_arn=role_arn,
@@ -200,6 +202,7 @@ def _session(world: World, text: str, account: AccountFacts, partition: str, res
         principal_arn=role_arn,
         role_name=role_name,
         session_name=session_name,
+        role_known=bool(found),
         unique_id=role.unique_id,
         identity_policies=role.identity_policies,
         boundary=role.boundary,

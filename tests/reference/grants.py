@@ -145,14 +145,16 @@ def retire_allowed(scene: Scene) -> Tri:
     """RetireGrant is decided by the grant (R4.22)."""
     if unseen(scene):
         return None
-    caller, ident = scene.caller, identity_allows(scene)
+    caller, cap = scene.caller, caps_allow(scene)
+    ident = all_of([identity_allows(scene), cap])  # what IAM delegates stays inside boundary and session policy
+    personal = True if caller.kind == "service" else any_of([cap, None])  # R4.16
     found: list[Tri] = []
     for grant in grants_of(scene):
         form, match = grantee(scene, grant)
-        if form != "account":
-            found.append(all_of([match, "RetireGrant" in grant["operations"]]))
+        covered = all_of([match, "RetireGrant" in grant["operations"]])
+        found.append(all_of([covered, ident if form == "account" else personal]))
         form, match = retiring(scene, grant)
-        found.append(all_of([match, ident]) if form == "account" else match)
+        found.append(all_of([match, ident if form == "account" else personal]))
         issuer = issuing_account(grant)
         if caller.kind != "service" and issuer == caller.account:
             found.append(ident)
