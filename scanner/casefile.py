@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from scanner.model.arn import AccountId, KeyArn, parse_arn
@@ -15,6 +16,7 @@ from scanner.model.principal import PrincipalFacts, PrincipalKind
 from scanner.model.world import World
 
 FULL_AWS_ACCESS = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
+_MEMBERS = frozenset({"accounts", "orgs", "keys", "principals", "unread", "as_of"})
 AS_OF = "2026-11-22T00:00:00+00:00"
 """Evaluation time of case files that name none."""
 
@@ -44,6 +46,10 @@ def build_world(world: Mapping[str, Any]) -> World:
     Raises:
         CaseFormatError: a part is missing or has the wrong form.
     """
+    unknown = sorted(set(world) - _MEMBERS)
+    if unknown:
+        msg = f"`{unknown[0]}` is no member of a world"
+        raise CaseFormatError(msg)
     try:
         unread = _Unread(world.get("unread", ()))
         accounts = {
@@ -59,11 +65,30 @@ def build_world(world: Mapping[str, Any]) -> World:
             organizations=tuple(_organization(o, unread) for o in world.get("orgs", ())),
             keys={key.arn: key for key in keys},
             principals={p["arn"]: _principal(p, unread, uncollected) for p in world.get("principals", ())},
-            as_of=world.get("as_of", AS_OF),
+            as_of=_moment(world.get("as_of", AS_OF)),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except CaseFormatError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         msg = f"the world has not the documented form: {type(error).__name__} {error}"
         raise CaseFormatError(msg) from error
+
+
+def texts(value: Any, name: str) -> tuple[str, ...]:
+    """A list of texts; a lone text is refused, because it would be read letter by letter."""
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        msg = f"`{name}` is no list of texts"
+        raise CaseFormatError(msg)
+    return tuple(value)
+
+
+def _moment(value: Any) -> str:
+    try:
+        parsed = datetime.fromisoformat(str(value))
+    except ValueError as error:
+        msg = f"`as_of` is `{value}`, no time in ISO 8601"
+        raise CaseFormatError(msg) from error
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).isoformat()
 
 
 class _Unread:
@@ -90,7 +115,7 @@ def _account(account_id: str, facts: Mapping[str, Any], unread: _Unread) -> Acco
         collected=flag(facts.get("collected", True)),
         iam_complete=account_id not in unread.accounts,
         organization_unknown=flag(facts.get("org_unknown", False)),
-        opted_in_regions=None if regions is None else frozenset(regions),
+        opted_in_regions=None if regions is None else frozenset(texts(regions, "opted_in_regions")),
         ours=True,
         gap=f"{account_id}/global/iam:GetAccountAuthorizationDetails/" if account_id in unread.accounts else "",
     )
@@ -101,7 +126,7 @@ def _organization(data: Mapping[str, Any], unread: _Unread) -> Organization:
         id=data["id"],
         root=data["root"],
         management_account=AccountId(data["management_account"]),
-        members={AccountId(account): tuple(path) for account, path in data["members"].items()},
+        members={AccountId(account): texts(path, "members") for account, path in data["members"].items()},
         scps=None if "scp" in unread.guardrails else _attached(data.get("scps", {}), DocumentKind.SCP),
         rcps=None if "rcp" in unread.guardrails else _attached(data.get("rcps", {}), DocumentKind.RCP),
         scp_enabled=flag(data.get("scp_enabled", True)),
@@ -138,7 +163,7 @@ def _key(data: Mapping[str, Any], unread: _Unread) -> KeyFacts:
         ram_policy=None if ram is None else _policy(ram, DocumentKind.RAM_POLICY, data["arn"], "key policy AWS_RAM"),
         grants=None if "grants" in gaps else tuple(_grant(g) for g in data.get("grants", ())),
         tags=None if "tags" in gaps else dict(data.get("tags", {})),
-        aliases=None if "aliases" in gaps else tuple(data.get("aliases", ())),
+        aliases=None if "aliases" in gaps else texts(data.get("aliases", []), "aliases"),
         manager=data.get("manager", "CUSTOMER"),
         spec=data.get("spec", "SYMMETRIC_DEFAULT"),
         usage=usage,
@@ -153,7 +178,7 @@ def _key(data: Mapping[str, Any], unread: _Unread) -> KeyFacts:
 def _grant(data: Mapping[str, Any]) -> Grant:
     return Grant(
         grant_id=data["grant_id"],
-        operations=tuple(data["operations"]),
+        operations=texts(data["operations"], "operations"),
         grantee_principal=data.get("grantee_principal", ""),
         grantee_service_principal=data.get("grantee_service_principal", ""),
         retiring_principal=data.get("retiring_principal", ""),
@@ -173,7 +198,8 @@ def _principal(data: Mapping[str, Any], unread: _Unread, uncollected: frozenset[
         "federated-user": PrincipalKind.FEDERATED, "root": PrincipalKind.ROOT_USER,
     }  # fmt: skip
     source = data["arn"]
-    if arn.account_id in unread.accounts or arn.account_id in uncollected:
+    hidden = arn.account_id in unread.accounts or arn.account_id in uncollected
+    if hidden and arn.service == "iam":
         gap = f"{arn.account_id}/global/iam:GetAccountAuthorizationDetails/"
         return PrincipalFacts(
             source,

@@ -12,7 +12,7 @@ from scanner.analyze.caller import UnknownPrincipalError, resolve_caller
 from scanner.analyze.decide import decide
 from scanner.analyze.request import GrantRequest, Request
 from scanner.analyze.trust import decide_assume
-from scanner.casefile import CaseFormatError, build_world, flag
+from scanner.casefile import CaseFormatError, build_world, flag, texts
 from scanner.errors import UsageError
 from scanner.model.actions import find_action
 from scanner.model.decision import VERDICT_STRENGTH, Decision, Verdict
@@ -107,8 +107,11 @@ def _run_request(world: World, case_id: str, index: int, request: Any) -> CaseRe
             msg = f"`expect` is `{expect}`, must be one of {', '.join(Verdict)}"
             raise CaseFormatError(msg)
         steps = request.get("path", [request])
+        if not isinstance(steps, list) or not steps:
+            msg = "`path` is no list of steps"
+            raise CaseFormatError(msg)
         weakest = min((_decide(world, step) for step in steps), key=lambda d: VERDICT_STRENGTH[d.verdict])
-    except (CaseFormatError, UnknownPrincipalError, KeyError, TypeError, AttributeError) as error:
+    except (CaseFormatError, UnknownPrincipalError, KeyError, TypeError, AttributeError, ValueError) as error:
         problem = f"{type(error).__name__} {error}" if not isinstance(error, ValueError) else str(error)
         return CaseResult(case_id, index, expect, "", "", (), problem)
     conditions = (weakest.condition,) if weakest.condition else ()
@@ -145,6 +148,10 @@ def build_request(world: World, data: Mapping[str, Any]) -> Request:
         msg = f"`{iam_action}` needs the ARN of a key, not `{resource}`"
         raise CaseFormatError(msg)
     asked = data.get("grant_request")
+    pairs = data.get("encryption_context")
+    if pairs is not None and not isinstance(pairs, Mapping):
+        msg = "`encryption_context` is no map"
+        raise CaseFormatError(msg)
     return Request(
         caller=resolve_caller(world, str(data["principal"])),
         iam_action=iam_action,
@@ -155,10 +162,12 @@ def build_request(world: World, data: Mapping[str, Any]) -> Request:
         alias=alias,
         context={k.lower(): _texts(v) for k, v in data.get("context", {}).items()},
         complete=flag(data.get("context_complete", False)),
-        encryption_context=data.get("encryption_context"),
+        encryption_context=pairs,
         grant_request=None
         if asked is None
-        else GrantRequest(tuple(asked["operations"]), GrantConstraints.from_api(asked.get("constraints"))),
+        else GrantRequest(
+            texts(asked["operations"], "operations"), GrantConstraints.from_api(asked.get("constraints"))
+        ),
     )
 
 

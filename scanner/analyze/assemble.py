@@ -33,7 +33,7 @@ from scanner.analyze.sentences import (
 )
 from scanner.analyze.severity import LEFT, MIDDLE, RIGHT, Exposure, SeverityRules, rank, severity_of
 from scanner.model.actions import CAPABILITIES, Action
-from scanner.model.arn import key_id_of
+from scanner.model.arn import is_account_id, key_id_of, parse_arn
 from scanner.model.finding import (
     CapabilityResult,
     ConditionRef,
@@ -263,12 +263,17 @@ def _fence_of(statement: Statement) -> int:
         if key == "kms:grantisforawsresource" and test.operator == "Bool" and values == ("true",):
             return RIGHT
         positive = test.operator in {"StringEquals", "StringLike", "ArnEquals", "ArnLike"}
-        if key == "kms:granteeprincipal" and positive and "*" not in values:
+        if key == "kms:granteeprincipal" and positive and not test.qualifier and all(map(_names_account, values)):
             column = MIDDLE
         closed = not any(v == "creategrant" or "*" in v or "?" in v for v in values)
         if key == "kms:grantoperations" and test.qualifier == "ForAllValues" and positive and closed:
             column = MIDDLE
     return column
+
+
+def _names_account(value: str) -> bool:
+    arn = parse_arn(value)
+    return arn is not None and is_account_id(arn.account_id)
 
 
 def ineffective_finding(assembly: Assembly, key: KeyFacts, parts: Sequence[Naming], reason: str) -> Finding:
@@ -321,4 +326,4 @@ def _parts(key: KeyFacts, naming: Naming) -> tuple[str, ...]:
     if naming.grants:
         return key.arn, naming.grants[0].grant_id
     named = naming.statements[0]
-    return key.arn, named.document.policy.name, named.statement.sid or str(named.statement.index)
+    return key.arn, named.document.policy.name, named.statement.sid or f"[{named.statement.index}]"

@@ -13,6 +13,8 @@ from scanner.analyze.patterns import Pattern, PatternsTooComplexError, combinati
 MAX_CELLS = 4096
 """Bound on the answers of one variable; beyond it `PatternsTooComplexError` is raised."""
 
+_DIGITS = 30
+
 Cell = Mapping[Test, bool]
 """An answer to every test of one variable that some value (or its absence) gives."""
 
@@ -104,28 +106,29 @@ def holds(predicate: Predicate, value: str) -> bool:
             return any(address in network for network in networks if network.version == address.version)
 
 
-def _numbers_between(predicates: Iterable[Predicate]) -> list[float]:
+def _numbers_between(predicates: Iterable[Predicate]) -> list[int]:
     """Whole numbers from 0 on, one in and beside every place where an answer can change."""
     marks: set[int] = {0}
     for predicate in predicates:
-        numbers: Iterable[float] = ()
+        numbers: Iterable[float | int] = ()
         if isinstance(predicate, NumberSet):
             numbers = predicate.numbers
         elif isinstance(predicate, StringSet):
-            numbers = [float(p.text) for p in predicate.patterns if _is_number(p)]
+            numbers = [int(p.text) for p in predicate.patterns if _is_number(p)]
         for number in numbers:
             marks.update(int(number) + step for step in (-1, 0, 1, 2))
-    return [float(mark) for mark in sorted(marks) if mark >= 0]
+    return [mark for mark in sorted(marks) if mark >= 0]
 
 
 def _is_number(pattern: Pattern) -> bool:
-    return pattern.is_literal and pattern.text.isdecimal()
+    """A whole number as text; no count of days or seconds has more digits."""
+    return pattern.is_literal and pattern.text.isascii() and pattern.text.isdecimal() and len(pattern.text) <= _DIGITS
 
 
-def _number_holds(predicate: Predicate, value: float) -> bool:
+def _number_holds(predicate: Predicate, value: int) -> bool:
     if isinstance(predicate, NumberSet):
         return compare_number(predicate.operator, value, predicate.numbers)
-    return holds(predicate, str(int(value)))
+    return holds(predicate, str(value))
 
 
 def _addresses_between(predicates: Iterable[Predicate]) -> list[IPv4Address | IPv6Address]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from math import isfinite
+from math import isfinite, nan
 
 from scanner.analyze.binding import Absent, AtLeast, Binding, Known, Open
 from scanner.analyze.cells import holds
@@ -59,6 +60,9 @@ _PATTERNS: dict[str, Callable[[tuple[Token, ...]], Pattern]] = {
     "ArnLike": arn_pattern,
     "Bool": literal_ignoring_case,
 }
+
+
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\Z")
 
 
 class _UnreadableValueError(ValueError):
@@ -330,10 +334,7 @@ def _network(text: str) -> IPv4Network | IPv6Network:
 
 
 def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError as error:
-        raise _UnreadableValueError from error
+    number = float(text) if _NUMBER.match(text) else nan
     if not isfinite(number):
         raise _UnreadableValueError
     return number

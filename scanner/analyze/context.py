@@ -347,11 +347,10 @@ class RequestContext:
         return ABSENT if is_single else self._data(name, "key_not_described", key.gaps.get("describe", ""))
 
     def _owner(self) -> str:
+        """The account that owns the key or role; empty for actions without one."""
         if self.request.key is not None:
             return self.request.key.account_id
-        if self.request.role is not None:
-            return self.request.role.account_id
-        return self.request.caller.account_id
+        return self.request.role.account_id if self.request.role is not None else ""
 
     def _resource_tag(self, name: str, kind: DocumentKind) -> Binding:
         tag_key = name.partition("/")[2]

@@ -30,7 +30,11 @@ def statement_evidence(named: NamedStatement, selector: Selector) -> Evidence:
     lines = policy.text.split("\n")
     marks: list[Highlight] = []
     for entry in statement.principals or ():
-        if entry.type == "*" or selector_of(entry.value) == selector or entry.value == selector.text:
+        if (
+            entry.type == "*"
+            or selector_of(entry.value, selector.partition) == selector
+            or entry.value == selector.text
+        ):
             marks.extend(_marks(entry.span, lines, _who(selector)))
     for element in statement.not_principals or ():
         marks.extend(_marks(element.span, lines, "everybody but these"))

@@ -202,7 +202,7 @@ def _unsupported(key: KeyFacts) -> Iterator[tuple[NamedStatement, str]]:
 
 def _first_selector(named: tuple[NamedStatement, str], key: KeyFacts) -> Selector:
     external = external_selectors(named[0].statement, key)
-    return external[0] if external else selector_of(key.account_id)
+    return external[0] if external else selector_of(key.account_id, key.partition)
 
 
 def _key_row(key: KeyFacts, findings: Sequence[Finding], assembly: Assembly) -> KeyRow:
@@ -234,10 +234,10 @@ def _delegates(key: KeyFacts) -> str:
         return ""
     if key.key_policy is None or is_opaque(key):
         return "unknown"
-    own = selector_of(key.account_id).text
+    own = selector_of(key.account_id, key.partition).text
     document = parse_policy(key.key_policy)
     named = (
-        selector_of(e.value).text
+        selector_of(e.value, key.partition).text
         for s in document.statements
         if s.effect is Effect.ALLOW
         for e in s.principals or ()

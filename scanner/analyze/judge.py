@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from scanner.analyze.axioms import axioms_for
 from scanner.analyze.caller import Caller
-from scanner.analyze.decide import Evaluation, Sources, conclude, evaluate, refused_at_once
+from scanner.analyze.decide import Evaluation, Sources, conclude, decide, evaluate, refused_at_once
 from scanner.analyze.expression import (
     And,
     Const,
@@ -110,6 +110,10 @@ def _judge_one(
         return _judge_stranger(world, request, evaluation)
     decision = conclude(world, request, evaluation)
     verdict, reason = _summed_up(request, decision, evaluation)
+    if verdict is FindingVerdict.BLOCKED and key.grants is None:
+        whole = decide(world, request, trace=False)
+        if whole.verdict is Verdict.UNKNOWN:
+            return Judgement(caller, action, FindingVerdict.POSSIBLE, "grants_not_read", whole)
     return Judgement(caller, action, verdict, reason, decision)
 
 

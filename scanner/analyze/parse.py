@@ -133,16 +133,19 @@ def _read_effect(node: Node | None, damage: list[str]) -> Effect:
 
 
 def _read_principals(node: Node | None, damage: list[str]) -> tuple[PrincipalEntry, ...] | None:
+    """The values of a Principal; None where it is absent, empty where it is damaged: then it may be anybody."""
     if node is None:
         return None
     if node.kind == "string":
-        if node.value != "*":
-            damage.append(f"the principal is `{str(node.value)[:64]}`")
-        return (PrincipalEntry("*" if node.value == "*" else "?", str(node.value), node.span),)
+        if node.value == "*":
+            return (PrincipalEntry("*", "*", node.span),)
+        damage.append(f"the principal is `{str(node.value)[:64]}`")
+        return ()
     if node.kind != "object":
         damage.append("the principal is neither `*` nor a map")
         return ()
     entries: list[PrincipalEntry] = []
+    before = len(damage)
     for name, span, values in node.members():
         principal_type = _PRINCIPAL_TYPES.get(name.lower())
         if principal_type is None:
@@ -155,19 +158,18 @@ def _read_principals(node: Node | None, damage: list[str]) -> tuple[PrincipalEnt
                 value = str(item.value)
                 everybody = principal_type == "AWS" and value == "*"
                 entries.append(PrincipalEntry("*" if everybody else principal_type, value, item.span or span))
-    return tuple(entries)
+    return tuple(entries) if len(damage) == before else ()
 
 
 def _read_elements(node: Node | None, name: str, damage: list[str]) -> tuple[Element, ...] | None:
+    """The values of an element; None where it is absent, or damaged: then it limits nothing."""
     if node is None:
         return None
-    elements: list[Element] = []
-    for item in node.items():
-        if item.kind == "string":
-            elements.append(Element(str(item.value), item.span))
-        else:
-            damage.append(f"a value of {name} is not text")
-    return tuple(elements)
+    items = node.items()
+    if not all(item.kind == "string" for item in items):
+        damage.append(f"a value of {name} is not text")
+        return None
+    return tuple(Element(str(item.value), item.span) for item in items)
 
 
 def _read_conditions(node: Node | None, damage: list[str]) -> tuple[ConditionTest, ...]:
@@ -177,7 +179,6 @@ def _read_conditions(node: Node | None, damage: list[str]) -> tuple[ConditionTes
         damage.append("the condition is not a map")
         return ()
     tests: list[ConditionTest] = []
-    seen: set[tuple[str, str, bool, str]] = set()
     for operator_text, _, keys in node.members():
         match = _OPERATOR.match(operator_text)
         base = _OPERATOR_BY_NAME.get(match["base"].lower()) if match else None
@@ -194,15 +195,8 @@ def _read_conditions(node: Node | None, damage: list[str]) -> tuple[ConditionTes
         for key, key_span, values in keys.members():
             texts = _condition_values(key, values, damage)
             span = Span(key_span.line_from, key_span.col_from, values.span.line_to, values.span.col_to)
-            if texts is None:
-                continue
-            place = (base, qualifier, bool(match["if_exists"]), key.lower())
-            if place in seen:
-                damage.append(f"the condition key `{key[:64]}` appears twice under one operator")
-                tests = [t for t in tests if (t.operator, t.qualifier, t.if_exists, t.key.lower()) != place]
-                continue
-            seen.add(place)
-            tests.append(ConditionTest(base, qualifier, bool(match["if_exists"]), key, texts, span))
+            if texts is not None:
+                tests.append(ConditionTest(base, qualifier, bool(match["if_exists"]), key, texts, span))
     return tuple(tests)
 
 

@@ -50,10 +50,14 @@ class Naming:
     grants: tuple[Grant, ...] = ()
 
 
-def selector_of(text: str) -> Selector:
-    """The selector of a principal as a key policy or grant writes it; an account id equals its root ARN (R2.2)."""
+def selector_of(text: str, partition: str) -> Selector:
+    """The selector of a principal as a key policy or grant writes it; an account id equals its root ARN (R2.2).
+
+    Args:
+        partition: of the key; an account id that stands alone belongs to it.
+    """
     if is_account_id(text):
-        return Selector(f"arn:aws:iam::{text}:root", "account", text)
+        return Selector(f"arn:{partition}:iam::{text}:root", "account", text, partition)
     if text.startswith(("AIDA", "AROA")) and ":" not in text:
         return Selector(text, "unknown_id")
     if is_service_name(text):
@@ -87,7 +91,7 @@ def namings_of(key: KeyFacts) -> tuple[Naming, ...]:
 def _grant_namings(key: KeyFacts) -> Iterable[Naming]:
     found: dict[Selector, list[Grant]] = {}
     for grant in key.grants or ():
-        selector = selector_of(grant.grantee_service_principal or grant.grantee_principal)
+        selector = selector_of(grant.grantee_service_principal or grant.grantee_principal, key.partition)
         if selector.account_id != key.account_id:
             found.setdefault(selector, []).append(grant)
     for selector, grants in found.items():
@@ -98,19 +102,19 @@ def external_selectors(statement: Statement, key: KeyFacts) -> tuple[Selector, .
     """Whom a statement names outside the key's account; `*` becomes whoever its strong fences let through (R6.3)."""
     found: dict[Selector, None] = {}
     if statement.not_principals is not None:
-        found.update(dict.fromkeys(_behind_fences(statement)))
+        found.update(dict.fromkeys(_behind_fences(statement, key.partition)))
     for entry in statement.principals or ():
-        found.update(dict.fromkeys(_selectors_of_entry(entry, statement)))
+        found.update(dict.fromkeys(_selectors_of_entry(entry, statement, key.partition)))
     return tuple(s for s in found if s.account_id != key.account_id)
 
 
-def _selectors_of_entry(entry: PrincipalEntry, statement: Statement) -> tuple[Selector, ...]:
+def _selectors_of_entry(entry: PrincipalEntry, statement: Statement, partition: str) -> tuple[Selector, ...]:
     if entry.type == "*":
-        return _behind_fences(statement)
+        return _behind_fences(statement, partition)
     if entry.type == "Service":
         return (Selector(entry.value, "service"),)
     if entry.type == "AWS":
-        return (selector_of(entry.value),)
+        return (selector_of(entry.value, partition),)
     return (Selector(entry.value, "malformed"),)
 
 
@@ -118,7 +122,7 @@ _ACCOUNT_KEYS = frozenset({"kms:calleraccount", "aws:principalaccount"})
 _ORG_KEYS = frozenset({"aws:principalorgid", "aws:principalorgpaths"})
 
 
-def _behind_fences(statement: Statement) -> tuple[Selector, ...]:
+def _behind_fences(statement: Statement, partition: str) -> tuple[Selector, ...]:
     """Who passes the fences of a statement for everybody: the narrowest of ARN, account and organization (R6.3)."""
     arns: list[Selector] = []
     accounts: list[Selector] = []
@@ -130,7 +134,7 @@ def _behind_fences(statement: Statement) -> tuple[Selector, ...]:
         if key == "aws:principalarn":
             arns = arns or _from_arns(test.values)
         elif key in _ACCOUNT_KEYS and all(is_account_id(v) for v in test.values):
-            accounts = accounts or [selector_of(v) for v in test.values]
+            accounts = accounts or [selector_of(v, partition) for v in test.values]
         elif key in _ORG_KEYS:
             organizations = organizations or _from_organizations(test.values)
     return tuple(arns or accounts or organizations or [Selector("*", "any")])
@@ -149,7 +153,7 @@ def _from_arns(values: tuple[str, ...]) -> list[Selector]:
         arn = parse_arn(value)
         if arn is None or not is_account_id(arn.account_id):
             return []
-        exact = selector_of(value)
+        exact = selector_of(value, arn.partition)
         account = Selector(f"arn:{arn.partition}:iam::{arn.account_id}:root", "account", arn.account_id, arn.partition)
         found.append(exact if exact.kind in {"role", "user", "federated"} else account)
     return found

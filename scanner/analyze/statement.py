@@ -42,14 +42,13 @@ def statement_matches(document: Document, statement: Statement, context: Request
     conditions = _body_expression(document, statement, context)
     if conditions == FALSE:
         return ()
-    if statement.damage:
-        subject = f"{document.policy.source} {document.policy.name} statement {statement.index}"
-        conditions = conj((conditions, unknown("malformed", "R10.12", subject=subject)))
+    subject = f"{document.policy.source} {document.policy.name} statement {statement.index}"
     effects = (Effect.ALLOW, Effect.DENY) if statement.effect is Effect.DAMAGED else (statement.effect,)
     found: list[Match] = []
     for effect in effects:
+        doubt = unknown("malformed", "R10.12", subject=f"{subject} {effect.value}") if statement.damage else TRUE
         for kind, expression in _principal_ways(document, statement, context, effect):
-            applies = conj((expression, conditions))
+            applies = conj((expression, conditions, doubt))
             if applies != FALSE:
                 found.append(Match(document, statement, effect, kind, applies))
     return tuple(found)

@@ -187,6 +187,9 @@ def headline(findings: Sequence[Finding], coverage: CoverageSummary, world: Worl
     unread = coverage.units_total - coverage.units_read
     if unread:
         parts.append(f"{unread} of {coverage.units_total} account-regions were not fully read")
+    opaque = len(coverage.opaque_keys)
+    if opaque:
+        parts.append(f"{_number(opaque)} key polic{'ies' if opaque != 1 else 'y'} could not be read")
     parts.append(ROLE_PATHS)
     return "; ".join(parts)
 
@@ -203,9 +206,13 @@ def _answer(findings: Sequence[Finding], world: World) -> str:
     if unsure:
         who = _accounts(unsure, place)
         return f"{who[0].upper()}{who[1:]} may be able to use {_keys(unsure)}, which hangs on what was not read"
-    inside = [f for f in findings if f.kind is Kind.EXTERNAL_ACCESS and _can(f, "")]
-    if inside:
-        return f"Direct use from outside {place} was not found; inside, {_keys(inside)} can be used across accounts"
+    direct = [f for f in findings if f.kind is Kind.EXTERNAL_ACCESS and _can(f, "")]
+    services = [f for f in direct if f.grantee.kind == "service"]
+    if services:
+        other = f"other direct use from outside {place} was not found"
+        return f"AWS services can use {_keys(services)}, perhaps for whoever asks them; {other}"
+    if direct:
+        return f"Direct use from outside {place} was not found; inside, {_keys(direct)} can be used across accounts"
     return f"Direct use from outside {place} was not found in what was read"
 
 

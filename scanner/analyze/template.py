@@ -73,47 +73,62 @@ def expand(text: str, context: RequestContext, kind: DocumentKind, *, variables:
     """
     if not variables or "${" not in text:
         return Expanded(tokens_of(text))
-    tokens: list[Token] = []
-    pending: tuple[tuple[Token, ...], Variable, str | None] | None = None
-    undecidable: list[Variable] = []
-    widest: list[Token] = []
+    draft = _Draft()
     position = 0
     for match in _VARIABLE.finditer(text):
-        written = tokens_of(text[position : match.start()])
-        tokens.extend(written)
-        widest.extend(written)
+        draft.write(tokens_of(text[position : match.start()]))
         position = match.end()
-        name = match.group(1)
-        if name in _LITERAL_CHARACTERS:
-            tokens.append(name)
-            widest.append(name)
-            continue
-        with_default = _WITH_DEFAULT.match(name)
-        key, default = (with_default["key"], with_default["default"]) if with_default else (name, None)
-        binding = context.bind(key.strip(), kind)
-        row = find_condition_key(key.strip())
-        if row is not None and row.multivalued:
+        if match.group(1) in _LITERAL_CHARACTERS:
+            draft.write((match.group(1),))
+        elif not _expand_variable(match.group(1), draft, context, kind):
             return Valueless()
-        match binding:
-            case Known(values):
-                tokens.extend(values[0])
-                widest.extend(values[0])
-            case Absent():
-                if default is None:
-                    return Valueless()
-                tokens.extend(default)
-                widest.extend(default)
-            case Open(variable):
-                if pending is not None:
-                    undecidable.extend((pending[1], variable))
-                pending = (tuple(tokens), variable, default)
-                tokens = []
-                widest.append(STAR)
-            case _:
-                return Valueless()
-    tokens.extend(tokens_of(text[position:]))
-    if undecidable:
-        return Undecidable(tuple(dict.fromkeys(undecidable)), (*widest, *tokens_of(text[position:])))
-    if pending is None:
-        return Expanded(tuple(tokens))
-    return Unsettled(pending[0], pending[1], tuple(tokens), pending[2])
+    draft.write(tokens_of(text[position:]))
+    return draft.value()
+
+
+def _expand_variable(written: str, draft: _Draft, context: RequestContext, kind: DocumentKind) -> bool:
+    """Put a variable's value into the draft; false where it has none and no default (R5.32, R5.35)."""
+    with_default = _WITH_DEFAULT.match(written)
+    key, default = (with_default["key"], with_default["default"]) if with_default else (written, None)
+    row = find_condition_key(key.strip())
+    if row is not None and row.multivalued:
+        return False
+    match context.bind(key.strip(), kind):
+        case Known(values):
+            draft.write(tuple(values[0]))
+        case Open(variable):
+            draft.leave_open(variable, default)
+        case Absent() if default is not None:
+            draft.write(tuple(default))
+        case _:
+            return False
+    return True
+
+
+class _Draft:
+    """A value being expanded: written pieces with the open variables between them."""
+
+    def __init__(self) -> None:
+        self._pieces: list[list[Token]] = [[]]
+        self._open: list[tuple[Variable, str | None]] = []
+
+    def write(self, tokens: tuple[Token, ...]) -> None:
+        """Append what is known."""
+        self._pieces[-1].extend(tokens)
+
+    def leave_open(self, variable: Variable, default: str | None) -> None:
+        """Leave a place for a variable whose value is open."""
+        self._open.append((variable, default))
+        self._pieces.append([])
+
+    def value(self) -> Value:
+        """The value with as much settled as can be."""
+        if not self._open:
+            return Expanded(tuple(self._pieces[0]))
+        if len(self._open) == 1:
+            variable, default = self._open[0]
+            return Unsettled(tuple(self._pieces[0]), variable, tuple(self._pieces[1]), default)
+        widest: list[Token] = list(self._pieces[0])
+        for piece in self._pieces[1:]:
+            widest.extend((STAR, *piece))
+        return Undecidable(tuple(dict.fromkeys(v for v, _ in self._open)), tuple(widest))

@@ -45,20 +45,21 @@ def _literal_in_words(literal: Literal) -> str:
     many, inverted = test.variable.multivalued, test.inverted
     if not many and inverted:
         # "present and outside" and its negation
-        outside = _relation(test.predicate, inside=False)
-        return f"{name} {outside}" if positive else f"{name} is absent or {_relation(test.predicate, inside=True)}"
+        outside = _relation(literal, inside=False)
+        return f"{name} {outside}" if positive else f"{name} is absent or {_relation(literal, inside=True)}"
     if not many:
         if positive:
-            return f"{name} {_relation(test.predicate, inside=True)}"
+            return f"{name} {_relation(literal, inside=True)}"
         absent = " or absent" if test.variable.may_be_absent else ""
-        return f"{name} {_relation(test.predicate, inside=False)}{absent}"
+        return f"{name} {_relation(literal, inside=False)}{absent}"
     if positive:
-        return f"some value of {name} {_relation(test.predicate, inside=not inverted)}"
-    return f"every value of {name} {_relation(test.predicate, inside=inverted)}"
+        return f"some value of {name} {_relation(literal, inside=not inverted)}"
+    return f"every value of {name} {_relation(literal, inside=inverted)}"
 
 
-def _relation(predicate: Predicate, *, inside: bool) -> str:
-    match predicate:
+def _relation(literal: Literal, *, inside: bool) -> str:
+    is_date = literal.test.variable.type is ValueType.DATE
+    match literal.test.predicate:
         case StringSet(patterns):
             texts = tuple(p.text for p in patterns)
             exact = all(_is_exact(p) for p in patterns)
@@ -73,20 +74,20 @@ def _relation(predicate: Predicate, *, inside: bool) -> str:
             return f"{verb} {_listed(texts)}"
         case NumberSet(operator, numbers, texts):
             sign = {"==": "=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}[operator]
-            shown = tuple(_number_text(n, t) for n, t in zip(numbers, texts, strict=True))
+            shown = tuple((_date_text(n, t) if is_date else t) for n, t in zip(numbers, texts, strict=True))
             verb = f"{sign} {_listed(shown)}"
             return verb if inside else f"is not {verb}"
         case NetworkSet(networks):
             return f"{'is in' if inside else 'is outside of'} {_listed(tuple(str(n) for n in networks))}"
+        case None:
+            return "is present" if inside else "is absent"
 
 
 def _is_exact(pattern: Pattern) -> bool:
     return all(isinstance(token, str) for token in pattern.tokens)
 
 
-def _number_text(number: float, text: str) -> str:
-    if "-" not in text or text.startswith("-"):
-        return text
+def _date_text(number: float, text: str) -> str:
     try:
         return datetime.fromtimestamp(number, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (ValueError, OverflowError, OSError):

@@ -134,7 +134,7 @@ def test_complete_context_holds_only_what_is_given_or_always_there(name: str, ac
         ("aws:ResourceTag/a", "kms:ListKeys", ROLE, "absent"),
         ("kms:CallerAccount", "kms:ListKeys", ROLE, "absent"),
         ("aws:RequestedRegion", "kms:ListKeys", ROLE, "request"),
-        ("aws:ResourceAccount", "kms:ListKeys", ROLE, MEMBER),
+        ("aws:ResourceAccount", "kms:ListKeys", ROLE, "absent"),
         ("aws:ResourceAccount", "kms:ListKeys", LOGS, "absent"),
         ("aws:ResourceOrgID", "kms:ListKeys", LOGS, "absent"),
     ],

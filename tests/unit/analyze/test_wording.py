@@ -42,6 +42,7 @@ VIA = Variable("kms:ViaService", Origin.REQUEST)
 ALWAYS = Variable("aws:ViaAWSService", Origin.REQUEST, may_be_absent=False)
 CALLED = Variable("aws:CalledVia", Origin.REQUEST, multivalued=True)
 AGE = Variable("aws:MultiFactorAuthAge", Origin.REQUEST, ValueType.NUMBER)
+ISSUED = Variable("aws:TokenIssueTime", Origin.REQUEST, ValueType.DATE)
 IP = Variable("aws:SourceIp", Origin.REQUEST, ValueType.IP)
 FACT = Variable("the fact", Origin.DATA, ValueType.FLAG)
 
@@ -89,9 +90,9 @@ WORDS: list[tuple[Expression, str, str]] = [
         "aws:MultiFactorAuthAge is not < 300 or absent",
     ),
     (
-        of(AGE, NumberSet("==", (1767225600.0,), ("2026-01-01",))),
-        "aws:MultiFactorAuthAge = 2026-01-01T00:00:00Z",
-        "aws:MultiFactorAuthAge is not = 2026-01-01T00:00:00Z or absent",
+        of(ISSUED, NumberSet("==", (1767225600.0,), ("2026-01-01",))),
+        "aws:TokenIssueTime = 2026-01-01T00:00:00Z",
+        "aws:TokenIssueTime is not = 2026-01-01T00:00:00Z or absent",
     ),
     (
         of(AGE, NumberSet(">", (-5.0,), ("-5",))),
