@@ -89,8 +89,8 @@ EXPECTED = (
     Expected(f"{SEC}siem-ingest", EXTERNAL, f"{LOGS}:root", "confirmed", "root_user_only"),
     Expected(f"{SEC}break-glass", EXTERNAL, f"{ANALYTICS}:role/break-glass", "conditional", "residual_condition"),
     Expected(f"{LOG}central-logs", EXTERNAL, "logs.eu-west-1.amazonaws.com", "confirmed", "service_admitted"),
-    # The damaged statement may allow, but no identity of the account has a permission and an SCP refuses its root user.
-    Expected("dev-sandbox/eu-west-1/prototype", EXTERNAL, f"{ANALYTICS}:root", "blocked", "no_identity_policy"),
+    # The damaged statement may allow, and the root user of the account needs no IAM policy.
+    Expected("dev-sandbox/eu-west-1/prototype", EXTERNAL, f"{ANALYTICS}:root", "possible", "malformed"),
     Expected("dev-sandbox/eu-west-1/gpu-images", INEFFECTIVE, CLOSED, "ineffective", "nobody_there"),
     Expected(
         "analytics-dev/eu-west-1/notebooks",
