@@ -110,7 +110,13 @@ def test_table_of_expected_findings_covers_every_key_once():
     created |= {
         f"{names[key.account_id]}/{key.replica.region}/{key.replica.alias}" for key in KEYS if key.replica is not None
     }
-    groups = [{row.key for row in EXPECTED}, set(QUIET), set(OPAQUE), set(NOT_COLLECTED)]
+    # A policy that is read but damaged is opaque and may still be a possible access, so it may stand in both.
+    groups = [
+        {row.key for row in EXPECTED},
+        set(QUIET),
+        set(OPAQUE) - {row.key for row in EXPECTED},
+        set(NOT_COLLECTED),
+    ]
     assert set().union(*groups) == created
     assert sum(len(group) for group in groups) == len(created)
     assert len({(row.key, row.kind, row.grantee, row.mechanism) for row in EXPECTED}) == len(EXPECTED)
