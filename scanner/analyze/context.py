@@ -7,7 +7,7 @@ from datetime import datetime
 from scanner.analyze.binding import ABSENT, AtLeast, Binding, Known, Open, tag_value
 from scanner.analyze.caller import SESSION_NAME, account_of, organization_of
 from scanner.analyze.expression import Origin, ValueType, Variable
-from scanner.analyze.patterns import Pattern, glob, literal, tokens_of
+from scanner.analyze.patterns import Pattern, any_of, glob, literal, tokens_of
 from scanner.analyze.request import GrantRequest, Request
 from scanner.analyze.session_tags import SessionTags, session_tags_of
 from scanner.model.actions import ACTIONS
@@ -260,7 +260,7 @@ class RequestContext:
             return Known((caller.principal_arn,))
         account = caller.account_id if caller.kind is PrincipalKind.ACCOUNT else "????????????"
         known = () if caller.kind is PrincipalKind.ACCOUNT else self._known_accounts()
-        excluded = tuple(glob(tokens_of(f"arn:*:iam::{a}:*")) for a in known)
+        excluded = (any_of(glob(tokens_of(f"arn:*:iam::{a}:*")) for a in known),) if known else ()
         return self._data(
             "aws:PrincipalArn",
             "caller_side_not_collected",

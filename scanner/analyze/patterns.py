@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-STAR, ONE, STAR_IN_PART, ONE_IN_PART = 0, 1, 2, 3
-"""Wildcard tokens; the last two never cross a colon (ARN operators, R5.23)."""
+STAR, ONE, STAR_IN_PART, ONE_IN_PART, OR = 0, 1, 2, 3, 4
+"""Wildcard tokens, two of which never cross a colon (ARN operators, R5.23), and the border between alternatives."""
 
 Token = str | int
 """A literal character or one of the wildcard tokens."""
@@ -30,7 +30,8 @@ def tokens_of(text: str) -> tuple[Token, ...]:
 
 def text_of(tokens: Iterable[Token]) -> str:
     """The pattern as a policy would write it."""
-    return "".join("*" if t in (STAR, STAR_IN_PART) else "?" if t in (ONE, ONE_IN_PART) else str(t) for t in tokens)
+    signs = {STAR: "*", STAR_IN_PART: "*", ONE: "?", ONE_IN_PART: "?", OR: " or "}
+    return "".join(signs[t] if isinstance(t, int) else t for t in tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Pattern:
     _masks: list[int] = field(default_factory=list, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        masks = [0, 0, 0, 0]
+        masks = [0, 0, 0, 0, 0]
         for position, token in enumerate(self.tokens):
             if isinstance(token, int):
                 masks[token] |= 1 << position
@@ -68,11 +69,11 @@ class Pattern:
 
     def start(self) -> int:
         """The automaton's first state, as a bit mask of positions."""
-        return 0 if self.never else self._close(1)
+        return 0 if self.never else self._close(1 | self._masks[OR] << 1)
 
     def step(self, state: int, char: str) -> int:
         """The state after one more character."""
-        star, one, star_part, one_part = self._masks
+        star, one, star_part, one_part, _ = self._masks
         if char != ":":
             star, one = star | star_part, one | one_part
         matched = self._chars.get(char.lower() if self.ignore_case else char, 0) | one
@@ -80,7 +81,7 @@ class Pattern:
 
     def accepts(self, state: int) -> bool:
         """Whether the value may end here."""
-        return bool(state >> len(self.tokens) & 1)
+        return bool(state & (1 << len(self.tokens) | self._masks[OR]))
 
     def matches(self, value: str) -> bool:
         """Whether the whole value matches."""
@@ -142,6 +143,17 @@ def arn_pattern(tokens: tuple[Token, ...]) -> Pattern:
     return Pattern(_without_double_stars(tuple(written)), never=parts < 5)
 
 
+def any_of(patterns: Iterable[Pattern]) -> Pattern:
+    """One automaton for several patterns that compare case alike; it matches what any of them matches."""
+    kept = [p for p in patterns if not p.never]
+    if not kept:
+        return Pattern((), never=True)
+    tokens: list[Token] = list(kept[0].tokens)
+    for pattern in kept[1:]:
+        tokens.extend((OR, *pattern.tokens))
+    return Pattern(tuple(tokens), ignore_case=kept[0].ignore_case)
+
+
 def _without_double_stars(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
     return tuple(t for i, t in enumerate(tokens) if not (t in (STAR, STAR_IN_PART) and i and tokens[i - 1] == t))
 
@@ -161,7 +173,7 @@ def combinations(sets: tuple[tuple[Pattern, ...], ...]) -> dict[tuple[bool, ...]
     """
     patterns = tuple(dict.fromkeys(p for one in sets for p in one))
     literals = tuple(p.text for p in patterns if p.is_literal)
-    globs = tuple(p for p in patterns if not p.is_literal)
+    globs = _one_automaton_per_set(sets)
     witnesses = _literal_witnesses(literals) if not globs else _product_witnesses(literals, globs)
     found: dict[tuple[bool, ...], str] = {}
     for value in witnesses:
@@ -169,6 +181,17 @@ def combinations(sets: tuple[tuple[Pattern, ...], ...]) -> dict[tuple[bool, ...]
         if vector not in found or (len(value), value) < (len(found[vector]), found[vector]):
             found[vector] = value
     return found
+
+
+def _one_automaton_per_set(sets: tuple[tuple[Pattern, ...], ...]) -> tuple[Pattern, ...]:
+    """The patterns with wildcards of each set, joined: only whether any of them matches is asked."""
+    joined: dict[Pattern, None] = {}
+    for one in sets:
+        for ignore_case in (False, True):
+            globs = [p for p in one if not p.is_literal and p.ignore_case is ignore_case]
+            if globs:
+                joined[any_of(globs)] = None
+    return tuple(joined)
 
 
 def _literal_witnesses(literals: tuple[str, ...]) -> Iterable[str]:

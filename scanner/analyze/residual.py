@@ -63,7 +63,7 @@ def decide_expression(expression: Expression, axioms: Expression = TRUE) -> Outc
     """
     try:
         return _Decider().over_request(expression, axioms)
-    except PatternsTooComplexError as error:
+    except (PatternsTooComplexError, RecursionError) as error:
         raise TooComplexError from error
 
 
