@@ -260,7 +260,7 @@ class RequestContext:
             return Known((caller.principal_arn,))
         account = caller.account_id if caller.kind is PrincipalKind.ACCOUNT else "????????????"
         known = () if caller.kind is PrincipalKind.ACCOUNT else self._known_accounts()
-        excluded = (any_of(glob(tokens_of(f"arn:*:iam::{a}:*")) for a in known),) if known else ()
+        excluded = (any_of(glob(tokens_of(f"arn:{caller.partition}:iam::{a}:*")) for a in known),) if known else ()
         return self._data(
             "aws:PrincipalArn",
             "caller_side_not_collected",
@@ -314,7 +314,7 @@ class RequestContext:
         if account.collected and not account.organization_unknown and account_id != "*":
             return ABSENT
         suffix = "/*" if many else ""
-        listed = tuple(glob((*o.id, *tokens_of(suffix))) for o in self.world.organizations)
+        listed = tuple(glob((*o.id, *tokens_of(suffix)), ignore_case=True) for o in self.world.organizations)
         return self._data(name, "organization_not_read", account.gap or "R6.5", excluded=listed, many=many)
 
     # -- facts about the key ---------------------------------------------------------------------------------------

@@ -26,11 +26,11 @@ from scanner.analyze.expression import (
 )
 from scanner.analyze.patterns import PatternsTooComplexError
 
-MAX_STEPS = 50_000
+MAX_STEPS = 10_000
 """Bound on the case distinctions of one question; beyond it the answer is `TooComplexError`, never a guess."""
 
 MAX_ALTERNATIVES = 64
-MAX_LITERALS_TO_SHORTEN = 48
+MAX_LITERALS_TO_SHORTEN = 16
 
 
 class TooComplexError(Exception):
