@@ -112,7 +112,7 @@ def _selectors_of_entry(entry: PrincipalEntry, statement: Statement, partition: 
     if entry.type == "*":
         return _behind_fences(statement, partition)
     if entry.type == "Service":
-        return (Selector(entry.value, "service"),)
+        return (Selector(entry.value, "service" if is_service_name(entry.value) else "malformed"),)
     if entry.type == "AWS":
         return (selector_of(entry.value, partition),)
     return (Selector(entry.value, "malformed"),)
@@ -131,7 +131,7 @@ def _behind_fences(statement: Statement, partition: str) -> tuple[Selector, ...]
         if not _is_fence(test):
             continue
         key = test.key.lower()
-        if key == "aws:principalarn":
+        if key == "aws:principalarn" and test.operator != "StringEqualsIgnoreCase":
             arns = arns or _from_arns(test.values)
         elif key in _ACCOUNT_KEYS and all(is_account_id(v) for v in test.values):
             accounts = accounts or [selector_of(v, partition) for v in test.values]
@@ -151,7 +151,8 @@ def _from_arns(values: tuple[str, ...]) -> list[Selector]:
     found: list[Selector] = []
     for value in values:
         arn = parse_arn(value)
-        if arn is None or not is_account_id(arn.account_id):
+        open_before_account = any(c in f"{arn.partition}{arn.service}{arn.region}" for c in "*?") if arn else True
+        if arn is None or open_before_account or "$" in value or not is_account_id(arn.account_id):
             return []
         exact = selector_of(value, arn.partition)
         account = Selector(f"arn:{arn.partition}:iam::{arn.account_id}:root", "account", arn.account_id, arn.partition)
