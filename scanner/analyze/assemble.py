@@ -16,12 +16,11 @@ from scanner.analyze.evidence import (
 )
 from scanner.analyze.gates import statement_ref
 from scanner.analyze.identity import finding_id, fingerprint
-from scanner.analyze.judge import Judgement, best, confirmed_reason, named_actions, strength
+from scanner.analyze.judge import Judgement, best, confirmed_reason, named_actions, question, strength
 from scanner.analyze.match import action_matches
 from scanner.analyze.party import Trust, party_of
 from scanner.analyze.reach import sample
 from scanner.analyze.remedy import remediation_of
-from scanner.analyze.request import Request
 from scanner.analyze.rules import rules_of
 from scanner.analyze.selectors import GRANT, Naming
 from scanner.analyze.sentences import (
@@ -211,7 +210,7 @@ def _summary(naming: Naming, leading: CapabilityResult) -> str:
 def _conditions(assembly: Assembly, key: KeyFacts, naming: Naming, deciding: Judgement) -> tuple[ConditionRef, ...]:
     if not naming.statements:
         return ()
-    request = Request(deciding.caller, deciding.action.iam_name, key.arn, action=deciding.action, key=key)
+    request = question(key, deciding.caller, deciding.action)
     return tuple(
         c for n in naming.statements for c in condition_refs(assembly.world, request, (n.statement,), n)
     )  # fmt: skip
@@ -257,13 +256,13 @@ def _allows_create_grant(statement: Statement) -> bool:
 def _fence_of(statement: Statement) -> int:
     column = LEFT
     for test in statement.conditions:
-        if test.if_exists:
+        if test.if_exists or (test.qualifier and test.key.lower() != "kms:grantoperations"):
             continue
         key, values = test.key.lower(), tuple(v.lower() for v in test.values)
         if key == "kms:grantisforawsresource" and test.operator == "Bool" and values == ("true",):
             return RIGHT
         positive = test.operator in {"StringEquals", "StringLike", "ArnEquals", "ArnLike"}
-        if key == "kms:granteeprincipal" and positive and not test.qualifier and all(map(_names_account, values)):
+        if key == "kms:granteeprincipal" and positive and all(map(_names_account, values)):
             column = MIDDLE
         closed = not any(v == "creategrant" or "*" in v or "?" in v for v in values)
         if key == "kms:grantoperations" and test.qualifier == "ForAllValues" and positive and closed:

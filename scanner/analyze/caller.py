@@ -78,7 +78,13 @@ class Caller:
 
 
 def may_be_service_linked(caller: Caller) -> bool:
-    """A session whose role's path nobody read, under a name that services use for their linked roles (R2.6, R3.44)."""
+    """Whether nobody read if the caller is a service-linked role (R2.6, R3.44).
+
+    So it is for a session whose role's path is open, under a name that services use for their linked roles, and for
+    whichever identity of an account of ours that was not read.
+    """
+    if caller.kind is PrincipalKind.ACCOUNT:
+        return caller.ours
     return (
         caller.role_path_is_open
         and caller.role_name.startswith("AWSServiceRoleFor")

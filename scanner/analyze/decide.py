@@ -28,7 +28,7 @@ from scanner.analyze.statement import Match, either
 from scanner.analyze.wording import as_json, in_words
 from scanner.data.opt_in import is_opt_in_region
 from scanner.model.actions import is_usable_with, state_blocks
-from scanner.model.decision import Decision, Gate, Layer, Verdict
+from scanner.model.decision import Decision, Gate, Layer, Side, Verdict
 from scanner.model.key import KeyFacts
 from scanner.model.policy import Effect
 from scanner.model.principal import PrincipalKind
@@ -131,13 +131,14 @@ def evaluate(world: World, request: Request, *, sources: Sources = ALL_SOURCES) 
     key = request.key
     identity, boundary, session = identity_layer(context), boundary_layer(context), session_layer(context)
     scp = scp_layer(context)
-    name = request.action.name if request.action else ""
+    name = request.operation
     rcp = rcp_layer(context, key.account_id, exempt=key.manager == "AWS" or name == "RetireGrant")
-    policy, ram = key_policy_layer(context), ram_layer(context)
     retires = name == "RetireGrant"
+    policy, ram = (_without_effect(Layer.KEY_POLICY), _without_effect(Layer.RAM)) if retires else (
+        key_policy_layer(context), ram_layer(context)
+    )  # fmt: skip
     grants, retiring = _grants_of(context, key, sources)
     layers = (identity, boundary, session, scp, rcp, policy, ram)
-    denying = tuple(layer for layer in layers if not (retires and layer in (policy, ram)))
     cap = conj((boundary.allow, session.allow))
     sides = _Sides(context, sources, identity.allow, cap, policy, ram)
     if retires:
@@ -145,15 +146,27 @@ def evaluate(world: World, request: Request, *, sources: Sources = ALL_SOURCES) 
         key_side = disj(m.applies for m in retiring)
     else:
         core, key_side = _core(sides, grants)
-    if key.grants is None and "grant" in sources.mechanisms and name and request.action and request.action.grantable:
+    if key.grants is None and "grant" in sources.mechanisms and (request.action is None or request.action.grantable):
         core = disj((core, unknown("grants_not_read", key.gaps.get("grants", ""), subject=key.arn)))
         key_side = disj((key_side, unknown("grants_not_read", key.gaps.get("grants", ""), subject=key.arn)))
-    if request.action is None:
-        core = conj((core, unknown("unknown_action", "R1.11", subject=request.iam_action)))
-    elif is_usable_with(request.action, key.usage, key.spec) is None:
-        core = conj((core, unknown("key_not_described", key.gaps.get("describe", "R1.9"), subject=key.arn)))
+    works = _works(request, key)
+    core, key_side = conj((core, works)), conj((key_side, works))
     caller_side = TRUE if request.caller.is_service else conj((identity.allow, cap))
-    return Evaluation(core, scp.allow, combined_deny(denying), layers, grants, retiring, key_side, caller_side)
+    return Evaluation(core, scp.allow, combined_deny(layers), layers, grants, retiring, key_side, caller_side)
+
+
+def _works(request: Request, key: KeyFacts) -> Expression:
+    """Whether the key can do the action at all, as far as both are known (R1.9, R1.11)."""
+    if request.action is None:
+        return unknown("unknown_action", "R1.11", subject=request.iam_action)
+    if is_usable_with(request.action, key.usage, key.spec) is None:
+        return unknown("key_not_described", key.gaps.get("describe", "R1.9"), subject=key.arn)
+    return TRUE
+
+
+def _without_effect(layer: Layer) -> LayerResult:
+    """A policy of the key on kms:RetireGrant: the grant alone decides (R4.22)."""
+    return LayerResult(layer, Side.OWNER, FALSE, FALSE, applicable=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,11 +223,10 @@ def _undocumented_cap(request: Request) -> Expression:
 def _grants_of(
     context: RequestContext, key: KeyFacts, sources: Sources
 ) -> tuple[tuple[GrantMatch, ...], tuple[RetireMatch, ...]]:
-    action = context.request.action
-    if key.grants is None or action is None or "grant" not in sources.mechanisms:
+    if key.grants is None or "grant" not in sources.mechanisms:
         return (), ()
     counted = [g for g in key.grants if sources.grants is None or g.grant_id in sources.grants]
-    if action.name == "RetireGrant":
+    if context.request.operation == "RetireGrant":
         return (), retire_matches(counted, context, key.account_id)
     return grant_matches(counted, context), ()
 
@@ -277,7 +289,7 @@ def _conclude(
         verdict, reason = Verdict.ALLOWED, allow_reason(evaluation)
         return Decision(Verdict.LATENT if asleep else verdict, asleep or reason, gates=gates)
     if outcome.mixed:
-        return _unknown(result, axioms, outcome, gates)
+        return _unknown(result, axioms, outcome, asleep=asleep, gates=gates)
     condition = shorten(surely(result), axioms)
     ways = alternatives(condition, axioms)
     return Decision(
@@ -296,18 +308,21 @@ def _caller_can_choose(ways: tuple[tuple[Literal, ...], ...]) -> bool:
     return not ways or any(all(x.test.variable.caller_chosen for x in way) for way in ways)
 
 
-def _unknown(result: Expression, axioms: Expression, outcome: Outcome, gates: tuple[Gate, ...]) -> Decision:
+def _unknown(
+    result: Expression, axioms: Expression, outcome: Outcome, *, asleep: str, gates: tuple[Gate, ...]
+) -> Decision:
     """Uncollected data or undocumented behaviour decides in some context; what is sure anyway is the residual."""
     data = [v for v in variables(result) if v.origin is Origin.DATA]
-    condition = shorten(surely(result), axioms) if outcome.sure else FALSE
+    sure = outcome.sure and not asleep
+    condition = shorten(surely(result), axioms) if sure else FALSE
     ways = alternatives(condition, axioms)
     return Decision(
         Verdict.UNKNOWN,
         data[0].reason,
-        condition=in_words(condition) if outcome.sure else "",
-        residual=as_json(condition) if outcome.sure else None,
-        caller_chosen=outcome.sure and _caller_can_choose(ways),
-        conditional_access=outcome.sure,
+        condition=in_words(condition) if sure else "",
+        residual=as_json(condition) if sure else None,
+        caller_chosen=sure and _caller_can_choose(ways),
+        conditional_access=sure,
         gates=gates,
         unknowns=tuple(dict.fromkeys(v.reason for v in data)),
         rules=tuple(dict.fromkeys(v.ref for v in data if v.ref)),

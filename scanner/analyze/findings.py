@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from scanner.analyze.access import access_rows, insider_rows
 from scanner.analyze.assemble import Assembly, external_finding, ineffective_finding
-from scanner.analyze.judge import Judgement, best, judge, named_actions, statement_never_applies
+from scanner.analyze.everybody import split_everybody
+from scanner.analyze.judge import Judgement, best, judge, named_actions, statement_never_applies, strength
 from scanner.analyze.parse import parse_policy
 from scanner.analyze.party import SERVICE_GUARDED, Trust, party_of
 from scanner.analyze.reach import Population, Reached, any_service, reached_by
@@ -19,6 +20,7 @@ from scanner.analyze.selectors import (
     Naming,
     Selector,
     external_selectors,
+    granted,
     namings_of,
     selector_of,
 )
@@ -105,16 +107,7 @@ def _key_findings(
 ) -> list[Finding]:
     found: dict[str, Finding] = {}
     without_effect: dict[tuple[object, str], list[Naming]] = {}
-    for named_outsider in namings_of(key):
-        naming = named_outsider
-        if naming.selector.kind == "service" and not _wants_service(naming, key, assembly, rules):
-            continue
-        reached = reached_by(naming.selector, key, population)
-        judgements = judge(assembly.world, key, naming, reached)
-        if naming.selector.kind == "any" and not _effective(judgements) and rules.service_principals != "none":
-            naming = Naming(any_service(), naming.mechanism, naming.statements)
-            reached = Reached((population.some_service(),))
-            judgements = judge(assembly.world, key, naming, reached)
+    for naming, reached, judgements in _judged(key, population, assembly, rules):
         if _effective(judgements):
             finding = external_finding(assembly, key, naming, judgements)
             found[finding.id] = finding
@@ -129,6 +122,46 @@ def _key_findings(
         finding = ineffective_finding(assembly, key, parts, reason)
         found[finding.id] = finding
     return list(found.values())
+
+
+_Judged = tuple[Naming, Reached, tuple[Judgement, ...]]
+
+
+def _judged(key: KeyFacts, population: Population, assembly: Assembly, rules: AnalysisRules) -> Iterator[_Judged]:
+    """Every naming with the people behind it and what they can do; `*` is told of those whom it lets through."""
+    everybody: list[Naming] = []
+    others: dict[tuple[str, Selector], Naming] = {}
+    for written in namings_of(key):
+        naming = replace(written, selector=population.identified(written.selector))
+        if naming.selector.kind == "any":
+            everybody.append(naming)
+        elif naming.selector.account_id != key.account_id:
+            others[naming.mechanism, naming.selector] = naming
+    for naming in everybody:
+        reached = reached_by(naming.selector, key, population)
+        judgements = judge(assembly.world, key, naming, reached)
+        public, selectors = split_everybody(judgements, population, key.partition)
+        for selector in selectors:
+            held = others.get((naming.mechanism, selector))
+            places = (*held.statements, *naming.statements) if held else naming.statements
+            statements = tuple(sorted(dict.fromkeys(places), key=lambda n: n.statement.index))
+            others[naming.mechanism, selector] = Naming(selector, naming.mechanism, statements)
+        if rules.service_principals != "none" and not _usable(public):
+            services = replace(naming, selector=any_service())
+            by_services = judge(assembly.world, key, services, Reached((population.some_service(),)))
+            if _usable(by_services) or not _effective(judgements):
+                yield services, Reached((population.some_service(),)), by_services
+        if _effective(judgements):
+            yield naming, reached, public
+    for _, naming in sorted(others.items()):
+        if naming.selector.kind == "service" and not _wants_service(naming, key, assembly, rules):
+            continue
+        reached = reached_by(naming.selector, key, population, by_grant=naming.mechanism == GRANT)
+        yield naming, reached, judge(assembly.world, key, naming, reached)
+
+
+def _usable(judgements: Iterable[Judgement]) -> bool:
+    return any(strength(j.verdict) > strength(FindingVerdict.BLOCKED) for j in judgements)
 
 
 def _wants_service(naming: Naming, key: KeyFacts, assembly: Assembly, rules: AnalysisRules) -> bool:
@@ -151,7 +184,7 @@ def _ineffective_parts(
 ) -> Iterator[tuple[Naming, str]]:
     """Statements and grants of a naming that are proven to do nothing, each with the reason."""
     parts = [Naming(naming.selector, naming.mechanism, (s,)) for s in naming.statements]
-    parts.extend(Naming(naming.selector, GRANT, grants=(g,)) for g in naming.grants)
+    parts.extend(granted(naming.selector, (g,), key.partition) for g in naming.grants)
     for part in parts:
         reason = reached.dead or _reason_without_effect(world, key, part, reached, judgements)
         if reason:

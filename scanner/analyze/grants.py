@@ -47,10 +47,9 @@ class GrantMatch:
 
 def grant_matches(grants: Iterable[Grant], context: RequestContext) -> tuple[GrantMatch, ...]:
     """Grants whose operations hold the action and whose grantee and constraints fit (R4.9, R4.17, R4.18)."""
-    action = context.request.action
     found: list[GrantMatch] = []
     for grant in grants:
-        if action is None or action.name not in grant.operations:
+        if context.request.operation not in grant.operations:
             continue
         named = _names_caller(grant.grantee_principal, grant.grantee_service_principal, context.request.caller)
         if named is None:
@@ -72,18 +71,17 @@ def _names_caller(principal: str, service: str, caller: Caller) -> tuple[MatchKi
 
 
 def _constraints_hold(grant: Grant, context: RequestContext) -> Expression:
-    action = context.request.action
-    assert action is not None
-    if action.name == "RetireGrant":
+    operation = context.request.operation
+    if operation == "RetireGrant":
         return TRUE
-    if action.name == "CreateGrant":
+    if operation == "CreateGrant":
         return _child_is_narrower(grant, context)
     parts: list[Expression] = [
         unknown("undocumented", "R4.17", subject=f"constraint {n}") for n in grant.constraints.unknown
     ]
     if grant.constraints.source_arn is not None:
         parts.append(_source_arn_matches(grant.constraints.source_arn, context))
-    if action.name in _CONSTRAINED_BY_CONTEXT:
+    if operation in _CONSTRAINED_BY_CONTEXT:
         parts.extend(_context_matches(grant.constraints, context))
     return conj(parts)
 

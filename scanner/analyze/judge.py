@@ -9,6 +9,7 @@ from scanner.analyze.axioms import axioms_for
 from scanner.analyze.caller import Caller
 from scanner.analyze.decide import Evaluation, Sources, conclude, decide, evaluate, refused_at_once
 from scanner.analyze.expression import (
+    TRUE,
     And,
     Const,
     Expression,
@@ -20,15 +21,17 @@ from scanner.analyze.expression import (
     conj,
     disj,
 )
-from scanner.analyze.match import covers_action
+from scanner.analyze.gates import gates_of
+from scanner.analyze.match import action_matches, covers_action
 from scanner.analyze.reach import Reached
 from scanner.analyze.request import Request
 from scanner.analyze.residual import TooComplexError, decide_expression
 from scanner.analyze.selectors import GRANT, Naming
-from scanner.model.actions import KEY_ACTIONS, Action
+from scanner.model.actions import ACTIONS, KEY_ACTIONS, Action, new_action
 from scanner.model.decision import Decision, Side, Verdict
 from scanner.model.finding import FindingVerdict
 from scanner.model.key import KeyFacts
+from scanner.model.policy import Statement
 from scanner.model.principal import PrincipalKind
 from scanner.model.world import World
 
@@ -65,11 +68,21 @@ def strength(verdict: FindingVerdict) -> int:
 
 
 def named_actions(naming: Naming) -> tuple[Action, ...]:
-    """Every action on a key that the statements or grants of a naming cover, in the order of the action table."""
+    """Every action on a key that a naming covers, in the order of the action table; then those nobody knows (R1.11)."""
     if naming.mechanism == GRANT:
-        operations = {operation for grant in naming.grants for operation in grant.operations}
-        return tuple(a for a in KEY_ACTIONS if a.name in operations)
-    return tuple(a for a in KEY_ACTIONS if any(covers_action(n.statement, a.iam_name) for n in naming.statements))
+        known = tuple(a for a in KEY_ACTIONS if a.name in naming.operations)
+        return (*known, *(new_action(o) for o in naming.operations if o.lower() not in ACTIONS))
+    known = tuple(a for a in KEY_ACTIONS if any(covers_action(n.statement, a.iam_name) for n in naming.statements))
+    return (*known, *(new_action(o) for o in dict.fromkeys(o for n in naming.statements for o in _new(n.statement))))
+
+
+def _new(statement: Statement) -> Iterable[str]:
+    """What a statement writes as KMS actions and no action of the table fits."""
+    for element in statement.actions or ():
+        service, _, operation = element.value.partition(":")
+        alone = replace(statement, actions=(element,))
+        if service.lower() == "kms" and not any(action_matches(alone, a.iam_name) for a in ACTIONS.values()):
+            yield operation
 
 
 def sources_of(naming: Naming) -> Sources:
@@ -94,12 +107,17 @@ def is_stranger(caller: Caller) -> bool:
     return not caller.is_service and not caller.account_collected and not caller.ours
 
 
+def question(key: KeyFacts, caller: Caller, action: Action, reached: Reached | None = None) -> Request:
+    """What a finding asks: may the caller do the action, in a context that only says who the caller is."""
+    known = action if action.is_documented else None
+    context = dict(reached.context or {}) if reached else {}
+    return Request(caller, action.iam_name, key.arn, action=known, key=key, context=context)
+
+
 def _judge_one(
     world: World, key: KeyFacts, caller: Caller, action: Action, sources: Sources, reached: Reached
 ) -> Judgement:
-    request = Request(
-        caller, action.iam_name, key.arn, action=action, key=key, context=dict(reached.context or {})
-    )  # fmt: skip
+    request = question(key, caller, action, reached)
     refusal = refused_at_once(request)
     if refusal is not None:
         decision = Decision(Verdict.DENIED, refusal[0], rules=(refusal[1],))
@@ -107,7 +125,7 @@ def _judge_one(
         return Judgement(caller, action, FindingVerdict.INEFFECTIVE, reason, decision)
     evaluation = evaluate(world, request, sources=sources)
     if is_stranger(caller):
-        return _judge_stranger(world, request, evaluation)
+        return _judge_stranger(world, request, action, evaluation)
     decision = conclude(world, request, evaluation)
     verdict, reason = _summed_up(request, decision, evaluation)
     if verdict is FindingVerdict.BLOCKED and key.grants is None:
@@ -151,24 +169,24 @@ def _key_side_may_allow(evaluation: Evaluation) -> bool:
 # -- strangers: the key side alone ------------------------------------------------------------------------------------
 
 
-def _judge_stranger(world: World, request: Request, evaluation: Evaluation) -> Judgement:
+def _judge_stranger(world: World, request: Request, action: Action, evaluation: Evaluation) -> Judgement:
     """A stranger's account counts as far as the key side lets it: the rest is its administrator's choice (R3.30)."""
     owner_deny = disj(layer.deny for layer in evaluation.layers if layer.side is Side.OWNER)
     key_view = replace(
         evaluation,
         core=chosen_by_strangers(evaluation.key_side),
-        ceiling=Const(True),
+        ceiling=TRUE,
         deny=chosen_by_strangers(owner_deny),
         key_side=chosen_by_strangers(evaluation.key_side),
-        caller_side=Const(True),
+        caller_side=TRUE,
         layers=tuple(x for x in evaluation.layers if x.side is Side.OWNER),
     )
-    decision = conclude(_every_region(world, request), request, key_view)
+    decision = conclude(_every_region(world, request), request, key_view, trace=False)
     verdict, reason = _summed_up(request, decision, key_view)
     if verdict is FindingVerdict.CONFIRMED:
         reason = "grant_held" if evaluation.grants or evaluation.retiring else "delegated_to_third_party"
-    decision = replace(decision, gates=conclude(world, request, evaluation).gates)
-    return Judgement(request.caller, request.action or KEY_ACTIONS[0], verdict, reason, decision)
+    decision = replace(decision, gates=gates_of(request, evaluation))
+    return Judgement(request.caller, action, verdict, reason, decision)
 
 
 def _every_region(world: World, request: Request) -> World:
@@ -182,8 +200,13 @@ def _every_region(world: World, request: Request) -> World:
 
 
 def chosen_by_strangers(expression: Expression) -> Expression:
-    """The expression with a stranger's tags, names and organization as things the caller chooses."""
+    """The expression with a stranger's tags, names and organization as things the caller chooses.
+
+    That no permissions boundary stands in the way is its administrator's choice.
+    """
     match expression:
+        case Literal(test, positive) if test.variable.ref == "R2.16":
+            return Const(positive)
         case Literal(test, positive):
             return Literal(replace(test, variable=_chosen(test.variable)), positive)
         case And(parts):
@@ -205,8 +228,13 @@ def _chosen(variable: Variable) -> Variable:
 
 
 def best(judgements: Iterable[Judgement]) -> Judgement | None:
-    """The strongest judgement; the first one where several are equally strong."""
-    return max(judgements, key=lambda j: _STRENGTH[j.verdict], default=None)
+    """The strongest judgement; among equals one whose condition the caller chooses, then the root user's (R3.23)."""
+    return max(judgements, key=_order, default=None)
+
+
+def _order(judgement: Judgement) -> tuple[int, bool, bool]:
+    root = judgement.caller.is_root_user and judgement.verdict is FindingVerdict.BLOCKED
+    return _STRENGTH[judgement.verdict], judgement.decision.caller_chosen, root
 
 
 def confirmed_reason(judgements: Sequence[Judgement]) -> str:
@@ -223,9 +251,7 @@ def statement_never_applies(world: World, key: KeyFacts, naming: Naming, reached
     sources = sources_of(naming)
     for action in named_actions(naming):
         for caller in reached.callers:
-            request = Request(
-                caller, action.iam_name, key.arn, action=action, key=key, context=dict(reached.context or {})
-            )  # fmt: skip
+            request = question(key, caller, action, reached)
             if refused_at_once(request) is None:
                 evaluation = evaluate(world, request, sources=sources)
                 side = chosen_by_strangers(evaluation.key_side) if is_stranger(caller) else evaluation.key_side

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
+from scanner.analyze.binding import Known, Open
 from scanner.analyze.caller import SESSION_NAME, Caller
 from scanner.analyze.context import RequestContext
 from scanner.analyze.expression import (
@@ -144,14 +145,17 @@ def _listed(entries: Iterable[PrincipalEntry], caller: Caller) -> Expression:
     return disj(match[1] for match in found if match is not None)
 
 
-def spared_by_not_principal(entries: tuple[PrincipalEntry, ...], caller: Caller) -> Expression:
+def spared_by_not_principal(entries: tuple[PrincipalEntry, ...], context: RequestContext) -> Expression:
     """When a Deny with NotPrincipal leaves the caller alone (R2.15, R2.16).
 
     A user or role is spared where its ARN and its account are listed; listed without the account is not documented to
     be enough; a permissions boundary makes the Deny apply in any case.
     """
+    caller = context.request.caller
     if any(entry.type == "*" for entry in entries):
         return TRUE
+    if caller.kind is PrincipalKind.ACCOUNT:
+        return _some_identity_spared(entries, context)
     ways: dict[MatchKind, list[Expression]] = {}
     for entry in entries:
         match = match_principal_entry(entry, caller)
@@ -171,8 +175,42 @@ def spared_by_not_principal(entries: tuple[PrincipalEntry, ...], caller: Caller)
     if caller.boundary is not None:
         return FALSE
     if not caller.collected:
-        spared = conj((spared, unknown("caller_side_not_collected", "R2.16", subject=caller.text)))
+        spared = conj((spared, _without_boundary(caller)))
     return spared
+
+
+def _some_identity_spared(entries: Iterable[PrincipalEntry], context: RequestContext) -> Expression:
+    """The same for whichever identity of an account nobody collected: it depends on which one calls (R3.70)."""
+    caller = context.request.caller
+    forms = {e.value: match_principal_text(e.value, caller) for e in entries if e.type == "AWS"}
+    account = any(form is not None and form[0] is MatchKind.ACCOUNT for form in forms.values())
+    arns = [parse_arn(value) for value in forms]
+    own = [a for a in arns if a is not None and (a.account_id, a.partition) == (caller.account_id, caller.partition)]
+    named = tuple(str(a) for a in own if a.service == "iam" and a.resource.startswith(("role/", "user/")))
+    undocumented = unknown("undocumented", "R2.15", subject=caller.text)
+    spared = [_is_one_of(named, context), TRUE if account else undocumented, _without_boundary(caller)]
+    ways = [conj(spared)]
+    if account:
+        ways.append(_is_one_of((f"arn:{caller.partition}:iam::{caller.account_id}:root",), context))
+    if any(a.service == "sts" for a in own) or any(value.startswith(("AIDA", "AROA")) for value in forms):
+        ways.append(undocumented)
+    return disj(ways)
+
+
+def _is_one_of(arns: tuple[str, ...], context: RequestContext) -> Expression:
+    """The caller's ARN is one of the given."""
+    match context.bind("aws:PrincipalArn", DocumentKind.KEY_POLICY):
+        case Known(values):
+            return TRUE if set(values) & set(arns) else FALSE
+        case Open(variable):
+            return Literal(Test(variable, StringSet(tuple(literal(tuple(a)) for a in arns)))) if arns else FALSE
+        case _:
+            return FALSE
+
+
+def _without_boundary(caller: Caller) -> Expression:
+    """Nobody read whether the caller has a permissions boundary, which voids its exemption (R2.16)."""
+    return unknown("caller_side_not_collected", "R2.16", subject=caller.text)
 
 
 def action_matches(statement: Statement, iam_action: str) -> bool | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scanner.analyze.caller import (
     Caller,
@@ -16,8 +16,8 @@ from scanner.analyze.caller import (
     organization_of,
     resolve_caller,
 )
-from scanner.analyze.selectors import ANY_SERVICE, Selector
-from scanner.model.arn import AccountId
+from scanner.analyze.selectors import ANY_SERVICE, Selector, accounts_spared
+from scanner.model.arn import AccountId, parse_arn
 from scanner.model.key import KeyFacts
 from scanner.model.principal import PrincipalKind
 from scanner.model.world import World
@@ -71,6 +71,12 @@ class Population:
         arns = (*sorted(self._arns.get(account_id, ())), f"arn:{partition}:iam::{account_id}:root")
         return tuple(resolve_caller(self.world, arn) for arn in arns)
 
+    def unread_accounts(self, key: KeyFacts) -> tuple[Caller, ...]:
+        """Stand-ins for the accounts of ours beside the key's whose identities were not read."""
+        others = (a for a in self.known_accounts() if a != key.account_id and account_of(self.world, a).ours)
+        found = (caller for account_id in others for caller in self.identities_of(account_id, key.partition))
+        return tuple(c for c in found if c.kind is PrincipalKind.ACCOUNT)
+
     def some_service(self) -> Caller:
         """The synthetic principal that stands for whichever AWS service (R2.8)."""
         return resolve_caller(self.world, "any.amazonaws.com")
@@ -79,14 +85,23 @@ class Population:
         """The collected principal with this unique id."""
         return self._by_unique_id.get(unique_id)
 
+    def identified(self, selector: Selector) -> Selector:
+        """A unique id with the account of the principal that holds it; other selectors as they are."""
+        holder = self.holder_of(selector.text) if selector.kind == "unknown_id" else None
+        arn = parse_arn(holder) if holder else None
+        return replace(selector, account_id=arn.account_id) if arn else selector
 
-def reached_by(selector: Selector, key: KeyFacts, population: Population) -> Reached:
-    """The callers that a selector of this key stands for, the key's own account left out."""
+
+def reached_by(selector: Selector, key: KeyFacts, population: Population, *, by_grant: bool = False) -> Reached:
+    """The callers that a selector of this key stands for, the key's own account left out.
+
+    Args:
+        by_grant: a grant names it. Grants also serve sessions of roles that IAM does not list (R4.5).
+    """
     if selector.kind == "service":
         return Reached((resolve_caller(population.world, selector.text),))
     if selector.kind == "unknown_id":
-        holder = population.holder_of(selector.text)
-        return Reached((), "principal_deleted") if holder is None else Reached(_outside((holder,), key, population))
+        return _behind_id(selector.text, key, population)
     if selector.kind == "malformed":
         return Reached((), "nobody_there")
     if selector.kind in {"any", "organization"}:
@@ -97,7 +112,16 @@ def reached_by(selector: Selector, key: KeyFacts, population: Population) -> Rea
         return Reached((), "nobody_there")
     if selector.kind == "account":
         return Reached(population.identities_of(selector.account_id, key.partition))
-    return _named(selector, population)
+    return _named(selector, population, by_grant=by_grant)
+
+
+def _behind_id(unique_id: str, key: KeyFacts, population: Population) -> Reached:
+    """The holder of a unique id; unless every account of ours was read, somebody there may hold it (R2.14)."""
+    holder = population.holder_of(unique_id)
+    if holder is not None:
+        return Reached(_outside((holder,), key, population))
+    unread = population.unread_accounts(key)
+    return Reached(unread, "" if unread else "principal_deleted")
 
 
 def _outside(arns: Iterable[str], key: KeyFacts, population: Population) -> tuple[Caller, ...]:
@@ -105,7 +129,7 @@ def _outside(arns: Iterable[str], key: KeyFacts, population: Population) -> tupl
     return tuple(c for c in callers if c.account_id != key.account_id)
 
 
-def _named(selector: Selector, population: Population) -> Reached:
+def _named(selector: Selector, population: Population, *, by_grant: bool) -> Reached:
     """A role, user or session that is written out; gone where its account was read and does not hold it."""
     world = population.world
     account = world.accounts.get(AccountId(selector.account_id))
@@ -116,7 +140,8 @@ def _named(selector: Selector, population: Population) -> Reached:
     if account is not None and account.collected and account.iam_complete:
         exists = selector.text in world.principals
         if selector.kind == "session":
-            exists = find_role(world, selector.account_id, caller.role_name) is not None
+            of_aws = ":" in caller.role_name
+            exists = by_grant or of_aws or find_role(world, selector.account_id, caller.role_name) is not None
         if not exists and selector.kind != "federated":
             return Reached((), "nobody_there")
     return Reached((caller,))
@@ -134,10 +159,12 @@ def _everybody(selector: Selector, key: KeyFacts, population: Population) -> Rea
         callers.extend(population.identities_of(account_id, key.partition))
     if own_organization is not None:
         return Reached(tuple(callers))
-    stranger = anyone(key.partition)
+    others = sorted(accounts_spared(key) - {*population.known_accounts(), key.account_id})
+    spared = (any_identity_of(world, account_id, key.partition) for account_id in others)
+    strangers = (*spared, anyone(key.partition))
     if selector.kind == "organization":
-        return Reached((stranger,), context={"aws:principalorgid": (selector.text,)})
-    return Reached((*callers, stranger))
+        return Reached(strangers, context={"aws:principalorgid": (selector.text,)})
+    return Reached((*callers, *strangers))
 
 
 def any_service() -> Selector:

@@ -38,3 +38,8 @@ class Request:
     complete: bool = False
     encryption_context: Mapping[str, str] | None = None
     grant_request: GrantRequest | None = None
+
+    @property
+    def operation(self) -> str:
+        """The action without its service, also of one that nobody knows yet (R1.11)."""
+        return self.action.name if self.action else self.iam_action.partition(":")[2]

@@ -42,12 +42,13 @@ class NamedStatement:
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """One selector with everything of one mechanism that names it."""
+    """One selector with everything of one mechanism that names it. `operations` are those that the grants give it."""
 
     selector: Selector
     mechanism: str
     statements: tuple[NamedStatement, ...] = ()
     grants: tuple[Grant, ...] = ()
+    operations: tuple[str, ...] = ()
 
 
 def selector_of(text: str, partition: str) -> Selector:
@@ -91,11 +92,41 @@ def namings_of(key: KeyFacts) -> tuple[Naming, ...]:
 def _grant_namings(key: KeyFacts) -> Iterable[Naming]:
     found: dict[Selector, list[Grant]] = {}
     for grant in key.grants or ():
-        selector = selector_of(grant.grantee_service_principal or grant.grantee_principal, key.partition)
-        if selector.account_id != key.account_id:
-            found.setdefault(selector, []).append(grant)
+        for selector in operations_by_selector(grant, key.partition):
+            if selector.account_id != key.account_id:
+                found.setdefault(selector, []).append(grant)
     for selector, grants in found.items():
-        yield Naming(selector, GRANT, grants=tuple(grants))
+        yield granted(selector, grants, key.partition)
+
+
+def granted(selector: Selector, grants: Iterable[Grant], partition: str) -> Naming:
+    """The naming of a selector by grants that give it something."""
+    held = tuple(grants)
+    operations = dict.fromkeys(o for g in held for o in operations_by_selector(g, partition).get(selector, ()))
+    return Naming(selector, GRANT, grants=held, operations=tuple(operations))
+
+
+def operations_by_selector(grant: Grant, partition: str) -> dict[Selector, tuple[str, ...]]:
+    """What a grant gives to whom: its operations to the grantee; retiring it to those whom R4.22 names."""
+    retiring = (grant.retiring_principal, grant.retiring_service_principal, grant.issuing_account)
+    grantee = grant.grantee_service_principal or grant.grantee_principal
+    found: dict[Selector, tuple[str, ...]] = {selector_of(grantee, partition): grant.operations} if grantee else {}
+    for text in retiring:
+        if text:
+            selector = selector_of(text, partition)
+            found[selector] = tuple(dict.fromkeys((*found.get(selector, ()), "RetireGrant")))
+    return found
+
+
+def accounts_spared(key: KeyFacts) -> frozenset[str]:
+    """Accounts of which a Deny with NotPrincipal lists the account or an identity (R2.15)."""
+    found: set[str] = set()
+    for policy in (key.key_policy, key.ram_policy):
+        for statement in parse_policy(policy).statements if policy else ():
+            if statement.effect is not Effect.ALLOW:
+                listed = (selector_of(e.value, key.partition) for e in statement.not_principals or ())
+                found.update(s.account_id for s in listed if s.account_id)
+    return frozenset(found)
 
 
 def external_selectors(statement: Statement, key: KeyFacts) -> tuple[Selector, ...]:
@@ -119,7 +150,6 @@ def _selectors_of_entry(entry: PrincipalEntry, statement: Statement, partition: 
 
 
 _ACCOUNT_KEYS = frozenset({"kms:calleraccount", "aws:principalaccount"})
-_ORG_KEYS = frozenset({"aws:principalorgid", "aws:principalorgpaths"})
 
 
 def _behind_fences(statement: Statement, partition: str) -> tuple[Selector, ...]:
@@ -128,40 +158,48 @@ def _behind_fences(statement: Statement, partition: str) -> tuple[Selector, ...]
     accounts: list[Selector] = []
     organizations: list[Selector] = []
     for test in statement.conditions:
-        if not _is_fence(test):
+        if not is_fence(test):
             continue
         key = test.key.lower()
         if key == "aws:principalarn" and test.operator != "StringEqualsIgnoreCase":
-            arns = arns or _from_arns(test.values)
+            arns = arns or _from_arns(test, partition)
         elif key in _ACCOUNT_KEYS and all(is_account_id(v) for v in test.values):
             accounts = accounts or [selector_of(v, partition) for v in test.values]
-        elif key in _ORG_KEYS:
-            organizations = organizations or _from_organizations(test.values)
+        elif key == "aws:principalorgid" or (key == "aws:principalorgpaths" and test.qualifier):
+            organizations = organizations or _from_organizations(test)
     return tuple(arns or accounts or organizations or [Selector("*", "any")])
 
 
-def _is_fence(test: ConditionTest) -> bool:
+def is_fence(test: ConditionTest) -> bool:
     """A positive test that a missing value fails (R6.3)."""
     positive = test.operator in {"StringEquals", "StringEqualsIgnoreCase", "StringLike", "ArnEquals", "ArnLike"}
     return positive and not test.if_exists and test.qualifier != "ForAllValues" and bool(test.values)
 
 
-def _from_arns(values: tuple[str, ...]) -> list[Selector]:
-    """Selectors behind aws:PrincipalArn: the identity if it is written out, else its account; none if that is open."""
+def _from_arns(test: ConditionTest, partition: str) -> list[Selector]:
+    """Selectors behind aws:PrincipalArn: the identity if it is written out, else its account; none if that is open.
+
+    The Arn operators compare each of the six parts on its own (R5.28), so wildcards in other parts leave the account
+    fixed; the String operators let a wildcard run across.
+    """
+    by_parts = test.operator.startswith("Arn")
     found: list[Selector] = []
-    for value in values:
+    for value in test.values:
         arn = parse_arn(value)
-        open_before_account = any(c in f"{arn.partition}{arn.service}{arn.region}" for c in "*?") if arn else True
-        if arn is None or open_before_account or "$" in value or not is_account_id(arn.account_id):
+        if arn is None or "$" in value or not is_account_id(arn.account_id):
             return []
-        exact = selector_of(value, arn.partition)
-        account = Selector(f"arn:{arn.partition}:iam::{arn.account_id}:root", "account", arn.account_id, arn.partition)
-        found.append(exact if exact.kind in {"role", "user", "federated"} else account)
-    return found
+        is_open = any(c in f"{arn.partition}{arn.service}{arn.region}" for c in "*?")
+        if is_open and not by_parts:
+            return []
+        exact = selector_of(value, partition)
+        written = exact.kind in {"role", "user", "federated"} and not is_open
+        found.append(exact if written else selector_of(arn.account_id, partition if is_open else arn.partition))
+    return list(dict.fromkeys(found))
 
 
-def _from_organizations(values: tuple[str, ...]) -> list[Selector]:
-    ids = [value.split("/", 1)[0] for value in values]
+def _from_organizations(test: ConditionTest) -> list[Selector]:
+    fold = str.lower if test.operator.endswith("IgnoreCase") else str
+    ids = [fold(value.split("/", 1)[0]) for value in test.values]
     if any("*" in i or "?" in i or "$" in i for i in ids):
         return []
     return [Selector(i, "organization") for i in dict.fromkeys(ids)]

@@ -9,7 +9,7 @@ _DOES = {
     "control": "take over the key", "delegate": "hand out access to the key", "decrypt": "decrypt data",
     "sign": "sign with the key", "destroy": "destroy or disable the key", "encrypt": "encrypt data",
     "revoke": "remove grants from the key", "manage": "manage the key", "verify": "verify signatures",
-    "metadata": "read metadata of the key",
+    "metadata": "read metadata of the key", "undocumented": "do something that this version does not know",
 }  # fmt: skip
 _MAY = {
     FindingVerdict.CONFIRMED: "can", FindingVerdict.CONDITIONAL: "can, under conditions,",
@@ -28,7 +28,7 @@ _INEFFECTIVE = {
 _BLOCKED = {
     "no_identity_policy": "its own account gives it no permission",
     "scp_deny": "a service control policy refuses",
-    "rcp_deny": "a resource control policy refuses",
+    "rcp_deny": "a resource control policy refuses (service-linked roles are exempt, R3.53)",
     "boundary": "its permissions boundary does not allow it",
     "session": "its session policy does not allow it",
     "explicit_deny": "a statement denies it",
@@ -74,12 +74,12 @@ def who(grantee: Grantee) -> str:
         case "organization":
             return f"Any principal of organization {grantee.selector} ({owner})"
         case "service":
-            guard = "limited to a source" if grantee.party == "service_guarded" else "whoever it acts for"
+            guard = "for sources of ours" if grantee.party == "service_guarded" else "whoever it acts for"
             return f"An AWS service, {grantee.selector}, {guard},"
         case "account":
             return f"Any principal of {'an unknown account' if unknown else 'account'} {account}"
         case "unknown_id":
-            return f"A deleted user or role ({grantee.selector})"
+            return f"A user or role of which only the id is known ({grantee.selector})"
         case "malformed":
             return f"A principal that cannot exist ({grantee.selector})"
         case kind:

@@ -13,7 +13,7 @@ LEFT, MIDDLE, RIGHT = 0, 1, 2
 COLUMN = {
     "control": LEFT, "delegate": LEFT, "decrypt": LEFT, "sign": LEFT,
     "destroy": MIDDLE, "encrypt": MIDDLE, "revoke": MIDDLE, "manage": MIDDLE,
-    "verify": RIGHT, "metadata": RIGHT,
+    "verify": RIGHT, "metadata": RIGHT, "undocumented": MIDDLE,
 }  # fmt: skip
 _C, _H, _M, _L, _I = Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.INFO
 TABLE: dict[str, tuple[Severity, Severity, Severity]] = {

@@ -63,7 +63,7 @@ def _principal_ways(
     if statement.damage and not statement.principals and not statement.not_principals:
         return ((MatchKind.STAR, TRUE),)
     if effect is Effect.DENY and statement.not_principals is not None:
-        return ((MatchKind.STAR, neg(spared_by_not_principal(statement.not_principals, caller))),)
+        return ((MatchKind.STAR, neg(spared_by_not_principal(statement.not_principals, context))),)
     return match_principals(statement, caller)
 
 

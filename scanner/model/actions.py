@@ -28,6 +28,11 @@ class Action:
         return f"kms:{self.name}"
 
     @property
+    def is_documented(self) -> bool:
+        """Whether this version knows the action."""
+        return self.klass != UNDOCUMENTED
+
+    @property
     def takes_alias(self) -> bool:
         """Whether a request may name the key by alias (R1.4)."""
         return self.klass in _CRYPTO_CLASSES or self.name in {"DescribeKey", "GetPublicKey"}
@@ -292,8 +297,12 @@ KEY_ACTIONS: tuple[Action, ...] = tuple(action for action in _TABLE if action.re
 CROSS_ACCOUNT_ACTIONS: tuple[Action, ...] = tuple(action for action in KEY_ACTIONS if action.cross_account)
 """The only actions that have an effect across accounts (R1.3)."""
 
+UNDOCUMENTED = "undocumented"
+"""Class and capability of actions that this version does not know (R1.11)."""
+
 CAPABILITIES = (
     "control", "delegate", "decrypt", "sign", "destroy", "encrypt", "revoke", "manage", "verify", "metadata",
+    UNDOCUMENTED,
 )  # fmt: skip
 """Groups of actions by what they let somebody do, the gravest first (R1.10)."""
 
@@ -302,6 +311,11 @@ def find_action(iam_name: str) -> Action | None:
     """The action of a name such as `kms:Decrypt`; None for another service's or an unknown action (R1.11)."""
     service, _, name = iam_name.partition(":")
     return ACTIONS.get(name.lower()) if service.lower() == "kms" else None
+
+
+def new_action(operation: str) -> Action:
+    """An action that this version does not know: what it does, and from where, is open (R1.11)."""
+    return Action(operation, UNDOCUMENTED, None, True, "key", UNDOCUMENTED, ())
 
 
 _BY_USAGE: dict[str, frozenset[str]] = {

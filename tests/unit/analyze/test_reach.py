@@ -9,7 +9,7 @@ import pytest
 from scanner.analyze.party import Trust
 from scanner.analyze.reach import Population, reached_by
 from scanner.analyze.selectors import Selector, namings_of, selector_of
-from scanner.model.finding import FindingVerdict, Kind
+from scanner.model.finding import FindingVerdict
 
 from builders import (
     KEY,
@@ -21,7 +21,6 @@ from builders import (
     allow,
     analyzed,
     deny,
-    grant,
     iam,
     key,
     organization,
@@ -177,11 +176,6 @@ def test_strangers_choose_their_tags_and_names_so_a_fence_on_them_is_theirs_to_m
     finding = analyzed(world(key(tagged))).external
     assert (finding.severity, finding.verdict) == ("critical", "conditional")
     assert finding.capabilities[0].caller_chosen
-
-
-def test_action_that_a_grant_names_and_nobody_knows_is_left_out() -> None:
-    result = analyzed(world(key(grants=(grant(iam(STRANGER, "role/x"), "FromTheFuture"),))))
-    assert result.of(Kind.EXTERNAL_ACCESS) == []
 
 
 def test_question_beyond_a_bound_is_possible_and_never_without_effect(monkeypatch: pytest.MonkeyPatch) -> None:

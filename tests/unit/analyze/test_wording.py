@@ -197,7 +197,7 @@ TITLES: list[tuple[Selector, str]] = [
         Selector("logs.amazonaws.com", "service"),
         "An AWS service, logs.amazonaws.com, whoever it acts for, can decrypt data",
     ),
-    (Selector("AROAGONE", "unknown_id"), "A deleted user or role (AROAGONE) can decrypt data"),
+    (Selector("AROAGONE", "unknown_id"), "A user or role of which only the id is known (AROAGONE) can decrypt data"),
     (Selector("nonsense", "malformed"), "A principal that cannot exist (nonsense) can decrypt data"),
     (Selector(iam(STRANGER, "role/x"), "role", STRANGER), f"A role of an unknown account {STRANGER}"),
     (Selector(iam(MEMBER, "root"), "account", MEMBER), f"Any principal of account {MEMBER}"),

@@ -24,6 +24,8 @@ DL, SEC, LOG = "data-lake/eu-west-1/", "security-tooling/eu-west-1/", "logs/eu-w
 EXTERNAL, INEFFECTIVE = "external_access", "ineffective_permission"
 AUTOSCALING = f"{ANALYTICS}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
 
+DELETED_ROLE, DELETED_USER = "AROADELETEDROLE7ACME2", "AIDADELETEDUSER7ACME2"
+
 EXPECTED = (
     Expected(f"{PAY}card-data", EXTERNAL, UNKNOWN, "confirmed", "delegated_to_third_party"),
     Expected(f"{PAY}settlement-exports", EXTERNAL, UNKNOWN, "conditional", "residual_condition"),
@@ -77,11 +79,10 @@ EXPECTED = (
     Expected(f"{DL}lake-backup", EXTERNAL, f"{LOGS}:root", "confirmed", "root_user_only", "grant"),
     Expected(f"{DL}lake-images", EXTERNAL, f"{ANALYTICS}:root", "confirmed", "both_sides_allow"),
     Expected(f"{DL}lake-images", EXTERNAL, AUTOSCALING, "confirmed", "grant_held", "grant"),
-    Expected(
-        f"{DL}lake-stale-grant", INEFFECTIVE, "AROADELETEDROLE7ACME2", "ineffective", "principal_deleted", "grant"
-    ),
-    Expected(f"{DL}lake-archive", INEFFECTIVE, "AROADELETEDROLE7ACME2", "ineffective", "principal_deleted"),
-    Expected(f"{DL}lake-archive", INEFFECTIVE, "AIDADELETEDUSER7ACME2", "ineffective", "principal_deleted"),
+    Expected(f"{DL}lake-images", EXTERNAL, f"{ANALYTICS}:root", "confirmed", "root_user_only", "grant"),
+    Expected(f"{DL}lake-stale-grant", EXTERNAL, DELETED_ROLE, "possible", "caller_side_not_collected", "grant"),
+    Expected(f"{DL}lake-archive", EXTERNAL, DELETED_ROLE, "possible", "caller_side_not_collected"),
+    Expected(f"{DL}lake-archive", EXTERNAL, DELETED_USER, "possible", "caller_side_not_collected"),
     Expected(f"{DL}lake-curated", EXTERNAL, f"{ANALYTICS}:user/nightly-export", "confirmed", "both_sides_allow"),
     # Latent: both sides allow, the caller's account has not enabled the opt-in region (R9.20).
     Expected("data-lake/me-south-1/lake-gulf", EXTERNAL, f"{ANALYTICS}:role/gulf-reports", "blocked", "region_opt_in"),

@@ -110,6 +110,7 @@ def test_every_key_action_has_one_capability_and_it_is_the_documented_one() -> N
     assert rest == {"manage", "metadata"}
     assert tuple(CAPABILITIES) == (
         "control", "delegate", "decrypt", "sign", "destroy", "encrypt", "revoke", "manage", "verify", "metadata",
+        "undocumented",
     )  # fmt: skip
 
 
