@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from math import isfinite, nan
 
@@ -35,8 +35,17 @@ from scanner.analyze.expression import (
     present,
     unknown,
 )
-from scanner.analyze.patterns import Pattern, Token, arn_pattern, glob, literal, literal_ignoring_case, text_of
-from scanner.analyze.template import Expanded, Undecidable, Unsettled, Value, Valueless, expand
+from scanner.analyze.patterns import (
+    Pattern,
+    Token,
+    arn_pattern,
+    glob,
+    literal,
+    literal_ignoring_case,
+    text_of,
+    tokens_of,
+)
+from scanner.analyze.template import Expanded, Undecidable, Unsettled, Value, expand
 from scanner.model.conditions import find_condition_key
 from scanner.model.policy import ConditionTest, Document, Effect
 
@@ -98,8 +107,8 @@ def condition_expression(
     row = find_condition_key(test.key)
     target = _Target(binding, test.key, subject, test.written_operator)
     try:
-        values = _values(test, base, document, context)
-        match_any = partial(_matches_any, base=base, values=values, target=target)
+        predicate, open_values = _written_set(test, base, document, context)
+        match_any = partial(_matches_any, base=base, predicate=predicate, open_values=open_values, target=target)
         if test.qualifier:
             return _qualified(test, binding, negated, match_any, subject, effect)
         several = row is not None and row.multivalued
@@ -132,9 +141,25 @@ def _presence(binding: Binding) -> Expression:
             return present(variable)
 
 
-def _values(test: ConditionTest, base: str, document: Document, context: RequestContext) -> tuple[Value, ...]:
-    variables = document.expands_variables and base in _EXPANDS
-    return tuple(expand(v, context, document.policy.kind, variables=variables) for v in test.values)
+def _written_set(
+    test: ConditionTest, base: str, document: Document, context: RequestContext
+) -> tuple[Predicate, tuple[Unsettled | Undecidable, ...]]:
+    """The set that the written values describe, and the values that hang on open variables.
+
+    Raises:
+        _UnreadableValueError: the operator cannot compare a value.
+    """
+    if not (document.expands_variables and base in _EXPANDS and any("${" in v for v in test.values)):
+        return _plain_set(base, test.values), ()
+    values = [expand(v, context, document.policy.kind, variables=True) for v in test.values]
+    open_values = tuple(v for v in values if isinstance(v, Unsettled | Undecidable))
+    return _predicate(base, tuple(v.tokens for v in values if isinstance(v, Expanded))), open_values
+
+
+@lru_cache(maxsize=16384)
+def _plain_set(base: str, values: tuple[str, ...]) -> Predicate:
+    """The set of values without variables; the same few tests are asked again and again."""
+    return _predicate(base, tuple(tokens_of(v) for v in values))
 
 
 def _plain(test: ConditionTest, binding: Binding, negated: bool, match_any: Callable[..., Expression]) -> Expression:
@@ -178,11 +203,10 @@ def _qualified(
     return disj((conj((is_present, when_present)), conj((neg(is_present), missing))))
 
 
-def _matches_any(*, base: str, values: tuple[Value, ...], target: _Target, inverted: bool) -> Expression:
+def _matches_any(
+    *, base: str, predicate: Predicate, open_values: tuple[Value, ...], target: _Target, inverted: bool
+) -> Expression:
     """Some value of the request is inside the written set; with `inverted`, some value is outside of it."""
-    settled = tuple(v for v in values if isinstance(v, Expanded))
-    open_values = tuple(v for v in values if not isinstance(v, Expanded | Valueless))
-    predicate = _predicate(base, settled)
     match target.binding:
         case Known(found):
             return disj(_one_value(value, base, predicate, open_values, target, inverted) for value in found)
@@ -312,11 +336,11 @@ def _comparable(variable: Variable, predicate: Predicate) -> bool:
 # -- values -----------------------------------------------------------------------------------------------------------
 
 
-def _predicate(base: str, values: tuple[Expanded, ...]) -> Predicate:
+def _predicate(base: str, values: tuple[tuple[Token, ...], ...]) -> Predicate:
     """The set that the written values describe."""
     if base in _PATTERNS:
-        return StringSet(tuple(dict.fromkeys(_PATTERNS[base](v.tokens) for v in values)))
-    texts = tuple(text_of(v.tokens) for v in values)
+        return StringSet(tuple(dict.fromkeys(_PATTERNS[base](tokens) for tokens in values)))
+    texts = tuple(text_of(tokens) for tokens in values)
     if base == "IpAddress":
         return NetworkSet(tuple(_network(text) for text in texts))
     if base.startswith("Numeric"):

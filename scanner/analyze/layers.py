@@ -10,6 +10,7 @@ from scanner.analyze.context import RequestContext
 from scanner.analyze.expression import FALSE, TRUE, Expression, conj, disj, neg, unknown
 from scanner.analyze.parse import parse_policy
 from scanner.analyze.statement import Match, document_matches, either
+from scanner.model.arn import AccountId
 from scanner.model.decision import Layer, Side
 from scanner.model.organization import Organization
 from scanner.model.policy import Effect, PolicyText
@@ -116,17 +117,15 @@ def _scps(context: RequestContext) -> LayerResult:
         return _not_applicable(Layer.SCP, Side.CALLER)
     organization = organization_of(world, caller.account_id)
     account = account_of(world, caller.account_id)
-    unread = _unread(Layer.SCP, Side.CALLER, "guardrail_not_read", account.gap or "R3.56", caller.account_id)
     if organization is None:
         known = account.collected and not account.organization_unknown and caller.kind is not PrincipalKind.ANY
-        return _not_applicable(Layer.SCP, Side.CALLER) if known else unread
+        return _not_applicable(Layer.SCP, Side.CALLER) if known else _unread_scp(account.gap, caller.account_id)
     if caller.account_id == organization.management_account or not organization.scp_enabled:
         return _not_applicable(Layer.SCP, Side.CALLER)
     if account.organization_unknown:
-        return unread
+        return _unread_scp(account.gap, caller.account_id)
     if organization.scps is None:
-        return _unread(Layer.SCP, Side.CALLER, "guardrail_not_read", organization.scp_gap or "R3.56",
-                       caller.account_id)  # fmt: skip
+        return _unread_scp(organization.scp_gap, caller.account_id)
     levels: list[Expression] = []
     found: list[Match] = []
     for target in _targets(organization, caller.account_id):
@@ -141,9 +140,13 @@ def _scps(context: RequestContext) -> LayerResult:
     )  # fmt: skip
 
 
+def _unread_scp(gap: str, account_id: str) -> LayerResult:
+    """Service control policies nobody read (R3.56)."""
+    return _unread(Layer.SCP, Side.CALLER, "guardrail_not_read", gap or "R3.56", account_id)
+
+
 def _targets(organization: Organization, account_id: str) -> Sequence[str]:
-    path = next((path for member, path in organization.members.items() if member == account_id), ())
-    return (*path, account_id)
+    return (*organization.members.get(AccountId(account_id), ()), account_id)
 
 
 def rcp_layer(context: RequestContext, owner: str, *, exempt: bool = False) -> LayerResult:

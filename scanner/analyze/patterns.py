@@ -16,6 +16,8 @@ Token = str | int
 MAX_STATES = 20_000
 """Bound on the product automaton; beyond it the answer is `PatternsTooComplexError`, never a guess."""
 
+_MOST_ANSWERS = 4096
+
 _FRESH = "xyzqvkwj0123456789_-"
 
 
@@ -46,6 +48,7 @@ class Pattern:
     never: bool = False
     _chars: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
     _masks: list[int] = field(default_factory=list, compare=False, repr=False)
+    _answers: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         masks = [0, 0, 0, 0, 0]
@@ -84,7 +87,15 @@ class Pattern:
         return bool(state & (1 << len(self.tokens) | self._masks[OR]))
 
     def matches(self, value: str) -> bool:
-        """Whether the whole value matches."""
+        """Whether the whole value matches; the same few values are asked again and again."""
+        answer = self._answers.get(value)
+        if answer is None:
+            if len(self._answers) >= _MOST_ANSWERS:
+                self._answers.clear()
+            answer = self._answers[value] = self._simulate(value)
+        return answer
+
+    def _simulate(self, value: str) -> bool:
         state = self.start()
         for char in value:
             if not state:

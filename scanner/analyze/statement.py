@@ -35,7 +35,7 @@ _NEEDS_RESOURCE = frozenset({
 
 
 def statement_matches(document: Document, statement: Statement, context: RequestContext) -> tuple[Match, ...]:
-    """Every way a statement may apply to the request; empty where it surely does not.
+    """Every way a statement that covers the action may apply to the request; empty where it surely does not.
 
     A damaged statement may do whatever its readable parts allow: its matches are open facts (R10.12).
     """
@@ -68,9 +68,7 @@ def _principal_ways(
 
 
 def _body_expression(document: Document, statement: Statement, context: RequestContext) -> Expression:
-    """Action, resource and conditions of the statement."""
-    if not covers_action(statement, context.request.iam_action):
-        return FALSE
+    """Resource and conditions of the statement."""
     resource = resource_expression(statement, document, context, context.request.resource)
     if resource is None:
         inert = document.policy.kind in {DocumentKind.KEY_POLICY, DocumentKind.RAM_POLICY} and not statement.damage
