@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from scanner.analyze.assemble import Assembly
 from scanner.analyze.caller import Caller, account_of
+from scanner.analyze.classes import Classes
 from scanner.analyze.decide import decide
 from scanner.analyze.judge import Judgement, is_stranger
 from scanner.analyze.party import party_of
@@ -51,16 +52,30 @@ def _account(caller: Caller) -> str:
     return "" if caller.account_id == "*" else caller.account_id
 
 
-def insider_rows(world: World, key: KeyFacts, population: Population) -> Iterator[AccessRow]:
-    """The same for the principals of the key's own account, all mechanisms together."""
+def insider_rows(
+    world: World, key: KeyFacts, population: Population, classes: Classes | None = None
+) -> Iterator[AccessRow]:
+    """The same for the principals of the key's own account, all mechanisms together.
+
+    Args:
+        classes: decide for one caller of each class; None decides for everybody.
+    """
+    decided: dict[Hashable, dict[_Group, list[str]]] = {}
     for caller in population.identities_of(key.account_id, key.partition):
-        groups: dict[_Group, list[str]] = {}
-        for action in KEY_ACTIONS:
-            request = Request(caller, action.iam_name, key.arn, action=action, key=key)
-            decision = decide(world, request, trace=False)
-            if decision.verdict is not Verdict.DENIED:
-                groups.setdefault(_insider_group(action.capability, decision), []).append(action.iam_name)
-        yield from _insiders(world, key, caller, groups.items())
+        class_ = classes.of(caller, key) if classes else caller.text
+        if class_ not in decided:
+            decided[class_] = _decided(world, key, caller)
+        yield from _insiders(world, key, caller, decided[class_].items())
+
+
+def _decided(world: World, key: KeyFacts, caller: Caller) -> dict[_Group, list[str]]:
+    groups: dict[_Group, list[str]] = {}
+    for action in KEY_ACTIONS:
+        request = Request(caller, action.iam_name, key.arn, action=action, key=key)
+        decision = decide(world, request, trace=False)
+        if decision.verdict is not Verdict.DENIED:
+            groups.setdefault(_insider_group(action.capability, decision), []).append(action.iam_name)
+    return groups
 
 
 def _insider_group(capability: str, decision: Decision) -> _Group:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from scanner.analyze.caller import account_of
+from scanner.analyze.classes import Classes
 from scanner.analyze.evidence import (
     MAX_STATEMENTS,
     condition_refs,
@@ -64,6 +65,7 @@ class Assembly:
     world: World
     trust: Trust
     severity: SeverityRules
+    classes: Classes | None = None
     documents: dict[str, str] = field(default_factory=dict)
 
     def key_ref(self, key: KeyFacts) -> KeyFactsRef:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from scanner.analyze.access import access_rows, insider_rows
 from scanner.analyze.assemble import Assembly, external_finding, ineffective_finding
+from scanner.analyze.classes import Classes
 from scanner.analyze.everybody import split_everybody
 from scanner.analyze.judge import Judgement, best, judge, named_actions, statement_never_applies, strength
 from scanner.analyze.parse import parse_policy
@@ -45,6 +46,8 @@ class AnalysisRules:
     insiders: bool = False
     managers: tuple[str, ...] = ("customer",)
     """Whose keys are listed: `customer` keys are judged, `aws` managed ones are inventory (R9.5)."""
+    by_class: bool = True
+    """Judge callers that cannot be told apart once; false judges everybody, for tests that compare both ways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ def analyze(
         write_access: receives the rows of access.csv as they are decided.
     """
     population = Population(world)
-    assembly = Assembly(world, rules.trust, rules.severity)
+    assembly = Assembly(world, rules.trust, rules.severity, Classes(world) if rules.by_class else None)
     findings: list[Finding] = []
     opaque: list[str] = []
     for key in sorted(world.keys.values(), key=lambda k: k.arn):
@@ -82,7 +85,7 @@ def analyze(
             if is_opaque(key):
                 opaque.append(key.arn)
             if rules.insiders:
-                for row in insider_rows(world, key, population):
+                for row in insider_rows(world, key, population, assembly.classes):
                     write_access(row)
         findings.extend(found)
         write_key(_key_row(key, found, assembly))
@@ -113,7 +116,7 @@ def _key_findings(
             found[finding.id] = finding
             for row in access_rows(assembly, key, naming, judgements, finding.id):
                 write_access(row)
-        for part, reason in _ineffective_parts(assembly.world, key, naming, reached, judgements):
+        for part, reason in _ineffective_parts(assembly, key, naming, reached, judgements):
             without_effect.setdefault((_place(part), reason), []).append(part)
     for named in _unsupported(key):
         part = Naming(_first_selector(named, key), named[1], (named[0],))
@@ -139,7 +142,7 @@ def _judged(key: KeyFacts, population: Population, assembly: Assembly, rules: An
             others[naming.mechanism, naming.selector] = naming
     for naming in everybody:
         reached = reached_by(naming.selector, key, population)
-        judgements = judge(assembly.world, key, naming, reached)
+        judgements = judge(assembly.world, key, naming, reached, assembly.classes)
         public, selectors = split_everybody(judgements, population, key.partition)
         for selector in selectors:
             held = others.get((naming.mechanism, selector))
@@ -157,7 +160,7 @@ def _judged(key: KeyFacts, population: Population, assembly: Assembly, rules: An
         if naming.selector.kind == "service" and not _wants_service(naming, key, assembly, rules):
             continue
         reached = reached_by(naming.selector, key, population, by_grant=naming.mechanism == GRANT)
-        yield naming, reached, judge(assembly.world, key, naming, reached)
+        yield naming, reached, judge(assembly.world, key, naming, reached, assembly.classes)
 
 
 def _usable(judgements: Iterable[Judgement]) -> bool:
@@ -180,19 +183,19 @@ def _place(part: Naming) -> object:
 
 
 def _ineffective_parts(
-    world: World, key: KeyFacts, naming: Naming, reached: Reached, judgements: Sequence[Judgement]
+    assembly: Assembly, key: KeyFacts, naming: Naming, reached: Reached, judgements: Sequence[Judgement]
 ) -> Iterator[tuple[Naming, str]]:
     """Statements and grants of a naming that are proven to do nothing, each with the reason."""
     parts = [Naming(naming.selector, naming.mechanism, (s,)) for s in naming.statements]
     parts.extend(granted(naming.selector, (g,), key.partition) for g in naming.grants)
     for part in parts:
-        reason = reached.dead or _reason_without_effect(world, key, part, reached, judgements)
+        reason = reached.dead or _reason_without_effect(assembly, key, part, reached, judgements)
         if reason:
             yield part, reason
 
 
 def _reason_without_effect(
-    world: World, key: KeyFacts, part: Naming, reached: Reached, judgements: Sequence[Judgement]
+    assembly: Assembly, key: KeyFacts, part: Naming, reached: Reached, judgements: Sequence[Judgement]
 ) -> str:
     actions = named_actions(part)
     by_action: dict[Action, list[Judgement]] = {}
@@ -209,7 +212,7 @@ def _reason_without_effect(
         return next(reason for reason in _STATIC if reason in static)
     conditions = part.grants or any(n.statement.conditions for n in part.statements)
     damaged = any(n.statement.damage for n in part.statements)
-    if conditions and not damaged and statement_never_applies(world, key, part, reached):
+    if conditions and not damaged and statement_never_applies(assembly.world, key, part, reached, assembly.classes):
         return "unsatisfiable_condition"
     return ""
 

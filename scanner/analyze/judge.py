@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from scanner.analyze.axioms import axioms_for
 from scanner.analyze.caller import Caller
+from scanner.analyze.classes import Classes
 from scanner.analyze.decide import Evaluation, Sources, conclude, decide, evaluate, refused_at_once
 from scanner.analyze.expression import (
     TRUE,
@@ -92,14 +93,24 @@ def sources_of(naming: Naming) -> Sources:
     return Sources((naming.mechanism,), statements=frozenset(n.place for n in naming.statements))
 
 
-def judge(world: World, key: KeyFacts, naming: Naming, reached: Reached) -> tuple[Judgement, ...]:
-    """Judge every action the naming covers for every caller behind it."""
+def judge(
+    world: World, key: KeyFacts, naming: Naming, reached: Reached, classes: Classes | None = None
+) -> tuple[Judgement, ...]:
+    """Judge every action the naming covers for every caller behind it.
+
+    Args:
+        classes: judge one caller of each class and take the others to be like it; None judges everybody.
+    """
     sources = sources_of(naming)
-    return tuple(
-        _judge_one(world, key, caller, action, sources, reached)
-        for action in named_actions(naming)
-        for caller in reached.callers
-    )
+    sorted_in = [(c, classes.of(c, key) if classes else c.text) for c in reached.callers]
+    found: list[Judgement] = []
+    for action in named_actions(naming):
+        first: dict[Hashable, Judgement] = {}
+        for caller, class_ in sorted_in:
+            if class_ not in first:
+                first[class_] = _judge_one(world, key, caller, action, sources, reached)
+            found.append(replace(first[class_], caller=caller))
+    return tuple(found)
 
 
 def is_stranger(caller: Caller) -> bool:
@@ -246,11 +257,14 @@ def confirmed_reason(judgements: Sequence[Judgement]) -> str:
     return others[0].reason if others else ""
 
 
-def statement_never_applies(world: World, key: KeyFacts, naming: Naming, reached: Reached) -> bool:
+def statement_never_applies(
+    world: World, key: KeyFacts, naming: Naming, reached: Reached, classes: Classes | None = None
+) -> bool:
     """Whether the naming's own conditions are met by no request of anybody behind it; Deny statements aside."""
     sources = sources_of(naming)
+    callers = {classes.of(c, key) if classes else c.text: c for c in reversed(reached.callers)}
     for action in named_actions(naming):
-        for caller in reached.callers:
+        for caller in callers.values():
             request = question(key, caller, action, reached)
             if refused_at_once(request) is None:
                 evaluation = evaluate(world, request, sources=sources)
