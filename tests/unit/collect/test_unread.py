@@ -20,7 +20,7 @@ from scanner.snapshot.read import open_snapshot
 from scanner.snapshot.view import Assumptions, load_world
 
 from builders import allow, policy
-from fault_server import FaultServer, Key, Reply, refusal_xml, role_xml
+from fault_server import FaultServer, Key, Reply, as_json, refusal, refusal_xml, role_xml
 
 A, B = "111122223333", "444455556666"
 EU = "eu-west-1"
@@ -202,3 +202,144 @@ def test_page_that_is_lost_makes_every_principal_of_the_account_unknown(world: F
     assert BOB in found.principals
     assert not found.accounts[AccountId(B)].iam_complete
     assert {verdict(found, who) for who in (BOB, ANN, APP)} == {Verdict.UNKNOWN}
+
+
+# -- keys -------------------------------------------------------------------------------------------------------------
+
+ROLE_RIGHTS = details(roles=role_xml(APP, TRUST, inline={"p": FULL}))
+
+
+@pytest.fixture
+def entitled(world: FaultServer) -> FaultServer:
+    """The same world, with a role in B that may use every key."""
+    world.details[B] = ROLE_RIGHTS
+    return world
+
+
+def test_world_with_everything_read_is_decided(entitled: FaultServer, run: Collect) -> None:
+    found = world_of(run(ids=(A, B)))
+    assert dict(found.keys[KeyArn(KEY)].gaps) == {}
+    assert verdict(found, APP) is Verdict.ALLOWED
+    assert verdict(found, BOB) is Verdict.DENIED
+
+
+@pytest.mark.parametrize(
+    ("operation", "part", "where"),
+    [
+        ("DescribeKey", "describe", {}),
+        ("GetKeyPolicy", "key_policy", {"PolicyName": "default"}),
+        ("GetKeyPolicy", "ram_policy", {"PolicyName": "AWS_RAM"}),
+        ("ListGrants", "grants", {}),
+        ("ListResourceTags", "tags", {}),
+    ],
+)
+@pytest.mark.parametrize("code", ["AccessDeniedException", "NotFoundException", "KMSInternalException"])
+def test_unread_part_of_a_key_is_marked_and_decides_nothing(
+    entitled: FaultServer, run: Collect, operation: str, part: str, where: dict[str, str], code: str
+) -> None:
+    if (part, code) == ("ram_policy", "NotFoundException"):
+        code = "DisabledException"  # not found says that the key is not shared
+    entitled.fail(f"kms:{operation}", refusal(code), key=K1, account=A, **where)
+    found = world_of(run(ids=(A, B)))
+    key = found.keys[KeyArn(KEY)]
+    subject = f"{K1}/AWS_RAM" if part == "ram_policy" else K1
+    assert key.gaps[part] == f"{A}/{EU}/kms:{operation}/{subject}"
+    decided = part in {"grants", "tags"}
+    assert verdict(found, APP) is (Verdict.ALLOWED if decided else Verdict.UNKNOWN)
+    assert verdict(found, BOB) is (Verdict.UNKNOWN if part == "grants" else Verdict.DENIED)
+
+
+def test_key_that_was_only_listed_stays_and_everything_about_it_is_open(entitled: FaultServer, run: Collect) -> None:
+    for operation in ("DescribeKey", "GetKeyPolicy", "ListGrants", "ListResourceTags"):
+        entitled.fail(f"kms:{operation}", refusal("AccessDeniedException"), account=A)
+    entitled.fail("kms:ListAliases", refusal("AccessDeniedException"), account=A)
+    found = world_of(run(ids=(A, B)))
+    key = found.keys[KeyArn(KEY)]
+    assert set(key.gaps) == {"describe", "key_policy", "ram_policy", "grants", "tags", "aliases"}
+    assert (key.key_policy, key.grants, key.tags, key.aliases, key.ram_policy_read) == (None, None, None, None, False)
+    assert {verdict(found, who) for who in (APP, BOB, f"arn:aws:iam::{A}:role/own")} == {Verdict.UNKNOWN}
+
+
+@pytest.mark.parametrize(("operation", "part", "item"), [
+    ("ListGrants", "grants", {"Grants": [{"GrantId": "g", "GranteePrincipal": BOB, "Operations": ["Decrypt"]}]}),
+    ("ListResourceTags", "tags", {"Tags": [{"TagKey": "t", "TagValue": "v"}]}),
+])  # fmt: skip
+def test_list_about_a_key_that_broke_off_keeps_its_rows_and_the_gap(
+    entitled: FaultServer, run: Collect, operation: str, part: str, item: dict[str, Any]
+) -> None:
+    entitled.fail(f"kms:{operation}", refusal("AccessDeniedException"), account=A, Marker="m")
+    entitled.fail(f"kms:{operation}", as_json({**item, "Truncated": True, "NextMarker": "m"}), account=A)
+    done = run(ids=(A, B))
+    table = {"grants": "grants", "tags": "key_tags"}[part]
+    assert len(done.query(f"SELECT 1 FROM {table}")) == 1
+    found = world_of(done)
+    assert found.keys[KeyArn(KEY)].gaps == {part: f"{A}/{EU}/kms:{operation}/{K1}"}
+    assert getattr(found.keys[KeyArn(KEY)], part) is None
+
+
+def test_aliases_that_broke_off_are_unread_for_every_key_and_keep_their_rows(
+    entitled: FaultServer, run: Collect
+) -> None:
+    alias = {"AliasName": "alias/mine", "AliasArn": f"arn:aws:kms:{EU}:{A}:alias/mine", "TargetKeyId": K1}
+    entitled.fail("kms:ListAliases", refusal("AccessDeniedException"), account=A, Marker="m")
+    entitled.fail("kms:ListAliases", as_json({"Aliases": [alias], "Truncated": True, "NextMarker": "m"}), account=A)
+    done = run(ids=(A, B))
+    assert done.query("SELECT name FROM aliases") == [("alias/mine",)]
+    key = world_of(done).keys[KeyArn(KEY)]
+    assert (key.aliases, key.gaps) == (None, {"aliases": f"{A}/{EU}/kms:ListAliases/"})
+
+
+def test_keys_of_a_list_that_broke_off_are_read_and_the_region_stays_a_gap(entitled: FaultServer, run: Collect) -> None:
+    first = {"Keys": [{"KeyId": K1, "KeyArn": KEY}], "Truncated": True, "NextMarker": "m"}
+    entitled.fail("kms:ListKeys", refusal("AccessDeniedException"), account=A, Marker="m")
+    entitled.fail("kms:ListKeys", as_json(first), account=A)
+    done = run(ids=(A, B))
+    found = world_of(done)
+    assert verdict(found, APP) is Verdict.ALLOWED
+    assert [row.ref for row in found.coverage if row.outcome.is_gap] == [f"{A}/{EU}/kms:ListKeys/"]
+
+
+# -- accounts and regions ---------------------------------------------------------------------------------------------
+
+
+def test_refused_account_is_no_account_without_permission(entitled: FaultServer, run: Collect) -> None:
+    refused = refusal_xml("AccessDenied")
+    entitled.fail("sts:AssumeRole", refused, RoleArn=f"arn:aws:iam::{B}:role/audit/KmsScanReadOnly")
+    found = world_of(run(ids=(A, B)))
+    account = found.accounts[AccountId(B)]
+    assert (account.collected, account.iam_complete, account.gap) == (False, False, f"{B}/*/sts:AssumeRole/")
+    assert {verdict(found, who) for who in (APP, BOB)} == {Verdict.UNKNOWN}
+
+
+@pytest.mark.parametrize("status", ["ENABLING", "DISABLING"])
+def test_region_in_transition_is_tried_and_leaves_the_enabled_regions_open(
+    entitled: FaultServer, run: Collect, status: str
+) -> None:
+    opt_in = "me-south-1"
+    entitled.regions[A][opt_in] = status
+    entitled.keys[(A, opt_in)] = {K1: Key()}
+    done = run(ids=(A, B))
+    assert done.query("SELECT account_id, scanned FROM regions WHERE region = ?", opt_in) == [(A, 1)]
+    assert world_of(done).accounts[AccountId(A)].opted_in_regions is None
+    assert KeyArn(KEY.replace(EU, opt_in)) in world_of(done).keys
+
+
+def test_region_in_transition_that_does_not_answer_yet_is_not_enabled(entitled: FaultServer, run: Collect) -> None:
+    entitled.regions[A]["me-south-1"] = "ENABLING"
+    for operation in ("kms:ListKeys", "kms:ListAliases"):
+        entitled.fail(operation, refusal("UnrecognizedClientException"), account=A, region="me-south-1")
+    done = run(ids=(A, B))
+    assert (A, "me-south-1", "kms:ListKeys", "", "not_enabled") in done.ledger()
+
+
+def test_region_in_transition_is_left_out_with_the_other_opt_in_regions(entitled: FaultServer, run: Collect) -> None:
+    entitled.regions[A]["me-south-1"] = "DISABLING"
+    done = run(ids=(A, B), opt_in=False)
+    assert (A, "me-south-1", "kms:ListKeys", "", "skipped") in done.ledger()
+
+
+def test_regions_that_were_not_read_are_unknown(entitled: FaultServer, run: Collect) -> None:
+    entitled.fail("account:ListRegions", refusal("AccessDeniedException"), account=B)
+    entitled.fail("ec2:DescribeRegions", refusal_xml("UnauthorizedOperation"), account=B)
+    found = world_of(run(ids=(A, B), regions_include=(EU,)))
+    assert (found.accounts[AccountId(B)].opted_in_regions, found.accounts[AccountId(B)].default_regions) == (None, None)
