@@ -20,7 +20,7 @@ from scanner.snapshot.read import open_snapshot
 from scanner.snapshot.view import Assumptions, load_world
 
 from builders import allow, policy
-from fault_server import FaultServer, Key, Reply, as_json, refusal, refusal_xml, role_xml
+from fault_server import CALLER, FaultServer, Key, Reply, as_json, refusal, refusal_xml, role_xml
 
 A, B = "111122223333", "444455556666"
 EU = "eu-west-1"
@@ -343,3 +343,14 @@ def test_regions_that_were_not_read_are_unknown(entitled: FaultServer, run: Coll
     entitled.fail("ec2:DescribeRegions", refusal_xml("UnauthorizedOperation"), account=B)
     found = world_of(run(ids=(A, B), regions_include=(EU,)))
     assert (found.accounts[AccountId(B)].opted_in_regions, found.accounts[AccountId(B)].default_regions) == (None, None)
+
+
+def test_invalid_token_of_the_callers_own_credentials_says_nothing_about_a_region(
+    aws: FaultServer, run: Collect
+) -> None:
+    aws.account(CALLER, EU)
+    aws.fail("sts:AssumeRole", refusal_xml("AccessDenied"))
+    aws.fail("account:ListRegions", refusal("AccessDeniedException"))
+    aws.fail("ec2:DescribeRegions", refusal_xml("UnauthorizedOperation"))
+    aws.fail("kms:ListKeys", refusal("UnrecognizedClientException"))
+    assert (CALLER, EU, "kms:ListKeys", "", "error") in run(ids=(CALLER,), regions_include=(EU,)).gaps()
