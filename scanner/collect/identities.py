@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scanner.collect.documents import decoded, is_document, keep_document
@@ -79,7 +79,7 @@ def _keep_principals(unit: Unit, details: _Details) -> None:
 def _principal(unit: Unit, entry: Entry, kind: str, name: str, unique_id: str) -> PrincipalRow:
     arn = str(entry.get("Arn", ""))
     trust = entry.get("AssumeRolePolicyDocument")
-    boundary = (entry.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn")
+    boundary = entry.get("PermissionsBoundary")
     tags = {str(tag.get("Key", "")): str(tag.get("Value", "")) for tag in entry.get("Tags", ())}
     return PrincipalRow(
         arn=arn,
@@ -89,7 +89,7 @@ def _principal(unit: Unit, entry: Entry, kind: str, name: str, unique_id: str) -
         path=str(entry.get("Path", "")),
         unique_id=str(entry.get(unique_id, "")),
         tags=json.dumps(tags, sort_keys=True),
-        boundary_arn=None if boundary is None else str(boundary),
+        boundary_arn=None if boundary is None else str(boundary.get("PermissionsBoundaryArn", "")),
         trust_sha256=_document(unit, f"{arn}#trust", trust) if kind == "role" else None,
         last_used=iso((entry.get("RoleLastUsed") or {}).get("LastUsedDate")),
     )
@@ -138,7 +138,10 @@ def _policy(unit: Unit, entry: Entry) -> PolicyRow:
 
 
 def _managed(unit: Unit, details: _Details, arn: str) -> PolicyRow:
-    """A managed policy, fetched where the details omit it: they lack those used only as a boundary."""
+    """A managed policy, fetched where the details omit it: they lack those used only as a boundary.
+
+    One that does not exist is a gap as well: the details say that somebody has it.
+    """
     if arn not in details.policies:
         details.policies[arn] = _fetched(unit, arn)
     return details.policies[arn]
@@ -156,7 +159,10 @@ def _fetched(unit: Unit, arn: str) -> PolicyRow:
         plain = decoded(text) if isinstance(text, str) else text
         sha256 = keep_document(unit, "iam:GetPolicyVersion", arn, plain)
     except CallFailedError as error:
-        unit.failed("iam:GetPolicyVersion" if version else "iam:GetPolicy", arn, error.failure)
+        failure = error.failure
+        if failure.outcome is Outcome.GONE:
+            failure = replace(failure, outcome=Outcome.ERROR)
+        unit.failed("iam:GetPolicyVersion" if version else "iam:GetPolicy", arn, failure)
     return PolicyRow(unit.account_id, arn, _name_of(arn, entry), _aws_managed(arn), version, sha256)
 
 

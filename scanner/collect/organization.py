@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from scanner.collect.accounts import Tree
@@ -112,14 +112,14 @@ def _walk(unit: Unit, tree: Tree) -> Outcome:
     queue = deque([tree.root_id])
     while queue:
         parent = queue.popleft()
-        accounts, outcome = _children(unit, tree, parent, "organizations:ListAccountsForParent", "Accounts")
+        accounts, outcome = _children(unit, parent, "organizations:ListAccountsForParent", "Accounts")
         worst = _worse(worst, outcome)
         for entry in accounts:
             row = _account(entry)
             tree.accounts[row.account_id] = row
             tree.parents[row.account_id] = parent
         operation = "organizations:ListOrganizationalUnitsForParent"
-        ous, outcome = _children(unit, tree, parent, operation, "OrganizationalUnits")
+        ous, outcome = _children(unit, parent, operation, "OrganizationalUnits")
         worst = _worse(worst, outcome)
         for entry in ous:
             ou = OuRow(str(entry.get("Id", "")), parent, str(entry.get("Name", "")))
@@ -129,18 +129,20 @@ def _walk(unit: Unit, tree: Tree) -> Outcome:
     return worst
 
 
-def _children(
-    unit: Unit, tree: Tree, parent: str, operation: str, member: str
-) -> tuple[list[Mapping[str, Any]], Outcome]:
-    """What hangs below a parent, as far as it was read, and how reading it ended."""
+def _children(unit: Unit, parent: str, operation: str, member: str) -> tuple[list[Mapping[str, Any]], Outcome]:
+    """What hangs below a parent, as far as it was read, and how reading it ended.
+
+    A parent that was listed and is gone says that the tree changed while it was read: what hung there may have moved to
+    a place that was read before, so the members are not known to be complete.
+    """
     found: list[Mapping[str, Any]] = []
     try:
         for page in pages(unit, operation, {"ParentId": parent}, parent):
             found.extend(page[member])
     except CallFailedError as error:
         failure = error.failure
-        if failure.outcome is Outcome.GONE and parent == tree.root_id:  # a root does not go away
-            failure = Failure(Outcome.ERROR, failure.code, failure.message)
+        if failure.outcome is Outcome.GONE:
+            failure = replace(failure, outcome=Outcome.ERROR)
         return found, unit.failed(operation, parent, failure)
     unit.ledger(operation, parent, Outcome.OK)
     return found, Outcome.OK

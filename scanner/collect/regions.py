@@ -14,7 +14,8 @@ from scanner.snapshot.rows import RegionRow
 BY_DEFAULT = "ENABLED_BY_DEFAULT"
 ENABLED = frozenset({"ENABLED", BY_DEFAULT})
 UNKNOWN = "UNKNOWN"
-_FROM_EC2 = {"opt-in-not-required": BY_DEFAULT, "opted-in": "ENABLED", "not-opted-in": "DISABLED"}
+DISABLED = "DISABLED"
+_FROM_EC2 = {"opt-in-not-required": BY_DEFAULT, "opted-in": "ENABLED", "not-opted-in": DISABLED}
 _GLOB = frozenset("*?[")
 _WORDS = frozenset({"all-enabled", "default-only"})
 
@@ -22,6 +23,7 @@ _WORDS = frozenset({"all-enabled", "default-only"})
 def read_regions(unit: Unit, settings: CollectSettings) -> list[RegionRow]:
     """Every region as the account sees it, with `scanned` set for those in scope (R10.5).
 
+    A region that is being enabled or disabled right now is tried: its keys are there, and AWS says whether it answers.
     Where account:ListRegions fails and ec2:DescribeRegions works, that is one `ok` row naming the fallback. Where both
     fail, regions that the configuration names literally are tried, and a gap says that there may be more.
     """
@@ -79,9 +81,9 @@ def _from_ec2(unit: Unit, failure: Failure) -> dict[str, str] | None:
 
 
 def _in_scope(name: str, status: str, include: tuple[str, ...], settings: CollectSettings) -> bool:
-    if status not in ENABLED and status != UNKNOWN:
+    if status == DISABLED:
         return False
-    if status == "ENABLED" and not settings.opt_in:
+    if status not in {BY_DEFAULT, UNKNOWN} and not settings.opt_in:
         return False
     if any(fnmatchcase(name, pattern) for pattern in settings.regions_exclude):
         return False
@@ -97,13 +99,6 @@ def _included(name: str, status: str, pattern: str) -> bool:
 
 
 def left_out(rows: list[RegionRow]) -> Mapping[str, str]:
-    """Enabled regions that are out of scope, and regions changing right now, each with the reason."""
-    found: dict[str, str] = {}
-    for row in rows:
-        if row.scanned:
-            continue
-        if row.opt_status in ENABLED or row.opt_status == UNKNOWN:
-            found[row.region] = "left out by `regions` in the configuration"
-        elif row.opt_status != "DISABLED":
-            found[row.region] = f"the region is {row.opt_status.lower()}"
-    return found
+    """Regions that are out of scope though they are not disabled, each with the reason."""
+    reason = "left out by `regions` in the configuration"
+    return {row.region: reason for row in rows if not row.scanned and row.opt_status != DISABLED}

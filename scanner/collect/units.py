@@ -152,7 +152,10 @@ def _account(context: Context, job: Job, unit: Unit) -> Result:
 
 
 def _kms_job(account: AccountRow, row: RegionRow, hop: Hop | None) -> Job:
-    return Job("kms", account, row.region, row.opt_status in ENABLED, hop)
+    # Session tokens from the global STS endpoint are refused in enabled opt-in regions too. Ours are from a regional
+    # one; where the caller's own come from is not known, so a refused token does not say that the region is disabled.
+    enabled = row.opt_status in ENABLED or hop is None
+    return Job("kms", account, row.region, enabled, hop)
 
 
 def _refused(unit: Unit, account: AccountRow, failure: Failure) -> Result:

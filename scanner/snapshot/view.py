@@ -8,22 +8,24 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from scanner.errors import SnapshotError
 from scanner.model.arn import AccountId, KeyArn, parse_arn
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.key import Grant, GrantConstraints, KeyFacts
 from scanner.model.organization import AccountFacts, Organization
 from scanner.model.policy import DocumentKind, PolicyText
-from scanner.model.principal import PrincipalFacts, PrincipalKind
 from scanner.model.world import World
+from scanner.snapshot.ledger import IDENTITY_CALL, READ, Ledger, never_written
+from scanner.snapshot.principals import load_principals
 from scanner.snapshot.read import read_document
 
-_READ = frozenset({Outcome.OK.value, Outcome.EMPTY.value})
-_ENABLED = frozenset({"ENABLED", "ENABLED_BY_DEFAULT", "ENABLING"})
+_ENABLED = frozenset({"ENABLED", "ENABLED_BY_DEFAULT"})
+_SETTLED = _ENABLED | {"DISABLED"}
+_ORGANIZATION_CALL = "organizations:DescribeOrganization"
 _CALLS = {
     "describe": "kms:DescribeKey", "key_policy": "kms:GetKeyPolicy", "ram_policy": "kms:GetKeyPolicy",
     "grants": "kms:ListGrants", "tags": "kms:ListResourceTags", "aliases": "kms:ListAliases",
 }  # fmt: skip
-_IDENTITY_CALL = "iam:GetAccountAuthorizationDetails"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +48,22 @@ def load_meta(connection: sqlite3.Connection) -> dict[str, str]:
 
 
 def load_coverage(connection: sqlite3.Connection) -> tuple[LedgerRow, ...]:
-    """Every row of the coverage ledger, ordered."""
+    """Every row of the coverage ledger, ordered, and one for each planned unit that a killed collection never wrote."""
     rows = connection.execute(
-        "SELECT account_id, region, call, subject, outcome, error_code, message, what_to_do FROM coverage "
-        "ORDER BY account_id, region, call, subject"
+        "SELECT account_id, region, call, subject, outcome, error_code, message, what_to_do FROM coverage"
     )
-    return tuple(LedgerRow(a, r, c, s, Outcome(o), e, m, w) for a, r, c, s, o, e, m, w in rows)
+    found = {row.ref: row for row in never_written(connection)}
+    found.update(
+        (row.ref, row) for row in (LedgerRow(a, r, c, s, Outcome(o), e, m, w) for a, r, c, s, o, e, m, w in rows)
+    )
+    return tuple(sorted(found.values(), key=lambda row: (row.account_id, row.region, row.call, row.subject)))
 
 
 def load_world(connection: sqlite3.Connection, assumptions: Assumptions) -> World:
     """Everything the analysis needs, in memory.
 
     Raises:
-        SnapshotError: a document that an index names is missing or damaged.
+        SnapshotError: a document that an index names is missing or damaged, or the organization's tree has no root.
     """
     return _Loader(connection, assumptions).world()
 
@@ -67,8 +72,7 @@ class _Loader:
     def __init__(self, connection: sqlite3.Connection, assumptions: Assumptions) -> None:
         self.rows = connection
         self.assumptions = assumptions
-        self.coverage = load_coverage(connection)
-        self.gaps = {row.ref: row for row in self.coverage if row.outcome.is_gap}
+        self.ledger = Ledger(load_coverage(connection))
         self._texts: dict[str, str] = {}
 
     def world(self) -> World:
@@ -78,9 +82,9 @@ class _Loader:
             accounts=self._accounts(members, organization),
             organizations=(organization,) if organization else (),
             keys=self._keys(),
-            principals=self._principals(),
+            principals=load_principals(self.rows, self.ledger, self.text),
             as_of=self.assumptions.as_of,
-            coverage=self.coverage,
+            coverage=self.ledger.rows,
             credit_scp=self.assumptions.credit_scp,
             credit_rcp=self.assumptions.credit_rcp,
             asserted=dict(self.assumptions.asserted),
@@ -93,17 +97,6 @@ class _Loader:
             self._texts[sha256] = read_document(self.rows, sha256)
         return PolicyText(self._texts[sha256], sha256, kind, source, name)
 
-    def gap(self, account_id: str, region: str, call: str, subject: str = "") -> str:
-        """The most specific ledger row that tells why something of the account was not read."""
-        wanted = (
-            "/".join((account_id, region, call, subject)),
-            "/".join((account_id, region, call, "")),
-            "/".join((account_id, "*", "sts:AssumeRole", "")),
-        )
-        found = next((ref for ref in wanted if ref in self.gaps), None)
-        prefix = f"{account_id}/{region}/"
-        return found or next((ref for ref in self.gaps if ref.startswith(prefix)), "")
-
     # -- organization ----------------------------------------------------------------------------------------------
 
     def _organization(self) -> Organization | None:
@@ -111,42 +104,50 @@ class _Loader:
             "SELECT id, management_account_id, root_id, scp_enabled, rcp_enabled, tree_read, scp_read, rcp_read "
             "FROM organizations"
         ).fetchone()
-        if found is None or found[5] not in _READ:
+        if found is None or found[5] not in READ:
             return None
         org_id, management, root, scp_on, rcp_on, _, scp_read, rcp_read = found
         parents = dict(self.rows.execute("SELECT id, parent_id FROM ous"))
         members = {
-            AccountId(account): self._path(parent, parents)
+            AccountId(account): self._path(parent, parents, root)
             for account, parent in self.rows.execute(
                 "SELECT account_id, parent_id FROM org_members ORDER BY account_id"
             )
         }
         targets = [root, *parents, *members]
+        scps = self._attached(DocumentKind.SCP, targets) if scp_on is not None and scp_read in READ else None
+        rcps = self._attached(DocumentKind.RCP, targets) if rcp_on is not None and rcp_read in READ else None
         return Organization(
             id=org_id,
             root=root,
             management_account=AccountId(management),
             members=members,
-            scps=self._attached(DocumentKind.SCP, targets) if scp_on is not None and scp_read in _READ else None,
-            rcps=self._attached(DocumentKind.RCP, targets) if rcp_on is not None and rcp_read in _READ else None,
+            scps=scps,
+            rcps=rcps,
             scp_enabled=scp_on != 0,
             rcp_enabled=rcp_on != 0,
-            scp_gap=self._policy_gap(management, "SERVICE_CONTROL_POLICY"),
-            rcp_gap=self._policy_gap(management, "RESOURCE_CONTROL_POLICY"),
+            scp_gap=self._policy_gap(DocumentKind.SCP) if scps is None else "",
+            rcp_gap=self._policy_gap(DocumentKind.RCP) if rcps is None else "",
             ou_names=dict(self.rows.execute("SELECT id, name FROM ous")),
         )
 
     @staticmethod
-    def _path(parent: str, parents: Mapping[str, str]) -> tuple[str, ...]:
+    def _path(parent: str, parents: Mapping[str, str], root: str) -> tuple[str, ...]:
         path = [parent]
-        while path[0] in parents:
+        while path[0] in parents and len(path) <= len(parents):
             path.insert(0, parents[path[0]])
+        if path[0] != root:
+            raise SnapshotError(f"the organization of the snapshot does not lead to its root at `{parent}`")
         return tuple(path)
 
-    def _policy_gap(self, management: str, policy_type: str) -> str:
-        refs = [ref for ref in self.gaps if "/organizations:" in ref]
-        named = [ref for ref in refs if policy_type in ref]
-        return (named or refs or [f"{management}/global/organizations:ListPolicies/{policy_type}"])[0]
+    def _policy_gap(self, kind: DocumentKind) -> str:
+        """The row that tells why the policies of a type are not known; their list's where no call about them failed."""
+        name, operation = kind.name_of_type, "organizations:ListPolicies"
+        subjects = {p for (p,) in self.rows.execute("SELECT policy_id FROM org_policies WHERE type = ?", (name,))}
+        calls = (operation, "organizations:ListTargetsForPolicy", "organizations:DescribePolicy")
+        failed = (r for r in self.ledger.unread(*calls) if r.subject in {name, *subjects} and r.outcome.is_gap)
+        listed = (r for r in self.ledger.rows if (r.call, r.subject) == (operation, name))
+        return next((row.ref for row in (*failed, *listed)), "")
 
     def _attached(self, kind: DocumentKind, targets: Iterable[str]) -> dict[str, tuple[PolicyText, ...]] | None:
         """Policies by target; None where the text of one that is attached was not read (R3.56)."""
@@ -178,12 +179,19 @@ class _Loader:
         regions: dict[str, dict[str, str]] = defaultdict(dict)
         for account, region, status in self.rows.execute("SELECT account_id, region, opt_status FROM regions"):
             regions[account][region] = status
-        read = {row.account_id for row in self.coverage if row.call == _IDENTITY_CALL and row.outcome.value in _READ}
+        read = {
+            row.account_id
+            for row in self.ledger.rows
+            if (row.call, row.subject) == (IDENTITY_CALL, "") and row.outcome in READ
+        }
+        # AWSOrganizationsNotInUseException, answered to the account's own call: it is in no organization.
+        alone = {r.account_id for r in self.ledger.rows if r.call == _ORGANIZATION_CALL and r.outcome is Outcome.EMPTY}
         found: dict[AccountId, AccountFacts] = {}
         for account_id, name, status, entered in self.rows.execute(
             "SELECT account_id, name, status, collected FROM accounts"
         ):
-            known = account_id in members or (organization and account_id == organization.management_account)
+            known = account_id in members or account_id in alone
+            known = known or (organization is not None and account_id == organization.management_account)
             statuses = regions.get(account_id, {})
             found[AccountId(account_id)] = AccountFacts(
                 id=AccountId(account_id),
@@ -195,7 +203,7 @@ class _Loader:
                 organization_unknown=not known,
                 opted_in_regions=self._enabled_regions(statuses),
                 default_regions=frozenset(r for r, s in statuses.items() if s == "ENABLED_BY_DEFAULT") or None,
-                gap="" if account_id in read else self.gap(account_id, "global", _IDENTITY_CALL),
+                gap="" if account_id in read else self.ledger.why(account_id, "global", (IDENTITY_CALL, "")),
             )
         for account_id in self.assumptions.trusted_accounts:
             unread = AccountFacts(AccountId(account_id), collected=False, ours=True, organization_unknown=True)
@@ -204,58 +212,10 @@ class _Loader:
 
     @staticmethod
     def _enabled_regions(statuses: Mapping[str, str]) -> frozenset[str] | None:
-        if not statuses or "UNKNOWN" in statuses.values():
+        """None where one is unknown or changing right now: neither its access nor the lack of it can be proven."""
+        if not statuses or not _SETTLED.issuperset(statuses.values()):
             return None
         return frozenset(region for region, status in statuses.items() if status in _ENABLED)
-
-    def _principals(self) -> dict[str, PrincipalFacts]:
-        policies = self._identity_policies()
-        boundaries = {
-            (account, arn): sha256
-            for account, arn, sha256 in self.rows.execute("SELECT account_id, arn, document_sha256 FROM policies")
-        }
-        found: dict[str, PrincipalFacts] = {}
-        for arn, account, kind, unique_id, tags, boundary_arn, trust in self.rows.execute(
-            "SELECT arn, account_id, kind, unique_id, tags, boundary_arn, trust_sha256 FROM principals ORDER BY arn"
-        ):
-            texts, complete = policies.get(arn, ((), True))
-            boundary = None
-            if boundary_arn:
-                sha256 = boundaries.get((account, boundary_arn))
-                complete = complete and sha256 is not None
-                name = f"permissions boundary {boundary_arn.rsplit('/', 1)[-1]}"
-                boundary = self.text(sha256, DocumentKind.BOUNDARY, boundary_arn, name) if sha256 else None
-            found[arn] = PrincipalFacts(
-                arn=arn,
-                account_id=AccountId(account),
-                kind=PrincipalKind(kind),
-                identity_policies=texts,
-                boundary=boundary,
-                tags=json.loads(tags),
-                trust_policy=self.text(trust, DocumentKind.TRUST, arn, "trust policy") if trust else None,
-                unique_id=unique_id,
-                complete=complete,
-                gap="" if complete else self.gap(account, "global", _IDENTITY_CALL),
-            )
-        return found
-
-    def _identity_policies(self) -> dict[str, tuple[tuple[PolicyText, ...], bool]]:
-        texts: dict[str, list[PolicyText]] = defaultdict(list)
-        incomplete: set[str] = set()
-        for principal, source, name, arn, group, sha256 in self.rows.execute(
-            "SELECT principal_arn, source, policy_name, policy_arn, group_arn, document_sha256 FROM principal_policies "
-            "ORDER BY principal_arn, source, policy_name, policy_arn, group_arn"
-        ):
-            if sha256 is None:
-                incomplete.add(principal)
-                texts.setdefault(principal, [])
-                continue
-            shape = "managed" if source.endswith("managed") else "inline"
-            label = f"{shape} policy {name}"
-            if group:
-                label += f" of group {group.rsplit('/', 1)[-1]}"
-            texts[principal].append(self.text(sha256, DocumentKind.IDENTITY, arn or group or principal, label))
-        return {principal: (tuple(found), principal not in incomplete) for principal, found in texts.items()}
 
     # -- keys ------------------------------------------------------------------------------------------------------
 
@@ -282,7 +242,6 @@ class _Loader:
         grants: Mapping[str, list[Grant]],
     ) -> KeyFacts:
         arn = row["arn"]
-        managed = row["manager"] == "AWS"
         gaps = self._key_gaps(row)
         parsed = parse_arn(arn)
         policy = row["policy_sha256"]
@@ -294,7 +253,7 @@ class _Loader:
             partition=parsed.partition if parsed else "aws",
             key_policy=self.text(policy, DocumentKind.KEY_POLICY, arn, "key policy default") if policy else None,
             ram_policy=self.text(ram, DocumentKind.RAM_POLICY, arn, "key policy AWS_RAM") if ram else None,
-            ram_policy_read=managed or "ram_policy" not in gaps,
+            ram_policy_read="ram_policy" not in gaps,
             grants=None if "grants" in gaps else tuple(grants.get(arn, ())),
             tags=None if "tags" in gaps else dict(tags.get(arn, {})),
             aliases=None if "aliases" in gaps else tuple(aliases.get(arn, ())),
@@ -303,7 +262,7 @@ class _Loader:
             usage=row["usage"] or "",
             origin=row["origin"] or "",
             state=row["state"] or "",
-            multi_region=bool(row["multi_region"]),
+            multi_region=row["key_id"].startswith("mrk-") if row["multi_region"] is None else bool(row["multi_region"]),
             multi_region_type=row["multi_region_type"] or "",
             description=row["description"] or "",
             created=row["created"] or "",
@@ -319,12 +278,13 @@ class _Loader:
         gaps: dict[str, str] = {}
         for part, column in columns.items():
             status = row[column]
-            if status in _READ or (part == "key_policy" and row["policy_sha256"]):
+            if status in READ or (part == "key_policy" and row["policy_sha256"]):
                 continue
-            if status == Outcome.SKIPPED.value and part != "ram_policy":
+            if status == Outcome.SKIPPED.value and (part != "ram_policy" or row["manager"] == "AWS"):
                 continue
             subject = f"{row['key_id']}/AWS_RAM" if part == "ram_policy" else row["key_id"]
-            gaps[part] = self.gap(row["account_id"], row["region"], _CALLS[part], subject)
+            places = ((_CALLS[part], subject), ("kms:DescribeKey", row["key_id"]), (_CALLS[part], ""))
+            gaps[part] = self.ledger.why(row["account_id"], row["region"], *places)
         return gaps
 
     def _grants(self) -> dict[str, list[Grant]]:

@@ -111,6 +111,13 @@ def value_of(name: str, scene: Scene, document: str) -> Value:
 
     `document` is key_policy, ram_policy, trust_policy, identity, boundary, session, scp or rcp.
     """
+    found = _value_of(name, scene, document)
+    if isinstance(found, list) or (name.startswith("aws:resourcetag/") and document in _KEY_POLICIES):
+        return found
+    return scene.facts.get(name, found)
+
+
+def _value_of(name: str, scene: Scene, document: str) -> Value:
     if name.startswith("kms:encryptioncontext") and request_time(name, scene):
         return _encryption_context(name, scene)
     if name.startswith("aws:principaltag/"):

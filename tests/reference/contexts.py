@@ -54,7 +54,7 @@ def dimensions(scene: Scene, given: Mapping[str, Any], complete: bool) -> list[l
 
     `given` is fixed. With `complete` only the session name stays open (README).
     """
-    mentions = _mentions(scene)
+    mentions = mentions_of(scene)
     result = [_session_names(scene, mentions)] if scene.caller.kind == "role" and "#session_name" not in given else []
     if complete:
         return result
@@ -85,6 +85,8 @@ def count(alternatives: list[list[Fragment]]) -> int:
 def contexts(alternatives: list[list[Fragment]], given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The contexts, one after the other."""
     for fragments in product(*alternatives):
+        if _contradicts(fragments):
+            continue
         context: dict[str, Any] = dict(given)
         for fragment in fragments:
             for name, value in fragment.items():
@@ -93,7 +95,16 @@ def contexts(alternatives: list[list[Fragment]], given: Mapping[str, Any]) -> It
         yield context
 
 
-def _mentions(scene: Scene) -> Mentions:
+_THROUGH_ENDPOINTS = {"aws:sourcevpc", "aws:sourcevpce", "aws:vpcsourceip", "aws:sourcevpcarn"}
+
+
+def _contradicts(fragments: tuple[Fragment, ...]) -> bool:
+    """aws:SourceIp is absent through VPC endpoints, and the other keys exist only there (R6.N)."""
+    names = {name for fragment in fragments for name in fragment}
+    return "aws:sourceip" in names and bool(names & _THROUGH_ENDPOINTS)
+
+
+def mentions_of(scene: Scene) -> Mentions:
     """Collect tests from the statements that cover the action, then follow variables."""
     found = Mentions()
     for document in relevant_documents(scene):

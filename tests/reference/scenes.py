@@ -37,6 +37,7 @@ class Scene:
     session_name: str | None = None
     session_tags: Mapping[str, str] = field(default_factory=dict)
     grant_request: Mapping[str, Any] | None = None
+    facts: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property
     def owner(self) -> str:
@@ -90,7 +91,8 @@ def scene_of(world: World, request: Request, context: Context, knowledge: Knowle
     """Build the scene of one request.
 
     `#session_name`, `#session_tags` and `#encryption_context` in the context are the request-time values that are no
-    condition keys; `#grant_constraints` completes a CreateGrant of which only kms:GrantOperations is given.
+    condition keys; `#grant_constraints` completes a CreateGrant of which only kms:GrantOperations is given. `#facts`
+    are assumed values of keys that nobody collected.
     Raises NoSuchKeyError, and ValueError for an action that is neither of KMS nor an AssumeRole.
     """
     action = str(request["action"])
@@ -121,4 +123,5 @@ def scene_of(world: World, request: Request, context: Context, knowledge: Knowle
         session_name=caller.session_name if caller.kind == "session" else context.get("#session_name"),
         session_tags=context.get("#session_tags") or {},
         grant_request=grant_request,
+        facts=context.get("#facts") or {},
     )

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from .completions import completions
 from .contexts import contexts, count, dimensions
 from .deciding import Verdict, decide
 from .facts import Knowledge, World
 from .scenes import Request, scene_of
 
 LIMIT = 200_000
+MOST_WORLDS = 3_000
 _ORDER: tuple[Verdict, ...] = ("denied", "unknown", "latent", "conditional", "allowed")
 
 
@@ -57,8 +59,25 @@ def verdict(world: World, request: Request, knowledge: Knowledge | None = None, 
     if "path" in request:
         return weakest(verdict(world, step, knowledge, limit) for step in request["path"])
     return combine(
-        decide(world, request, context, knowledge) for context in contexts_of(world, request, knowledge, limit)
+        _whatever_is_uncollected(world, request, context, knowledge)
+        for context in contexts_of(world, request, knowledge, limit)
     )
+
+
+def _whatever_is_uncollected(
+    world: World, request: Request, context: Mapping[str, Any], knowledge: Knowledge | None
+) -> Verdict:
+    """The verdict in one context; unknown only where worlds that agree with what was collected differ (section 0)."""
+    found = decide(world, request, context, knowledge)
+    if found != "unknown":
+        return found
+    worlds = completions(scene_of(world, request, context, knowledge or Knowledge()), MOST_WORLDS)
+    seen: set[Verdict] = set()
+    for facts in worlds or ():
+        seen.add(decide(world, request, {**context, "#facts": facts}, knowledge))
+        if len(seen) > 1 or "unknown" in seen:
+            return found
+    return seen.pop() if seen else found
 
 
 def as_simulation(request: Request, context: Mapping[str, Any]) -> dict[str, Any]:

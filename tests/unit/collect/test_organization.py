@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
 from scanner.collect.permissions import organization_session_policy
 from scanner.errors import NothingScannedError
+from scanner.model.arn import AccountId
+from scanner.model.world import World
+from scanner.snapshot.read import open_snapshot
+from scanner.snapshot.view import Assumptions, load_world
 
-from fault_server import CALLER, FaultServer, Key, as_json, refusal
+from fault_server import CALLER, FaultServer, Key, as_json, refusal, refusal_xml
 
 Collect = Callable[..., Any]
 POLICY = '{"Version": "2012-10-17", "Statement": []}'
@@ -154,3 +159,127 @@ def test_caller_in_no_organization_scans_listed_accounts_without_a_gap(aws: Faul
     assert done.query("SELECT 1 FROM organizations") == []
     assert done.meta()["organization_state"] == "none"
     assert json.loads(done.meta()["run_regions"]) == ["eu-west-1"]
+
+
+# -- what the analysis sees -------------------------------------------------------------------------------------------
+
+SUSPENDED, OTHER = "222222222222", "333333333333"
+
+
+def world_of(done: Any) -> World:
+    with closing(open_snapshot(done.path)) as connection:
+        return load_world(connection, Assumptions("2026-11-22T00:00:00+00:00"))
+
+
+def roots(aws: FaultServer, **types: str) -> None:
+    """Put a root with these policy types before the answers that are there already."""
+    listed = [{"Type": f"{kind.upper()}_POLICY", "Status": status} for kind, status in types.items()]
+    aws.fail("organizations:ListRoots", as_json({"Roots": [{"Id": "r-1", "PolicyTypes": listed}]}))
+    aws.faults.insert(0, aws.faults.pop())
+
+
+def targets(aws: FaultServer) -> None:
+    """FullAWSAccess hangs everywhere, as it does in a healthy organization."""
+    found = [{"TargetId": target} for target in ("r-1", CALLER, SUSPENDED)]
+    aws.fail("organizations:ListTargetsForPolicy", as_json({"Targets": found}), PolicyId="p-FullAWSAccess")
+    aws.faults.insert(0, aws.faults.pop())
+
+
+def test_organization_that_was_read_is_whole_and_closed_accounts_are_told(aws: FaultServer, run: Collect) -> None:
+    organization_stub(aws)
+    targets(aws)
+    given = world_of(run(source="organization"))
+    (organization,) = given.organizations
+    assert organization.scps is not None
+    assert organization.rcps is not None
+    assert (organization.scp_gap, organization.rcp_gap) == ("", "")
+    assert given.accounts[AccountId(SUSPENDED)].status == "SUSPENDED"
+    assert not any(account.organization_unknown for account in given.accounts.values())
+
+
+@pytest.mark.parametrize("operation", ["ListAccountsForParent", "ListOrganizationalUnitsForParent", "ListRoots"])
+def test_tree_that_was_read_in_part_is_no_organization(aws: FaultServer, run: Collect, operation: str) -> None:
+    organization_stub(aws)
+    targets(aws)
+    if operation == "ListAccountsForParent":
+        broken(aws, operation, NextToken="t")
+    else:
+        broken(aws, operation)
+    given = world_of(run(source="ids", ids=(CALLER,)))
+    assert given.organizations == ()
+    assert all(account.organization_unknown for account in given.accounts.values())
+
+
+@pytest.mark.parametrize(
+    ("operation", "where", "subject", "kind"),
+    [
+        ("ListTargetsForPolicy", {"PolicyId": "p-S"}, "p-S", "scps"),
+        ("DescribePolicy", {"PolicyId": "p-S"}, "p-S", "scps"),
+        ("ListPolicies", {"Filter": "SERVICE_CONTROL_POLICY"}, "SERVICE_CONTROL_POLICY", "scps"),
+        ("ListTargetsForPolicy", {"PolicyId": "p-R"}, "p-R", "rcps"),
+        ("DescribePolicy", {"PolicyId": "p-R"}, "p-R", "rcps"),
+        ("ListPolicies", {"Filter": "RESOURCE_CONTROL_POLICY"}, "RESOURCE_CONTROL_POLICY", "rcps"),
+    ],
+)
+def test_unread_guardrail_opens_its_own_type_and_names_its_row(
+    aws: FaultServer, run: Collect, operation: str, where: dict[str, str], subject: str, kind: str
+) -> None:
+    organization_stub(aws)
+    targets(aws)
+    broken(aws, operation, **where)
+    (organization,) = world_of(run(source="organization")).organizations
+    assert {name for name in ("scps", "rcps") if getattr(organization, name) is None} == {kind}
+    row = f"{CALLER}/global/organizations:{operation}/{subject}"
+    assert (organization.scp_gap, organization.rcp_gap) == ((row, "") if kind == "scps" else ("", row))
+
+
+@pytest.mark.parametrize(
+    ("status", "known", "enabled"), [("ENABLED", True, True), ("PENDING_ENABLE", False, True), (None, True, False)]
+)
+def test_policy_type_is_enabled_disabled_or_unknown(
+    aws: FaultServer, run: Collect, status: str | None, known: bool, enabled: bool
+) -> None:
+    organization_stub(aws)
+    targets(aws)
+    roots(aws, service_control="ENABLED", **({} if status is None else {"resource_control": status}))
+    (organization,) = world_of(run(source="organization")).organizations
+    assert organization.scps is not None
+    assert (organization.rcps is not None, organization.rcp_enabled) == (known, enabled)
+
+
+def test_ou_that_goes_away_while_the_tree_is_read_leaves_the_tree_unread(aws: FaultServer, run: Collect) -> None:
+    organization_stub(aws)
+    targets(aws)
+    units = as_json({"OrganizationalUnits": [{"Id": "ou-1", "Name": "Old"}]})
+    aws.fail("organizations:ListOrganizationalUnitsForParent", units, ParentId="r-1")
+    aws.faults.insert(0, aws.faults.pop())
+    broken(aws, "ListAccountsForParent", "ParentNotFoundException", ParentId="ou-1")
+    done = run(source="organization")
+    assert (CALLER, "global", "organizations:ListAccountsForParent", "ou-1", "error") in done.gaps()
+    assert world_of(done).organizations == ()
+
+
+def test_only_the_account_that_asked_is_known_to_be_in_no_organization(aws: FaultServer, run: Collect) -> None:
+    for account in (CALLER, OTHER):
+        aws.account(account, "eu-west-1")
+    accounts = world_of(run(ids=(CALLER, OTHER))).accounts
+    assert not accounts[AccountId(CALLER)].organization_unknown
+    assert accounts[AccountId(OTHER)].organization_unknown
+
+
+def test_account_of_the_reader_is_the_one_that_is_in_no_organization(aws: FaultServer, run: Collect) -> None:
+    for account in (CALLER, OTHER):
+        aws.account(account, "eu-west-1")
+    role = f"arn:aws:iam::{OTHER}:role/reader"
+    accounts = world_of(run(ids=(CALLER, OTHER), management_account_role_arn=role)).accounts
+    assert accounts[AccountId(CALLER)].organization_unknown
+    assert not accounts[AccountId(OTHER)].organization_unknown
+
+
+def test_reader_that_is_refused_leaves_every_organization_unknown(aws: FaultServer, run: Collect) -> None:
+    aws.account(CALLER, "eu-west-1")
+    role = f"arn:aws:iam::{OTHER}:role/reader"
+    aws.fail("sts:AssumeRole", refusal_xml("AccessDenied"), RoleArn=role)
+    assert (
+        world_of(run(ids=(CALLER,), management_account_role_arn=role)).accounts[AccountId(CALLER)].organization_unknown
+    )

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,10 @@ ORG_ROW = OrganizationRow(
     "o-own", MANAGER, "arn", "r-1", scp_enabled=True, rcp_enabled=True, tree_read=Outcome.OK, scp_read=Outcome.OK,
     rcp_read=Outcome.OK,
 )  # fmt: skip
-ROLE_ROW = PrincipalRow(ROLE, MEMBER, "role", "App", "/", "AROA1", '{"team": "blue"}', None, None, None)
+TRUST = json.dumps(policy(allow("*", "sts:AssumeRole")))
+ROLE_ROW = PrincipalRow(
+    ROLE, MEMBER, "role", "App", "/", "AROA1", '{"team": "blue"}', None, sha256(TRUST.encode()).hexdigest(), None
+)
 ACCOUNTS = (AccountRow(OWNER, "payments", collected=True), AccountRow(MEMBER, "lake", collected=True))
 IAM_READ = tuple(LedgerRow(a, "global", IAM_CALL, "", Outcome.OK) for a in (OWNER, MEMBER))
 
@@ -73,6 +77,7 @@ class Snapshot:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "run" / "snapshot.sqlite"
         self.record = UnitRecord("all")
+        self.record.document(TRUST)
 
     def doc(self, document: object) -> str:
         """Keep a document; its hash."""
@@ -228,8 +233,7 @@ def test_gap_without_its_own_row_points_at_the_account_or_region(tmp_path: Path)
 def test_aws_managed_key_has_no_gaps_from_calls_that_were_skipped(snapshot: Snapshot) -> None:
     managed = KeyRow(KEY, OWNER, REGION, KEY_ID, manager="AWS", describe_status=Outcome.OK)
     key = only_key(snapshot.add(managed).world())
-    assert (key.manager, key.ram_policy_read, key.key_policy) == ("AWS", True, None)
-    assert set(key.gaps) <= {"ram_policy"}
+    assert (key.manager, key.ram_policy_read, key.key_policy, dict(key.gaps)) == ("AWS", True, None, {})
 
 
 def test_ram_policy_that_no_call_asked_for_is_not_known_to_be_absent(snapshot: Snapshot) -> None:
@@ -267,7 +271,8 @@ def test_account_counts_as_read_only_with_its_iam(snapshot: Snapshot) -> None:
             {"eu-west-1": "ENABLED_BY_DEFAULT", "me-south-1": "ENABLED", "af-south-1": "DISABLED"},
             {"eu-west-1", "me-south-1"},
         ),
-        ({"me-south-1": "ENABLING", "af-south-1": "DISABLING"}, {"me-south-1"}),
+        ({"me-south-1": "ENABLED", "af-south-1": "ENABLING"}, None),
+        ({"me-south-1": "ENABLED", "af-south-1": "DISABLING"}, None),
         ({"eu-west-1": "ENABLED", "me-south-1": "UNKNOWN"}, None),
         ({}, None),
     ],
@@ -350,10 +355,12 @@ def test_guardrails_that_were_not_read_are_none_and_never_empty(
 def test_attached_policy_whose_text_was_refused_makes_the_guardrails_unread(
     snapshot: Snapshot, name: str, kind: str
 ) -> None:
-    refused = LedgerRow(MANAGER, "global", "organizations:DescribePolicy", "SERVICE_CONTROL_POLICY/p", Outcome.DENIED)
+    refused = LedgerRow(MANAGER, "global", "organizations:DescribePolicy", f"p-{name}", Outcome.DENIED)
     organization = only_organization(tree(snapshot, **{name: None}).add(refused).world())
     assert getattr(organization, kind) is None
-    assert organization.scp_gap == refused.ref
+    assert {name: gap for name, gap in (("scp", organization.scp_gap), ("rcp", organization.rcp_gap)) if gap} == {
+        name: refused.ref
+    }
 
 
 def test_target_without_any_scp_means_that_the_list_was_not_complete(snapshot: Snapshot) -> None:
@@ -397,11 +404,12 @@ def only_role(world: World) -> PrincipalFacts:
 
 def test_role_comes_back_with_policies_trust_tags_and_boundary(snapshot: Snapshot) -> None:
     boundary = PolicyRow(MEMBER, "arn:aws:iam::aws:policy/Limit", "Limit", True, "v1", snapshot.doc(FULL))
-    row = replace(ROLE_ROW, boundary_arn=boundary.arn, trust_sha256=snapshot.doc(policy(allow("*", "sts:AssumeRole"))))
+    row = replace(ROLE_ROW, boundary_arn=boundary.arn)
     managed = rights(snapshot, policy(allow()), "managed", policy_name="Use", policy_arn="arn:managed")
     role = only_role(snapshot.add(row, boundary, rights(snapshot), managed).world())
     assert role.boundary is not None
     assert role.trust_policy is not None
+    assert role.trust_policy.text == TRUST
     assert [(p.name, p.source) for p in role.identity_policies] == [
         ("inline policy p", ROLE),
         ("managed policy Use", "arn:managed"),
@@ -428,7 +436,7 @@ def test_policies_of_groups_belong_to_the_user_and_say_so(snapshot: Snapshot) ->
     assert ann.kind is PrincipalKind.USER
 
 
-@pytest.mark.parametrize("missing", ["policy", "boundary text", "boundary row"])
+@pytest.mark.parametrize("missing", ["policy", "boundary text", "boundary row", "boundary without a name", "trust"])
 def test_principal_with_an_unread_document_is_incomplete_and_never_without_permission(
     snapshot: Snapshot, missing: str
 ) -> None:
@@ -438,6 +446,8 @@ def test_principal_with_an_unread_document_is_incomplete_and_never_without_permi
         "policy": (ROLE_ROW, rights(snapshot, None)),
         "boundary text": (replace(ROLE_ROW, boundary_arn="arn:limit"), limit, rights(snapshot)),
         "boundary row": (replace(ROLE_ROW, boundary_arn="arn:limit"), rights(snapshot)),
+        "boundary without a name": (replace(ROLE_ROW, boundary_arn=""), rights(snapshot)),
+        "trust": (replace(ROLE_ROW, trust_sha256=None), rights(snapshot)),
     }
     key = replace(KEY_ROW, policy_sha256=snapshot.doc(policy(allow(iam(MEMBER, "root")))))
     snapshot.record.coverage.pop((MEMBER, "global", IAM_CALL, ""))
@@ -488,3 +498,120 @@ def test_what_the_user_says_about_the_world_is_taken_over(snapshot: Snapshot) ->
 def test_document_that_an_index_names_and_nobody_kept_is_an_error(snapshot: Snapshot) -> None:
     with pytest.raises(SnapshotError, match="lacks document"):
         snapshot.add(replace(KEY_ROW, policy_sha256="0" * 64)).world()
+
+
+# -- what an unfinished or partial collection leaves open -------------------------------------------------------------
+
+
+def test_account_that_organizations_says_is_in_none_is_standalone_and_no_other(snapshot: Snapshot) -> None:
+    asked = LedgerRow(OWNER, "global", "organizations:DescribeOrganization", "", Outcome.EMPTY)
+    row = replace(KEY_ROW, policy_sha256=snapshot.doc(policy(allow("*"))))
+    world = snapshot.add(asked, row, ROLE_ROW, rights(snapshot)).world()
+    assert not world.accounts[AccountId(OWNER)].organization_unknown
+    assert world.accounts[AccountId(MEMBER)].organization_unknown
+    assert verdict(world, iam(OWNER, "root")) is Verdict.ALLOWED
+    assert verdict(world) is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DENIED, Outcome.OK])
+def test_account_is_standalone_only_where_organizations_said_so(snapshot: Snapshot, outcome: Outcome) -> None:
+    snapshot.add(LedgerRow(OWNER, "global", "organizations:DescribeOrganization", "", outcome))
+    assert snapshot.world().accounts[AccountId(OWNER)].organization_unknown
+
+
+def test_gap_of_guardrails_is_the_row_of_their_own_type(snapshot: Snapshot) -> None:
+    calls = {"p-scp": "organizations:ListTargetsForPolicy", "p-rcp": "organizations:DescribePolicy"}
+    refused = {p: LedgerRow(MANAGER, "global", call, p, Outcome.DENIED) for p, call in calls.items()}
+    broken = replace(ORG_ROW, scp_read=Outcome.DENIED)
+    organization = only_organization(tree(snapshot, broken, scp=FULL, rcp=None).add(*refused.values()).world())
+    assert (organization.scp_gap, organization.rcp_gap) == (refused["p-scp"].ref, refused["p-rcp"].ref)
+
+
+def test_guardrails_that_were_read_have_no_gap(snapshot: Snapshot) -> None:
+    listing = LedgerRow(MANAGER, "global", "organizations:ListPolicies", "SERVICE_CONTROL_POLICY", Outcome.OK)
+    organization = only_organization(tree(snapshot).add(listing).world())
+    assert (organization.scp_gap, organization.rcp_gap) == ("", "")
+
+
+def test_guardrails_whose_type_is_changing_name_the_row_of_their_list(snapshot: Snapshot) -> None:
+    listing = LedgerRow("777777777777", "global", "organizations:ListPolicies", "SERVICE_CONTROL_POLICY", Outcome.OK)
+    organization = only_organization(tree(snapshot, replace(ORG_ROW, scp_enabled=None)).add(listing).world())
+    assert (organization.scps, organization.scp_gap) == (None, listing.ref)
+
+
+@pytest.mark.parametrize("parents", [{"ou-1": "ou-2", "ou-2": "ou-1"}, {"ou-1": "r-1", "ou-2": "ou-9"}])
+def test_tree_that_does_not_lead_to_its_root_is_a_damaged_snapshot(snapshot: Snapshot, parents: dict[str, str]) -> None:
+    snapshot.add(ORG_ROW, OrgMemberRow(OWNER, "ou-2"), *(OuRow(ou, above, ou) for ou, above in parents.items()))
+    with pytest.raises(SnapshotError, match="does not lead to its root"):
+        snapshot.world()
+
+
+@pytest.mark.parametrize(("key_id", "read", "multi"), [("mrk-1", None, True), (KEY_ID, None, False), ("x", 1, True)])
+def test_key_that_was_not_described_is_multi_region_by_its_id(
+    snapshot: Snapshot, key_id: str, read: bool | None, multi: bool
+) -> None:
+    row = KeyRow(KEY, OWNER, REGION, key_id, multi_region=read, describe_status=Outcome.DENIED)
+    assert only_key(snapshot.add(row).world()).multi_region is multi
+
+
+def test_gap_names_the_row_of_its_own_key_and_never_of_another(snapshot: Snapshot) -> None:
+    other = LedgerRow(OWNER, REGION, "kms:DescribeKey", "00000000-another-key", Outcome.DENIED)
+    broken = LedgerRow(OWNER, REGION, "kms:DescribeKey", KEY_ID, Outcome.ERROR)
+    fine = LedgerRow(OWNER, REGION, "kms:ListGrants", KEY_ID, Outcome.OK)
+    row = replace(KEY_ROW, grants_status=Outcome.ERROR, describe_status=Outcome.ERROR)
+    key = only_key(snapshot.add(other, broken, fine, row).world())
+    assert key.gaps == {"grants": broken.ref, "describe": broken.ref}
+
+
+def test_skipped_ram_policy_names_the_row_that_says_why(snapshot: Snapshot) -> None:
+    skipped = LedgerRow(OWNER, REGION, "kms:GetKeyPolicy", f"{KEY_ID}/AWS_RAM", Outcome.SKIPPED)
+    row = replace(KEY_ROW, ram_status=Outcome.SKIPPED)
+    assert only_key(snapshot.add(skipped, row).world()).gaps == {"ram_policy": skipped.ref}
+
+
+def test_row_about_nobody_in_particular_makes_every_principal_of_its_account_incomplete(snapshot: Snapshot) -> None:
+    strange = LedgerRow(MEMBER, "global", IAM_CALL, "arn:aws:iam::x:role/gone#p", Outcome.MALFORMED)
+    other = replace(ROLE_ROW, arn=iam(OWNER, "role/Own"), account_id=OWNER)
+    principals = snapshot.add(ROLE_ROW, other, strange).world().principals
+    assert (principals[ROLE].complete, principals[ROLE].gap) == (False, strange.ref)
+    assert principals[other.arn].complete
+
+
+def test_row_about_a_policy_concerns_its_own_account_and_who_holds_it(snapshot: Snapshot) -> None:
+    managed = "arn:aws:iam::aws:policy/Shared"
+    rows = [PolicyRow(a, managed, "Shared", True, "v1", snapshot.doc(FULL)) for a in (OWNER, MEMBER)]
+    there = replace(ROLE_ROW, arn=iam(OWNER, "role/There"), account_id=OWNER)
+    held = [PrincipalPolicyRow(a, "managed", "Shared", managed, "", rows[0].document_sha256) for a in (ROLE, there.arn)]
+    aside = replace(ROLE_ROW, arn=iam(MEMBER, "role/Aside"))
+    strange = LedgerRow(MEMBER, "global", IAM_CALL, managed, Outcome.MALFORMED)
+    principals = snapshot.add(ROLE_ROW, there, aside, *rows, *held, strange).world().principals
+    assert {arn for arn, facts in principals.items() if not facts.complete} == {ROLE}
+
+
+def test_path_with_a_number_sign_is_part_of_the_arn(snapshot: Snapshot) -> None:
+    odd, plain = iam(MEMBER, "role/a#b/App"), iam(MEMBER, "role/Plain")
+    strange = LedgerRow(MEMBER, "global", IAM_CALL, f"{odd}#trust", Outcome.MALFORMED)
+    snapshot.add(replace(ROLE_ROW, arn=odd), replace(ROLE_ROW, arn=plain), strange)
+    assert {arn for arn, facts in snapshot.world().principals.items() if not facts.complete} == {odd}
+
+
+def test_collection_that_was_killed_says_what_it_did_not_come_to(snapshot: Snapshot) -> None:
+    third = "333333333333"
+    snapshot.add(RegionRow(OWNER, REGION, "ENABLED", True), AccountRow(third), KEY_ROW)
+    snapshot.add(RegionRow(OWNER, "us-east-1", "ENABLED", False), AccountRow("444444444444", scanned=False))
+    with SnapshotStore.create(snapshot.path) as store:
+        store.put_meta({"caller_account": OWNER})
+        store.write(snapshot.record)
+        store.write(UnitRecord(f"iam/{OWNER}"))
+        store.write(UnitRecord(f"account/{OWNER}"))
+        store.write(UnitRecord(f"account/{MEMBER}"))
+    with closing(open_snapshot(snapshot.path)) as connection:
+        left = {row.ref for row in load_coverage(connection) if row.outcome is Outcome.NOT_REACHED}
+        accounts = load_world(connection, Assumptions(AS_OF)).accounts
+    assert left == {
+        f"{OWNER}/global/organizations:DescribeOrganization/",
+        f"{OWNER}/{REGION}/kms:ListKeys/",
+        f"{third}/*/sts:AssumeRole/",
+    }
+    assert not accounts[AccountId(third)].iam_complete
+    assert accounts[AccountId(third)].gap == f"{third}/*/sts:AssumeRole/"
