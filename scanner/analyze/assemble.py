@@ -152,7 +152,7 @@ def _capabilities(
         fence = grant_fence(naming) if capability == "delegate" else None
         exposure = Exposure(
             Kind.EXTERNAL_ACCESS, grantee.party, capability, verdict, decision.caller_chosen, key.arn,
-            grantee.selector, dict(key.tags or {}), fence=fence,
+            grantee.selector, key.tags, fence=fence,
         )  # fmt: skip
         severity, trail = severity_of(exposure, assembly.severity)
         reasons = tuple(dict.fromkeys(reason for _, _, reason in members))
@@ -287,7 +287,7 @@ def ineffective_finding(assembly: Assembly, key: KeyFacts, parts: Sequence[Namin
     capability = next((a.capability for a in named_actions(first)), "metadata")
     exposure = Exposure(
         Kind.INEFFECTIVE_PERMISSION, grantee.party, capability, verdict, False, key.arn, grantee.selector,
-        dict(key.tags or {}), reason=reason,
+        key.tags, reason=reason,
     )  # fmt: skip
     severity, trail = severity_of(exposure, assembly.severity)
     selectors = tuple(sorted({p.selector.text for p in parts}))

@@ -146,13 +146,20 @@ def evaluate(world: World, request: Request, *, sources: Sources = ALL_SOURCES) 
         key_side = disj(m.applies for m in retiring)
     else:
         core, key_side = _core(sides, grants)
-    if key.grants is None and "grant" in sources.mechanisms and (request.action is None or request.action.grantable):
-        core = disj((core, unknown("grants_not_read", key.gaps.get("grants", ""), subject=key.arn)))
-        key_side = disj((key_side, unknown("grants_not_read", key.gaps.get("grants", ""), subject=key.arn)))
+    unread = _unread_grants(request, key, sources)
+    core, key_side = disj((core, unread)), disj((key_side, unread))
     works = _works(request, key)
     core, key_side = conj((core, works)), conj((key_side, works))
     caller_side = TRUE if request.caller.is_service else conj((identity.allow, cap))
     return Evaluation(core, scp.allow, combined_deny(layers), layers, grants, retiring, key_side, caller_side)
+
+
+def _unread_grants(request: Request, key: KeyFacts, sources: Sources) -> Expression:
+    """Grants nobody read may allow whatever a grant can."""
+    grantable = request.action is None or request.action.grantable
+    if key.grants_complete or not grantable or "grant" not in sources.mechanisms:
+        return FALSE
+    return unknown("grants_not_read", key.gaps.get("grants", ""), subject=key.arn)
 
 
 def _works(request: Request, key: KeyFacts) -> Expression:

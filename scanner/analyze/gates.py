@@ -58,9 +58,6 @@ def gates_of(request: Request, evaluation: Evaluated) -> tuple[Gate, ...]:
     key = request.key
     if key is None:
         return tuple(gates)
-    if key.grants is None:
-        why = _why(key.gaps.get("grants", ""))
-        return (*gates, Gate(Layer.GRANT, Side.OWNER, GateOutcome.UNREAD, (), why))
     if any(m.applies == TRUE for m in evaluation.grants):
         gates = [_stood_in_for(gate) for gate in gates]
     matches: tuple[GrantMatch | RetireMatch, ...] = (*evaluation.grants, *evaluation.retiring)
@@ -68,6 +65,8 @@ def gates_of(request: Request, evaluation: Evaluated) -> tuple[Gate, ...]:
         outcome = _outcome(disj(m.applies for m in matches), FALSE)
         refs = tuple(dict.fromkeys(_grant_ref(key.arn, m.grant) for m in matches))
         gates.append(Gate(Layer.GRANT, Side.OWNER, outcome, refs[:MAX_STATEMENTS]))
+    if not key.grants_complete:
+        gates.append(Gate(Layer.GRANT, Side.OWNER, GateOutcome.UNREAD, (), _why(key.gaps.get("grants", ""))))
     return tuple(gates)
 
 

@@ -139,7 +139,7 @@ def _judge_one(
         return _judge_stranger(world, request, action, evaluation)
     decision = conclude(world, request, evaluation)
     verdict, reason = _summed_up(request, decision, evaluation)
-    if verdict is FindingVerdict.BLOCKED and key.grants is None:
+    if verdict is FindingVerdict.BLOCKED and not key.grants_complete:
         whole = decide(world, request, trace=False)
         if whole.verdict is Verdict.UNKNOWN:
             return Judgement(caller, action, FindingVerdict.POSSIBLE, "grants_not_read", whole)

@@ -52,7 +52,10 @@ class SeverityRules:
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """What a severity is decided from. `fence` is the column a fenced CreateGrant counts in (R4.28), if it has one."""
+    """What a severity is decided from. `tags` are None where they were not read.
+
+    `fence` is the column a fenced CreateGrant counts in (R4.28), if it has one.
+    """
 
     kind: Kind
     party: str
@@ -61,7 +64,7 @@ class Exposure:
     caller_chosen: bool
     key_arn: str
     grantee: str
-    tags: Mapping[str, str]
+    tags: Mapping[str, str] | None
     reason: str = ""
     fence: int | None = None
 
@@ -82,7 +85,9 @@ def severity_of(exposure: Exposure, rules: SeverityRules) -> tuple[Severity, tup
     ]
     severity = _verdict_step(severity, trail, exposure, column)
     active = exposure.verdict not in {FindingVerdict.BLOCKED, FindingVerdict.INEFFECTIVE}
-    tag = _sensitive_tag(exposure.tags, rules)
+    if active and rules.sensitive_tags and exposure.tags is None:
+        trail.append(SeverityReason("sensitive_tags", "±0", "the tags of the key were not read"))
+    tag = _sensitive_tag(exposure.tags or {}, rules)
     if active and tag:
         severity = _moved(severity, 1)
         trail.append(SeverityReason("sensitive_tags", "+1", f"the key carries {tag}"))

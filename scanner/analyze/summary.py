@@ -160,7 +160,10 @@ def _summed_gaps(gaps: Sequence[LedgerRow], affected: Mapping[str, int], world: 
 def guardrails_in_words(world: World) -> str:
     """Whether SCPs and RCPs were read, and whether they are credited."""
     ignored = [n for n, on in (("SCPs", world.credit_scp), ("RCPs", world.credit_rcp)) if not on]
-    if not world.organizations:
+    standalone = world.accounts and not any(a.organization_unknown for a in world.accounts.values())
+    if not world.organizations and standalone:
+        text = "The account is in no organization: no service or resource control policy can apply."
+    elif not world.organizations:
         text = (
             "The organization was not read: no service or resource control policy is credited, "
             "and what one could deny reads as possible."

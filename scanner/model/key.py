@@ -92,6 +92,11 @@ class KeyFacts:
     gaps: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def grants_complete(self) -> bool:
+        """Whether every grant was read; those that were read before a gap are in `grants` all the same."""
+        return self.grants is not None and "grants" not in self.gaps
+
+    @property
     def is_symmetric_encryption(self) -> bool:
         """Whether operations on this key may carry an encryption context (R5.50)."""
         return not is_asymmetric(self.spec) and not self.spec.startswith("HMAC_")

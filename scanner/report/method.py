@@ -23,7 +23,7 @@ SEVERITY_BASE: Final = Table(
     (
         "Party",
         "control, delegate, decrypt, sign",
-        "destroy, encrypt, revoke, manage",
+        "destroy, encrypt, revoke, manage, undocumented",
         "verify, metadata",
     ),
     (
@@ -315,6 +315,7 @@ CAPABILITIES: Final = Table(
             "DescribeKey, ListGrants, GetKeyRotationStatus, other reads",
             "reconnaissance (ListGrants names principals)",
         ),
+        ("undocumented", "actions that this version does not know", "possible at most, and shown"),
     ),
 )
 

@@ -254,7 +254,7 @@ class _Loader:
             key_policy=self.text(policy, DocumentKind.KEY_POLICY, arn, "key policy default") if policy else None,
             ram_policy=self.text(ram, DocumentKind.RAM_POLICY, arn, "key policy AWS_RAM") if ram else None,
             ram_policy_read="ram_policy" not in gaps,
-            grants=None if "grants" in gaps else tuple(grants.get(arn, ())),
+            grants=None if "grants" in gaps and arn not in grants else tuple(grants.get(arn, ())),
             tags=None if "tags" in gaps else dict(tags.get(arn, {})),
             aliases=None if "aliases" in gaps else tuple(aliases.get(arn, ())),
             manager=row["manager"] or "CUSTOMER",

@@ -96,12 +96,17 @@ def contexts(alternatives: list[list[Fragment]], given: Mapping[str, Any]) -> It
 
 
 _THROUGH_ENDPOINTS = {"aws:sourcevpc", "aws:sourcevpce", "aws:vpcsourceip", "aws:sourcevpcarn"}
+_CALLED_VIA = {"aws:calledvia", "aws:calledviafirst", "aws:calledvialast"}
 
 
 def _contradicts(fragments: tuple[Fragment, ...]) -> bool:
-    """aws:SourceIp is absent through VPC endpoints, and the other keys exist only there (R6.N)."""
-    names = {name for fragment in fragments for name in fragment}
-    return "aws:sourceip" in names and bool(names & _THROUGH_ENDPOINTS)
+    """Whether AWS would never send such a request: keys that exclude or need each other (R6.N, R6.V, R4.6)."""
+    chosen = {name: value for fragment in fragments for name, value in fragment.items()}
+    names = set(chosen)
+    of_both_networks = "aws:sourceip" in names and bool(names & _THROUGH_ENDPOINTS)
+    uncalled = chosen.get("aws:viaawsservice") == "false" and bool(names & _CALLED_VIA)
+    two_grantees = names >= {"kms:granteeprincipal", "kms:granteeserviceprincipal"}
+    return of_both_networks or uncalled or two_grantees
 
 
 def mentions_of(scene: Scene) -> Mentions:

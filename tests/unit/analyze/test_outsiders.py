@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from scanner.analyze.severity import SeverityRules
 from scanner.model.finding import Finding, Kind
 from scanner.model.key import KeyFacts
 
@@ -199,6 +200,19 @@ def test_retiring_service_is_named() -> None:
 def test_grant_to_a_session_whose_role_is_not_found_still_counts() -> None:
     held = grant(iam(MEMBER, "assumed-role/aws:ec2-infrastructure/i-0123456789abcdef0"))
     assert told(of(key(grants=(held,)), ANN).external)[2:] == ("confirmed", "grant_held")
+
+
+def test_grants_read_before_a_gap_count_and_the_gap_too() -> None:
+    used = key(allow(ROLE), grants=(grant(THEIRS),), gaps={"grants": "1/eu-west-1/kms:ListGrants/k"})
+    by_selector = {f.grantee.selector: f for f in of(used, principal(ROLE)).of(Kind.EXTERNAL_ACCESS)}
+    assert told(by_selector[THEIRS])[2:] == ("confirmed", "grant_held")
+    assert told(by_selector[ROLE])[2:] == ("possible", "grants_not_read")
+
+
+def test_unread_tags_are_told_where_tags_raise_severity() -> None:
+    rules = SeverityRules(sensitive_tags={"data": ("payments",)})
+    finding = of(key(allow(STRANGER), tags=None), severity=rules).external
+    assert "the tags of the key were not read" in {r.text for r in finding.severity_reasons}
 
 
 def test_operation_that_nobody_knows_yet_is_possible_and_shown() -> None:

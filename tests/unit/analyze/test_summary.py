@@ -175,7 +175,14 @@ def test_opaque_keys_and_left_out_accounts_are_named() -> None:
             "Service control policies: read; resource control policies: not read.",
         ),
         (world(credit_scp=False), "As configured, SCPs are assumed to protect nothing."),
-        (world(organizations=()), "The organization was not read: no service or resource control policy is credited"),
+        (
+            world(organizations=()),
+            "The account is in no organization: no service or resource control policy can apply.",
+        ),
+        (
+            world(account(OWNER, organization_unknown=True), organizations=()),
+            "The organization was not read: no service or resource control policy is credited",
+        ),
     ],
 )
 def test_guardrails_are_told_in_words(given: World, words: str) -> None:
