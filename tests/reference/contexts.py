@@ -21,7 +21,7 @@ from .context_keys import (
 )
 from .grants import grantee, grants_of
 from .layers import relevant_documents
-from .scenes import Scene, texts
+from .scenes import Scene, text, texts
 from .session_tags import open_to_tags, passable
 from .statements import action_covered
 
@@ -119,9 +119,19 @@ def mentions_of(scene: Scene) -> Mentions:
             for operator, block in (statement.get("Condition") or {}).items():
                 for name, wanted in block.items():
                     found.add(name, split_operator(operator).base, texts(wanted))
+    for document in relevant_documents(scene):
+        for statement in document.statements:
+            if not action_covered(statement, scene.action):
+                continue
+            for block in (statement.get("Condition") or {}).values():
+                for name, wanted in block.items():
                     _follow(found, name, texts(wanted), scene, document)
             for element in ("Resource", "NotResource"):
                 _variables(found, texts(statement.get(element, [])), [scene.resource], document)
+    for grant in grants_of(scene):
+        source = (grant.get("constraints") or {}).get("SourceArn")
+        if source is not None and grantee(scene, grant)[1] is not False:
+            found.add("aws:SourceArn", "ArnLike", [text(source)])
     if scene.action == "kms:CreateGrant":
         asked = [operation for parent in _parents(scene) for operation in parent["operations"]]
         found.captures.setdefault("kms:grantoperations", []).extend(asked)

@@ -116,8 +116,8 @@ def boundary_allows(scene: Scene) -> Tri:
 
 
 def session_allows(scene: Scene) -> Tri:
-    """True when absent (R3.7, R3.27)."""
-    if scene.caller.kind == "federated" and not scene.caller.readable:
+    """True when absent (R3.7, R3.27); unknown for a federated session that was not listed (R3.73)."""
+    if scene.caller.kind == "federated" and scene.caller.session is None:
         return None
     documents = session_documents(scene)
     return says(documents, "Allow", scene) if documents else True
