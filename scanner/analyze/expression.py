@@ -48,6 +48,17 @@ class Variable:
     reason: str = ""
     ref: str = ""
     caller_chosen: bool = False
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        parts = (
+            self.name, self.origin, self.type, self.multivalued, self.may_be_absent, self.domain, self.excluded,
+            self.required, self.reason, self.ref, self.caller_chosen,
+        )  # fmt: skip
+        object.__setattr__(self, "_hash", hash(parts))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,13 @@ class StringSet:
     """Values that match any of the patterns."""
 
     patterns: tuple[Pattern, ...]
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(self.patterns))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +89,13 @@ class NetworkSet:
     """Addresses inside any of the networks."""
 
     networks: tuple[IPv4Network | IPv6Network, ...]
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(self.networks))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 Predicate = StringSet | NumberSet | NetworkSet
@@ -89,6 +114,13 @@ class Test:
     inverted: bool = False
     written: str = field(default="", compare=False)
     """The operator as the policy wrote it, for people only."""
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.variable, self.predicate, self.inverted)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +137,23 @@ class Literal:
     test: Test
     positive: bool = True
 
+    def __hash__(self) -> int:
+        return hash(self.test) ^ self.positive
+
 
 @dataclass(frozen=True, slots=True)
 class And:
     """All parts hold; at least two parts, none of them And or Const."""
 
     parts: tuple[Expression, ...]
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+    _mentioned: frozenset[Variable] | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(("And", self.parts)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +161,14 @@ class Or:
     """Some part holds; at least two parts, none of them Or or Const."""
 
     parts: tuple[Expression, ...]
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+    _mentioned: frozenset[Variable] | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(("Or", self.parts)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 Expression = Const | Literal | And | Or
@@ -178,6 +229,21 @@ def literals(expression: Expression) -> Iterator[Literal]:
                 yield from literals(part)
         case Const():
             return
+
+
+def mentioned(expression: Expression) -> frozenset[Variable]:
+    """The variables an expression mentions, without order; remembered with the expression."""
+    match expression:
+        case Literal(test):
+            return frozenset((test.variable,))
+        case Const():
+            return frozenset()
+        case And(parts) | Or(parts):
+            if expression._mentioned is None:
+                found = frozenset().union(*map(mentioned, parts))
+                object.__setattr__(expression, "_mentioned", found)
+                return found
+            return expression._mentioned
 
 
 def variables(expression: Expression) -> tuple[Variable, ...]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from scanner.analyze.memo import remembered
+
 STAR, ONE, STAR_IN_PART, ONE_IN_PART, OR = 0, 1, 2, 3, 4
 """Wildcard tokens, two of which never cross a colon (ARN operators, R5.23), and the border between alternatives."""
 
@@ -46,8 +48,11 @@ class Pattern:
     never: bool = False
     _chars: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
     _masks: list[int] = field(default_factory=list, compare=False, repr=False)
+    _forms: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
+    _hash: int = field(init=False, default=0, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.tokens, self.ignore_case, self.never)))
         masks = [0, 0, 0, 0, 0]
         for position, token in enumerate(self.tokens):
             if isinstance(token, int):
@@ -55,7 +60,14 @@ class Pattern:
             else:
                 char = token.lower() if self.ignore_case else token
                 self._chars[char] = self._chars.get(char, 0) | 1 << position
-        self._masks.extend(masks)
+                for form in {token, token.lower(), token.upper()} if self.ignore_case else {token}:
+                    if len(form) == 1:
+                        self._forms[form] = self._forms.get(form, 0) | 1 << position
+        ends = masks[OR] | 1 << len(self.tokens)
+        self._masks.extend((*masks, masks[STAR] & ends >> 1))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def is_literal(self) -> bool:
@@ -73,7 +85,7 @@ class Pattern:
 
     def step(self, state: int, char: str) -> int:
         """The state after one more character."""
-        star, one, star_part, one_part, _ = self._masks
+        star, one, star_part, one_part, _, _ = self._masks
         if char != ":":
             star, one = star | star_part, one | one_part
         matched = self._chars.get(char.lower() if self.ignore_case else char, 0) | one
@@ -82,6 +94,10 @@ class Pattern:
     def accepts(self, state: int) -> bool:
         """Whether the value may end here."""
         return bool(state & (1 << len(self.tokens) | self._masks[OR]))
+
+    def accepts_forever(self, state: int) -> bool:
+        """Whether every continuation matches as well: the pattern, or one of its alternatives, ends with a star."""
+        return bool(state & self._masks[-1])
 
     def matches(self, value: str) -> bool:
         """Whether the whole value matches."""
@@ -94,10 +110,15 @@ class Pattern:
 
     def alphabet(self) -> set[str]:
         """Characters that the pattern tells apart from others."""
-        chars = {token for token in self.tokens if isinstance(token, str)}
-        if self.ignore_case:
-            chars |= {form for char in chars for form in (char.lower(), char.upper()) if len(form) == 1}
+        chars = set(self._forms)
         if self._masks[STAR_IN_PART] | self._masks[ONE_IN_PART]:
+            chars.add(":")
+        return chars
+
+    def alphabet_in(self, state: int) -> set[str]:
+        """The characters of the alphabet that lead elsewhere than any other character does from here."""
+        chars = {char for char, places in self._forms.items() if places & state}
+        if state & (self._masks[STAR_IN_PART] | self._masks[ONE_IN_PART]):
             chars.add(":")
         return chars
 
@@ -158,7 +179,7 @@ def _without_double_stars(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
     return tuple(t for i, t in enumerate(tokens) if not (t in (STAR, STAR_IN_PART) and i and tokens[i - 1] == t))
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096, PatternsTooComplexError)
 def combinations(sets: tuple[tuple[Pattern, ...], ...]) -> dict[tuple[bool, ...], str]:
     """Which memberships one string can have in several sets of patterns, each with a witness.
 

@@ -1,0 +1,183 @@
+"""Times the analysis of single keys whose policies are built to make the engine slow: `python benchmarks/hostile.py`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+from builders import MEMBER, OU, OWNER, ROOT, STRANGER, allow, deny, iam, key, organization, policy, principal, world
+from scanner.analyze.findings import AnalysisRules, analyze
+from scanner.model.arn import AccountId
+from scanner.model.world import World
+
+Json = dict[str, Any]
+
+EVERYBODY = allow("*", "kms:*")
+PEOPLE = (
+    principal(iam(MEMBER, "role/App"), policy(allow(None, "kms:*"))),
+    principal(iam(MEMBER, "role/Reader"), policy(allow(None, "kms:Decrypt", "kms:Describe*"))),
+    principal(iam(MEMBER, "user/Ann"), policy(allow(None, "*"))),
+)
+ACCOUNTS = tuple(f"{200000000000 + number}" for number in range(30))
+
+
+def _context(number: int) -> str:
+    return f"kms:EncryptionContext:k{number}"
+
+
+def _world(*statements: Json) -> World:
+    return world(key(*statements), *PEOPLE)
+
+
+def many_denies() -> World:
+    """150 Deny statements with three condition keys each, over forty keys of the encryption context."""
+    places = [(number % 40, (number * 7 + 3) % 40, (number * 11 + 5) % 40) for number in range(150)]
+    return _world(
+        EVERYBODY, *(deny("*", when={"StringEquals": {_context(k): f"v{k % 3}" for k in place}}) for place in places)
+    )
+
+
+def fifteen_denies() -> World:
+    """15 Deny statements over thirty keys, several operators."""
+    operators = ("StringEquals", "StringNotEquals", "StringLike", "StringNotLikeIfExists")
+    return _world(
+        EVERYBODY,
+        *(
+            deny(
+                "*",
+                "kms:*",
+                when={
+                    operators[n % 4]: {_context(n): "a*", _context((n + 7) % 30): ["b", "c*"]},
+                    operators[(n + 1) % 4]: {_context((n + 15) % 30): "*d"},
+                },
+            )
+            for n in range(15)
+        ),
+    )
+
+
+def context_key_globs() -> World:
+    """12 wildcards on the names of the encryption context, in several statements."""
+    globs = [f"*{chr(97 + n)}*{chr(98 + n)}?" for n in range(12)]
+    tests = [{"ForAnyValue:StringLike": {"kms:EncryptionContextKeys": g}} for g in globs]
+    return _world(
+        EVERYBODY,
+        *(allow(STRANGER, "kms:*", when=t) for t in tests[:4]),
+        *(deny("*", "kms:*", when=t) for t in tests[4:]),
+    )
+
+
+def through_services() -> World:
+    """10 Deny statements with wildcards on the service that a request comes through."""
+    return _world(
+        EVERYBODY,
+        *(deny("*", "kms:*", when={"StringLike": {"kms:ViaService": f"*{chr(97 + n)}*{chr(105 + n)}*.amazonaws.com"}})
+          for n in range(10)),
+    )  # fmt: skip
+
+
+def thousand_keys() -> World:
+    """One statement each over a thousand keys of the encryption context."""
+    return _world(
+        EVERYBODY, *(deny("*", when={"StringNotEquals": {_context(n): "v"}}) for n in range(1000))
+    )  # fmt: skip
+
+
+def thousand_keys_at_once() -> World:
+    """One Allow that asks for a thousand keys of the encryption context."""
+    return _world(allow("*", "kms:*", when={"StringEquals": {_context(n): "v" for n in range(1000)}}))
+
+
+def thousand_choices() -> World:
+    """A thousand Allow statements, each with a key of its own, and the names of the keys besides."""
+    return _world(
+        *(allow("*", "kms:*", when={"StringEquals": {_context(n): "v"}}) for n in range(1000)),
+        deny("*", "kms:*", when={"ForAllValues:StringNotLike": {"kms:EncryptionContextKeys": ["k1*", "k2*"]}}),
+    )
+
+
+def many_arns() -> World:
+    """ArnNotLike with many values, asked for thirty accounts nobody read and for strangers."""
+    members = {AccountId(a): (ROOT, OU) for a in (OWNER, MEMBER, *ACCOUNTS)}
+    arns = [f"arn:aws:iam::{a}:role/*{name}*" for a in ACCOUNTS for name in ("App", "Break", "Glass")]
+    return world(
+        key(
+            EVERYBODY,
+            deny("*", "kms:*", when={"ArnNotLike": {"aws:PrincipalArn": arns}}),
+            deny("*", "kms:*", when={"ArnNotLike": {"aws:PrincipalArn": arns[::2]}, "Bool": {"aws:ViaAWSService": "false"}}),
+            deny("*", "kms:*", when={"ArnLike": {"aws:PrincipalArn": arns[1::2]}}),
+        ),
+        *PEOPLE,
+        organization(members=members),
+    )  # fmt: skip
+
+
+def many_wildcards() -> World:
+    """A policy of 32 KB full of wildcards on one key."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    globs = [f"*{letters[n % 26]}*{letters[(n * 3 + 1) % 26]}*{letters[(n * 7 + n // 26) % 26]}*" for n in range(1500)]
+    chunks = [globs[n : n + 150] for n in range(0, len(globs), 150)]
+    return _world(EVERYBODY, *(deny("*", "kms:*", when={"StringLike": {"kms:ViaService": chunk}}) for chunk in chunks))
+
+
+def wildcards_everywhere() -> World:
+    """Wildcards in statements of their own, on ten keys."""
+    return _world(
+        EVERYBODY,
+        *(
+            deny("*", "kms:*", when={"StringLike": {_context(n % 10): f"*a{n}*b*c{n % 7}*"}})
+            for n in range(150)
+        ),
+    )  # fmt: skip
+
+
+def tangled_negations() -> World:
+    """Deny statements that share keys in rings, so that nothing falls apart."""
+    return _world(
+        allow("*", "kms:*", when={"StringEquals": {_context(n): f"v{n}" for n in range(0, 60, 2)}}),
+        *(
+            deny(
+                "*",
+                "kms:*",
+                when={
+                    "StringEquals": {_context(n): f"v{n}", _context((n * 5 + 1) % 60): "x"},
+                    "StringNotEquals": {_context((n * 13 + 2) % 60): ["y", "z"]},
+                },
+            )
+            for n in range(60)
+        ),
+    )
+
+
+CASES: tuple[Callable[[], World], ...] = (
+    many_denies, fifteen_denies, context_key_globs, through_services, thousand_keys, thousand_keys_at_once,
+    thousand_choices, many_arns, many_wildcards, wildcards_everywhere, tangled_negations,
+)  # fmt: skip
+
+
+def measure(names: Iterable[str]) -> None:
+    """Print seconds, findings and decisions that were too complex, case by case."""
+    wanted = set(names)
+    for build in CASES:
+        if wanted and build.__name__ not in wanted:
+            continue
+        asked = build()
+        rows: list[Any] = []
+        start = perf_counter()
+        result = analyze(asked, AnalysisRules(), write_key=lambda _: None, write_access=rows.append)
+        seconds = perf_counter() - start
+        reasons = [reason for f in result.findings for c in f.capabilities for reason in c.reasons]
+        print(
+            f"{build.__name__:24} {seconds:8.2f} s  {len(result.findings):4} findings  {len(rows):5} rows  "
+            f"{reasons.count('too_complex')} of {len(reasons)} reasons too complex",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    measure(sys.argv[1:])
