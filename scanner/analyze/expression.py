@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
+from itertools import chain
 
 from scanner.analyze.patterns import Pattern
 
@@ -148,6 +149,7 @@ class And:
     parts: tuple[Expression, ...]
     _hash: int = field(init=False, repr=False, compare=False, default=0)
     _mentioned: frozenset[Variable] | None = field(init=False, repr=False, compare=False, default=None)
+    _literals: tuple[Literal, ...] | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_hash", hash(("And", self.parts)))
@@ -163,6 +165,7 @@ class Or:
     parts: tuple[Expression, ...]
     _hash: int = field(init=False, repr=False, compare=False, default=0)
     _mentioned: frozenset[Variable] | None = field(init=False, repr=False, compare=False, default=None)
+    _literals: tuple[Literal, ...] | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_hash", hash(("Or", self.parts)))
@@ -188,22 +191,29 @@ def disj(parts: Iterable[Expression]) -> Expression:
 
 def _join(parts: Iterable[Expression], kind: type[And] | type[Or], zero: Const, one: Const) -> Expression:
     kept: dict[Expression, None] = {}
+    signs: dict[Test, bool] = {}
+    nested = False
     for part in parts:
         for piece in part.parts if isinstance(part, kind) else (part,):
-            if piece == zero:
-                return zero
-            if piece == one:
+            if isinstance(piece, Literal):
+                if signs.setdefault(piece.test, piece.positive) is not piece.positive:
+                    return zero
+            elif isinstance(piece, Const):
+                if piece.value is zero.value:
+                    return zero
                 continue
-            if isinstance(piece, Literal) and Literal(piece.test, not piece.positive) in kept:
-                return zero
+            else:
+                nested = True
             kept[piece] = None
     if not kept:
         return one
-    if len(kept) == 1:
-        return next(iter(kept))
-    other = Or if kind is And else And
-    pieces = [p for p in kept if not (isinstance(p, other) and any(q in kept for q in p.parts))]
+    pieces = [p for p in kept if isinstance(p, Literal) or not _is_absorbed(p, kept)] if nested else list(kept)
     return pieces[0] if len(pieces) == 1 else kind(tuple(pieces))
+
+
+def _is_absorbed(piece: Expression, kept: dict[Expression, None]) -> bool:
+    """Whether a part of the piece stands beside it: `a and (a or b)` is `a`, `a or (a and b)` too."""
+    return isinstance(piece, And | Or) and any(part in kept for part in piece.parts)
 
 
 def neg(expression: Expression) -> Expression:
@@ -220,30 +230,38 @@ def neg(expression: Expression) -> Expression:
 
 
 def literals(expression: Expression) -> Iterator[Literal]:
-    """Every literal, in order, repeats included."""
-    match expression:
-        case Literal():
-            yield expression
-        case And(parts) | Or(parts):
-            for part in parts:
-                yield from literals(part)
-        case Const():
-            return
+    """Every literal, in order, repeats included; remembered with the expression."""
+    return iter(_literals_of(expression))
+
+
+def size(expression: Expression) -> int:
+    """How many literals the expression has, repeats included."""
+    return len(_literals_of(expression))
+
+
+def _literals_of(expression: Expression) -> tuple[Literal, ...]:
+    if isinstance(expression, Literal):
+        return (expression,)
+    if isinstance(expression, Const):
+        return ()
+    if expression._literals is None:
+        found = tuple(chain.from_iterable(map(_literals_of, expression.parts)))
+        object.__setattr__(expression, "_literals", found)
+        return found
+    return expression._literals
 
 
 def mentioned(expression: Expression) -> frozenset[Variable]:
     """The variables an expression mentions, without order; remembered with the expression."""
-    match expression:
-        case Literal(test):
-            return frozenset((test.variable,))
-        case Const():
-            return frozenset()
-        case And(parts) | Or(parts):
-            if expression._mentioned is None:
-                found = frozenset().union(*map(mentioned, parts))
-                object.__setattr__(expression, "_mentioned", found)
-                return found
-            return expression._mentioned
+    if isinstance(expression, Literal):
+        return frozenset((expression.test.variable,))
+    if isinstance(expression, Const):
+        return frozenset()
+    if expression._mentioned is None:
+        found = frozenset(x.test.variable for x in _literals_of(expression))
+        object.__setattr__(expression, "_mentioned", found)
+        return found
+    return expression._mentioned
 
 
 def variables(expression: Expression) -> tuple[Variable, ...]:

@@ -24,6 +24,7 @@ from scanner.analyze.expression import (
     literals,
     mentioned,
     neg,
+    size,
 )
 from scanner.analyze.memo import remembered
 from scanner.analyze.patterns import PatternsTooComplexError
@@ -151,7 +152,7 @@ def _surely(expression: Expression) -> Expression:
     whole = conj(
         restrict(expression, cell) for cell in cells(open_variable, _tests_of(open_variable, expression))
     )  # fmt: skip
-    if sum(1 for _ in literals(whole)) > MAX_LITERALS:
+    if size(whole) > MAX_LITERALS:
         raise TooComplexError
     return _surely(whole)
 
@@ -190,7 +191,7 @@ def shorten(expression: Expression, axioms: Expression = TRUE) -> Expression:
     Raises:
         TooComplexError: see `decide_expression`.
     """
-    if sum(1 for _ in literals(expression)) > MAX_LITERALS_TO_SHORTEN:
+    if size(expression) > MAX_LITERALS_TO_SHORTEN:
         return expression
     while True:
         for smaller, is_wider in _smaller(expression):

@@ -22,6 +22,7 @@ from scanner.analyze.expression import (
     literals,
     mentioned,
     neg,
+    size,
 )
 from scanner.analyze.patterns import PatternsTooComplexError
 
@@ -77,7 +78,8 @@ class _Search:
         """Whether the expression can be true under the facts, which do not contradict each other."""
         if isinstance(expression, Const):
             return expression.value
-        place = (expression, tuple((v, f) for v, f in facts.items() if v in mentioned(expression)))
+        about = mentioned(expression)
+        place = (expression, tuple((v, f) for v, f in facts.items() if v in about))
         if place not in self.known:
             self.known[place] = self._can_hold(expression, facts)
         return self.known[place]
@@ -132,11 +134,10 @@ class _Search:
                 facts = {**facts, **chosen}
                 changed = set(chosen)
             else:
-                facts, changed = dict(facts), {p.test.variable for p in must}
-                for variable in dict.fromkeys(p.test.variable for p in must):
-                    own = [p for p in must if p.test.variable == variable]
-                    yes, no = (x.test for x in own if x.positive), (x.test for x in own if not x.positive)
-                    facts[variable] = facts.get(variable, _NOTHING).plus(yes, no)
+                facts, changed = dict(facts), set()
+                for variable, fact in _facts_of(must).items():
+                    facts[variable] = facts.get(variable, _NOTHING).plus(fact.yes, fact.no)
+                    changed.add(variable)
                     if not self._agrees(variable, facts[variable]):
                         return None
             expression = self._filled(conj(p for p in parts if not isinstance(p, Literal)), facts, changed)
@@ -196,6 +197,13 @@ class _Search:
         except PatternsTooComplexError:
             return None
         return None
+
+
+def _facts_of(found: Iterable[Literal]) -> _Facts:
+    asked: dict[Variable, tuple[list[Test], list[Test]]] = {}
+    for one in found:
+        asked.setdefault(one.test.variable, ([], []))[not one.positive].append(one.test)
+    return {variable: _Fact(tuple(yes), tuple(no)) for variable, (yes, no) in asked.items()}
 
 
 def restrict(expression: Expression, answers: Mapping[Test, bool]) -> Expression:
@@ -264,16 +272,12 @@ def _without(part: Expression, variable: Variable) -> Expression:
         smaller = disj(restrict(part, cell) for cell in cells(variable, tests))
     except PatternsTooComplexError:
         return part
-    return smaller if _size(smaller) < _size(part) else part
-
-
-def _size(expression: Expression) -> int:
-    return sum(1 for _ in literals(expression))
+    return smaller if size(smaller) < size(part) else part
 
 
 def _choice(parts: Sequence[Expression]) -> tuple[Expression, Expression, tuple[Expression, ...]]:
     """The next case distinction: one way to satisfy the shortest part, its other ways, and all other parts."""
-    shortest = min(parts, key=_size)
+    shortest = min(parts, key=size)
     assert isinstance(shortest, Or)
     uses = Counter(x.test.variable for p in parts for x in literals(p))
     ways = shortest.parts
