@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from random import Random
 from time import perf_counter
 from typing import Any
 
@@ -163,9 +164,35 @@ def tangled_negations() -> World:
     )
 
 
+def contradictions(actions: bool = False) -> World:
+    """Deny statements that leave next to nothing: three tests each, at random, where such puzzles are hardest."""
+    random = Random(7)
+    denies: list[Json] = []
+    for number in range(250):
+        places = random.sample(range(58), 3)
+        when: dict[str, dict[str, str]] = {}
+        for place in places:
+            when.setdefault(random.choice(("StringEquals", "StringNotEquals")), {})[
+                f"kms:EncryptionContext:{place}"
+            ] = "v"
+        denies.append(deny("*", "kms:*", when=when))
+    if not actions:
+        return _world(EVERYBODY, *denies)
+    names = ("Decrypt", "Encrypt", "ReEncryptFrom", "ReEncryptTo", "GenerateDataKey", "GenerateDataKeyPair",
+             "GenerateDataKeyWithoutPlaintext", "CreateGrant")  # fmt: skip
+    for number, name in enumerate(names):
+        denies[number]["Action"] = f"kms:{name}"
+    return _world(EVERYBODY, *denies)
+
+
+def contradictions_by_action() -> World:
+    """The same, with another puzzle for every action."""
+    return contradictions(actions=True)
+
+
 CASES: tuple[Callable[[], World], ...] = (
     many_denies, fifteen_denies, context_key_globs, through_services, thousand_keys, thousand_keys_at_once,
-    many_choices, many_arns, many_wildcards, wildcards_everywhere, tangled_negations,
+    many_choices, many_arns, many_wildcards, wildcards_everywhere, tangled_negations, contradictions, contradictions_by_action,
 )  # fmt: skip
 
 

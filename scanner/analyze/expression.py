@@ -137,9 +137,13 @@ class Literal:
 
     test: Test
     positive: bool = True
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.test, self.positive)))
 
     def __hash__(self) -> int:
-        return hash(self.test) ^ self.positive
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,13 +211,15 @@ def _join(parts: Iterable[Expression], kind: type[And] | type[Or], zero: Const, 
             kept[piece] = None
     if not kept:
         return one
-    pieces = [p for p in kept if isinstance(p, Literal) or not _is_absorbed(p, kept)] if nested else list(kept)
+    pieces = [p for p in kept if not _is_absorbed(p, signs)] if nested and signs else list(kept)
     return pieces[0] if len(pieces) == 1 else kind(tuple(pieces))
 
 
-def _is_absorbed(piece: Expression, kept: dict[Expression, None]) -> bool:
-    """Whether a part of the piece stands beside it: `a and (a or b)` is `a`, `a or (a and b)` too."""
-    return isinstance(piece, And | Or) and any(part in kept for part in piece.parts)
+def _is_absorbed(piece: Expression, signs: dict[Test, bool]) -> bool:
+    """Whether a literal of the piece stands beside it: `a and (a or b)` is `a`, `a or (a and b)` too."""
+    if not isinstance(piece, And | Or):
+        return False
+    return any(isinstance(p, Literal) and signs.get(p.test) is p.positive for p in piece.parts)
 
 
 def neg(expression: Expression) -> Expression:

@@ -101,12 +101,7 @@ class Pattern:
 
     def matches(self, value: str) -> bool:
         """Whether the whole value matches."""
-        state = self.start()
-        for char in value:
-            if not state:
-                return False
-            state = self.step(state, char)
-        return self.accepts(state)
+        return _matches(self, value)
 
     def alphabet(self) -> set[str]:
         """Characters that the pattern tells apart from others."""
@@ -129,6 +124,17 @@ class Pattern:
             if wider == state:
                 return state
             state = wider
+
+
+@lru_cache(maxsize=65536)
+def _matches(pattern: Pattern, value: str) -> bool:
+    """Remembered: the same patterns of statements meet the same actions, resources and ARNs again and again."""
+    state = pattern.start()
+    for char in value:
+        if not state:
+            return False
+        state = pattern.step(state, char)
+    return pattern.accepts(state)
 
 
 @lru_cache(maxsize=65536)
