@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from scanner.analyze.cells import can_answer, cells
 from scanner.analyze.expression import (
@@ -26,11 +27,14 @@ from scanner.analyze.expression import (
 )
 from scanner.analyze.patterns import PatternsTooComplexError
 
-MAX_STEPS = 100_000
+MAX_STEPS = 20_000
 """Bound on the work of one question, in literals looked at; beyond it the answer is `TooComplexError`, not a guess."""
 
 _ASKED_AHEAD = 32
 _CELLS_FOLDED = 3
+
+_Parts = tuple[Expression, ...]
+"""A conjunction."""
 
 
 class TooComplexError(Exception):
@@ -59,15 +63,27 @@ def can_hold(expression: Expression) -> bool:
         TooComplexError: the search takes more than `MAX_STEPS`, or patterns are beyond their bounds.
     """
     try:
-        return _Search().can_hold(expression, {})
+        return _Search().can_hold(_shared(expression, {}), {})
     except (PatternsTooComplexError, RecursionError) as error:
         raise TooComplexError from error
+
+
+def _shared(expression: Expression, known: dict[Expression, Expression]) -> Expression:
+    """The expression with one object for equal literals, so that comparing them costs nothing."""
+    match expression:
+        case Literal():
+            return known.setdefault(expression, expression)
+        case And(parts):
+            return And(tuple(_shared(p, known) for p in parts))
+        case Or(parts):
+            return Or(tuple(_shared(p, known) for p in parts))
+        case Const():
+            return expression
 
 
 class _Search:
     def __init__(self) -> None:
         self.steps = 0
-        self.known: dict[object, bool] = {}
 
     def count(self, steps: int) -> None:
         self.steps += steps
@@ -76,45 +92,39 @@ class _Search:
 
     def can_hold(self, expression: Expression, facts: _Facts) -> bool:
         """Whether the expression can be true under the facts, which do not contradict each other."""
-        if isinstance(expression, Const):
-            return expression.value
-        about = mentioned(expression)
-        place = (expression, tuple((v, f) for v, f in facts.items() if v in about))
-        if place not in self.known:
-            self.known[place] = self._can_hold(expression, facts)
-        return self.known[place]
+        match expression:
+            case Const(value):
+                return value
+            case Or(parts):
+                return self._some(((p,) for p in parts), facts)
+            case And(parts):
+                return self._all_hold(parts, facts)
+            case Literal():
+                return self._all_hold((expression,), facts)
 
-    def _can_hold(self, expression: Expression, facts: _Facts) -> bool:
-        while True:
-            match expression:
-                case Const(value):
-                    return value
-                case Or(parts):
-                    return self._meets(parts, facts, answer=True)
-            settled = self._settle(expression, facts)
-            if settled is None:
-                return False
-            expression, facts = settled
-            if not isinstance(expression, And):
-                continue
-            groups = apart(expression.parts)
-            if len(groups) > 1:
-                return not self._meets((conj(g) for g in sorted(groups, key=len)), facts, answer=False)
-            folded = _folded(expression, facts)
-            if folded != expression:
-                expression = folded
-                continue
-            chosen, rest, others = _choice(expression.parts)
-            return self._meets(
-                (conj((chosen, *others)), conj((neg(chosen), rest, *others))), facts, answer=True
-            )  # fmt: skip
+    def _all_hold(self, parts: _Parts, facts: _Facts) -> bool:
+        """Whether all parts can be true together."""
+        settled = self._settle(parts, facts)
+        if settled is None:
+            return False
+        parts, facts, uses = settled
+        if len(parts) <= 1:
+            return not parts or self.can_hold(parts[0], facts)
+        groups = apart(parts)
+        if len(groups) > 1:
+            return self._every((tuple(g) for g in sorted(groups, key=len)), facts)
+        folded = _folded(parts, facts)
+        if folded != parts:
+            return self._all_hold(folded, facts)
+        chosen, rest, others = _choice(parts, uses)
+        return self._some(((chosen, *others), (neg(chosen), rest, *others)), facts)
 
-    def _meets(self, parts: Iterable[Expression], facts: _Facts, *, answer: bool) -> bool:
-        """Whether some part gets the answer; a part with patterns beyond the bounds matters only if no other does."""
+    def _some(self, ways: Iterable[_Parts], facts: _Facts) -> bool:
+        """Whether some way can hold; one with patterns beyond the bounds matters only if no other can."""
         failed: PatternsTooComplexError | None = None
-        for part in parts:
+        for way in ways:
             try:
-                if self.can_hold(part, facts) is answer:
+                if self._way_holds(way, facts):
                     return True
             except PatternsTooComplexError as error:
                 failed = error
@@ -122,45 +132,55 @@ class _Search:
             raise failed
         return False
 
-    def _settle(self, expression: Expression, facts: _Facts) -> tuple[Expression, _Facts] | None:
+    def _every(self, groups: Iterable[_Parts], facts: _Facts) -> bool:
+        """Whether every group can hold; one with patterns beyond the bounds matters only if no other fails."""
+        failed: PatternsTooComplexError | None = None
+        for group in groups:
+            try:
+                if not self._way_holds(group, facts):
+                    return False
+            except PatternsTooComplexError as error:
+                failed = error
+        if failed is not None:
+            raise failed
+        return True
+
+    def _way_holds(self, parts: _Parts, facts: _Facts) -> bool:
+        return self.can_hold(parts[0], facts) if len(parts) == 1 else self._all_hold(parts, facts)
+
+    def _settle(self, parts: _Parts, facts: _Facts) -> tuple[_Parts, _Facts, Counter[Literal]] | None:
         """Take over the literals that must hold, and fill in what can be chosen freely; None on a contradiction."""
-        while True:
-            parts = expression.parts if isinstance(expression, And) else (expression,)
-            must = [p for p in parts if isinstance(p, Literal)]
-            if not must:
-                chosen = self._free_choices(expression, facts)
-                if not chosen:
-                    return expression, facts
-                facts = {**facts, **chosen}
-                changed = set(chosen)
+        flat = _flat(parts)
+        while flat is not None:
+            must = [p for p in flat if isinstance(p, Literal)]
+            if must:
+                chosen = _facts_of(must, facts)
+                if not all(self._agrees(variable, fact) for variable, fact in chosen.items()):
+                    return None
             else:
-                facts, changed = dict(facts), set()
-                for variable, fact in _facts_of(must).items():
-                    facts[variable] = facts.get(variable, _NOTHING).plus(fact.yes, fact.no)
-                    changed.add(variable)
-                    if not self._agrees(variable, facts[variable]):
-                        return None
-            expression = self._filled(conj(p for p in parts if not isinstance(p, Literal)), facts, changed)
-            if isinstance(expression, Const | Or):
-                return expression, facts
+                uses = Counter(chain.from_iterable(map(literals, flat)))
+                self.count(1 + uses.total())
+                chosen = self._free_choices(uses, facts)
+                if not chosen:
+                    return flat, facts, uses
+            facts = {**facts, **chosen}
+            flat = self._filled([p for p in flat if not isinstance(p, Literal)], facts, chosen)
+        return None
 
     def _agrees(self, variable: Variable, fact: _Fact) -> bool:
         search = can_answer(variable, fact.yes, fact.no)
         self.count(search.cost)
         return search.found
 
-    def _free_choices(self, expression: Expression, facts: _Facts) -> _Facts:
+    def _free_choices(self, uses: Iterable[Literal], facts: _Facts) -> _Facts:
         """Variables with an answer that serves the expression everywhere they are asked about."""
-        wanted: dict[Variable, dict[Test, set[bool]]] = {}
-        for found in literals(expression):
-            self.count(1)
-            wanted.setdefault(found.test.variable, {}).setdefault(found.test, set()).add(found.positive)
+        impure: set[Variable] = set()
+        signs: dict[Test, bool] = {}
+        for found in uses:
+            if signs.setdefault(found.test, found.positive) is not found.positive:
+                impure.add(found.test.variable)
         chosen: _Facts = {}
-        for variable, tests in wanted.items():
-            if any(len(signs) > 1 for signs in tests.values()):
-                continue
-            yes, no = ([t for t, signs in tests.items() if sign in signs] for sign in (True, False))
-            fact = facts.get(variable, _NOTHING).plus(yes, no)
+        for variable, fact in _facts_of((x for x in uses if x.test.variable not in impure), facts).items():
             try:
                 if self._agrees(variable, fact):
                     chosen[variable] = fact
@@ -168,23 +188,29 @@ class _Search:
                 continue  # it is decided by case distinction, with fewer tests at once
         return chosen
 
-    def _filled(self, expression: Expression, facts: _Facts, changed: set[Variable]) -> Expression:
-        """The expression with everything that the facts about the changed variables imply."""
-        tests = dict.fromkeys(x.test for x in literals(expression) if x.test.variable in changed)
-        asked = Counter(t.variable for t in tests)
-        answers: dict[Test, bool] = {}
-        for test in tests:
-            answer = self._implied(test, facts[test.variable], ahead=asked[test.variable] <= _ASKED_AHEAD)
-            if answer is not None:
-                answers[test] = answer
-        return restrict(expression, answers)
+    def _filled(self, parts: Sequence[Expression], facts: _Facts, changed: _Facts) -> _Parts | None:
+        """The parts with everything that the facts about the changed variables imply; None where one is false."""
+        among = frozenset(changed)
+        answers: dict[Test, bool | None] = {}
+        filled: list[Expression] = []
+        for part in parts:
+            if mentioned(part).isdisjoint(among):
+                filled.append(part)
+                continue
+            self.count(size(part))
+            for found in literals(part):
+                if found.test.variable in among and found.test not in answers:
+                    answers[found.test] = self._implied(found.test, facts[found.test.variable])
+            filled.append(_restricted(part, answers, among))
+        return _flat(filled)
 
-    def _implied(self, test: Test, fact: _Fact, *, ahead: bool) -> bool | None:
+    def _implied(self, test: Test, fact: _Fact) -> bool | None:
+        """The answer to a test that the facts leave no choice about, as far as looking ahead shows."""
         if test in fact.yes or (test.predicate is None and fact.yes):
             return True
         if test in fact.no or any(t.predicate is None for t in fact.no):
             return False
-        if not ahead:
+        if len(fact.yes) + len(fact.no) > _ASKED_AHEAD:
             return None
         variable = test.variable
         try:
@@ -199,11 +225,24 @@ class _Search:
         return None
 
 
-def _facts_of(found: Iterable[Literal]) -> _Facts:
+def _facts_of(found: Iterable[Literal], facts: _Facts) -> _Facts:
+    """What holds about the variables of the literals, with the facts known before."""
     asked: dict[Variable, tuple[list[Test], list[Test]]] = {}
     for one in found:
         asked.setdefault(one.test.variable, ([], []))[not one.positive].append(one.test)
-    return {variable: _Fact(tuple(yes), tuple(no)) for variable, (yes, no) in asked.items()}
+    return {variable: facts.get(variable, _NOTHING).plus(yes, no) for variable, (yes, no) in asked.items()}
+
+
+def _flat(parts: Iterable[Expression]) -> _Parts | None:
+    """The parts of a conjunction without repeats and what is true; None where one is false."""
+    kept: dict[Expression, None] = {}
+    for part in parts:
+        for piece in part.parts if isinstance(part, And) else (part,):
+            if piece == FALSE:
+                return None
+            if piece != TRUE:
+                kept[piece] = None
+    return tuple(kept)
 
 
 def restrict(expression: Expression, answers: Mapping[Test, bool]) -> Expression:
@@ -213,7 +252,7 @@ def restrict(expression: Expression, answers: Mapping[Test, bool]) -> Expression
     return _restricted(expression, answers, frozenset(t.variable for t in answers))
 
 
-def _restricted(expression: Expression, answers: Mapping[Test, bool], among: frozenset[Variable]) -> Expression:
+def _restricted(expression: Expression, answers: Mapping[Test, bool | None], among: frozenset[Variable]) -> Expression:
     match expression:
         case Literal(test, positive):
             answer = answers.get(test)
@@ -250,17 +289,18 @@ def apart(
     return list(groups.values())
 
 
-def _folded(expression: And, facts: _Facts) -> Expression:
-    """The expression without variables that only one part asks about, where that makes it shorter."""
-    uses = Counter(v for p in expression.parts for v in mentioned(p))
-    parts: list[Expression] = []
-    for part in expression.parts:
-        folded = part
-        for variable in dict.fromkeys(x.test.variable for x in literals(part)):
-            if uses[variable] == 1 and variable not in facts:
-                folded = _without(folded, variable)
-        parts.append(folded)
-    return conj(parts)
+def _folded(parts: _Parts, facts: _Facts) -> _Parts:
+    """The parts without variables that only one of them asks about, where that makes it shorter."""
+    uses = Counter(chain.from_iterable(map(mentioned, parts)))
+    alone = {v for v, count in uses.items() if count == 1 and v not in facts}
+    folded: list[Expression] = []
+    for part in parts:
+        smaller = part
+        if not alone.isdisjoint(mentioned(part)):
+            for variable in dict.fromkeys(x.test.variable for x in literals(part)):
+                smaller = _without(smaller, variable) if variable in alone else smaller
+        folded.append(smaller)
+    return tuple(folded)
 
 
 def _without(part: Expression, variable: Variable) -> Expression:
@@ -275,11 +315,10 @@ def _without(part: Expression, variable: Variable) -> Expression:
     return smaller if size(smaller) < size(part) else part
 
 
-def _choice(parts: Sequence[Expression]) -> tuple[Expression, Expression, tuple[Expression, ...]]:
+def _choice(parts: _Parts, uses: Counter[Literal]) -> tuple[Expression, Expression, _Parts]:
     """The next case distinction: one way to satisfy the shortest part, its other ways, and all other parts."""
     shortest = min(parts, key=size)
     assert isinstance(shortest, Or)
-    uses = Counter(x.test.variable for p in parts for x in literals(p))
     ways = shortest.parts
-    chosen = max(ways, key=lambda w: (isinstance(w, Literal), max(uses[v] for v in mentioned(w))))
+    chosen = max(ways, key=lambda w: (isinstance(w, Literal), max(uses[x] for x in literals(w))))
     return chosen, disj(w for w in ways if w is not chosen), tuple(p for p in parts if p is not shortest)
