@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from random import Random
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
@@ -168,7 +168,7 @@ def contradictions(actions: bool = False) -> World:
     """Deny statements that leave next to nothing: three tests each, at random, where such puzzles are hardest."""
     random = Random(7)
     denies: list[Json] = []
-    for number in range(150):
+    for _ in range(150):
         places = random.sample(range(35), 3)
         when: dict[str, dict[str, str]] = {}
         for place in places:
@@ -192,7 +192,8 @@ def contradictions_by_action() -> World:
 
 CASES: tuple[Callable[[], World], ...] = (
     many_denies, fifteen_denies, context_key_globs, through_services, thousand_keys, thousand_keys_at_once,
-    many_choices, many_arns, many_wildcards, wildcards_everywhere, tangled_negations, contradictions, contradictions_by_action,
+    many_choices, many_arns, many_wildcards, wildcards_everywhere, tangled_negations, contradictions,
+    contradictions_by_action,
 )  # fmt: skip
 
 
@@ -207,12 +208,13 @@ def measure(names: Iterable[str]) -> None:
         assert asked_about.key_policy is not None
         kilobytes = len("".join(asked_about.key_policy.text.split())) / 1024
         rows: list[Any] = []
-        start = perf_counter()
+        start = process_time()
         result = analyze(asked, AnalysisRules(), write_key=lambda _: None, write_access=rows.append)
-        seconds = perf_counter() - start
+        seconds = process_time() - start
         reasons = [reason for f in result.findings for c in f.capabilities for reason in c.reasons]
         print(
-            f"{build.__name__:24} {kilobytes:5.0f} KB {seconds:8.2f} s  {len(result.findings):4} findings  {len(rows):5} rows  "
+            f"{build.__name__:24} {kilobytes:5.0f} KB {seconds:8.2f} s  "
+            f"{len(result.findings):4} findings  {len(rows):5} rows  "
             f"{reasons.count('too_complex')} of {len(reasons)} reasons too complex",
             flush=True,
         )

@@ -25,6 +25,7 @@ class PatternsTooComplexError(Exception):
     """The patterns of one condition key cannot be compared within the bound."""
 
 
+@lru_cache(maxsize=65536)
 def tokens_of(text: str) -> tuple[Token, ...]:
     """Split a pattern into literal characters and the wildcards `*` and `?`."""
     return tuple(STAR if char == "*" else ONE if char == "?" else char for char in text)

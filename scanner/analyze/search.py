@@ -27,7 +27,7 @@ from scanner.analyze.expression import (
 )
 from scanner.analyze.patterns import PatternsTooComplexError
 
-MAX_STEPS = 20_000
+MAX_STEPS = 30_000
 """Bound on the work of one question, in literals looked at; beyond it the answer is `TooComplexError`, not a guess."""
 
 _ASKED_AHEAD = 32
