@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from itertools import chain
 from math import isfinite
+from operator import or_
 
 from scanner.analyze.expression import NetworkSet, NumberSet, Predicate, StringSet, Test, ValueType, Variable
+from scanner.analyze.memo import remembered
 from scanner.analyze.patterns import Pattern, PatternsTooComplexError, combinations
+from scanner.analyze.witness import Search, find_text
 
-MAX_CELLS = 4096
+MAX_CELLS = 1024
 """Bound on the answers of one variable; beyond it `PatternsTooComplexError` is raised."""
 
 _DIGITS = 30
@@ -31,7 +36,7 @@ def compare_number(operator: str, value: float, numbers: Iterable[float]) -> boo
     return any(relations[operator](n) for n in numbers)
 
 
-@lru_cache(maxsize=16384)
+@remembered(16384, PatternsTooComplexError)
 def cells(variable: Variable, tests: tuple[Test, ...]) -> tuple[Cell, ...]:
     """All distinct answers a variable can give to the tests at once.
 
@@ -59,27 +64,85 @@ def _answer(tests: Sequence[Test], predicates: Sequence[Predicate], vector: Sequ
 
 def _unions(single: set[tuple[bool, ...]]) -> set[tuple[bool, ...]]:
     """Answers of non-empty sets of values: a set answers yes where some element does."""
-    found = set(single)
-    queue = list(single)
-    while queue:
-        one = queue.pop()
-        for other in single:
-            both = tuple(a or b for a, b in zip(one, other, strict=True))
-            if both not in found:
-                if len(found) >= MAX_CELLS:
-                    raise PatternsTooComplexError
-                found.add(both)
-                queue.append(both)
+    found: set[tuple[bool, ...]] = set()
+    for one in sorted(single, key=sum):
+        if one in found:
+            continue
+        found |= {tuple(map(or_, one, other)) for other in found}
+        found.add(one)
+        if len(found) > MAX_CELLS:
+            raise PatternsTooComplexError
     return found
 
 
-def _element_vectors(variable: Variable, predicates: tuple[Predicate, ...]) -> set[tuple[bool, ...]]:
+@remembered(65536, PatternsTooComplexError)
+def can_answer(variable: Variable, yes: tuple[Test, ...], no: tuple[Test, ...]) -> Search:
+    """Whether some value of the variable, or its absence, answers these tests with yes and those with no.
+
+    Exact like `cells`, without listing every answer.
+
+    Raises:
+        PatternsTooComplexError: a text that fits is not found within the bound.
+    """
+    if variable.type is ValueType.FLAG:
+        return Search(not (yes and no), 1)
+    if not yes and variable.may_be_absent:
+        return Search(True, 1)
+    if any(t.predicate is None for t in no):
+        return Search(False, 1)
+    asked = [t for t in yes if t.predicate is not None]
+    if not variable.multivalued:
+        return _can_be(variable, asked, no)
+    cost = 0
+    for wanted in [[t] for t in asked] or [[]]:
+        search = _can_be(variable, wanted, no)
+        cost += search.cost
+        if not search.found:
+            return Search(False, cost)
+    return Search(True, cost)
+
+
+def _can_be(variable: Variable, yes: Iterable[Test], no: Iterable[Test]) -> Search:
+    """Whether one value gives the answers."""
+    inside = [t.predicate for t in yes if not t.inverted] + [t.predicate for t in no if t.inverted]
+    outside = [t.predicate for t in yes if t.inverted] + [t.predicate for t in no if not t.inverted]
+    return _can_lie(variable, tuple(p for p in inside if p), tuple(p for p in outside if p))
+
+
+def _can_lie(variable: Variable, inside: tuple[Predicate, ...], outside: tuple[Predicate, ...]) -> Search:
+    """Whether one value is in every set of `inside` and in none of `outside`."""
+    if not variable.domain and variable.type not in (ValueType.NUMBER, ValueType.DATE, ValueType.IP):
+        required = ((variable.required,),) if variable.required else ()
+        unwanted = chain.from_iterable(p.patterns for p in outside if isinstance(p, StringSet))
+        wanted = tuple(p.patterns if isinstance(p, StringSet) else () for p in inside)
+        return find_text((*wanted, *required), tuple(dict.fromkeys((*unwanted, *variable.excluded))))
+    values = _values_between(variable, (*inside, *outside))
+    for number, value in enumerate(values):
+        if all(_value_holds(p, value) for p in inside) and not any(_value_holds(p, value) for p in outside):
+            return Search(True, number + 1)
+    return Search(False, len(values) + 1)
+
+
+_Value = str | int | IPv4Address | IPv6Address
+
+
+def _values_between(variable: Variable, predicates: tuple[Predicate, ...]) -> Sequence[_Value]:
+    """Values of a variable that is no free text: one for every way it can answer."""
     if variable.domain:
-        return {tuple(holds(p, value) for p in predicates) for value in variable.domain}
-    if variable.type in (ValueType.NUMBER, ValueType.DATE):
-        return {tuple(_number_holds(p, value) for p in predicates) for value in _numbers_between(predicates)}
-    if variable.type is ValueType.IP:
-        return {tuple(_address_holds(p, address) for p in predicates) for address in _addresses_between(predicates)}
+        return variable.domain
+    return _addresses_between(predicates) if variable.type is ValueType.IP else _numbers_between(predicates)
+
+
+def _value_holds(predicate: Predicate, value: _Value) -> bool:
+    if isinstance(value, str):
+        return holds(predicate, value)
+    return _number_holds(predicate, value) if isinstance(value, int) else _address_holds(predicate, value)
+
+
+def _element_vectors(variable: Variable, predicates: tuple[Predicate, ...]) -> set[tuple[bool, ...]]:
+    if variable.domain or variable.type in (ValueType.NUMBER, ValueType.DATE, ValueType.IP):
+        values = _values_between(variable, predicates)
+        return {tuple(_value_holds(p, value) for p in predicates) for value in values}
     sets = [p.patterns if isinstance(p, StringSet) else () for p in predicates]
     required = ((variable.required,),) if variable.required else ()
     vectors = combinations((*sets, variable.excluded, *required))
@@ -146,4 +209,19 @@ def _addresses_between(predicates: Iterable[Predicate]) -> list[IPv4Address | IP
 
 
 def _address_holds(predicate: Predicate, address: IPv4Address | IPv6Address) -> bool:
-    return holds(predicate, str(address))
+    if not isinstance(predicate, NetworkSet):
+        return holds(predicate, str(address))
+    starts, ends = _ranges(predicate, address.version)
+    place = bisect_right(starts, int(address)) - 1
+    return place >= 0 and int(address) <= ends[place]
+
+
+@lru_cache(maxsize=4096)
+def _ranges(predicate: NetworkSet, version: int) -> tuple[list[int], list[int]]:
+    """First and last address of the networks of one family, in order and apart from each other."""
+    borders = ((int(n.network_address), int(n.broadcast_address)) for n in predicate.networks if n.version == version)
+    apart: list[tuple[int, int]] = []
+    for first, last in sorted(borders, key=lambda border: (border[0], -border[1])):
+        if not apart or first > apart[-1][1]:  # networks contain each other or share nothing
+            apart.append((first, last))
+    return [first for first, _ in apart], [last for _, last in apart]

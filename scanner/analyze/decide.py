@@ -23,7 +23,15 @@ from scanner.analyze.layers import (
 )
 from scanner.analyze.match import MatchKind
 from scanner.analyze.request import Request
-from scanner.analyze.residual import Outcome, TooComplexError, alternatives, decide_expression, shorten, surely
+from scanner.analyze.residual import (
+    Outcome,
+    TooComplexError,
+    alternatives,
+    decide_expression,
+    is_possible,
+    shorten,
+    surely,
+)
 from scanner.analyze.statement import Match, either
 from scanner.analyze.wording import as_json, in_words
 from scanner.data.opt_in import is_opt_in_region
@@ -392,7 +400,7 @@ def denial_reason(request: Request, evaluation: Evaluation) -> str:
 
 
 def _possible(expression: Expression) -> bool:
-    return decide_expression(expression, axioms_for(expression)).can_be_true
+    return is_possible(expression, axioms_for(expression))
 
 
 def allow_reason(evaluation: Evaluation) -> str:

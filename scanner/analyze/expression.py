@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
+from itertools import chain
 
 from scanner.analyze.patterns import Pattern
 
@@ -48,6 +49,17 @@ class Variable:
     reason: str = ""
     ref: str = ""
     caller_chosen: bool = False
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        parts = (
+            self.name, self.origin, self.type, self.multivalued, self.may_be_absent, self.domain, self.excluded,
+            self.required, self.reason, self.ref, self.caller_chosen,
+        )  # fmt: skip
+        object.__setattr__(self, "_hash", hash(parts))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,13 @@ class StringSet:
     """Values that match any of the patterns."""
 
     patterns: tuple[Pattern, ...]
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(self.patterns))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +90,13 @@ class NetworkSet:
     """Addresses inside any of the networks."""
 
     networks: tuple[IPv4Network | IPv6Network, ...]
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(self.networks))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 Predicate = StringSet | NumberSet | NetworkSet
@@ -89,6 +115,13 @@ class Test:
     inverted: bool = False
     written: str = field(default="", compare=False)
     """The operator as the policy wrote it, for people only."""
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.variable, self.predicate, self.inverted)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +137,13 @@ class Literal:
 
     test: Test
     positive: bool = True
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.test, self.positive)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +151,15 @@ class And:
     """All parts hold; at least two parts, none of them And or Const."""
 
     parts: tuple[Expression, ...]
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+    _mentioned: frozenset[Variable] | None = field(init=False, repr=False, compare=False, default=None)
+    _literals: tuple[Literal, ...] | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(("And", self.parts)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +167,15 @@ class Or:
     """Some part holds; at least two parts, none of them Or or Const."""
 
     parts: tuple[Expression, ...]
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+    _mentioned: frozenset[Variable] | None = field(init=False, repr=False, compare=False, default=None)
+    _literals: tuple[Literal, ...] | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(("Or", self.parts)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 Expression = Const | Literal | And | Or
@@ -137,22 +195,31 @@ def disj(parts: Iterable[Expression]) -> Expression:
 
 def _join(parts: Iterable[Expression], kind: type[And] | type[Or], zero: Const, one: Const) -> Expression:
     kept: dict[Expression, None] = {}
+    signs: dict[Test, bool] = {}
+    nested = False
     for part in parts:
         for piece in part.parts if isinstance(part, kind) else (part,):
-            if piece == zero:
-                return zero
-            if piece == one:
+            if isinstance(piece, Literal):
+                if signs.setdefault(piece.test, piece.positive) is not piece.positive:
+                    return zero
+            elif isinstance(piece, Const):
+                if piece.value is zero.value:
+                    return zero
                 continue
-            if isinstance(piece, Literal) and Literal(piece.test, not piece.positive) in kept:
-                return zero
+            else:
+                nested = True
             kept[piece] = None
     if not kept:
         return one
-    if len(kept) == 1:
-        return next(iter(kept))
-    other = Or if kind is And else And
-    pieces = [p for p in kept if not (isinstance(p, other) and any(q in kept for q in p.parts))]
+    pieces = [p for p in kept if not _is_absorbed(p, signs)] if nested and signs else list(kept)
     return pieces[0] if len(pieces) == 1 else kind(tuple(pieces))
+
+
+def _is_absorbed(piece: Expression, signs: dict[Test, bool]) -> bool:
+    """Whether a literal of the piece stands beside it: `a and (a or b)` is `a`, `a or (a and b)` too."""
+    if not isinstance(piece, And | Or):
+        return False
+    return any(isinstance(p, Literal) and signs.get(p.test) is p.positive for p in piece.parts)
 
 
 def neg(expression: Expression) -> Expression:
@@ -169,15 +236,38 @@ def neg(expression: Expression) -> Expression:
 
 
 def literals(expression: Expression) -> Iterator[Literal]:
-    """Every literal, in order, repeats included."""
-    match expression:
-        case Literal():
-            yield expression
-        case And(parts) | Or(parts):
-            for part in parts:
-                yield from literals(part)
-        case Const():
-            return
+    """Every literal, in order, repeats included; remembered with the expression."""
+    return iter(_literals_of(expression))
+
+
+def size(expression: Expression) -> int:
+    """How many literals the expression has, repeats included."""
+    return len(_literals_of(expression))
+
+
+def _literals_of(expression: Expression) -> tuple[Literal, ...]:
+    if isinstance(expression, Literal):
+        return (expression,)
+    if isinstance(expression, Const):
+        return ()
+    if expression._literals is None:
+        found = tuple(chain.from_iterable(map(_literals_of, expression.parts)))
+        object.__setattr__(expression, "_literals", found)
+        return found
+    return expression._literals
+
+
+def mentioned(expression: Expression) -> frozenset[Variable]:
+    """The variables an expression mentions, without order; remembered with the expression."""
+    if isinstance(expression, Literal):
+        return frozenset((expression.test.variable,))
+    if isinstance(expression, Const):
+        return frozenset()
+    if expression._mentioned is None:
+        found = frozenset(x.test.variable for x in _literals_of(expression))
+        object.__setattr__(expression, "_mentioned", found)
+        return found
+    return expression._mentioned
 
 
 def variables(expression: Expression) -> tuple[Variable, ...]:

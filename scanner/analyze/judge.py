@@ -26,7 +26,7 @@ from scanner.analyze.gates import gates_of
 from scanner.analyze.match import action_matches, covers_action
 from scanner.analyze.reach import Reached
 from scanner.analyze.request import Request
-from scanner.analyze.residual import TooComplexError, decide_expression
+from scanner.analyze.residual import TooComplexError, is_possible
 from scanner.analyze.selectors import GRANT, Naming
 from scanner.model.actions import ACTIONS, KEY_ACTIONS, Action, new_action
 from scanner.model.decision import Decision, Side, Verdict
@@ -172,7 +172,7 @@ def _asleep_reason(request: Request, decision: Decision) -> str:
 
 def _key_side_may_allow(evaluation: Evaluation) -> bool:
     try:
-        return decide_expression(evaluation.key_side, axioms_for(evaluation.key_side)).can_be_true
+        return is_possible(evaluation.key_side, axioms_for(evaluation.key_side))
     except TooComplexError:
         return True
 

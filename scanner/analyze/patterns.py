@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from scanner.analyze.memo import remembered
+
 STAR, ONE, STAR_IN_PART, ONE_IN_PART, OR = 0, 1, 2, 3, 4
 """Wildcard tokens, two of which never cross a colon (ARN operators, R5.23), and the border between alternatives."""
 
@@ -16,8 +18,6 @@ Token = str | int
 MAX_STATES = 20_000
 """Bound on the product automaton; beyond it the answer is `PatternsTooComplexError`, never a guess."""
 
-_MOST_ANSWERS = 4096
-
 _FRESH = "xyzqvkwj0123456789_-"
 
 
@@ -25,6 +25,7 @@ class PatternsTooComplexError(Exception):
     """The patterns of one condition key cannot be compared within the bound."""
 
 
+@lru_cache(maxsize=65536)
 def tokens_of(text: str) -> tuple[Token, ...]:
     """Split a pattern into literal characters and the wildcards `*` and `?`."""
     return tuple(STAR if char == "*" else ONE if char == "?" else char for char in text)
@@ -48,9 +49,11 @@ class Pattern:
     never: bool = False
     _chars: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
     _masks: list[int] = field(default_factory=list, compare=False, repr=False)
-    _answers: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
+    _forms: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
+    _hash: int = field(init=False, default=0, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.tokens, self.ignore_case, self.never)))
         masks = [0, 0, 0, 0, 0]
         for position, token in enumerate(self.tokens):
             if isinstance(token, int):
@@ -58,7 +61,14 @@ class Pattern:
             else:
                 char = token.lower() if self.ignore_case else token
                 self._chars[char] = self._chars.get(char, 0) | 1 << position
-        self._masks.extend(masks)
+                for form in {token, token.lower(), token.upper()} if self.ignore_case else {token}:
+                    if len(form) == 1:
+                        self._forms[form] = self._forms.get(form, 0) | 1 << position
+        ends = masks[OR] | 1 << len(self.tokens)
+        self._masks.extend((*masks, masks[STAR] & ends >> 1))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def is_literal(self) -> bool:
@@ -76,7 +86,7 @@ class Pattern:
 
     def step(self, state: int, char: str) -> int:
         """The state after one more character."""
-        star, one, star_part, one_part, _ = self._masks
+        star, one, star_part, one_part, _, _ = self._masks
         if char != ":":
             star, one = star | star_part, one | one_part
         matched = self._chars.get(char.lower() if self.ignore_case else char, 0) | one
@@ -86,29 +96,25 @@ class Pattern:
         """Whether the value may end here."""
         return bool(state & (1 << len(self.tokens) | self._masks[OR]))
 
-    def matches(self, value: str) -> bool:
-        """Whether the whole value matches; the same few values are asked again and again."""
-        answer = self._answers.get(value)
-        if answer is None:
-            if len(self._answers) >= _MOST_ANSWERS:
-                self._answers.clear()
-            answer = self._answers[value] = self._simulate(value)
-        return answer
+    def accepts_forever(self, state: int) -> bool:
+        """Whether every continuation matches as well: the pattern, or one of its alternatives, ends with a star."""
+        return bool(state & self._masks[-1])
 
-    def _simulate(self, value: str) -> bool:
-        state = self.start()
-        for char in value:
-            if not state:
-                return False
-            state = self.step(state, char)
-        return self.accepts(state)
+    def matches(self, value: str) -> bool:
+        """Whether the whole value matches."""
+        return _matches(self, value)
 
     def alphabet(self) -> set[str]:
         """Characters that the pattern tells apart from others."""
-        chars = {token for token in self.tokens if isinstance(token, str)}
-        if self.ignore_case:
-            chars |= {form for char in chars for form in (char.lower(), char.upper()) if len(form) == 1}
+        chars = set(self._forms)
         if self._masks[STAR_IN_PART] | self._masks[ONE_IN_PART]:
+            chars.add(":")
+        return chars
+
+    def alphabet_in(self, state: int) -> set[str]:
+        """The characters of the alphabet that lead elsewhere than any other character does from here."""
+        chars = {char for char, places in self._forms.items() if places & state}
+        if state & (self._masks[STAR_IN_PART] | self._masks[ONE_IN_PART]):
             chars.add(":")
         return chars
 
@@ -119,6 +125,17 @@ class Pattern:
             if wider == state:
                 return state
             state = wider
+
+
+@lru_cache(maxsize=65536)
+def _matches(pattern: Pattern, value: str) -> bool:
+    """Remembered: the same patterns of statements meet the same actions, resources and ARNs again and again."""
+    state = pattern.start()
+    for char in value:
+        if not state:
+            return False
+        state = pattern.step(state, char)
+    return pattern.accepts(state)
 
 
 @lru_cache(maxsize=65536)
@@ -169,7 +186,7 @@ def _without_double_stars(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
     return tuple(t for i, t in enumerate(tokens) if not (t in (STAR, STAR_IN_PART) and i and tokens[i - 1] == t))
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096, PatternsTooComplexError)
 def combinations(sets: tuple[tuple[Pattern, ...], ...]) -> dict[tuple[bool, ...], str]:
     """Which memberships one string can have in several sets of patterns, each with a witness.
 

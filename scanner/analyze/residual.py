@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain, product
 from math import prod
 
-from scanner.analyze.cells import Cell, cells
+from scanner.analyze.cells import can_answer, cells
 from scanner.analyze.expression import (
     FALSE,
     TRUE,
@@ -22,19 +22,26 @@ from scanner.analyze.expression import (
     conj,
     disj,
     literals,
+    mentioned,
     neg,
+    size,
 )
+from scanner.analyze.memo import remembered
 from scanner.analyze.patterns import PatternsTooComplexError
+from scanner.analyze.search import TooComplexError, apart, can_hold, restrict
 
-MAX_STEPS = 10_000
-"""Bound on the case distinctions of one question; beyond it the answer is `TooComplexError`, never a guess."""
+__all__ = [
+    "Outcome", "TooComplexError", "alternatives", "decide_expression", "is_possible", "restrict", "shorten", "surely",
+]  # fmt: skip
+
+_KEPT = 20_000
+"""Answers kept for each kind of question: actions and callers of one key mostly ask the same."""
+
+MAX_LITERALS = 10_000
+"""Bound on the size of an expression from which uncollected data are eliminated."""
 
 MAX_ALTERNATIVES = 64
 MAX_LITERALS_TO_SHORTEN = 16
-
-
-class TooComplexError(Exception):
-    """An expression cannot be decided within the bounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,7 @@ class Outcome:
     sure: bool
 
 
+@remembered(_KEPT, TooComplexError)
 def decide_expression(expression: Expression, axioms: Expression = TRUE) -> Outcome:
     """Decide an expression over all contexts that satisfy the axioms (`design.md` section 5).
 
@@ -59,102 +67,63 @@ def decide_expression(expression: Expression, axioms: Expression = TRUE) -> Outc
         axioms: what AWS documents about request keys that depend on each other; satisfiable.
 
     Raises:
-        TooComplexError: more case distinctions than `MAX_STEPS`, or patterns beyond their bounds.
+        TooComplexError: the search is beyond its bounds, see `can_hold`.
     """
-    try:
-        return _Decider().over_request(expression, axioms)
-    except (PatternsTooComplexError, RecursionError) as error:
-        raise TooComplexError from error
+    can_be_true = is_possible(expression, axioms)
+    can_be_false = is_possible(neg(expression), axioms)
+    if not (can_be_true and can_be_false):
+        return Outcome(can_be_true, can_be_false, mixed=False, sure=can_be_true)
+    if not is_possible(_hanging_on_data(expression), axioms):
+        return Outcome(can_be_true=True, can_be_false=True, mixed=False, sure=True)
+    return Outcome(can_be_true=True, can_be_false=True, mixed=True, sure=is_possible(surely(expression), axioms))
 
 
-class _Decider:
-    def __init__(self) -> None:
-        self.steps = 0
-        self.known: dict[tuple[Expression, Expression], Outcome | None] = {}
-        self.known_data: dict[Expression, tuple[bool, bool]] = {}
+@remembered(_KEPT, TooComplexError)
+def is_possible(expression: Expression, axioms: Expression = TRUE) -> bool:
+    """Whether the expression can be true in some context that satisfies the axioms, for some values of the data.
 
-    def count(self) -> None:
-        self.steps += 1
-        if self.steps > MAX_STEPS:
-            raise TooComplexError
-
-    def over_request(self, expression: Expression, axioms: Expression) -> Outcome:
-        outcome = self._over_request(expression, axioms)
-        return outcome or Outcome(False, False, False, False)
-
-    def _over_request(self, expression: Expression, axioms: Expression) -> Outcome | None:
-        """The outcome over the contexts left; None where no context satisfies the axioms."""
-        if axioms == FALSE:
-            return None
-        place = (expression, axioms)
-        if place in self.known:
-            return self.known[place]
-        self.count()
-        variable = _first(Origin.REQUEST, expression) or _first(Origin.REQUEST, axioms)
-        if variable is None:
-            can_be_true, can_be_false = self.over_data(expression)
-            result: Outcome | None = Outcome(
-                can_be_true, can_be_false, can_be_true and can_be_false, can_be_true and not can_be_false
-            )
-        else:
-            result = None
-            for cell in cells(variable, _tests_of(variable, expression, axioms)):
-                part = self._over_request(restrict(expression, cell), restrict(axioms, cell))
-                if part is not None:
-                    result = part if result is None else _merge(result, part)
-        self.known[place] = result
-        return result
-
-    def over_data(self, expression: Expression) -> tuple[bool, bool]:
-        """Whether the expression can be true, and can be false, depending on data alone."""
-        if isinstance(expression, Const):
-            return expression.value, not expression.value
-        if expression in self.known_data:
-            return self.known_data[expression]
-        self.count()
-        variable = next(literals(expression)).test.variable
-        can_be_true = can_be_false = False
-        for cell in cells(variable, _tests_of(variable, expression)):
-            true, false = self.over_data(restrict(expression, cell))
-            can_be_true, can_be_false = can_be_true or true, can_be_false or false
-            if can_be_true and can_be_false:
-                break
-        self.known_data[expression] = (can_be_true, can_be_false)
-        return can_be_true, can_be_false
+    Raises:
+        TooComplexError: the search is beyond its bounds, see `can_hold`.
+    """
+    return can_hold(conj((expression, axioms)))
 
 
-def _merge(one: Outcome, other: Outcome) -> Outcome:
-    return Outcome(
-        one.can_be_true or other.can_be_true,
-        one.can_be_false or other.can_be_false,
-        one.mixed or other.mixed,
-        one.sure or other.sure,
-    )
+def _hanging_on_data(expression: Expression) -> Expression:
+    """True where one request is let through by some data and refused by other data.
 
-
-def _first(origin: Origin, expression: Expression) -> Variable | None:
-    return next((x.test.variable for x in literals(expression) if x.test.variable.origin is origin), None)
-
-
-def _tests_of(variable: Variable, *expressions: Expression) -> tuple[Test, ...]:
-    found = (x.test for e in expressions for x in literals(e) if x.test.variable == variable)
-    return tuple(dict.fromkeys(found))
-
-
-def restrict(expression: Expression, cell: Cell) -> Expression:
-    """The expression with the cell's answers filled in."""
+    What holds or not whatever the data say can be neither the one nor the other.
+    """
     match expression:
-        case Literal(test, positive):
-            answer = cell.get(test)
-            return expression if answer is None else (TRUE if answer is positive else FALSE)
         case And(parts):
-            return conj(restrict(p, cell) for p in parts)
+            differing = conj(parts), disj(neg(p) for p in parts if _asks_data(p))
         case Or(parts):
-            return disj(restrict(p, cell) for p in parts)
+            differing = disj(p for p in parts if _asks_data(p)), conj(neg(p) for p in parts)
+        case _:
+            differing = (expression, neg(expression)) if _asks_data(expression) else (FALSE, FALSE)
+    return conj((differing[0], _with_other_data(differing[1])))
+
+
+def _asks_data(expression: Expression) -> bool:
+    return any(v.origin is Origin.DATA for v in mentioned(expression))
+
+
+def _with_other_data(expression: Expression) -> Expression:
+    """The expression with every data variable replaced by a second one of its kind."""
+    if not _asks_data(expression):
+        return expression
+    match expression:
+        case And(parts):
+            return conj(_with_other_data(p) for p in parts)
+        case Or(parts):
+            return disj(_with_other_data(p) for p in parts)
+        case Literal(test, positive):
+            other = replace(test.variable, name=f"{test.variable.name} (other data)")
+            return Literal(replace(test, variable=other), positive)
         case Const():
             return expression
 
 
+@remembered(_KEPT, TooComplexError)
 def surely(expression: Expression) -> Expression:
     """The request contexts in which the expression holds whatever the uncollected data say.
 
@@ -162,49 +131,91 @@ def surely(expression: Expression) -> Expression:
         TooComplexError: the elimination of the data grows beyond the bounds.
     """
     try:
-        while (variable := _first(Origin.DATA, expression)) is not None:
-            expression = conj(restrict(expression, cell) for cell in cells(variable, _tests_of(variable, expression)))
-            if sum(1 for _ in literals(expression)) > MAX_STEPS:
-                raise TooComplexError
-    except PatternsTooComplexError as error:
+        return _surely(expression)
+    except (PatternsTooComplexError, RecursionError) as error:
         raise TooComplexError from error
-    return expression
 
 
+def _surely(expression: Expression) -> Expression:
+    if not _asks_data(expression):
+        return expression
+    if isinstance(expression, And):
+        return conj(_surely(p) for p in expression.parts)
+    if isinstance(expression, Or):
+        apart = _apart_by_data(expression.parts)
+        if len(apart) > 1:
+            return disj(_surely(disj(group)) for group in apart)
+    answers, open_variable = _worst_answers(expression)
+    if answers:
+        return _surely(restrict(expression, answers))
+    assert open_variable is not None
+    whole = conj(
+        restrict(expression, cell) for cell in cells(open_variable, _tests_of(open_variable, expression))
+    )  # fmt: skip
+    if size(whole) > MAX_LITERALS:
+        raise TooComplexError
+    return _surely(whole)
+
+
+def _apart_by_data(parts: Sequence[Expression]) -> list[list[Expression]]:
+    """The parts in groups that share no data variable."""
+    return apart(parts, lambda p: (v for v in mentioned(p) if v.origin is Origin.DATA))
+
+
+def _worst_answers(expression: Expression) -> tuple[dict[Test, bool], Variable | None]:
+    """Answers of data that harm the expression everywhere at once; and a variable that has none."""
+    asked: dict[Variable, dict[Test, set[bool]]] = {}
+    for found in literals(expression):
+        if found.test.variable.origin is Origin.DATA:
+            asked.setdefault(found.test.variable, {}).setdefault(found.test, set()).add(found.positive)
+    worst: dict[Test, bool] = {}
+    left: Variable | None = None
+    for variable, tests in asked.items():
+        yes = tuple(t for t, signs in tests.items() if signs == {False})
+        no = tuple(t for t, signs in tests.items() if signs == {True})
+        if len(yes) + len(no) == len(tests) and can_answer(variable, yes, no).found:
+            worst |= dict.fromkeys(yes, True) | dict.fromkeys(no, False)
+        else:
+            left = left or variable
+    return worst, left
+
+
+def _tests_of(variable: Variable, expression: Expression) -> tuple[Test, ...]:
+    return tuple(dict.fromkeys(x.test for x in literals(expression) if x.test.variable == variable))
+
+
+@remembered(_KEPT, TooComplexError)
 def shorten(expression: Expression, axioms: Expression = TRUE) -> Expression:
     """An equivalent expression without parts that make no difference; request variables only.
 
     Raises:
         TooComplexError: see `decide_expression`.
     """
-    if sum(1 for _ in literals(expression)) > MAX_LITERALS_TO_SHORTEN:
+    if size(expression) > MAX_LITERALS_TO_SHORTEN:
         return expression
     while True:
-        for smaller in _smaller(expression):
-            if _equivalent(smaller, expression, axioms):
+        for smaller, is_wider in _smaller(expression):
+            narrow, wide = (expression, smaller) if is_wider else (smaller, expression)
+            if not is_possible(conj((wide, neg(narrow))), axioms):
                 expression = smaller
                 break
         else:
             return expression
 
 
-def _smaller(expression: Expression) -> Iterator[Expression]:
-    """The expression with one part left out, larger parts first."""
+def _smaller(expression: Expression) -> Iterator[tuple[Expression, bool]]:
+    """The expression with one part left out, larger parts first, and whether that makes it wider or narrower."""
     if isinstance(expression, And | Or):
         join = conj if isinstance(expression, And) else disj
         parts = expression.parts
         for index in range(len(parts)):
-            yield join(parts[:index] + parts[index + 1 :])
+            yield join(parts[:index] + parts[index + 1 :]), isinstance(expression, And)
         for index, part in enumerate(parts):
-            for smaller in _smaller(part):
-                yield join((*parts[:index], smaller, *parts[index + 1 :]))
+            for smaller, is_wider in _smaller(part):
+                yield join((*parts[:index], smaller, *parts[index + 1 :])), is_wider
 
 
-def _equivalent(one: Expression, other: Expression, axioms: Expression) -> bool:
-    difference = disj((conj((one, neg(other))), conj((neg(one), other))))
-    return not decide_expression(difference, axioms).can_be_true
-
-
+@remembered(_KEPT, TooComplexError)
 def alternatives(expression: Expression, axioms: Expression = TRUE) -> tuple[tuple[Literal, ...], ...]:
     """The disjunctive form: each alternative is satisfiable, none contains another; empty when there are too many.
 
@@ -216,7 +227,7 @@ def alternatives(expression: Expression, axioms: Expression = TRUE) -> tuple[tup
     found: list[tuple[Literal, ...]] = []
     for terms in _products(expression):
         alternative = tuple(dict.fromkeys(terms))
-        if decide_expression(conj(alternative), axioms).can_be_true:
+        if is_possible(conj(alternative), axioms):
             found.append(alternative)
     return tuple(f for i, f in enumerate(found) if not _is_covered(f, found[:i], found[i + 1 :]))
 

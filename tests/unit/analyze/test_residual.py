@@ -1,0 +1,174 @@
+"""Questions built to take forever get their exact answer, or are refused as too complex: every time, and at once."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+from scanner.analyze.axioms import axioms_for
+from scanner.analyze.cells import cells
+from scanner.analyze.expression import (
+    TRUE,
+    Expression,
+    Literal,
+    Origin,
+    StringSet,
+    Test,
+    ValueType,
+    Variable,
+    conj,
+    disj,
+    neg,
+)
+from scanner.analyze.memo import remembered
+from scanner.analyze.patterns import glob, literal, tokens_of
+from scanner.analyze.residual import Outcome, TooComplexError, alternatives, decide_expression, is_possible, surely
+from scanner.analyze.witness import find_text
+
+Test.__test__ = False  # type: ignore[attr-defined]  # the class of the expressions, no test of pytest
+
+CONDITIONAL = Outcome(can_be_true=True, can_be_false=True, mixed=False, sure=True)
+NAMES = Variable("kms:EncryptionContextKeys", Origin.REQUEST, multivalued=True)
+
+
+def context(number: int) -> Variable:
+    """A key of the encryption context."""
+    return Variable(f"kms:EncryptionContext:k{number}", Origin.REQUEST)
+
+
+def equals(variable: Variable, text: str = "v") -> Expression:
+    """The variable is exactly this text."""
+    return Literal(Test(variable, StringSet((literal(tuple(text)),))))
+
+
+def matches(variable: Variable, *globs: str) -> Expression:
+    """The variable has a value that matches one of the wildcards."""
+    return Literal(Test(variable, StringSet(tuple(glob(tokens_of(g)) for g in globs))))
+
+
+def fact(name: str, origin: Origin = Origin.REQUEST) -> Expression:
+    """Something that holds or not."""
+    return Literal(Test(Variable(name, origin, ValueType.FLAG, reason="undocumented")))
+
+
+def denies() -> list[Expression]:
+    """150 statements that ask for three of forty keys each."""
+    places = [(n % 40, (n * 7 + 3) % 40, (n * 11 + 5) % 40) for n in range(150)]
+    return [conj(equals(context(k), f"v{n % 3}") for k in three) for n, three in enumerate(places)]
+
+
+def pigeons(count: int) -> Expression:
+    """More pigeons than holes: false, and no search by cases sees it soon."""
+    at = {(p, h): fact(f"{p} in {h}") for p in range(count) for h in range(count - 1)}
+    housed = [disj(at[p, h] for h in range(count - 1)) for p in range(count)]
+    alone = [
+        neg(conj((at[one, h], at[other, h]))) for h in range(count - 1) for one, other in combinations(range(count), 2)
+    ]
+    return conj((*housed, *alone))
+
+
+def test_many_denies_over_shared_keys_are_conditional() -> None:
+    assert decide_expression(neg(disj(denies()))) == CONDITIONAL
+
+
+def test_many_denies_that_contradict_the_only_allow_are_never_let_through() -> None:
+    allowed = conj(equals(context(k), "v0") for k in (0, 3, 5))
+    assert not decide_expression(conj((allowed, neg(disj(denies()))))).can_be_true
+
+
+def test_wildcards_on_a_key_with_many_values_are_decided_without_listing_their_unions() -> None:
+    globs = [f"*{chr(97 + n)}*{chr(98 + n)}?" for n in range(12)]
+    some, others = disj(matches(NAMES, g) for g in globs[:4]), disj(matches(NAMES, g) for g in globs[4:])
+    assert decide_expression(conj((some, neg(others)))) == CONDITIONAL
+    assert not decide_expression(conj((matches(NAMES, "*a*b?"), neg(matches(NAMES, "*b?"))))).can_be_true
+
+
+def test_a_thousand_keys_with_their_names_are_decided() -> None:
+    asked = conj(equals(context(n)) for n in range(1000))
+    closed = neg(Literal(Test(NAMES, StringSet((glob(tokens_of("k*")),)), inverted=True)))
+    expression = conj((asked, closed))
+    assert decide_expression(expression, axioms_for(expression)) == CONDITIONAL
+    expression = conj((asked, neg(matches(NAMES, "?99?"))))
+    assert not decide_expression(expression, axioms_for(expression)).can_be_true
+
+
+def test_question_beyond_the_bound_is_refused_every_time() -> None:
+    assert not decide_expression(pigeons(4)).can_be_true
+    for _ in range(2):
+        with pytest.raises(TooComplexError):
+            decide_expression(pigeons(11))
+
+
+def test_way_that_is_too_complex_does_not_hide_another_way() -> None:
+    one = Variable("one", Origin.REQUEST)
+    letters = "abcdefghijklmnop"
+    hard = conj(matches(one, f"*{a}*{b}*{c}?") for a, b, c in zip(letters, letters[5:], letters[3:], strict=False))
+    hard = conj((hard, neg(matches(one, "*a?*", "*b??*", "*c???*"))))
+    with pytest.raises(TooComplexError):
+        is_possible(hard)
+    assert is_possible(disj((hard, equals(context(1)))))
+
+
+def test_data_that_always_harm_are_eliminated_without_listing_answers() -> None:
+    tags = Variable("aws:PrincipalTag/x", Origin.DATA, multivalued=True, reason="caller_side_not_collected")
+    harmed = disj(conj((equals(context(n)), neg(matches(tags, f"*{n}*")))) for n in range(30))
+    assert surely(disj((harmed, equals(context(99))))) == equals(context(99))
+
+
+def test_data_asked_both_ways_are_eliminated_exactly() -> None:
+    unknown = fact("unread", Origin.DATA)
+    either = disj((conj((unknown, equals(context(1)))), conj((neg(unknown), equals(context(2))))))
+    assert surely(either) == conj((equals(context(1)), equals(context(2))))
+    assert decide_expression(either) == Outcome(can_be_true=True, can_be_false=True, mixed=True, sure=True)
+
+
+@pytest.mark.parametrize("bound", ["cells.MAX_CELLS", "patterns.MAX_STATES", "residual.MAX_LITERALS"])
+def test_data_beyond_a_bound_are_not_eliminated(bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tags = Variable(f"aws:PrincipalTag/{bound}", Origin.DATA, multivalued=True, reason="caller_side_not_collected")
+    asked = [matches(tags, f"*{n}*{bound}") for n in range(3)]
+    both_ways = (conj((t, equals(context(n)))) for n, t in enumerate((*asked, *map(neg, asked))))
+    monkeypatch.setattr(f"scanner.analyze.{bound}", 2)
+    with pytest.raises(TooComplexError):
+        surely(disj(both_ways))
+
+
+def test_too_many_alternatives_are_not_listed() -> None:
+    assert alternatives(conj(disj((equals(context(n)), equals(context(n + 50)))) for n in range(50))) == ()
+
+
+def test_unions_of_many_values_that_add_nothing_are_few() -> None:
+    tests = tuple(Test(NAMES, StringSet((glob(tokens_of("*" + "a" * n)),))) for n in range(1, 9))
+    assert len(cells(NAMES, tests)) == 9
+
+
+def test_long_exclusions_are_met_by_a_fresh_text() -> None:
+    excluded = tuple(glob(tokens_of(f"*a{n}*b*c{n % 7}*")) for n in range(500))
+    assert find_text((), excluded).found
+    assert not find_text((excluded[:1],), (glob(tokens_of("*c*")),)).found
+
+
+def test_character_that_no_pattern_names_is_found_among_all() -> None:
+    usual = tuple(glob(tokens_of(f"*{c}*")) for c in "xyzqvkwj0123456789_-\ue000")
+    assert find_text((), (*usual, literal(()))).found
+
+
+def test_refused_question_is_not_tried_again() -> None:
+    tried: list[int] = []
+
+    @remembered(2, TooComplexError)
+    def ask(number: int) -> int:
+        tried.append(number)
+        if number < 0:
+            raise TooComplexError
+        return number
+
+    assert [ask(1), ask(1), ask(2), ask(3), ask(1)] == [1, 1, 2, 3, 1]
+    for _ in range(2):
+        with pytest.raises(TooComplexError):
+            ask(-1)
+    assert tried == [1, 2, 3, 1, -1]
+
+
+def test_axioms_that_no_context_meets_leave_nothing() -> None:
+    assert decide_expression(equals(context(1)), conj((fact("a"), pigeons(3)))) == Outcome(False, False, False, False)
+    assert decide_expression(TRUE) == Outcome(can_be_true=True, can_be_false=False, mixed=False, sure=True)
