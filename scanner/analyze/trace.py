@@ -1,0 +1,102 @@
+"""The whole trace of a decision: beside what decided, what came close, what was silent, and the key's state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from scanner.analyze.checks import documents_of, grant_checks, grant_names, near_misses, scps_by_level
+from scanner.analyze.context import RequestContext
+from scanner.analyze.gates import MAX_STATEMENTS, grant_ref, statement_ref
+from scanner.analyze.parse import parse_policy
+from scanner.analyze.request import Request
+from scanner.analyze.statement import document_matches
+from scanner.model.actions import state_blocks
+from scanner.model.arn import key_id_of
+from scanner.model.decision import CheckOutcome, Failure, Gate, GateOutcome, Layer, Side
+from scanner.model.key import KeyFacts
+from scanner.model.policy import Effect, PolicyText
+from scanner.model.world import World
+
+_DOCUMENTS_NAMED = 3
+
+
+def complete_trace(world: World, request: Request, gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
+    """The gates of a decision with the statements that failed, a sentence for silent ones, grants and key state."""
+    context = RequestContext(world, request)
+    completed = [_completed(gate, context) for gate in gates]
+    key = request.key
+    if key is None:
+        return tuple(completed)
+    if not any(gate.layer is Layer.GRANT for gate in completed):
+        completed.append(_grants_gate(key, context))
+    if request.action is not None:
+        completed.append(_state_gate(request, key))
+    return tuple(completed)
+
+
+def _completed(gate: Gate, context: RequestContext) -> Gate:
+    if gate.layer is Layer.GRANT:
+        return replace(gate, failed=_failed_grants(context))
+    if gate.outcome in {GateOutcome.NOT_APPLICABLE, GateOutcome.UNREAD} and gate.why:
+        return gate
+    failed = tuple(
+        Failure(statement_ref(document, statement, statement.effect), check)
+        for document in map(parse_policy, documents_of(gate.layer, context))
+        for statement, check in near_misses(document, context)
+    )
+    silent = gate.outcome is GateOutcome.DENY_IMPLICIT and not gate.why
+    return replace(gate, failed=failed[:MAX_STATEMENTS], why=_silence(gate, context) if silent else gate.why)
+
+
+def _silence(gate: Gate, context: RequestContext) -> str:
+    """Which documents were asked and do not allow the action."""
+    action = context.request.iam_action
+    if gate.layer is Layer.SCP:
+        closed = [target for target, texts in scps_by_level(context) if not _some_allow(texts, context)]
+        return f"no policy attached to {', '.join(closed)} allows {action}" if closed else ""
+    documents = documents_of(gate.layer, context)
+    if not documents:
+        return "there are no identity policies" if gate.layer is Layer.IAM else ""
+    named = " and ".join(f"{text.name} of {_short(text.source)}" for text in documents[:_DOCUMENTS_NAMED])
+    more = f" and {len(documents) - _DOCUMENTS_NAMED} more" if len(documents) > _DOCUMENTS_NAMED else ""
+    return f"no statement of {named}{more} allows {action}"
+
+
+def _short(source: str) -> str:
+    """A key by its id; other ARNs and ids as they are."""
+    return key_id_of(source) if ":key/" in source else source
+
+
+def _some_allow(texts: tuple[PolicyText, ...], context: RequestContext) -> bool:
+    return any(m.effect is Effect.ALLOW for text in texts for m in document_matches(parse_policy(text), context))
+
+
+def _grants_gate(key: KeyFacts, context: RequestContext) -> Gate:
+    """The gate of a key whose grants were read and do not cover the request."""
+    if not key.grants:
+        return Gate(Layer.GRANT, Side.OWNER, GateOutcome.NOT_APPLICABLE, why="the key has no grants")
+    why = f"none of the key's grants ({len(key.grants)}) covers the request"
+    return Gate(Layer.GRANT, Side.OWNER, GateOutcome.DENY_IMPLICIT, why=why, failed=_failed_grants(context))
+
+
+def _failed_grants(context: RequestContext) -> tuple[Failure, ...]:
+    request, found = context.request, []
+    assert request.key is not None
+    for grant in request.key.grants or ():
+        if grant_names(grant, request.caller):
+            failed = next((c for c in grant_checks(grant, context) if c.outcome is CheckOutcome.FAILS), None)
+            if failed is not None:
+                found.append(Failure(grant_ref(request.key.arn, grant), failed))
+    return tuple(found[:MAX_STATEMENTS])
+
+
+def _state_gate(request: Request, key: KeyFacts) -> Gate:
+    """What the key's present state does to the action (R9.1)."""
+    assert request.action is not None
+    blocked = state_blocks(request.action, key.state)
+    if blocked is None:
+        gap = key.gaps.get("describe", "")
+        why = f"not read, see {gap} in Coverage" if gap else f"the state `{key.state}` is not known to this version"
+        return Gate(Layer.KEY_STATE, Side.OWNER, GateOutcome.UNREAD, why=why)
+    outcome = GateOutcome.DENY_IMPLICIT if blocked else GateOutcome.ALLOW
+    return Gate(Layer.KEY_STATE, Side.OWNER, outcome, why=f"the key is {key.state}")
