@@ -23,7 +23,18 @@ from scanner.analyze.statement import Match
 from scanner.analyze.trace import complete_trace
 from scanner.analyze.wording import reason_in_words
 from scanner.model.actions import KEY_ACTIONS
-from scanner.model.decision import Check, CheckOutcome, Decision, Failure, Gate, GateOutcome, Layer, Side, Verdict
+from scanner.model.decision import (
+    Check,
+    CheckOutcome,
+    Decision,
+    Failure,
+    Gate,
+    GateOutcome,
+    Layer,
+    Side,
+    TracedGate,
+    Verdict,
+)
 from scanner.model.explanation import (
     DOES_NOT_APPLY,
     WITHOUT_EFFECT,
@@ -50,6 +61,12 @@ _FORMS = {
     MatchKind.USER: "names the caller", MatchKind.SESSION: "names the caller's session",
     MatchKind.STAR: "names everybody", MatchKind.SERVICE: "names the service",
 }  # fmt: skip
+_RULED_LIKE = {
+    "explicit_deny_iam": "explicit_deny", "explicit_deny_boundary": "explicit_deny",
+    "explicit_deny_session": "explicit_deny", "explicit_deny_key_policy": "explicit_deny",
+    "key_state": "key_disabled", "partition": "wrong_partition",
+}  # fmt: skip
+"""Reasons that rest on the rules of another one."""
 _PROOFS = frozenset({"partition", "scp_deny", "rcp_deny"})
 _OWN_TEXTS = frozenset({Layer.KEY_POLICY, Layer.RAM})
 _GUARDRAILS = frozenset({Layer.SCP, Layer.RCP})
@@ -72,13 +89,21 @@ def explain(world: World, asked: Asked, *, every_action: bool = False) -> Explan
     return Explanation(
         question=_question(world, asked),
         decision=replace(decision, gates=gates),
-        why=reason_in_words(decision.reason),
-        rules=rules_of((decision.reason,), decision.rules),
+        why=reason_in_words(_told_as(decision.reason, request)),
+        rules=rules_of((_RULED_LIKE.get(decision.reason, _told_as(decision.reason, request)),), decision.rules),
         statements=cited,
         left_out=left_out,
         notes=tuple(_notes(world, asked, decision)),
         actions=tuple(_other_actions(world, request)) if every_action else (),
     )
+
+
+def _told_as(reason: str, request: Request) -> str:
+    """The reason as it is told: inside an account, and of a service, there are no two sides (R3.10, R3.25)."""
+    if request.caller.is_service:
+        return "service_admitted" if reason == "both_sides_allow" else reason
+    own = request.key is not None and request.key.account_id == request.caller.account_id
+    return f"own_{reason}" if own and reason in {"both_sides_allow", "no_identity_policy", "boundary"} else reason
 
 
 def _decided(world: World, request: Request) -> Decision:
@@ -133,7 +158,7 @@ def _other_actions(world: World, request: Request) -> Iterator[ActionVerdict]:
 
 
 def _cited(
-    world: World, request: Request, evaluation: Evaluation, gates: tuple[Gate, ...], *, refused: bool
+    world: World, request: Request, evaluation: Evaluation, gates: tuple[TracedGate, ...], *, refused: bool
 ) -> tuple[tuple[CitedStatement, ...], dict[Layer, int]]:
     """The statements of every gate in order; where no policy is asked, what the key's own texts say in vain."""
     context = RequestContext(world, request)
@@ -158,7 +183,7 @@ def _cited(
     return tuple(found), left_out
 
 
-def _telling(gate: Gate) -> Iterator[Failure]:
+def _telling(gate: TracedGate) -> Iterator[Failure]:
     """Failures that say why: any where the gate does not allow, Deny statements alone where it does."""
     allows = gate.outcome in {GateOutcome.ALLOW, GateOutcome.NOT_APPLICABLE}
     for failure in gate.failed:

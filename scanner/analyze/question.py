@@ -31,6 +31,7 @@ from scanner.model.conditions import ConditionKey, find_condition_key
 from scanner.model.decision import VERDICT_STRENGTH
 from scanner.model.explanation import KeyLabel
 from scanner.model.key import KeyFacts
+from scanner.model.neutral import terminal_safe
 from scanner.model.policy import DocumentKind
 from scanner.model.principal import PrincipalKind
 from scanner.model.world import World
@@ -108,7 +109,7 @@ def find_key(world: World, text: str) -> KeyFacts:
     if len(found) == 1:
         return found[0]
     if found:
-        named = ", ".join(sorted(k.arn for k in found)[:_CANDIDATES_NAMED])
+        named = ", ".join(_cut(arn) for arn in sorted(k.arn for k in found)[:_CANDIDATES_NAMED])
         more = f" and {len(found) - _CANDIDATES_NAMED} more" if len(found) > _CANDIDATES_NAMED else ""
         raise UsageError(f"`{_cut(text)}` fits {len(found)} keys: {named}{more}", hint="name one of them by its ARN")
     raise UsageError(f"there is no key `{_cut(text)}` in this run", hint=_near_keys(world, text))
@@ -283,4 +284,6 @@ def _possible(variable: Variable, value: str) -> bool:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    """A typed text or a name from AWS as an error repeats it: one line, inert, not too long."""
+    shown = terminal_safe(text[:_SHOWN])
+    return shown if len(text) <= _SHOWN else f"{shown}…"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from scanner.analyze.checks import documents_of, grant_checks, grant_names, near_misses, scps_by_level
 from scanner.analyze.context import RequestContext
 from scanner.analyze.gates import MAX_STATEMENTS, grant_ref, statement_ref
@@ -12,7 +10,7 @@ from scanner.analyze.request import Request
 from scanner.analyze.statement import document_matches
 from scanner.model.actions import state_blocks
 from scanner.model.arn import key_id_of
-from scanner.model.decision import CheckOutcome, Failure, Gate, GateOutcome, Layer, Side
+from scanner.model.decision import CheckOutcome, Failure, Gate, GateOutcome, Layer, Side, TracedGate
 from scanner.model.key import KeyFacts
 from scanner.model.policy import Effect, PolicyText
 from scanner.model.world import World
@@ -20,7 +18,7 @@ from scanner.model.world import World
 _DOCUMENTS_NAMED = 3
 
 
-def complete_trace(world: World, request: Request, gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
+def complete_trace(world: World, request: Request, gates: tuple[Gate, ...]) -> tuple[TracedGate, ...]:
     """The gates of a decision with the statements that failed, a sentence for silent ones, grants and key state."""
     context = RequestContext(world, request)
     completed = [_completed(gate, context) for gate in gates]
@@ -34,18 +32,22 @@ def complete_trace(world: World, request: Request, gates: tuple[Gate, ...]) -> t
     return tuple(completed)
 
 
-def _completed(gate: Gate, context: RequestContext) -> Gate:
+def _completed(gate: Gate, context: RequestContext) -> TracedGate:
     if gate.layer is Layer.GRANT:
-        return replace(gate, failed=_failed_grants(context))
+        return _traced(gate, gate.why, _failed_grants(context))
     if gate.outcome in {GateOutcome.NOT_APPLICABLE, GateOutcome.UNREAD} and gate.why:
-        return gate
+        return _traced(gate, gate.why, ())
     failed = tuple(
         Failure(statement_ref(document, statement, statement.effect), check)
         for document in map(parse_policy, documents_of(gate.layer, context))
         for statement, check in near_misses(document, context)
     )
     silent = gate.outcome is GateOutcome.DENY_IMPLICIT and not gate.why
-    return replace(gate, failed=failed[:MAX_STATEMENTS], why=_silence(gate, context) if silent else gate.why)
+    return _traced(gate, _silence(gate, context) if silent else gate.why, failed[:MAX_STATEMENTS])
+
+
+def _traced(gate: Gate, why: str, failed: tuple[Failure, ...]) -> TracedGate:
+    return TracedGate(gate.layer, gate.side, gate.outcome, gate.statements, why, failed)
 
 
 def _silence(gate: Gate, context: RequestContext) -> str:
@@ -71,12 +73,12 @@ def _some_allow(texts: tuple[PolicyText, ...], context: RequestContext) -> bool:
     return any(m.effect is Effect.ALLOW for text in texts for m in document_matches(parse_policy(text), context))
 
 
-def _grants_gate(key: KeyFacts, context: RequestContext) -> Gate:
+def _grants_gate(key: KeyFacts, context: RequestContext) -> TracedGate:
     """The gate of a key whose grants were read and do not cover the request."""
     if not key.grants:
-        return Gate(Layer.GRANT, Side.OWNER, GateOutcome.NOT_APPLICABLE, why="the key has no grants")
+        return TracedGate(Layer.GRANT, Side.OWNER, GateOutcome.NOT_APPLICABLE, why="the key has no grants")
     why = f"none of the key's grants ({len(key.grants)}) covers the request"
-    return Gate(Layer.GRANT, Side.OWNER, GateOutcome.DENY_IMPLICIT, why=why, failed=_failed_grants(context))
+    return TracedGate(Layer.GRANT, Side.OWNER, GateOutcome.DENY_IMPLICIT, why=why, failed=_failed_grants(context))
 
 
 def _failed_grants(context: RequestContext) -> tuple[Failure, ...]:
@@ -90,13 +92,13 @@ def _failed_grants(context: RequestContext) -> tuple[Failure, ...]:
     return tuple(found[:MAX_STATEMENTS])
 
 
-def _state_gate(request: Request, key: KeyFacts) -> Gate:
+def _state_gate(request: Request, key: KeyFacts) -> TracedGate:
     """What the key's present state does to the action (R9.1)."""
     assert request.action is not None
     blocked = state_blocks(request.action, key.state)
     if blocked is None:
         gap = key.gaps.get("describe", "")
         why = f"not read, see {gap} in Coverage" if gap else f"the state `{key.state}` is not known to this version"
-        return Gate(Layer.KEY_STATE, Side.OWNER, GateOutcome.UNREAD, why=why)
+        return TracedGate(Layer.KEY_STATE, Side.OWNER, GateOutcome.UNREAD, why=why)
     outcome = GateOutcome.DENY_IMPLICIT if blocked else GateOutcome.ALLOW
-    return Gate(Layer.KEY_STATE, Side.OWNER, outcome, why=f"the key is {key.state}")
+    return TracedGate(Layer.KEY_STATE, Side.OWNER, outcome, why=f"the key is {key.state}")

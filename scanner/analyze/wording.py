@@ -136,6 +136,10 @@ def _predicate_as_json(predicate: Predicate) -> tuple[str, list[str]]:
 
 _REASONS = {
     "both_sides_allow": "the key's side and the caller's side both allow it",
+    "own_both_sides_allow": "the key policy allows it, by itself or together with the caller's identity policies",
+    "own_no_identity_policy": "the key policy leaves it to identity policies, and the caller's do not allow it",
+    "own_boundary": "the caller's permissions boundary does not allow it",
+    "service_admitted": "the key policy admits the service",
     "grant_held": "a grant gives it",
     "residual_condition": "some requests are allowed and others refused",
     "partition": "caller and key are in different AWS partitions",

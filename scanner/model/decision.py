@@ -130,16 +130,19 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One gate with its outcome, the statements that matched and a sentence why.
-
-    `failed` are statements that came close and did not apply; the trace of an explanation has them.
-    """
+    """One gate with its outcome, the statements that matched and a sentence why."""
 
     layer: Layer
     side: Side
     outcome: GateOutcome
     statements: tuple[StatementRef, ...] = ()
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TracedGate(Gate):
+    """A gate of a complete trace: `failed` are statements that came close and do not apply."""
+
     failed: tuple[Failure, ...] = ()
 
 
