@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from scanner.analyze.binding import Absent, AtLeast, Binding, Known, Open
+from scanner.analyze.binding import Absent, AtLeast, Binding, Known
 from scanner.analyze.caller import Caller, organization_of
 from scanner.analyze.condition import condition_expression
 from scanner.analyze.context import RequestContext
@@ -40,19 +40,17 @@ def outcome_of(expression: Expression) -> CheckOutcome:
 
 def saw_in_words(binding: Binding) -> str:
     """What a request carries for a condition key."""
-    match binding:
-        case Known(values):
-            return ", ".join(values)
-        case AtLeast(values):
-            return f"{', '.join(values)} and perhaps more"
-        case Absent():
-            return "absent"
-        case Open(variable):
-            if variable.origin is Origin.DATA:
-                return f"not known: {variable.reason.replace('_', ' ')}" + (
-                    f" ({variable.ref})" if variable.ref else ""
-                )
-            return "open, the caller chooses it" if variable.caller_chosen else "open, the request decides"
+    if isinstance(binding, Known):
+        return ", ".join(binding.values)
+    if isinstance(binding, AtLeast):
+        return f"{', '.join(binding.values)} and perhaps more"
+    if isinstance(binding, Absent):
+        return "absent"
+    variable = binding.variable
+    if variable.origin is Origin.DATA:
+        why = variable.reason.replace("_", " ")
+        return f"not known: {why} ({variable.ref})" if variable.ref else f"not known: {why}"
+    return "open, the caller chooses it" if variable.caller_chosen else "open, the request decides"
 
 
 def checks_of(document: Document, statement: Statement, context: RequestContext) -> tuple[Check, ...]:

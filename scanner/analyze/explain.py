@@ -226,10 +226,12 @@ def _effect(verb: str, outcome: CheckOutcome) -> str:
 
 def _says(layer: Layer, match: Match) -> str:
     if layer not in _OWN_TEXTS:
-        return "covers action and key"
-    if match.statement.not_principals is not None:
-        return "names everybody but a few"
-    return _FORMS[match.kind]
+        says = "covers action and key"
+    elif match.statement.not_principals is not None:
+        says = "names everybody but a few"
+    else:
+        says = _FORMS[match.kind]
+    return f"{says}, and is damaged: {match.statement.damage[0]}" if match.statement.damage else says
 
 
 def _rules(layer: Layer, match: Match, context: RequestContext) -> Iterator[str]:
@@ -293,8 +295,6 @@ def _lines(match: Match, checks: tuple[Check, ...], context: RequestContext) -> 
 
 
 def _label(check: Check, match: Match, context: RequestContext) -> str:
-    if check.outcome is CheckOutcome.FAILS:
-        return _failed_label(check)
     verb = "denies" if match.effect is Effect.DENY else "allows"
     match check.part:
         case "principal":

@@ -12,7 +12,7 @@ from scanner.model.actions import state_blocks
 from scanner.model.arn import key_id_of
 from scanner.model.decision import CheckOutcome, Failure, Gate, GateOutcome, Layer, Side, TracedGate
 from scanner.model.key import KeyFacts
-from scanner.model.policy import Effect, PolicyText
+from scanner.model.policy import Document, Effect, PolicyText
 from scanner.model.world import World
 
 _DOCUMENTS_NAMED = 3
@@ -37,13 +37,24 @@ def _completed(gate: Gate, context: RequestContext) -> TracedGate:
         return _traced(gate, gate.why, _failed_grants(context))
     if gate.outcome in {GateOutcome.NOT_APPLICABLE, GateOutcome.UNREAD} and gate.why:
         return _traced(gate, gate.why, ())
+    documents = tuple(map(parse_policy, documents_of(gate.layer, context)))
     failed = tuple(
         Failure(statement_ref(document, statement, statement.effect), check)
-        for document in map(parse_policy, documents_of(gate.layer, context))
+        for document in documents
         for statement, check in near_misses(document, context)
     )
-    silent = gate.outcome is GateOutcome.DENY_IMPLICIT and not gate.why
-    return _traced(gate, _silence(gate, context) if silent else gate.why, failed[:MAX_STATEMENTS])
+    why = gate.why or _damage(documents)
+    if gate.outcome is GateOutcome.DENY_IMPLICIT and not why:
+        why = _silence(gate, context)
+    return _traced(gate, why, failed[:MAX_STATEMENTS])
+
+
+def _damage(documents: tuple[Document, ...]) -> str:
+    """Why a document that is no policy proves nothing (R10.12)."""
+    damaged = next((d for d in documents if d.problems), None)
+    return (
+        f"{damaged.policy.name} of {_short(damaged.policy.source)} is damaged: {damaged.problems[0]}" if damaged else ""
+    )
 
 
 def _traced(gate: Gate, why: str, failed: tuple[Failure, ...]) -> TracedGate:

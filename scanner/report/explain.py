@@ -92,10 +92,9 @@ def _gate_rows(explanation: Explanation) -> Iterator[str]:
     accounts = {Side.CALLER: question.account_id or "-", Side.OWNER: question.key.account_id}
     width = max(len(account) for account in accounts.values())
     for side, account in accounts.items():
-        gates = [g for g in explanation.decision.gates if g.side is side]
-        if gates:
-            cells = "   ".join(f"{gate.layer.value} {gate.outcome.value}" for gate in gates)
-            yield f"  {side.value:<6} {safe(account):<{width}}   {cells}"
+        gates = (gate for gate in explanation.decision.gates if gate.side is side)
+        cells = "   ".join(f"{gate.layer.value} {gate.outcome.value}" for gate in gates)
+        yield f"  {side.value:<6} {safe(account):<{width}}   {cells}"
 
 
 def _gate_sentences(explanation: Explanation) -> Iterator[str]:
@@ -134,7 +133,7 @@ def _block(cited: CitedStatement, explanation: Explanation, paint: Paint, *, pla
     rules = f"; {', '.join(cited.rules)}" if cited.rules else ""
     comma = "," if cited.effect == DOES_NOT_APPLY else ""
     head = (
-        f"{paint(cited.effect, 'verdict')}: {_named(cited)}{comma} {cited.says} "
+        f"{paint(cited.effect, 'verdict')}: {_named(cited)}{comma} {safe(cited.says)} "
         f"({cited.side.value} {cited.layer.value}{rules})"
     )
     failed = [c for c in cited.checks if cited.effect == DOES_NOT_APPLY]

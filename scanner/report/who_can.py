@@ -30,7 +30,7 @@ def render_who_can(answer: WhoCan, *, paint: Paint = unpainted) -> str:
     aliases = ", ".join(safe(alias) for alias in key.aliases[:3]) or "no alias"
     owner = f"{safe(key.account_id)} {safe(key.account_name)}".strip()
     lines = [f"{aliases}  {safe(key.key_id)}  {owner}  {safe(key.region)}  {safe(key.state) or 'state not read'}", ""]
-    lines += [f"  NOT READ  {safe(text)}: whom it admits is not known" for text in answer.key_gaps]
+    lines += [f"  NOT READ  {safe(text)}: the list may be incomplete" for text in answer.key_gaps]
     if answer.key_gaps:
         lines.append("")
     width = min(_WHO, max((len(who_text(a)) for a in answer.access), default=0))

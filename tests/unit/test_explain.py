@@ -9,13 +9,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from scanner.analyze.caller import resolve_caller
+from scanner.analyze.decide import evaluate
 from scanner.analyze.explain import explain
 from scanner.analyze.findings import AnalysisRules
+from scanner.analyze.gates import gates_of
 from scanner.analyze.question import action_name, ask, find_key
+from scanner.analyze.request import Request
+from scanner.analyze.trace import complete_trace
 from scanner.analyze.who_can import Wanted, who_can
 from scanner.commands.explain import painter
 from scanner.errors import UsageError
-from scanner.model.decision import CheckOutcome, GateOutcome, Layer, Verdict
+from scanner.model.actions import find_action
+from scanner.model.decision import CheckOutcome, GateOutcome, Layer, TracedGate, Verdict
 from scanner.model.explanation import Explanation, WhoCan
 from scanner.model.finding import FindingVerdict, Kind
 from scanner.model.policy import DocumentKind
@@ -42,6 +48,7 @@ from builders import (
     organization,
     policy,
     principal,
+    ram,
     text,
     world,
 )
@@ -62,9 +69,31 @@ def shown(given: World, *question: str, **options: Any) -> str:
     return render_explanation(explained(given, *question, **options))
 
 
+def gate_of(explanation: Explanation, layer: Layer) -> TracedGate:
+    """The gate of a layer."""
+    (found,) = [g for g in explanation.decision.gates if g.layer is layer]
+    assert isinstance(found, TracedGate)
+    return found
+
+
 def both(*more: dict[str, Any], **parts: Any) -> World:
     """A role of another account that both sides allow, with more statements in the key policy."""
     return world(key(allow(APP, Sid="Named"), *more), principal(APP, FULL, **parts))
+
+
+def as_written(raw: str) -> World:
+    """A world with the key policy exactly as given."""
+    document = text(policy(), DocumentKind.KEY_POLICY, KEY, "key policy default")
+    written = replace(document, text=raw, sha256=hashlib.sha256(raw.encode()).hexdigest())
+    return world(replace(key(), key_policy=written), principal(APP, FULL))
+
+
+def underlined(printed: str, label: str) -> str:
+    """What stands above the carets with this label, counted in columns of a terminal."""
+    lines = printed.splitlines()
+    at = max(i for i, line in enumerate(lines) if line.endswith(f"^ {label}"))
+    start, end = lines[at].index("^"), lines[at].rindex("^") + 1
+    return "".join(c for i, c in enumerate(lines[at - 1]) if start <= columns(lines[at - 1][:i]) < end)
 
 
 # -- the trace --------------------------------------------------------------------------------------------------------
@@ -228,6 +257,164 @@ def test_plain_text_has_sentences_and_no_drawing() -> None:
     assert re.search(r"^  line \d+, columns \d+ to \d+: allows the action$", printed, re.MULTILINE)
 
 
+def test_damaged_statement_and_damaged_document_say_what_is_wrong() -> None:
+    maybe = world(key(allow(APP) | {"Effect": "Maybe"}), principal(APP, FULL))
+    assert "perhaps allow: statement 0 names the caller's role, and is damaged: the effect is `Maybe`" in shown(maybe)
+    printed = shown(as_written("{"))
+    assert printed.startswith("unknown: ")
+    assert re.search(r"^unread: key policy default of \S+ is damaged: .* \(owner key_policy\)$", printed, re.MULTILINE)
+
+
+def test_damaged_statement_without_principal_and_action_may_concern_anybody() -> None:
+    given = as_written('{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*", "Action": 1}]}')
+    (cited,) = [c for c in explained(given).statements if c.layer is Layer.KEY_POLICY and c.effect == "perhaps allow"]
+    assert [c.outcome for c in cited.checks] == [CheckOutcome.UNREAD, CheckOutcome.HOLDS]
+
+
+def test_statement_that_lacks_action_or_resource_came_close() -> None:
+    lacking = [{k: v for k, v in allow(APP).items() if k != part} for part in ("Action", "Resource")]
+    empty = allow(APP, Resource=[])
+    gate = gate_of(explained(world(key(*lacking, empty), principal(APP, FULL))), Layer.KEY_POLICY)
+    assert [(f.check.part, f.check.wanted, f.check.line_from) for f in gate.failed] == [
+        ("action", (), 0), ("resource", (), 0), ("resource", (), 0),
+    ]  # fmt: skip
+
+
+def test_deny_for_everybody_but_a_few_is_cited_as_such() -> None:
+    spared = {"NotPrincipal": {"AWS": OWN}, "Effect": "Deny", "Action": "kms:*", "Resource": "*"}
+    printed = shown(both(spared))
+    assert "deny: statement 1 names everybody but a few (owner key_policy; R3.3, R2.15)" in printed
+    assert underlined(printed, "everybody but these") == f'"{OWN}"'
+
+
+def test_not_action_and_not_resource_are_cited_as_such() -> None:
+    statement = {"Effect": "Allow", "NotAction": "s3:*", "NotResource": "arn:aws:s3:::x"}
+    printed = shown(world(key(allow(APP)), principal(APP, policy(statement))))
+    assert underlined(printed, "allows every action but these") == '"s3:*"'
+    assert underlined(printed, "spares these only") == '"arn:aws:s3:::x"'
+
+
+def test_resource_share_is_a_gate_and_never_certain() -> None:
+    printed = shown(world(key(ram_policy=ram(allow(APP))), principal(APP, FULL)))
+    assert "perhaps allow: statement 0 names the caller's role (owner ram; R2.4, R2.20)" in printed
+
+
+def test_boundary_that_allows_and_grants_for_accounts_and_services_are_cited() -> None:
+    assert "(caller boundary; R3.26)" in shown(both(boundary=FULL))
+    by_account = world(key(grants=(grant(iam(MEMBER, "root")),)), principal(APP, FULL))
+    assert "grant `g-1` names the caller's account (owner grant; R4.13)" in shown(by_account)
+    by_service = world(key(grants=(grant("logs.amazonaws.com"), grant(APP, grant_id="g-2"))))
+    printed = shown(by_service, "logs.amazonaws.com")
+    assert "grant `g-1` names the caller" in printed
+    assert "g-2" not in printed
+
+
+@pytest.mark.parametrize(
+    ("source", "effect"), [("arn:aws:logs:*:1:x", "does not apply"), ("arn:aws:logs:*:2:x", "allow")]
+)
+def test_source_of_a_grant_is_held_against_the_context(source: str, effect: str) -> None:
+    given = world(key(grants=(grant("logs.amazonaws.com", constraints={"SourceArn": source}),)))
+    (cited,) = explained(given, "logs.amazonaws.com", "Decrypt", "aws:SourceArn=arn:aws:logs:eu-west-1:2:x").statements
+    assert cited.effect == effect
+    open_source = explained(given, "logs.amazonaws.com").statements[0]
+    assert (open_source.effect, open_source.checks[-1].outcome) == ("allow under a condition", CheckOutcome.OPEN)
+
+
+def test_constraint_on_a_key_that_the_request_never_carries_fails() -> None:
+    given = world(key(grants=(grant(APP, constraints={"SourceArn": "arn:aws:s3:::b"}),)), principal(APP))
+    gate = gate_of(explained(given), Layer.GRANT)
+    assert [(f.check.operator, f.check.saw) for f in gate.failed] == [("SourceArn", "absent")]
+
+
+def test_grant_that_covers_other_operations_came_close() -> None:
+    printed = shown(world(key(grants=(grant(APP, "Encrypt"),)), principal(APP)))
+    assert "does not apply: grant `g-1`, its actions do not cover Decrypt (owner grant)" in printed
+    assert "none of the key's grants (1) covers the request" in printed
+
+
+def test_right_to_retire_a_grant_is_cited() -> None:
+    given = world(key(grants=(grant(OWN, retiring_principal=APP),)), principal(APP, FULL))
+    assert "lets the caller retire it (owner grant; R4.22)" in shown(given, APP, "RetireGrant")
+
+
+def test_more_statements_than_are_cited_are_counted() -> None:
+    given = world(key(*(allow(APP, Sid=f"S{i}") for i in range(8))), principal(APP, FULL))
+    explanation = explained(given)
+    assert explanation.left_out == {Layer.KEY_POLICY: 3}
+    assert "key_policy: 3 more statements not shown" in render_explanation(explanation)
+
+
+def test_deny_that_does_not_apply_is_cited_where_everything_allows() -> None:
+    printed = shown(both(deny(OWN, "kms:*"), deny("*", when={"Bool": {"aws:PrincipalIsAWSService": "true"}}, Sid="No")))
+    assert printed.startswith("allowed: ")
+    assert "does not apply: Deny statement 2 `No`, its condition on aws:PrincipalIsAWSService fails" in printed
+
+
+def test_allow_that_does_not_apply_is_left_out_where_another_one_does() -> None:
+    assert "does not apply" not in shown(both(allow(APP, "kms:Encrypt")))
+
+
+@pytest.mark.parametrize(
+    ("condition", "saw"),
+    [
+        ({"StringEquals": {"aws:SourceAccount": OWNER}}, "open, the request decides"),
+        ({"ForAnyValue:StringEquals": {"aws:PrincipalServiceNamesList": ["logs.amazonaws.com"]}},
+         "logs.amazonaws.com and perhaps more"),
+    ],
+)  # fmt: skip
+def test_service_shows_what_its_requests_carry(condition: Any, saw: str) -> None:
+    (cited,) = explained(world(key(allow("*", when=condition))), "logs.amazonaws.com").statements
+    assert cited.checks[-1].saw == saw
+
+
+@pytest.mark.parametrize("ref", ["", "row/1"])
+def test_fact_that_was_not_read_is_said_with_its_row(ref: str) -> None:
+    alpha = allow(None, when={"StringEquals": {"aws:ResourceTag/Project": "Alpha"}})
+    given = world(key(allow(APP), tags=None, gaps={"tags": ref}), principal(APP, policy(alpha)))
+    (cited,) = [c for c in explained(given).statements if c.layer is Layer.IAM]
+    assert (cited.effect, cited.checks[-1].outcome) == ("perhaps allow", CheckOutcome.UNREAD)
+    assert cited.checks[-1].saw == ("not known: tags not read (row/1)" if ref else "not known: tags not read")
+
+
+def test_state_that_was_not_read_is_an_unread_gate() -> None:
+    gate = gate_of(explained(world(key(allow(APP), state="", gaps={"describe": "row/2"}), principal(APP, FULL))),
+                   Layer.KEY_STATE)  # fmt: skip
+    assert (gate.outcome, gate.why) == (GateOutcome.UNREAD, "not read, see row/2 in Coverage")
+    odd = gate_of(explained(world(key(allow(APP), state="Odd"), principal(APP, FULL))), Layer.KEY_STATE)
+    assert odd.why == "the state `Odd` is not known to this version"
+
+
+def test_root_user_and_asserted_context_are_noted() -> None:
+    given = replace(both(allow(iam(MEMBER, "root"))), asserted={"aws:sourcevpce": ("vpce-1",)})
+    notes = explained(given, iam(MEMBER, "root")).notes
+    assert "whether the root user has credentials was not read (R7.15)" in notes
+    assert "the configuration asserts aws:sourcevpce for every request" in notes
+
+
+def test_inside_an_account_the_reasons_are_those_of_an_account() -> None:
+    direct = explained(world(key(allow(OWN)), principal(OWN)), OWN)
+    assert direct.why == "the key policy allows it, by itself or together with the caller's identity policies"
+    assert [r.rule for r in direct.rules] == ["R3.10", "R3.11"]
+    service = explained(world(key(allow({"Service": "logs.amazonaws.com"}))), "logs.amazonaws.com")
+    assert (service.why, [r.rule for r in service.rules]) == ("the key policy admits the service", ["R2.12", "R3.25"])
+
+
+def test_requests_without_a_key_have_a_trace_too() -> None:
+    given = world(principal(OWN, policy(allow(None, "s3:*"))))
+    asked = Request(resolve_caller(given, OWN), "kms:ListKeys", "*", action=find_action("kms:ListKeys"))
+    gates = complete_trace(given, asked, gates_of(asked, evaluate(given, asked)))
+    assert [g.layer for g in gates] == [Layer.IAM, Layer.BOUNDARY, Layer.SESSION, Layer.SCP]
+    assert gates[0].why == f"no statement of inline policy 0 of {OWN} allows kms:ListKeys"
+
+
+def test_session_policy_is_a_gate_of_its_own() -> None:
+    session = f"arn:aws:sts::{MEMBER}:assumed-role/App/blue"
+    listed = principal(session, parent=APP, session_policies=[policy(allow(None, "s3:*"))])
+    explanation = explained(world(key(allow(APP)), principal(APP, FULL), listed), session)
+    assert explanation.decision.reason == "session"
+    assert f"no statement of session policy 0 of {session} allows kms:Decrypt" in render_explanation(explanation)
+
+
 # -- the principal ----------------------------------------------------------------------------------------------------
 
 
@@ -247,6 +434,19 @@ def test_account_nobody_read_is_unknown_with_the_reason_why_findings_confirm_it(
 @pytest.mark.parametrize(("who", "opens"), [("*", "unknown: anybody whom"), ("logs.amazonaws.com", "allowed: the ser")])
 def test_everybody_and_services_can_be_asked_about(who: str, opens: str) -> None:
     assert shown(world(key(allow("*"))), who).startswith(opens)
+
+
+def test_role_of_an_account_nobody_read_is_taken_as_it_is() -> None:
+    who = iam(STRANGER, "role/Theirs")
+    explanation = explained(world(key(allow(who))), who)
+    assert (explanation.decision.verdict, explanation.question.principal) == (Verdict.UNKNOWN, who)
+
+
+def test_account_without_an_organization_has_no_guardrails() -> None:
+    explanation = explained(replace(both(), organizations=()))
+    assert explanation.decision.verdict is Verdict.ALLOWED
+    assert explanation.outcome_of(Layer.SCP) is GateOutcome.NOT_APPLICABLE
+    assert explanation.outcome_of(Layer.TRUST) is None
 
 
 @pytest.mark.parametrize(
@@ -340,6 +540,10 @@ def test_complete_context_has_no_other_key(complete: bool, verdict: Verdict) -> 
     assert explained(given, complete=complete).decision.verdict is verdict
 
 
+def test_complete_context_is_said() -> None:
+    assert "given that the request carries no other key" in render_explanation(explained(both(), complete=True))
+
+
 def test_encryption_context_and_values_of_a_repeated_key_are_fixed() -> None:
     when = {
         "StringEquals": {"kms:EncryptionContext:app": "a=b"},
@@ -367,11 +571,40 @@ def test_encryption_context_and_values_of_a_repeated_key_are_fixed() -> None:
         ("aws:CurrentTime=2020-01-01T00:00:00Z", "is known to be"),
         ("aws:SourceAccount=111122223333", "no kms:Decrypt request of this caller on this key carries"),
         ("kms:GrantOperations=Decrypt", "no kms:Decrypt request of this caller on this key carries"),
+        ("aws:ViaAWSService=no", "which is true or false"),
     ],
 )
 def test_context_that_cannot_be_is_refused(pair: str, message: str) -> None:
     with pytest.raises(UsageError, match=re.escape(message)):
         explained(both(), APP, "Decrypt", pair)
+
+
+@pytest.mark.parametrize(
+    ("who", "pair", "message"),
+    [
+        ("logs.amazonaws.com", "aws:PrincipalServiceNamesList=s3.amazonaws.com", "holds `logs.amazonaws.com` in any"),
+        (STRANGER, "aws:PrincipalType=Robot", "`aws:PrincipalType` cannot be `Robot` here"),
+        (STRANGER, f"aws:PrincipalArn={APP}", f"`aws:PrincipalArn` cannot be `{APP}` here"),
+        ("*", f"aws:PrincipalAccount={MEMBER}", f"`aws:PrincipalAccount` cannot be `{MEMBER}` here"),
+    ],
+)
+def test_value_that_this_caller_never_has_is_refused(who: str, pair: str, message: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)):
+        explained(both(), who, "Decrypt", pair)
+
+
+@pytest.mark.parametrize(
+    ("who", "pair"),
+    [
+        ("logs.amazonaws.com", "aws:PrincipalServiceNamesList=logs.amazonaws.com"),
+        (STRANGER, "aws:PrincipalType=User"), ("*", f"aws:PrincipalAccount={STRANGER}"),
+        (STRANGER, "aws:PrincipalTag/team=blue"),
+    ],
+)  # fmt: skip
+def test_value_that_this_caller_may_have_is_taken(who: str, pair: str) -> None:
+    assert explained(both(), who, "Decrypt", pair).question.context == {
+        pair.split("=", maxsplit=1)[0]: (pair.split("=")[1],)
+    }
 
 
 def test_key_with_one_value_is_not_given_two() -> None:
@@ -492,10 +725,53 @@ def test_services_left_out_by_the_configuration_are_named() -> None:
     assert "the service cloudtrail.amazonaws.com" in render_who_can(everything)
 
 
+def test_list_names_everybody_organizations_and_the_dead() -> None:
+    org = {"StringEquals": {"aws:PrincipalOrgID": "o-own0000001"}}
+    given = world(
+        key(allow("*", when=VIA), allow("*", "kms:Encrypt", when=org), allow("AIDADEADDEADDEADDEAD1")),
+        principal(APP, FULL), account("333344445555", collected=False),
+    )  # fmt: skip
+    printed = render_who_can(listed(given, Wanted(verdicts=tuple(FindingVerdict))))
+    assert "any principal of any AWS account" in printed
+    assert "any principal of organization o-own0000001" in printed
+    assert "AIDADEADDEADDEADDEAD1, which is no principal that exists" in printed
+    assert "that is accounts this run does not know, " in printed
+
+
+def test_principals_of_one_account_are_listed_by_name() -> None:
+    given = world(key(allow(iam(MEMBER, "root"))), principal(APP, FULL), principal(iam(MEMBER, "role/Weak")))
+    assert "               that is role/App, root" in render_who_can(listed(given))
+
+
+def test_insiders_are_narrowed_to_the_action() -> None:
+    given = world(key(allow(iam(OWNER, "root"), "kms:*")), principal(OWN, policy(allow(None, "kms:Encrypt"))))
+    answer = listed(given, Wanted(action="kms:Decrypt", insiders=True))
+    assert [a.selector for a in answer.access] == [iam(OWNER, "root")]
+    assert f"the root user of {OWNER}" in render_who_can(answer)
+
+
+def test_condition_key_that_may_not_work_is_listed_once() -> None:
+    gated = {"StringEquals": {"aws:ResourceTag/Project": "Alpha"}}
+    given = world(key(allow(APP, when=gated)), principal(APP, FULL))
+    assert len(analyzed(given).findings) == 2
+    (line,) = listed(given, Wanted(verdicts=tuple(FindingVerdict))).access
+    assert (line.verdict.value, line.reasons) == ("possible", ("unsupported_condition_key",))
+
+
+def test_several_grants_and_many_statements_are_counted() -> None:
+    grants = tuple(grant(APP, grant_id=f"g-{i}") for i in range(3))
+    shared = key(*(allow(APP, Sid=f"S{i}") for i in range(5)), grants=grants)
+    printed = render_who_can(listed(world(shared, principal(APP, FULL))))
+    assert "grant `g-0` and 2 more" in printed
+    assert "`S2`" in printed
+    assert "`S3`" not in printed
+    assert " and 2 more: decrypt" in printed
+
+
 def test_unread_key_policy_stands_before_the_list_and_is_no_clean_answer() -> None:
     given = world(key(key_policy=None, gaps={"key_policy": "row"}))
     printed = render_who_can(listed(given))
-    assert "NOT READ  the key policy (row): whom it admits is not known" in printed
+    assert "NOT READ  the key policy (row): the list may be incomplete" in printed
     assert "in what was read, 0 selectors outside the account can use this key today" in printed
 
 
@@ -562,21 +838,6 @@ def test_forged_line_of_a_sid_stays_inside_its_line() -> None:
     printed = shown(hostile("x\nallowed: everything\x1b[2J"))
     assert "\nallowed: everything" not in printed
     assert r"x\x0aallowed: everything\x1b[2J" in printed
-
-
-def as_written(raw: str) -> World:
-    """A world with the key policy exactly as given."""
-    document = text(policy(), DocumentKind.KEY_POLICY, KEY, "key policy default")
-    written = replace(document, text=raw, sha256=hashlib.sha256(raw.encode()).hexdigest())
-    return world(replace(key(), key_policy=written), principal(APP, FULL))
-
-
-def underlined(printed: str, label: str) -> str:
-    """What stands above the carets with this label, counted in columns of a terminal."""
-    lines = printed.splitlines()
-    at = max(i for i, line in enumerate(lines) if line.endswith(f"^ {label}"))
-    start, end = lines[at].index("^"), lines[at].rindex("^") + 1
-    return "".join(c for i, c in enumerate(lines[at - 1]) if start <= columns(lines[at - 1][:i]) < end)
 
 
 @pytest.mark.parametrize("wide", ["", "漢字" * 5, "\u202e" * 5, "e\u0301" * 5])
