@@ -73,7 +73,7 @@ def _principal(document: Document, statement: Statement, context: RequestContext
         return Check("principal", "", "Principal", (), CheckOutcome.UNREAD, caller.text)
     operator = "Principal" if statement.not_principals is None else "NotPrincipal"
     if statement.effect is Effect.DENY and statement.not_principals is not None:
-        expression = neg(spared_by_not_principal(statement.not_principals, caller))
+        expression = neg(spared_by_not_principal(statement.not_principals, context))
     else:
         expression = disj(x for _, x in match_principals(statement, caller))
     deciding = [e for e in entries if match_principal_entry(e, caller) is not None] or list(entries)
@@ -174,9 +174,8 @@ def grant_checks(grant: Grant, context: RequestContext) -> tuple[Check, ...]:
     grantee = grant.grantee_service_principal or grant.grantee_principal
     named = CheckOutcome.HOLDS if grant_names(grant, request.caller) else CheckOutcome.FAILS
     checks = [Check("principal", "", "GranteePrincipal", (grantee,), named, request.caller.text)]
-    name = request.action.name if request.action else request.iam_action.removeprefix("kms:")
-    covered = CheckOutcome.HOLDS if name in grant.operations else CheckOutcome.FAILS
-    checks.append(Check("action", "", "Operations", grant.operations, covered, name))
+    covered = CheckOutcome.HOLDS if request.operation in grant.operations else CheckOutcome.FAILS
+    checks.append(Check("action", "", "Operations", grant.operations, covered, request.operation))
     for operator, pairs in (
         ("EncryptionContextEquals", grant.constraints.encryption_context_equals),
         ("EncryptionContextSubset", grant.constraints.encryption_context_subset),

@@ -35,7 +35,7 @@ def complete_trace(world: World, request: Request, gates: tuple[Gate, ...]) -> t
 def _completed(gate: Gate, context: RequestContext) -> TracedGate:
     if gate.layer is Layer.GRANT:
         return _traced(gate, gate.why, _failed_grants(context))
-    if gate.outcome in {GateOutcome.NOT_APPLICABLE, GateOutcome.UNREAD} and gate.why:
+    if gate.outcome is GateOutcome.NOT_APPLICABLE or (gate.outcome is GateOutcome.UNREAD and gate.why):
         return _traced(gate, gate.why, ())
     documents = tuple(map(parse_policy, documents_of(gate.layer, context)))
     failed = tuple(

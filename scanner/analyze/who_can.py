@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from scanner.analyze.access import insider_rows
 from scanner.analyze.assemble import Assembly
+from scanner.analyze.classes import Classes
 from scanner.analyze.findings import AnalysisRules, is_opaque, key_findings
 from scanner.analyze.judge import strength
 from scanner.analyze.party import PUBLIC, SERVICE_UNGUARDED, UNKNOWN_THIRD_PARTY
@@ -53,11 +54,12 @@ def who_can(world: World, key: KeyFacts, rules: AnalysisRules, wanted: Wanted) -
     """
     population = Population(world)
     behind: list[AccessRow] = []
-    findings = [] if key.manager == "AWS" else key_findings(
-        key, population, Assembly(world, rules.trust, rules.severity), rules, behind.append
-    )  # fmt: skip
+    assembly = Assembly(world, rules.trust, rules.severity, Classes(world))
+    findings = [] if key.manager == "AWS" else key_findings(key, population, assembly, rules, behind.append)
     outside = [line for finding in findings for line in _of_finding(finding, behind, wanted.action)]
-    inside = _of_insiders(insider_rows(world, key, population), wanted.action) if wanted.insiders else ()
+    inside = (
+        _of_insiders(insider_rows(world, key, population, assembly.classes), wanted.action) if wanted.insiders else ()
+    )
     kept = sorted((line for line in (*outside, *inside) if line.verdict in wanted.verdicts), key=_order)
     today = {a.selector for a in outside if a.verdict in {FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL}}
     perhaps = {a.selector for a in outside if a.verdict is FindingVerdict.POSSIBLE} - today
