@@ -22,7 +22,6 @@ from scanner.analyze.match import (
 from scanner.analyze.patterns import arn_pattern, tokens_of
 from scanner.model.decision import Check, CheckOutcome, Layer
 from scanner.model.key import Grant
-from scanner.model.organization import Organization
 from scanner.model.policy import ConditionTest, Document, DocumentKind, Effect, Element, PolicyText, Span, Statement
 
 _NO_PLACE = (0, 0, 0, 0)
@@ -205,43 +204,26 @@ def _constraint(key: str, operator: str, wanted: str, context: RequestContext) -
 
 
 def documents_of(layer: Layer, context: RequestContext) -> tuple[PolicyText, ...]:
-    """The documents a gate reads for this request, in order; none where they were not read."""
+    """The documents a gate reads for this request, in order; none where there are none or they were not read."""
     caller, key = context.request.caller, context.request.key
-    match layer:
-        case Layer.IAM:
-            return caller.identity_policies
-        case Layer.BOUNDARY:
-            return () if caller.boundary is None else (caller.boundary,)
-        case Layer.SESSION:
-            return caller.session_policies or ()
-        case Layer.SCP:
-            return tuple(text for _, texts in scps_by_level(context) for text in texts)
-        case Layer.RCP if key is not None:
-            organization = organization_of(context.world, key.account_id)
-            attached = organization.rcps if organization is not None else None
-            targets = levels_of(organization, key.account_id)
-            return tuple(text for target in targets for text in (attached or {}).get(target, ()))
-        case Layer.KEY_POLICY if key is not None and key.key_policy is not None:
-            return (key.key_policy,)
-        case Layer.RAM if key is not None and key.ram_policy is not None:
-            return (key.ram_policy,)
-        case _:
-            return ()
+    documents: dict[Layer, Iterable[PolicyText | None]] = {
+        Layer.IAM: caller.identity_policies,
+        Layer.BOUNDARY: (caller.boundary,),
+        Layer.SESSION: caller.session_policies or (),
+        Layer.KEY_POLICY: (key.key_policy if key else None,),
+        Layer.RAM: (key.ram_policy if key else None,),
+    }
+    by_level = (text for _, texts in guardrails_by_level(layer, context) for text in texts)
+    return tuple(text for text in documents.get(layer, by_level) if text is not None)
 
 
-def scps_by_level(context: RequestContext) -> tuple[tuple[str, tuple[PolicyText, ...]], ...]:
-    """The service control policies of the caller's account by target, from the root down (R3.43)."""
-    account_id = context.request.caller.account_id
-    organization = organization_of(context.world, account_id)
-    attached = organization.scps if organization is not None else None
-    if attached is None:
-        return ()
-    return tuple((t, attached[t]) for t in levels_of(organization, account_id) if t in attached)
-
-
-def levels_of(organization: Organization | None, account_id: str) -> tuple[str, ...]:
-    """The targets of an organization that concern an account: root, organizational units, the account."""
+def guardrails_by_level(layer: Layer, context: RequestContext) -> tuple[tuple[str, tuple[PolicyText, ...]], ...]:
+    """The control policies that concern the caller (SCP) or the key (RCP) by target, from the root down (R3.43)."""
+    request = context.request
+    owner = request.key.account_id if layer is Layer.RCP and request.key else request.caller.account_id
+    organization = organization_of(context.world, owner)
     if organization is None:
         return ()
-    path = next((path for member, path in organization.members.items() if member == account_id), ())
-    return (*path, account_id)
+    attached = (organization.rcps if layer is Layer.RCP else organization.scps) or {}
+    path = next((path for member, path in organization.members.items() if member == owner), ())
+    return tuple((target, attached[target]) for target in (*path, owner) if target in attached)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scanner.analyze.checks import documents_of, grant_checks, grant_names, near_misses, scps_by_level
+from scanner.analyze.checks import documents_of, grant_checks, grant_names, guardrails_by_level, near_misses
 from scanner.analyze.context import RequestContext
 from scanner.analyze.gates import MAX_STATEMENTS, grant_ref, statement_ref
 from scanner.analyze.parse import parse_policy
@@ -65,7 +65,9 @@ def _silence(gate: Gate, context: RequestContext) -> str:
     """Which documents were asked and do not allow the action."""
     action = context.request.iam_action
     if gate.layer is Layer.SCP:
-        closed = [target for target, texts in scps_by_level(context) if not _some_allow(texts, context)]
+        closed = [
+            target for target, texts in guardrails_by_level(Layer.SCP, context) if not _some_allow(texts, context)
+        ]
         return f"no policy attached to {', '.join(closed)} allows {action}" if closed else ""
     documents = documents_of(gate.layer, context)
     if not documents:

@@ -13,7 +13,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from scanner.analyze.who_can import Wanted, who_can
 from scanner.cli import main
+from scanner.config import Settings
+from scanner.model.arn import KeyArn
+from scanner.pipeline import world_of
+from scanner.plan import analysis_rules
+from scanner.report.who_can import dump_who_can
 
 PAPER = (Path(__file__).parents[2] / "docs" / "explain.md").read_text("utf-8")
 SHOWN = re.findall(
@@ -82,14 +88,15 @@ def keys_of(demo_run) -> list[str]:
     return [row["key_arn"] for row in csv.DictReader(io.StringIO(demo_run.text("keys.csv")))]
 
 
-def test_lists_agree_with_findings_and_access_rows_of_every_key(demo_run, ask) -> None:
+def test_lists_agree_with_findings_and_access_rows_of_every_key(demo_run) -> None:
+    settings = Settings()
+    world = world_of(str(demo_run.directory), settings)
     findings = {f["id"]: f for f in demo_run.findings() if f["kind"] == "external_access"}
     rows = list(csv.DictReader(io.StringIO(demo_run.text("access.csv"))))
     listed, behind = set(), set()
     for arn in keys_of(demo_run):
-        code, printed, _ = ask("who-can", "--key", arn, "--json")
-        assert code == 0
-        for line in json.loads(printed)["access"]:
+        answer = who_can(world, world.keys[KeyArn(arn)], analysis_rules(settings)[1], Wanted())
+        for line in json.loads(dump_who_can(answer))["access"]:
             finding = findings[line["finding_id"]]
             listed.add(line["finding_id"])
             assert finding["key"]["arn"] == arn
