@@ -197,10 +197,9 @@ def _applying(layer: LayerResult | None, gate: Gate, context: RequestContext) ->
     seen: set[tuple[str, str, int, Effect]] = set()
     for match in sorted(layer.matches, key=lambda m: outcome_of(m.applies) is not CheckOutcome.HOLDS):
         place = (match.document.policy.name, match.document.policy.sha256, match.statement.index, match.effect)
-        idle = match.effect is Effect.ALLOW and (
-            gate.outcome is GateOutcome.DENY_EXPLICIT
-            or (layer.layer in _GUARDRAILS and gate.outcome is GateOutcome.ALLOW)
-        )
+        sure = outcome_of(match.applies) is CheckOutcome.HOLDS
+        silent = gate.outcome is GateOutcome.DENY_EXPLICIT or (sure and layer.layer in _GUARDRAILS)
+        idle = match.effect is Effect.ALLOW and silent
         if place in seen or idle or match.statement.index < 0:
             continue
         seen.add(place)

@@ -61,7 +61,8 @@ class Asked:
 def key_label(world: World, key: KeyFacts) -> KeyLabel:
     """A key as an answer names it."""
     name = account_of(world, key.account_id).name
-    return KeyLabel(key.arn, key_id_of(key.arn), key.aliases or (), key.account_id, name, key.region, key.state)
+    aliases = key.aliases or ()
+    return KeyLabel(key.arn, key_id_of(key.arn), aliases, key.account_id, name, key.region, key.state, key.manager)
 
 
 def ask(

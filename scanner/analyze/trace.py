@@ -46,6 +46,8 @@ def _completed(gate: Gate, context: RequestContext) -> TracedGate:
     why = gate.why or _damage(documents)
     if gate.outcome is GateOutcome.DENY_IMPLICIT and not why:
         why = _silence(gate, context)
+    if gate.outcome is GateOutcome.UNREAD and not why and not gate.statements:
+        why = "not read"
     return _traced(gate, why, failed[:MAX_STATEMENTS])
 
 

@@ -14,7 +14,7 @@ DOES_NOT_APPLY, WITHOUT_EFFECT = "does not apply", "has no effect"
 
 @dataclass(frozen=True, slots=True)
 class KeyLabel:
-    """A key as an answer names it."""
+    """A key as an answer names it. `manager` is `CUSTOMER` or `AWS`."""
 
     arn: str
     key_id: str
@@ -23,6 +23,7 @@ class KeyLabel:
     account_name: str
     region: str
     state: str
+    manager: str
 
 
 @dataclass(frozen=True, slots=True)

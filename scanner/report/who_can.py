@@ -100,6 +100,8 @@ def _through(access: Access) -> str:
 def _footer(answer: WhoCan) -> Iterator[str]:
     if answer.total > len(answer.access):
         yield f"{len(answer.access):,} of {answer.total:,} lines are shown; --limit shows more"
+    if answer.key.manager == "AWS":
+        yield "AWS managed keys cannot be used from another account (R9.5)"
     doing = f"do {safe(answer.action)} with" if answer.action else "use"
     known = "in what was read, " if answer.key_gaps else ""
     more = f", {answer.perhaps:,} more could" if answer.perhaps else ""

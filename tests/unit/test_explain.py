@@ -214,6 +214,13 @@ def test_operation_without_effect_across_accounts_asks_no_gate_and_cites_what_is
     assert "has no effect: statement 0 names the caller's role" in printed
 
 
+def test_control_policies_that_allow_everything_are_not_cited() -> None:
+    maybe = policy(deny(None, "kms:*", when={"Bool": {"aws:MultiFactorAuthPresent": "false"}}, Sid="Mfa"))
+    given = world(key(allow(APP)), principal(APP, FULL), organization(scps={ROOT: [FULL, maybe], OU: [FULL]}))
+    cited = [c for c in explained(given).statements if c.layer is Layer.SCP]
+    assert [(c.effect, c.statement.sid) for c in cited] == [("deny under a condition", "Mfa")]
+
+
 def test_grant_is_cited_with_its_text() -> None:
     given = world(key(grants=(grant(APP),)), principal(APP))
     printed = shown(given)
@@ -787,7 +794,11 @@ def test_accounts_that_were_not_read_are_named_after_the_list() -> None:
 
 
 def test_aws_managed_key_lists_no_outsider() -> None:
-    assert listed(world(key(manager="AWS", key_policy=None, gaps={"key_policy": ""}))).access == ()
+    given = world(key(manager="AWS", key_policy=None, gaps={"key_policy": ""}), principal(OWN, FULL))
+    answer = listed(given)
+    assert (answer.access, answer.key_gaps) == ((), ())
+    assert "AWS managed keys cannot be used from another account (R9.5)" in render_who_can(answer)
+    assert "unread: not read (owner key_policy)" in shown(given, OWN)
 
 
 def test_json_of_the_list_holds_what_the_documentation_lists() -> None:
