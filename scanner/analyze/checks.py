@@ -52,15 +52,14 @@ def saw_in_words(binding: Binding) -> str:
     return "open, the caller chooses it" if variable.caller_chosen else "open, the request decides"
 
 
-def checks_of(document: Document, statement: Statement, context: RequestContext) -> tuple[Check, ...]:
+def checks_of(document: Document, statement: Statement, context: RequestContext) -> Iterator[Check]:
     """Principal, action, resource and conditions of a statement held against a request, in this order."""
-    parts = (
-        _principal(document, statement, context),
-        _action(statement, context),
-        _resource(document, statement, context),
-        *(_condition(test, document, context, statement.effect) for test in statement.conditions),
-    )
-    return tuple(part for part in parts if part is not None)
+    for part in (_principal, _action, _resource):
+        check = part(document, statement, context)
+        if check is not None:
+            yield check
+    for test in statement.conditions:
+        yield _condition(test, document, context, statement.effect)
 
 
 def _principal(document: Document, statement: Statement, context: RequestContext) -> Check | None:
@@ -80,7 +79,8 @@ def _principal(document: Document, statement: Statement, context: RequestContext
     return _check("principal", operator, (e.value for e in entries), expression, caller.text, place)
 
 
-def _action(statement: Statement, context: RequestContext) -> Check | None:
+def _action(document: Document, statement: Statement, context: RequestContext) -> Check | None:
+    del document
     name = context.request.iam_action
     covered = action_matches(statement, name)
     if covered is None:
@@ -144,13 +144,13 @@ def near_misses(document: Document, context: RequestContext) -> Iterator[tuple[S
     Where a document names principals, an Allow that names the caller for other actions counts as well.
     """
     for statement in document.statements:
+        elsewhere = action_matches(statement, context.request.iam_action) is False
+        if elsewhere and not _names_only_the_caller(document, statement):
+            continue
         checks = checks_of(document, statement, context)
         failed = next((c for c in checks if c.outcome is CheckOutcome.FAILS), None)
-        if failed is None or failed.part == "principal":
-            continue
-        if failed.part == "action" and not _names_only_the_caller(document, statement):
-            continue
-        yield statement, failed
+        if failed is not None and failed.part != "principal":
+            yield statement, failed
 
 
 def _names_only_the_caller(document: Document, statement: Statement) -> bool:

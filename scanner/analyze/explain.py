@@ -207,7 +207,7 @@ def _applying(layer: LayerResult | None, gate: Gate, context: RequestContext) ->
 
 
 def _cited_match(layer: LayerResult, match: Match, context: RequestContext) -> CitedStatement:
-    checks = checks_of(match.document, match.statement, context)
+    checks = tuple(checks_of(match.document, match.statement, context))
     verb = "deny" if match.effect is Effect.DENY else "allow"
     return CitedStatement(
         layer.layer, layer.side, _effect(verb, outcome_of(match.applies)), _says(layer.layer, match),
