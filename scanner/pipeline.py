@@ -23,13 +23,13 @@ from scanner.config import Settings, config_hash
 from scanner.errors import InterruptedRunError, SnapshotError
 from scanner.logs import log_context, run_log
 from scanner.model.finding import FindingsDocument
+from scanner.model.world import World
 from scanner.plan import analysis_rules, collect_settings, refuse_suppressions
 from scanner.report.directory import RunDirectory
 from scanner.report.escape import CsvDialect
 from scanner.report.json import load_findings
 from scanner.report.manifest import write_manifest
 from scanner.report.streams import AccessWriter, CoverageWriter, KeysWriter, read_key_rows, read_ledger
-from scanner.report.write import render_all, write_findings
 from scanner.snapshot.read import open_snapshot, read_document
 from scanner.snapshot.view import Assumptions, load_coverage, load_meta, load_scope, load_world
 
@@ -139,17 +139,14 @@ def analyze_run(directory: RunDirectory, settings: Settings) -> FindingsDocument
         SnapshotError: the snapshot is missing, damaged or of another version.
         OutputError: a file cannot be written.
     """
+    from scanner.report.write import write_findings  # noqa: PLC0415  # pandas is loaded by commands that write reports
+
     refuse_suppressions(settings)
     dialect = CsvDialect(settings.output.csv_dialect)
     with closing(open_snapshot(directory.path / SNAPSHOT)) as connection:
         meta = load_meta(connection)
-        trust, rules = analysis_rules(settings)
-        asserted = {k.lower(): tuple(v) for k, v in settings.analysis.context.items()}
-        as_of = settings.analysis.as_of.isoformat() if settings.analysis.as_of else meta.get("as_of", "")
-        world = load_world(
-            connection,
-            Assumptions(_utc(as_of), trust.accounts, settings.analysis.scp, settings.analysis.rcp, asserted),
-        )
+        _, rules = analysis_rules(settings)
+        world = _world(connection, settings)
         with KeysWriter(directory, dialect) as keys, AccessWriter(directory, dialect) as access:
             result = analyze(world, rules, write_key=keys.write, write_access=access.write)
         pairs, accounts, left_out = load_scope(connection)
@@ -173,6 +170,31 @@ def analyze_run(directory: RunDirectory, settings: Settings) -> FindingsDocument
     return document
 
 
+def _world(connection: sqlite3.Connection, settings: Settings) -> World:
+    """The snapshot as the configuration asks it to be read."""
+    trust, _ = analysis_rules(settings)
+    asserted = {k.lower(): tuple(v) for k, v in settings.analysis.context.items()}
+    as_of = settings.analysis.as_of.isoformat() if settings.analysis.as_of else load_meta(connection).get("as_of", "")
+    return load_world(
+        connection, Assumptions(_utc(as_of), trust.accounts, settings.analysis.scp, settings.analysis.rcp, asserted)
+    )
+
+
+def world_of(name: str, settings: Settings) -> World:
+    """The world of a run or of a lone snapshot, to put questions to; nothing is written.
+
+    Args:
+        name: a snapshot file, a run directory, its id or `latest`.
+
+    Raises:
+        SnapshotError: there is no such run, or its snapshot is missing, damaged or of another version.
+    """
+    path = Path(name)
+    snapshot = path if path.is_file() else find_run(name, settings.output.directory).path / SNAPSHOT
+    with closing(open_snapshot(snapshot)) as connection:
+        return _world(connection, settings)
+
+
 def _utc(moment: str) -> str:
     try:
         parsed = datetime.fromisoformat(moment)
@@ -190,6 +212,8 @@ def report_run(
         SnapshotError: a file of the run is missing or damaged.
         OutputError: a file cannot be written.
     """
+    from scanner.report.write import render_all  # noqa: PLC0415
+
     document = _read_findings(directory.path)
     key_rows = read_key_rows(directory.path / "keys.csv")
     ledger = read_ledger(directory.path / "coverage.csv")

@@ -35,13 +35,13 @@ def statement_evidence(named: NamedStatement, selector: Selector) -> Evidence:
             or selector_of(entry.value, selector.partition) == selector
             or entry.value == selector.text
         ):
-            marks.extend(_marks(entry.span, lines, _who(selector)))
+            marks.extend(marks_of(entry.span, lines, _who(selector)))
     for element in statement.not_principals or ():
-        marks.extend(_marks(element.span, lines, "everybody but these"))
+        marks.extend(marks_of(element.span, lines, "everybody but these"))
     for action in (*(statement.actions or ()), *(statement.not_actions or ())):
-        marks.extend(_marks(action.span, lines, "allows the action" if statement.actions else "allows all but this"))
+        marks.extend(marks_of(action.span, lines, "allows the action" if statement.actions else "allows all but this"))
     for test in statement.conditions:
-        marks.extend(_marks(test.span, lines, f"only if {test.key} passes {test.written_operator}"))
+        marks.extend(marks_of(test.span, lines, f"only if {test.key} passes {test.written_operator}"))
     return Evidence(
         "policy_statement", policy.source, policy.name, policy.sha256, statement.span.line_from,
         statement.span.line_to, tuple(sorted(marks, key=lambda m: (m.line, m.col_from, m.label))),
@@ -57,7 +57,7 @@ def _who(selector: Selector) -> str:
     return names.get(selector.kind, "names the grantee")
 
 
-def _marks(span: Span, lines: list[str], label: str) -> Iterable[Highlight]:
+def marks_of(span: Span, lines: list[str], label: str) -> Iterable[Highlight]:
     """One highlight per line of the span; the label stands on the first."""
     for line in range(span.line_from, span.line_to + 1):
         text = lines[line - 1] if line <= len(lines) else ""

@@ -81,7 +81,7 @@ def analyze(
             continue
         found: list[Finding] = []
         if key.manager != "AWS":
-            found = _key_findings(key, population, assembly, rules, write_access)
+            found = key_findings(key, population, assembly, rules, write_access)
             if is_opaque(key):
                 opaque.append(key.arn)
             if rules.insiders:
@@ -101,13 +101,14 @@ def is_opaque(key: KeyFacts) -> bool:
     return bool(document.problems) or any(s.damage for s in document.statements)
 
 
-def _key_findings(
+def key_findings(
     key: KeyFacts,
     population: Population,
     assembly: Assembly,
     rules: AnalysisRules,
     write_access: Callable[[AccessRow], None],
 ) -> list[Finding]:
+    """The findings of one key; `write_access` receives the rows of access.csv behind them."""
     found: dict[str, Finding] = {}
     without_effect: dict[tuple[object, str], list[Naming]] = {}
     for naming, reached, judgements in _judged(key, population, assembly, rules):

@@ -63,7 +63,7 @@ def gates_of(request: Request, evaluation: Evaluated) -> tuple[Gate, ...]:
     matches: tuple[GrantMatch | RetireMatch, ...] = (*evaluation.grants, *evaluation.retiring)
     if matches:
         outcome = _outcome(disj(m.applies for m in matches), FALSE)
-        refs = tuple(dict.fromkeys(_grant_ref(key.arn, m.grant) for m in matches))
+        refs = tuple(dict.fromkeys(grant_ref(key.arn, m.grant) for m in matches))
         gates.append(Gate(Layer.GRANT, Side.OWNER, outcome, refs[:MAX_STATEMENTS]))
     if not key.grants_complete:
         gates.append(Gate(Layer.GRANT, Side.OWNER, GateOutcome.UNREAD, (), _why(key.gaps.get("grants", ""))))
@@ -76,7 +76,8 @@ def _stood_in_for(gate: Gate) -> Gate:
     return replace(gate, why="not needed, the grant stands in for it (R4.10, R4.11)") if silent else gate
 
 
-def _grant_ref(key_arn: str, grant: Grant) -> StatementRef:
+def grant_ref(key_arn: str, grant: Grant) -> StatementRef:
+    """Where a grant stands: at its key, without a text."""
     return StatementRef(
         key_arn, f"grant {grant.grant_id}", "", 0, grant.name, Effect.ALLOW.value, grant_id=grant.grant_id
     )

@@ -132,3 +132,59 @@ def _predicate_as_json(predicate: Predicate) -> tuple[str, list[str]]:
             return operator, list(texts)
         case NetworkSet(networks):
             return "in_network", [str(n) for n in networks]
+
+
+_REASONS = {
+    "both_sides_allow": "the key's side and the caller's side both allow it",
+    "own_both_sides_allow": "the key policy allows it, by itself or together with the caller's identity policies",
+    "own_no_identity_policy": "the key policy leaves it to identity policies, and the caller's do not allow it",
+    "own_boundary": "the caller's permissions boundary does not allow it",
+    "service_admitted": "the key policy admits the service",
+    "grant_held": "a grant gives it",
+    "residual_condition": "some requests are allowed and others refused",
+    "partition": "caller and key are in different AWS partitions",
+    "not_cross_account": "the action has no effect on a key of another account, whatever policies say",
+    "aws_managed_key": "AWS managed keys cannot be used from another account",
+    "key_usage": "a key of this usage and spec cannot do the action",
+    "addressing": "the action does not take an alias",
+    "no_key_side": "neither the key policy nor a grant nor a resource share lets the caller do it",
+    "no_grant_role": "no grant names the caller for retiring it",
+    "no_identity_policy": "the caller's own identity policies do not allow it",
+    "boundary": "the caller's permissions boundary does not allow it",
+    "session": "the caller's session policy does not allow it",
+    "scp_deny": "a service control policy of the caller's account refuses it",
+    "rcp_deny": "a resource control policy of the key's account refuses it",
+    "explicit_deny_iam": "an identity policy of the caller denies it",
+    "explicit_deny_boundary": "the caller's permissions boundary denies it",
+    "explicit_deny_session": "the caller's session policy denies it",
+    "explicit_deny_key_policy": "the key policy denies it",
+    "unsatisfiable_condition": "no request can meet all conditions at once",
+    "key_state": "everything allows it, and the key's present state stops it",
+    "region_opt_in": "everything allows it, and the caller's account has not enabled the key's Region",
+    "too_complex": "the conditions are too complex to decide within the bounds",
+    "caller_side_not_collected": "the caller's side was not read",
+    "organization_not_read": "the caller's organization was not read",
+    "principal_id_not_collected": "the caller's unique id was not read",
+    "guardrail_not_read": "service or resource control policies were not read",
+    "policy_not_readable": "a policy of the key was not read",
+    "grants_not_read": "the key's grants were not read",
+    "tags_not_read": "the key's tags were not read",
+    "aliases_not_read": "the key's aliases were not read",
+    "key_not_described": "the key's properties were not read",
+    "region_not_read": "whether the caller's account has enabled the key's Region was not read",
+    "unknown_action": "this version does not know the action",
+    "unknown_condition_key": "this version does not know a condition key",
+    "unsupported_condition_key": "AWS does not say whether a condition key works where it stands",
+    "set_operator_missing": "AWS does not say how a key with several values is tested without a set operator",
+    "undocumented": "AWS does not document what happens here",
+    "ram_policy": "it hangs on a resource share",
+    "malformed": "a policy is damaged",
+    "ambiguous_tag": "two tags differ in case only",
+    "grantee_not_resolvable": "a grantee cannot be resolved",
+    "grant_issuer_not_read": "who issued a grant was not read",
+}  # fmt: skip
+
+
+def reason_in_words(reason: str) -> str:
+    """The reason of a decision as half a sentence; a code without words of its own is spelled with spaces."""
+    return _REASONS.get(reason, reason.replace("_", " "))

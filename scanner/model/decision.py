@@ -87,6 +87,47 @@ class StatementRef:
     condition_lines: tuple[tuple[int, int], ...] = ()
 
 
+class CheckOutcome(StrEnum):
+    """What became of one part of a statement in one request."""
+
+    HOLDS = "holds"
+    FAILS = "fails"
+    OPEN = "open"
+    """The request decides."""
+    UNREAD = "unread"
+    """Data nobody collected, or behaviour AWS does not document, decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One part of a statement held against a request: what it asks, and the value it saw.
+
+    `part` is `principal`, `action`, `resource` or `condition`; `key` the condition key (empty for other parts);
+    `operator` the operator or element as written; `wanted` its values. `saw` says in words what the request carries:
+    values, `absent`, that the request decides, or what was not read. Lines and columns count from 1 and include the
+    last one; 0 means no text.
+    """
+
+    part: str
+    key: str
+    operator: str
+    wanted: tuple[str, ...]
+    outcome: CheckOutcome
+    saw: str
+    line_from: int = 0
+    col_from: int = 0
+    line_to: int = 0
+    col_to: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A statement (or grant) that concerns the caller and the action and does not apply, with the check that failed."""
+
+    statement: StatementRef
+    check: Check
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
     """One gate with its outcome, the statements that matched and a sentence why."""
@@ -96,6 +137,13 @@ class Gate:
     outcome: GateOutcome
     statements: tuple[StatementRef, ...] = ()
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TracedGate(Gate):
+    """A gate of a complete trace: `failed` are statements that came close and do not apply."""
+
+    failed: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,161 @@
+"""Everybody who can use one key: the lines of its findings, put in order, with what was not read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from scanner.analyze.access import insider_rows
+from scanner.analyze.assemble import Assembly
+from scanner.analyze.classes import Classes
+from scanner.analyze.findings import AnalysisRules, is_opaque, key_findings
+from scanner.analyze.judge import strength
+from scanner.analyze.party import PUBLIC, SERVICE_UNGUARDED, UNKNOWN_THIRD_PARTY
+from scanner.analyze.question import key_label
+from scanner.analyze.reach import CLOSED, Population
+from scanner.analyze.selectors import namings_of
+from scanner.model.actions import CAPABILITIES
+from scanner.model.decision import Verdict
+from scanner.model.explanation import Access, WhoCan
+from scanner.model.finding import AccessRow, CapabilityResult, Finding, FindingVerdict, Kind
+from scanner.model.key import KeyFacts
+from scanner.model.world import World
+
+OWN_ACCOUNT = "own_account"
+_PARTS = {
+    "describe": "the properties of the key", "key_policy": "the key policy", "grants": "the grants",
+    "ram_policy": "the policy of resource shares", "tags": "the tags", "aliases": "the aliases",
+}  # fmt: skip
+_STRANGERS_FIRST = (PUBLIC, UNKNOWN_THIRD_PARTY, SERVICE_UNGUARDED)
+_OF_INSIDERS = {
+    Verdict.ALLOWED.value: FindingVerdict.CONFIRMED, Verdict.CONDITIONAL.value: FindingVerdict.CONDITIONAL,
+    Verdict.UNKNOWN.value: FindingVerdict.POSSIBLE, Verdict.LATENT.value: FindingVerdict.BLOCKED,
+}  # fmt: skip
+_BEHIND = {
+    FindingVerdict.CONFIRMED: "allowed", FindingVerdict.CONDITIONAL: "conditional",
+    FindingVerdict.POSSIBLE: "unknown", FindingVerdict.BLOCKED: "latent",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be listed: one action or all (empty), which verdicts, insiders too, and how many lines."""
+
+    action: str = ""
+    verdicts: tuple[FindingVerdict, ...] = tuple(v for v in FindingVerdict if v is not FindingVerdict.INEFFECTIVE)
+    insiders: bool = False
+    limit: int = 200
+
+
+def who_can(world: World, key: KeyFacts, rules: AnalysisRules, wanted: Wanted) -> WhoCan:
+    """Everybody outside the key's account who can use it, strangers first; with `insiders` its own principals too.
+
+    The lines are those of the findings and of access.csv: both are made by the same code.
+    """
+    population = Population(world)
+    behind: list[AccessRow] = []
+    assembly = Assembly(world, rules.trust, rules.severity, Classes(world))
+    findings = [] if key.manager == "AWS" else key_findings(key, population, assembly, rules, behind.append)
+    outside = [line for finding in findings for line in _of_finding(finding, behind, wanted.action)]
+    inside = (
+        _of_insiders(insider_rows(world, key, population, assembly.classes), wanted.action) if wanted.insiders else ()
+    )
+    kept = sorted((line for line in (*outside, *inside) if line.verdict in wanted.verdicts), key=_order)
+    today = {a.selector for a in outside if a.verdict in {FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL}}
+    perhaps = {a.selector for a in outside if a.verdict is FindingVerdict.POSSIBLE} - today
+    return WhoCan(
+        key=key_label(world, key), action=wanted.action, insiders=wanted.insiders,
+        verdicts=tuple(v.value for v in wanted.verdicts), access=tuple(kept[: wanted.limit]), total=len(kept),
+        today=len(today), perhaps=len(perhaps), key_gaps=tuple(_key_gaps(key)),
+        accounts_not_read=_accounts_not_read(world), left_out=_guarded(key, findings),
+    )  # fmt: skip
+
+
+def _order(line: Access) -> tuple[object, ...]:
+    party = _STRANGERS_FIRST.index(line.party) if line.party in _STRANGERS_FIRST else len(_STRANGERS_FIRST)
+    return party + (line.party == OWN_ACCOUNT), -strength(line.verdict), line.selector, line.mechanism, line.condition
+
+
+def _of_finding(finding: Finding, behind: Sequence[AccessRow], action: str) -> Iterator[Access]:
+    """One line per verdict and condition of a finding."""
+    without_effect = finding.kind is Kind.INEFFECTIVE_PERMISSION
+    if without_effect and finding.verdict is not FindingVerdict.INEFFECTIVE:
+        return
+    groups: dict[tuple[FindingVerdict, str], list[CapabilityResult]] = {}
+    for result in finding.capabilities:
+        if not action or action in result.actions:
+            groups.setdefault((result.verdict, result.condition), []).append(result)
+    for (verdict, condition), results in groups.items():
+        actions = tuple(a for r in results for a in r.actions if action in {"", a})
+        grantee, mechanism = finding.grantee, finding.mechanism
+        line = Access(
+            verdict=verdict, selector=grantee.selector, kind=grantee.kind, account_id=grantee.account_id,
+            account_name=grantee.account_name, party=grantee.party, mechanism=mechanism.kind, path="direct",
+            statements=mechanism.statements, grants=tuple(g.grant_id for g in mechanism.grants),
+            capabilities=_in_order(r.capability for r in results), actions=actions, condition=condition,
+            caller_chosen=any(r.caller_chosen for r in results),
+            reasons=tuple(dict.fromkeys(reason for r in results for reason in r.reasons)),
+            principals=(), finding_id=finding.id,
+        )  # fmt: skip
+        yield line if without_effect else replace(line, principals=_principals(line, behind))
+
+
+def _in_order(capabilities: Iterator[str]) -> tuple[str, ...]:
+    found = set(capabilities)
+    return tuple(c for c in CAPABILITIES if c in found)
+
+
+def _principals(line: Access, behind: Sequence[AccessRow]) -> tuple[str, ...]:
+    """Whom access.csv lists behind a line. A stranger reads `unknown` there and has the line's own reason."""
+    wanted = set(line.actions)
+    decision = _BEHIND.get(line.verdict, "")
+    return tuple(sorted({
+        row.principal_arn
+        for row in behind
+        if row.finding_id == line.finding_id and row.conditions == line.condition and wanted & set(row.actions)
+        and (row.decision == decision or (row.decision == "unknown" and row.reason in line.reasons))
+    }))  # fmt: skip
+
+
+def _of_insiders(rows: Iterator[AccessRow], action: str) -> Iterator[Access]:
+    """One line per principal of the key's own account, verdict and condition."""
+    groups: dict[tuple[str, str, str, str], list[AccessRow]] = {}
+    for row in rows:
+        if not action or action in row.actions:
+            groups.setdefault((row.principal_arn, row.decision, row.conditions, row.reason), []).append(row)
+    for (principal, decision, condition, reason), members in groups.items():
+        first = members[0]
+        yield Access(
+            verdict=_OF_INSIDERS[decision], selector=principal, kind=first.principal_kind,
+            account_id=first.principal_account_id, account_name=first.principal_account_name, party=OWN_ACCOUNT,
+            mechanism="", path=first.path, statements=(), grants=(),
+            capabilities=_in_order(m.capability for m in members),
+            actions=tuple(a for m in members for a in m.actions if action in {"", a}), condition=condition,
+            caller_chosen=False, reasons=(reason,), principals=(principal,), finding_id="",
+        )  # fmt: skip
+
+
+# -- what the list does not say ---------------------------------------------------------------------------------------
+
+
+def _key_gaps(key: KeyFacts) -> Iterator[str]:
+    """What of the key was not read, with the ledger row; whoever it admits there is missing from the list."""
+    if key.manager == "AWS":
+        return
+    for part, ref in sorted(key.gaps.items()):
+        yield f"{_PARTS[part]} ({ref})" if ref else _PARTS[part]
+    if key.key_policy is not None and is_opaque(key):
+        yield "a damaged part of the key policy"
+
+
+def _accounts_not_read(world: World) -> tuple[str, ...]:
+    """Accounts whose IAM was not read, by name; closed ones aside."""
+    unread = (a for a in world.accounts.values() if not (a.collected and a.iam_complete) and a.status not in CLOSED)
+    return tuple(sorted(f"{a.name} ({a.id})" if a.name else str(a.id) for a in unread))
+
+
+def _guarded(key: KeyFacts, findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Services that the key names and that the configuration leaves out (`analysis.service_principals`)."""
+    listed = {finding.grantee.selector for finding in findings}
+    named = {n.selector.text for n in namings_of(key) if n.selector.kind == "service"}
+    return tuple(sorted(named - listed))

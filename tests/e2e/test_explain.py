@@ -1,0 +1,192 @@
+"""`explain` and `who-can` on the demo's run: what docs/explain.md shows, agreement with the findings, and errors."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from scanner.analyze.who_can import Wanted, who_can
+from scanner.cli import main
+from scanner.config import Settings
+from scanner.model.arn import KeyArn
+from scanner.pipeline import world_of
+from scanner.plan import analysis_rules
+from scanner.report.who_can import dump_who_can
+
+PAPER = (Path(__file__).parents[2] / "docs" / "explain.md").read_text("utf-8")
+SHOWN = re.findall(
+    r"^```sh\n(kms-scan (?:explain|who-can) .*?)^```\n\n```text\n(.*?)^```", PAPER, re.MULTILINE | re.DOTALL
+)
+ETL = "arn:aws:iam::222233334444:role/etl"
+
+
+@pytest.fixture
+def ask(demo_run, tmp_path, monkeypatch, capsys):
+    """Put a question to the demo's run; returns (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(command: str, *words: str, run: str = "latest") -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([command, run, *words, "-q", "-o", str(demo_run.output)])
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        assert list(tmp_path.iterdir()) == []
+        return ended.value.code, captured.out, captured.err
+
+    return call
+
+
+def without_ids(text: str) -> str:
+    """The text without what AWS, or the demo's AWS, makes up anew in every run."""
+    text = re.sub(r"\b(?:mrk-)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "KEY", text)
+    return re.sub(r"\b(ou-acme|p)-[0-9a-z]{8}\b", r"\1-ID", text)
+
+
+# -- the paper --------------------------------------------------------------------------------------------------------
+
+
+def test_paper_shows_the_five_situations_and_the_lists() -> None:
+    assert len(SHOWN) == 9
+    verdicts = [output.split(":", 1)[0] for command, output in SHOWN if command.startswith("kms-scan explain")]
+    assert verdicts == ["allowed", "conditional", "denied", "denied", "denied", "denied"]
+    reasons = ("both_sides_allow", "residual_condition", "scp_deny", "boundary", "not_cross_account")
+    assert all(f"({reason}" in PAPER for reason in reasons)
+
+
+@pytest.mark.parametrize(("command", "output"), SHOWN, ids=range(len(SHOWN)))
+def test_paper_shows_what_the_program_prints(ask, command: str, output: str) -> None:
+    words = shlex.split(command.replace("\\\n", " "))
+    assert words[2] == "latest"
+    code, printed, err = ask(words[1], *words[3:])
+    assert (code, err) == (0, "")
+    assert without_ids(printed) == without_ids(output)
+
+
+@pytest.mark.parametrize("question", ["explain", "who-can"])
+def test_paper_lists_every_member_of_the_json_and_every_option(ask, question: str) -> None:
+    who = ("--principal", ETL) if question == "explain" else ("--insiders",)
+    code, printed, _ = ask(question, "--key", "alias/data-lake-share", *who, "--json")
+    data = json.loads(printed)
+    section = PAPER.split(f"\n## JSON of {question}\n", 1)[1].split("\n## ", 1)[0]
+    nested = data["question"] if question == "explain" else data["access"][0]
+    assert code == 0
+    assert {name for name in (*data, *nested) if f"`{name}`" not in section} == set()
+
+
+# -- agreement --------------------------------------------------------------------------------------------------------
+
+
+def keys_of(demo_run) -> list[str]:
+    return [row["key_arn"] for row in csv.DictReader(io.StringIO(demo_run.text("keys.csv")))]
+
+
+def test_lists_agree_with_findings_and_access_rows_of_every_key(demo_run) -> None:
+    settings = Settings()
+    world = world_of(str(demo_run.directory), settings)
+    findings = {f["id"]: f for f in demo_run.findings() if f["kind"] == "external_access"}
+    rows = list(csv.DictReader(io.StringIO(demo_run.text("access.csv"))))
+    listed, behind = set(), set()
+    for arn in keys_of(demo_run):
+        answer = who_can(world, world.keys[KeyArn(arn)], analysis_rules(settings)[1], Wanted())
+        for line in json.loads(dump_who_can(answer))["access"]:
+            finding = findings[line["finding_id"]]
+            listed.add(line["finding_id"])
+            assert finding["key"]["arn"] == arn
+            assert (line["selector"], line["party"]) == (finding["grantee"]["selector"], finding["grantee"]["party"])
+            same = [c for c in finding["capabilities"]
+                    if (c["verdict"], c["condition"]) == (line["verdict"], line["condition"])]  # fmt: skip
+            assert line["actions"] == [a for c in same for a in c["actions"]]
+            behind |= {(line["finding_id"], principal) for principal in line["principals"]}
+    assert listed == set(findings)
+    assert behind <= {(row["finding_id"], row["principal_arn"]) for row in rows}
+
+
+def test_explanations_agree_with_the_access_rows_of_principals_that_were_read(demo_run, ask) -> None:
+    rows = [
+        row for row in csv.DictReader(io.StringIO(demo_run.text("access.csv")))
+        if row["principal_kind"] in {"role", "user"} and row["decision"] in {"allowed", "conditional", "latent"}
+    ]  # fmt: skip
+    assert len(rows) > 10
+    strength = ["denied", "unknown", "latent", "conditional", "allowed"]
+    for row in rows[:12]:
+        action = row["actions"].split("; ", 1)[0]
+        words = ("--key", row["key_arn"], "--principal", row["principal_arn"], "--action", action, "--json")
+        data = json.loads(ask("explain", *words)[1])
+        assert strength.index(data["verdict"]) >= strength.index(row["decision"])
+
+
+# -- the run ----------------------------------------------------------------------------------------------------------
+
+QUESTION = ("--key", "alias/data-lake-share", "--principal", ETL, "--action", "Decrypt")
+
+
+def test_run_is_taken_as_folder_id_or_snapshot(demo_run, ask, tmp_path_factory) -> None:
+    lone = tmp_path_factory.mktemp("lone") / "copy.sqlite"
+    shutil.copyfile(demo_run.directory / "snapshot.sqlite", lone)
+    names = ("latest", demo_run.directory.name, str(demo_run.directory), str(lone))
+    answers = {ask("explain", *QUESTION, run=name)[:2] for name in names}
+    assert len(answers) == 1
+    assert next(iter(answers))[0] == 0
+    assert [p.name for p in lone.parent.iterdir()] == ["copy.sqlite"]
+
+
+def test_missing_and_damaged_runs_end_with_2(demo_run, ask, tmp_path_factory) -> None:
+    empty = tmp_path_factory.mktemp("empty")
+    (empty / "text.sqlite").write_text("no snapshot")
+    whole = (demo_run.directory / "snapshot.sqlite").read_bytes()
+    (empty / "cut.sqlite").write_bytes(whole[: len(whole) // 2])
+    for name in ("nowhere", str(empty), str(empty / "text.sqlite"), str(empty / "cut.sqlite")):
+        for command, words in (("explain", QUESTION), ("who-can", QUESTION[:2])):
+            code, out, err = ask(command, *words, run=name)
+            assert (code, out) == (2, "")
+            assert err.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "message"),
+    [
+        ("explain", ("--key", "alias/data-lake-shar", "--principal", ETL), "did you mean `alias/data-lake-share`"),
+        ("explain", ("--key", "alias/global-tokens", "--principal", ETL), "fits 2 keys: arn:aws:kms:eu-west-1:"),
+        ("explain", (*QUESTION[:2], "--principal", "etl"), "`etl` is no principal"),
+        ("explain", (*QUESTION[:2], "--principal", "\x1b[2J\nx"), r"`\x1b[2J\x0ax` is no principal"),
+        ("explain", (*QUESTION, "--context", "aws:SourceVpce"), "is no KEY=VALUE"),
+        ("explain", (*QUESTION, "--context", "aws:PrincipalAccount=1"), "is known to be `222233334444` here"),
+        ("explain", QUESTION[:2], "Missing option '--principal'"),
+        ("explain", (*QUESTION[:4], "--action", "kms:*"), "`kms:*` is no KMS action"),
+        ("who-can", ("--key", "alias/global-tokens"), "fits 2 keys: arn:aws:kms:eu-west-1:"),
+        ("who-can", (*QUESTION[:2], "--verdict", "sure"), "`sure` is no verdict of a finding"),
+        ("who-can", (*QUESTION[:2], "--limit", "0"), "--limit"),
+        ("who-can", (*QUESTION[:2], "--action", "Frob"), "so who can do it is unknown"),
+    ],
+)
+def test_questions_that_make_no_sense_end_with_2(ask, command: str, words: tuple[str, ...], message: str) -> None:
+    code, out, err = ask(command, *words)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_time_of_the_question_can_be_set(ask) -> None:
+    words = ("--key", "alias/audit-2023", "--principal", "999988887777", "--action", "Decrypt")
+    assert ask("explain", *words)[1].startswith("denied: ")
+    assert ask("explain", *words, "--as-of", "2023-06-01T00:00:00Z")[1].startswith("unknown: ")
+
+
+def test_questions_load_neither_boto3_nor_pandas(demo_run, tmp_path) -> None:
+    program = (
+        "import sys; from scanner.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as ended: assert ended.code == 0\n"
+        "assert not {'boto3', 'botocore', 'pandas', 'jinja2', 'moto'} & set(sys.modules)"
+    )
+    words = ["explain", "latest", *QUESTION, "-o", str(demo_run.output)]
+    command = [sys.executable, "-c", program, *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
