@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from scanner.analyze.axioms import axioms_for
 from scanner.analyze.caller import account_of
 from scanner.analyze.context import RequestContext
-from scanner.analyze.expression import FALSE, TRUE, Expression, Literal, Origin, conj, disj, neg, unknown, variables
+from scanner.analyze.evaluation import ALL_SOURCES, Evaluation, Sources
+from scanner.analyze.expression import FALSE, TRUE, Expression, Literal, Origin, conj, disj, unknown, variables
 from scanner.analyze.gates import gates_of
 from scanner.analyze.grants import GrantMatch, RetireMatch, anyone_of, grant_matches, retire_matches
 from scanner.analyze.layers import (
@@ -22,17 +23,17 @@ from scanner.analyze.layers import (
     session_layer,
 )
 from scanner.analyze.match import MatchKind
+from scanner.analyze.reasons import allow_reason, denial_reason
 from scanner.analyze.request import Request
 from scanner.analyze.residual import (
     Outcome,
     TooComplexError,
     alternatives,
     decide_expression,
-    is_possible,
     shorten,
     surely,
 )
-from scanner.analyze.statement import Match, either
+from scanner.analyze.statement import either
 from scanner.analyze.wording import as_json, in_words
 from scanner.data.opt_in import is_opt_in_region
 from scanner.model.actions import is_usable_with, state_blocks
@@ -41,51 +42,6 @@ from scanner.model.key import KeyFacts
 from scanner.model.policy import Effect
 from scanner.model.principal import PrincipalKind
 from scanner.model.world import World
-
-MECHANISMS = ("key_policy", "grant", "ram")
-"""Sources of access from outside; a finding is about one of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """Which Allow sources count; every Deny, guardrail and state counts in any case (`design.md` section 5).
-
-    `statements` are (document hash, statement index), `grants` are grant ids; None means all of them.
-    """
-
-    mechanisms: tuple[str, ...] = MECHANISMS
-    statements: frozenset[tuple[str, int]] | None = None
-    grants: frozenset[str] | None = None
-
-    def admits(self, match: Match) -> bool:
-        """Whether an Allow statement counts."""
-        place = (match.document.policy.sha256, match.statement.index)
-        return self.statements is None or place in self.statements or match.statement.index < 0
-
-
-ALL_SOURCES = Sources()
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """The pieces a verdict is made of, for those who need more than the verdict.
-
-    `core` is what allows, `ceiling` what the caller's organization lets through, `deny` every explicit Deny.
-    """
-
-    core: Expression
-    ceiling: Expression
-    deny: Expression
-    layers: tuple[LayerResult, ...]
-    grants: tuple[GrantMatch, ...] = ()
-    retiring: tuple[RetireMatch, ...] = ()
-    key_side: Expression = TRUE
-    caller_side: Expression = TRUE
-
-    @property
-    def result(self) -> Expression:
-        """When the request is let through."""
-        return conj((self.core, self.ceiling, neg(self.deny)))
 
 
 def decide(world: World, request: Request, *, sources: Sources = ALL_SOURCES, trace: bool = True) -> Decision:
@@ -367,46 +323,3 @@ def _blocked_by_state(request: Request) -> bool | None:
     if request.key is None or request.action is None:
         return False
     return state_blocks(request.action, request.key.state)
-
-
-_EXPLICIT = {
-    Layer.IAM: "explicit_deny_iam", Layer.BOUNDARY: "explicit_deny_boundary", Layer.SESSION: "explicit_deny_session",
-    Layer.SCP: "scp_deny", Layer.RCP: "rcp_deny", Layer.KEY_POLICY: "explicit_deny_key_policy",
-    Layer.RAM: "explicit_deny_key_policy", Layer.TRUST: "explicit_deny_trust",
-}  # fmt: skip
-
-
-def denial_reason(request: Request, evaluation: Evaluation) -> str:
-    """Why a request is surely refused: the first gate that refuses on its own, else that the conditions contradict."""
-    if not _possible(evaluation.key_side):
-        return "no_grant_role" if request.iam_action == "kms:RetireGrant" else "no_key_side"
-    for layer in evaluation.layers:
-        if not _possible(neg(layer.deny)):
-            return _EXPLICIT[layer.layer]
-    if not _possible(evaluation.ceiling):
-        return "scp_deny"
-    if not _possible(evaluation.core):
-        for layer in evaluation.layers:
-            if layer.layer in {Layer.BOUNDARY, Layer.SESSION} and not _possible(layer.allow):
-                identity = next(x for x in evaluation.layers if x.layer is Layer.IAM)
-                if _possible(identity.allow):
-                    return layer.layer.value
-        return "no_identity_policy" if not _possible(evaluation.caller_side) else "unsatisfiable_condition"
-    if not _possible(conj((evaluation.core, neg(evaluation.deny)))):
-        for layer in evaluation.layers:
-            if not _possible(conj((evaluation.core, neg(layer.deny)))):
-                return _EXPLICIT[layer.layer]
-    return "unsatisfiable_condition"
-
-
-def _possible(expression: Expression) -> bool:
-    return is_possible(expression, axioms_for(expression))
-
-
-def allow_reason(evaluation: Evaluation) -> str:
-    """What carries an access that nothing can refuse."""
-    if any(m.applies == TRUE for m in evaluation.grants) or evaluation.retiring:
-        policies = [x for x in evaluation.layers if x.layer in {Layer.KEY_POLICY, Layer.RAM}]
-        if all(x.allow == FALSE for x in policies) or evaluation.caller_side == FALSE:
-            return "grant_held"
-    return "both_sides_allow"

@@ -9,7 +9,8 @@ from difflib import get_close_matches
 from scanner.analyze.caller import account_of
 from scanner.analyze.checks import checks_of, documents_of, grant_checks, outcome_of
 from scanner.analyze.context import RequestContext
-from scanner.analyze.decide import Evaluation, decide, evaluate, refused_at_once
+from scanner.analyze.decide import decide, evaluate, refused_at_once
+from scanner.analyze.evaluation import Evaluation
 from scanner.analyze.evidence import grant_evidence, marks_of
 from scanner.analyze.gates import gates_of, grant_ref, statement_ref
 from scanner.analyze.grants import GrantMatch, RetireMatch

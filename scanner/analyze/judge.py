@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from scanner.analyze.axioms import axioms_for
 from scanner.analyze.caller import Caller
 from scanner.analyze.classes import Classes
-from scanner.analyze.decide import Evaluation, Sources, conclude, decide, evaluate, refused_at_once
+from scanner.analyze.decide import conclude, decide, evaluate, refused_at_once
+from scanner.analyze.evaluation import Evaluation, Sources
 from scanner.analyze.expression import (
     TRUE,
     And,

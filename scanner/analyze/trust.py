@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from scanner.analyze.context import RequestContext
-from scanner.analyze.decide import Evaluation, conclude
+from scanner.analyze.decide import conclude
+from scanner.analyze.evaluation import Evaluation
 from scanner.analyze.expression import FALSE, TRUE, Expression, conj, disj, unknown
 from scanner.analyze.layers import (
     LayerResult,
