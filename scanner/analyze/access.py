@@ -61,7 +61,8 @@ def insider_rows(
         classes: decide for one caller of each class; None decides for everybody.
     """
     decided: dict[Hashable, dict[_Group, list[str]]] = {}
-    for caller in population.identities_of(key.account_id, key.partition):
+    people = (c for c in population.identities_of(key.account_id, key.partition) if not c.session_open)
+    for caller in people:
         class_ = classes.of(caller, key) if classes else caller.text
         if class_ not in decided:
             decided[class_] = _decided(world, key, caller)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from scanner.analyze.expression import Origin, Variable
 from scanner.model.arn import AccountId, parse_arn
@@ -14,6 +14,12 @@ from scanner.model.world import World
 
 SESSION_NAME = Variable("role session name", Origin.REQUEST, may_be_absent=False, caller_chosen=True)
 """Whoever assumes a role picks the session name (R2.6)."""
+
+
+ANY_SERVICE = "any AWS service"
+"""Text of the synthetic principal that stands for whichever service calls as itself (R2.8)."""
+
+SERVICE_NAME = Variable("aws:PrincipalServiceName", Origin.REQUEST, may_be_absent=False)
 
 
 class UnknownPrincipalError(ValueError):
@@ -43,6 +49,8 @@ class Caller:
     boundary: PolicyText | None = None
     session_policies: tuple[PolicyText, ...] | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    session_open: bool = False
+    """Whichever GetFederationToken session of a user: its name, policy and tags are the user's choice (R3.13)."""
     session_tags: Mapping[str, str] | None = None
     """Tags a listed session was given; None where whoever starts the session may pass some."""
     trust_policy: PolicyText | None = None
@@ -55,6 +63,11 @@ class Caller:
     def is_service(self) -> bool:
         """An AWS service acting as itself (R2.12)."""
         return self.kind is PrincipalKind.SERVICE
+
+    @property
+    def is_any_service(self) -> bool:
+        """Whichever service: its name is open."""
+        return self.is_service and self.text == ANY_SERVICE
 
     @property
     def is_root_user(self) -> bool:
@@ -157,6 +170,21 @@ def any_identity_of(world: World, account_id: str, partition: str) -> Caller:
         text, PrincipalKind.ACCOUNT, AccountId(account_id), partition, collected=False, account_collected=False,
         ours=account.ours, gap=account.gap or "R3.30",
     )  # fmt: skip
+
+
+def federated_of(user: Caller) -> Caller:
+    """Whichever federated session of a user; that the user starts one at all is not known (R3.13, R3.73)."""
+    name = user.principal_arn.rsplit("/", 1)[-1]
+    text = f"arn:{user.partition}:sts::{user.account_id}:federated-user/* (of user {name})"
+    return replace(
+        user, text=text, kind=PrincipalKind.FEDERATED, principal_arn="", parent_user=user.principal_arn,
+        session_open=True,
+    )  # fmt: skip
+
+
+def some_service() -> Caller:
+    """The synthetic principal that stands for whichever AWS service (R2.8)."""
+    return Caller(ANY_SERVICE, PrincipalKind.SERVICE, AccountId(""), "")
 
 
 def anyone(partition: str) -> Caller:

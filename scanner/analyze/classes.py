@@ -73,7 +73,8 @@ def _facts(caller: Caller) -> Hashable:
         caller.boundary and caller.boundary.sha256, _hashes(caller.session_policies), _pairs(caller.tags),
         None if caller.session_tags is None else _pairs(caller.session_tags),
         caller.trust_policy and caller.trust_policy.sha256, caller.collected, caller.account_collected, caller.ours,
-        caller.gap, caller.is_service_linked_role, caller.role_path_is_open, may_be_service_linked(caller),
+        caller.gap, caller.session_open, caller.is_service_linked_role, caller.role_path_is_open,
+        may_be_service_linked(caller),
     )  # fmt: skip
 
 

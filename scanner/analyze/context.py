@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from scanner.analyze.binding import ABSENT, AtLeast, Binding, Known, Open, tag_value
-from scanner.analyze.caller import SESSION_NAME, account_of, organization_of
+from scanner.analyze.caller import SERVICE_NAME, SESSION_NAME, account_of, organization_of
 from scanner.analyze.expression import Origin, ValueType, Variable
 from scanner.analyze.patterns import Pattern, any_of, glob, literal, tokens_of
 from scanner.analyze.request import GrantRequest, Request
@@ -215,6 +215,8 @@ class RequestContext:
         if name in {"aws:principalservicename", "aws:principalservicenameslist"}:
             if not caller.is_service:
                 return ABSENT
+            if caller.is_any_service:
+                return self._open(row, name) if row.multivalued else Open(SERVICE_NAME)
             return AtLeast((caller.text,)) if row.multivalued else Known((caller.text,))
         if caller.is_service:
             return self._open(row, name) if name == "kms:calleraccount" else ABSENT
@@ -253,14 +255,19 @@ class RequestContext:
     def _principal_arn(self) -> Binding:
         caller = self.request.caller
         if caller.role_path_is_open:
-            pattern = glob(tokens_of(f"arn:{caller.partition}:iam::{caller.account_id}:role/*{caller.role_name}"))
+            roles = f"arn:{caller.partition}:iam::{caller.account_id}:role/"
+            pattern = any_of(glob(tokens_of(f"{roles}{path}{caller.role_name}")) for path in ("", "*/"))
             return self._data("aws:PrincipalArn", "caller_side_not_collected", "R2.6", required=pattern,
+                              may_be_absent=False)  # fmt: skip
+        if caller.session_open:
+            pattern = glob(tokens_of(f"arn:{caller.partition}:sts::{caller.account_id}:federated-user/*"))
+            return self._data("aws:PrincipalArn", "caller_side_not_collected", "R3.73", required=pattern,
                               may_be_absent=False)  # fmt: skip
         if caller.principal_arn:
             return Known((caller.principal_arn,))
         account = caller.account_id if caller.kind is PrincipalKind.ACCOUNT else "????????????"
         known = () if caller.kind is PrincipalKind.ACCOUNT else self._known_accounts()
-        excluded = (any_of(glob(tokens_of(f"arn:{caller.partition}:iam::{a}:*")) for a in known),) if known else ()
+        excluded = (any_of(glob(tokens_of(f"arn:{caller.partition}:???::{a}:*")) for a in known),) if known else ()
         return self._data(
             "aws:PrincipalArn",
             "caller_side_not_collected",
@@ -279,6 +286,9 @@ class RequestContext:
             return self._data(name, "caller_side_not_collected", caller.gap) if is_open else ABSENT
         if caller.is_root_user:
             return Known((caller.account_id,))
+        if caller.session_open:
+            pattern = glob(tokens_of(f"{caller.account_id}:*"))
+            return self._data(name, "caller_side_not_collected", "R3.73", required=pattern, may_be_absent=False)
         if caller.kind is PrincipalKind.FEDERATED:
             return Known((f"{caller.account_id}:{caller.text.rsplit('/', 1)[-1]}",))
         if caller.kind in {PrincipalKind.ACCOUNT, PrincipalKind.ANY} or not caller.unique_id:
@@ -295,7 +305,7 @@ class RequestContext:
         tag_key = name.partition("/")[2]
         if caller.is_service or caller.is_root_user:
             return ABSENT
-        if not caller.account_collected or not caller.collected:
+        if not caller.account_collected or not caller.collected or caller.session_open:
             return self._data(name, "caller_side_not_collected", caller.gap)
         own = tag_value(caller.tags, tag_key)
         if caller.session_tags is not None:

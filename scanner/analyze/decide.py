@@ -113,7 +113,7 @@ def evaluate(world: World, request: Request, *, sources: Sources = ALL_SOURCES) 
     unread = _unread_grants(request, key, sources)
     core, key_side = disj((core, unread)), disj((key_side, unread))
     works = _works(request, key)
-    core, key_side = conj((core, works)), conj((key_side, works))
+    core, key_side = (works, works) if request.action is None else (conj((core, works)), conj((key_side, works)))
     caller_side = TRUE if request.caller.is_service else conj((identity.allow, cap))
     return Evaluation(core, scp.allow, combined_deny(layers), layers, grants, retiring, key_side, caller_side)
 

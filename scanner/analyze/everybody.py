@@ -1,15 +1,99 @@
-"""Whom `*` really lets through: the public, or only those of it that other statements spare."""
+"""Whom the documents of a key let through: every naming judged, and `*` told of those who really pass it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from scanner.analyze.caller import organization_of
-from scanner.analyze.judge import Judgement, strength
-from scanner.analyze.reach import Population
-from scanner.analyze.selectors import Selector, selector_of
+from scanner.analyze.assemble import Assembly
+from scanner.analyze.caller import ANY_SERVICE, organization_of, some_service
+from scanner.analyze.judge import Judgement, judge, strength
+from scanner.analyze.match import covers_action
+from scanner.analyze.reach import Population, Reached, reached_by
+from scanner.analyze.selectors import Naming, Selector, namings_of, selector_of
+from scanner.model.finding import FindingVerdict
+from scanner.model.key import KeyFacts
 from scanner.model.principal import PrincipalKind
+
+_SERVICES = Selector(ANY_SERVICE, "service")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A naming and what it gives.
+
+    `judgements` are what a finding about its selector rests on. `written` is the part that documents say themselves,
+    None for a selector that only stands behind `*`; `everybody` and `asked` are all who pass it and what they can do,
+    which is what decides whether a statement is without effect.
+    """
+
+    naming: Naming
+    judgements: tuple[Judgement, ...]
+    written: Naming | None
+    everybody: Reached
+    asked: tuple[Judgement, ...]
+
+
+def tell(key: KeyFacts, population: Population, assembly: Assembly) -> Iterator[Told]:
+    """Every naming of a key with the people behind it and what they can do."""
+    everybody: list[Naming] = []
+    written: dict[tuple[str, Selector], Naming] = {}
+    for named in namings_of(key):
+        naming = replace(named, selector=population.identified(named.selector))
+        if naming.selector.kind == "any":
+            everybody.append(naming)
+        elif naming.selector.account_id != key.account_id:
+            written[naming.mechanism, naming.selector] = naming
+    namings = dict(written)
+    for naming in everybody:
+        yield from _tell_everybody(key, naming, population, assembly, namings)
+    for place, naming in sorted(namings.items()):
+        reached = reached_by(naming.selector, key, population)
+        judgements = judge(assembly.world, key, naming, reached, assembly.classes)
+        yield Told(naming, judgements, written.get(place), reached, judgements)
+
+
+def _tell_everybody(
+    key: KeyFacts,
+    naming: Naming,
+    population: Population,
+    assembly: Assembly,
+    namings: dict[tuple[str, Selector], Naming],
+) -> Iterator[Told]:
+    """`*` as the public, as services where only they pass, and as further namings for whom others spare (R2.8)."""
+    reached = reached_by(naming.selector, key, population)
+    service = some_service()
+    judgements = judge(assembly.world, key, naming, reached, assembly.classes)
+    by_services = judge(assembly.world, key, naming, Reached((service,)))
+    public, selectors = split_everybody(judgements, population, key.partition)
+    for selector in selectors:
+        held = namings.get((naming.mechanism, selector))
+        places = (*held.statements, *naming.statements) if held else naming.statements
+        statements = tuple(sorted(dict.fromkeys(places), key=lambda n: n.statement.index))
+        namings[naming.mechanism, selector] = Naming(selector, naming.mechanism, statements)
+    alone = _of_services(by_services, public, judgements)
+    all_callers = Reached((*reached.callers, service))
+    if alone:
+        actions = {j.action.iam_name for j in alone}
+        covering = tuple(n for n in naming.statements if any(covers_action(n.statement, a) for a in actions))
+        yield Told(Naming(_SERVICES, naming.mechanism, covering), alone, None, all_callers, ())
+    told = public if _effective(judgements) else ()
+    yield Told(naming, told, naming, all_callers, (*judgements, *by_services))
+
+
+def _of_services(
+    by_services: Sequence[Judgement], public: Sequence[Judgement], judgements: Sequence[Judgement]
+) -> tuple[Judgement, ...]:
+    """What services can do and the public cannot; all they could, where `*` gives nobody else anything."""
+    blocked = strength(FindingVerdict.BLOCKED)
+    others = _strengths(public)
+    alone = [j for j in by_services if strength(j.verdict) > blocked >= others.get(j.action.name, 0)]
+    return tuple(alone or ([] if _effective(judgements) else _effective(by_services)))
+
+
+def _effective(judgements: Iterable[Judgement]) -> list[Judgement]:
+    return [j for j in judgements if j.verdict is not FindingVerdict.INEFFECTIVE]
 
 
 def split_everybody(

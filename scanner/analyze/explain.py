@@ -68,7 +68,6 @@ _RULED_LIKE = {
     "key_state": "key_disabled", "partition": "wrong_partition",
 }  # fmt: skip
 """Reasons that rest on the rules of another one."""
-_PROOFS = frozenset({"partition", "scp_deny", "rcp_deny"})
 _OWN_TEXTS = frozenset({Layer.KEY_POLICY, Layer.RAM})
 _GUARDRAILS = frozenset({Layer.SCP, Layer.RCP})
 
@@ -83,7 +82,7 @@ def explain(world: World, asked: Asked, *, every_action: bool = False) -> Explan
     request = asked.request
     refusal = refused_at_once(request)
     evaluation = evaluate(world, request)
-    decision = _decided(world, request)
+    decision = decide(world, request, trace=False)
     traced = complete_trace(world, request, gates_of(request, evaluation))
     gates = () if refusal else traced
     cited, left_out = _cited(world, request, evaluation, traced, refused=refusal is not None)
@@ -105,15 +104,6 @@ def _told_as(reason: str, request: Request) -> str:
         return "service_admitted" if reason == "both_sides_allow" else reason
     own = request.key is not None and request.key.account_id == request.caller.account_id
     return f"own_{reason}" if own and reason in {"both_sides_allow", "no_identity_policy", "boundary"} else reason
-
-
-def _decided(world: World, request: Request) -> Decision:
-    """The decision; of an action nobody knows only a Deny or a guardrail is proof (R1.11)."""
-    decision = decide(world, request, trace=False)
-    proof = decision.reason in _PROOFS or decision.reason.startswith("explicit_deny")
-    if request.action is None and decision.verdict is Verdict.DENIED and not proof:
-        return Decision(Verdict.UNKNOWN, "unknown_action", unknowns=("unknown_action",), rules=("R1.11",))
-    return decision
 
 
 def _question(world: World, asked: Asked) -> Question:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from scanner.analyze.access import access_rows, insider_rows
 from scanner.analyze.assemble import Assembly, external_finding, ineffective_finding
 from scanner.analyze.classes import Classes
-from scanner.analyze.everybody import split_everybody
-from scanner.analyze.judge import Judgement, best, judge, named_actions, statement_never_applies, strength
+from scanner.analyze.everybody import Told, tell
+from scanner.analyze.judge import Judgement, best, named_actions, statement_never_applies
 from scanner.analyze.parse import parse_policy
 from scanner.analyze.party import SERVICE_GUARDED, Trust, party_of
-from scanner.analyze.reach import Population, Reached, any_service, reached_by
+from scanner.analyze.reach import Population, Reached
 from scanner.analyze.selectors import (
-    GRANT,
     KEY_POLICY,
     RAM,
     NamedStatement,
@@ -22,14 +21,13 @@ from scanner.analyze.selectors import (
     Selector,
     external_selectors,
     granted,
-    namings_of,
     selector_of,
 )
 from scanner.analyze.severity import SeverityRules, rank
 from scanner.model.actions import Action
 from scanner.model.finding import AccessRow, Finding, FindingVerdict, KeyRow
 from scanner.model.key import KeyFacts
-from scanner.model.policy import Effect
+from scanner.model.policy import Effect, PolicyText
 from scanner.model.world import World
 
 _STATIC = ("action_not_cross_account", "key_usage", "wrong_partition")
@@ -94,10 +92,14 @@ def analyze(
 
 
 def is_opaque(key: KeyFacts) -> bool:
-    """Whether the key's own policy could not be read, or not as AWS reads it: neither clean nor a finding."""
+    """Whether a policy of the key could not be read, or not as AWS reads it: neither clean nor a finding."""
     if key.key_policy is None:
         return True
-    document = parse_policy(key.key_policy)
+    return any(_is_damaged(policy) for policy in (key.key_policy, key.ram_policy) if policy)
+
+
+def _is_damaged(policy: PolicyText) -> bool:
+    document = parse_policy(policy)
     return bool(document.problems) or any(s.damage for s in document.statements)
 
 
@@ -111,13 +113,15 @@ def key_findings(
     """The findings of one key; `write_access` receives the rows of access.csv behind them."""
     found: dict[str, Finding] = {}
     without_effect: dict[tuple[object, str], list[Naming]] = {}
-    for naming, reached, judgements in _judged(key, population, assembly, rules):
-        if _effective(judgements):
-            finding = external_finding(assembly, key, naming, judgements)
+    for told in tell(key, population, assembly):
+        if told.naming.selector.kind == "service" and not _wants_service(told.naming, key, assembly, rules):
+            continue
+        if any(j.verdict is not FindingVerdict.INEFFECTIVE for j in told.judgements):
+            finding = external_finding(assembly, key, told.naming, told.judgements)
             found[finding.id] = finding
-            for row in access_rows(assembly, key, naming, judgements, finding.id):
+            for row in access_rows(assembly, key, told.naming, told.judgements, finding.id):
                 write_access(row)
-        for part, reason in _ineffective_parts(assembly, key, naming, reached, judgements):
+        for part, reason in _ineffective_parts(assembly, key, told):
             without_effect.setdefault((_place(part), reason), []).append(part)
     for named in _unsupported(key):
         part = Naming(_first_selector(named, key), named[1], (named[0],))
@@ -128,46 +132,6 @@ def key_findings(
     return list(found.values())
 
 
-_Judged = tuple[Naming, Reached, tuple[Judgement, ...]]
-
-
-def _judged(key: KeyFacts, population: Population, assembly: Assembly, rules: AnalysisRules) -> Iterator[_Judged]:
-    """Every naming with the people behind it and what they can do; `*` is told of those whom it lets through."""
-    everybody: list[Naming] = []
-    others: dict[tuple[str, Selector], Naming] = {}
-    for written in namings_of(key):
-        naming = replace(written, selector=population.identified(written.selector))
-        if naming.selector.kind == "any":
-            everybody.append(naming)
-        elif naming.selector.account_id != key.account_id:
-            others[naming.mechanism, naming.selector] = naming
-    for naming in everybody:
-        reached = reached_by(naming.selector, key, population)
-        judgements = judge(assembly.world, key, naming, reached, assembly.classes)
-        public, selectors = split_everybody(judgements, population, key.partition)
-        for selector in selectors:
-            held = others.get((naming.mechanism, selector))
-            places = (*held.statements, *naming.statements) if held else naming.statements
-            statements = tuple(sorted(dict.fromkeys(places), key=lambda n: n.statement.index))
-            others[naming.mechanism, selector] = Naming(selector, naming.mechanism, statements)
-        if rules.service_principals != "none" and not _usable(public):
-            services = replace(naming, selector=any_service())
-            by_services = judge(assembly.world, key, services, Reached((population.some_service(),)))
-            if _usable(by_services) or not _effective(judgements):
-                yield services, Reached((population.some_service(),)), by_services
-        if _effective(judgements):
-            yield naming, reached, public
-    for _, naming in sorted(others.items()):
-        if naming.selector.kind == "service" and not _wants_service(naming, key, assembly, rules):
-            continue
-        reached = reached_by(naming.selector, key, population, by_grant=naming.mechanism == GRANT)
-        yield naming, reached, judge(assembly.world, key, naming, reached, assembly.classes)
-
-
-def _usable(judgements: Iterable[Judgement]) -> bool:
-    return any(strength(j.verdict) > strength(FindingVerdict.BLOCKED) for j in judgements)
-
-
 def _wants_service(naming: Naming, key: KeyFacts, assembly: Assembly, rules: AnalysisRules) -> bool:
     if rules.service_principals == "none":
         return False
@@ -175,22 +139,19 @@ def _wants_service(naming: Naming, key: KeyFacts, assembly: Assembly, rules: Ana
     return rules.service_principals == "all" or not guarded
 
 
-def _effective(judgements: Iterable[Judgement]) -> list[Judgement]:
-    return [j for j in judgements if j.verdict is not FindingVerdict.INEFFECTIVE]
-
-
 def _place(part: Naming) -> object:
     return part.statements[0].place if part.statements else part.grants[0].grant_id
 
 
-def _ineffective_parts(
-    assembly: Assembly, key: KeyFacts, naming: Naming, reached: Reached, judgements: Sequence[Judgement]
-) -> Iterator[tuple[Naming, str]]:
+def _ineffective_parts(assembly: Assembly, key: KeyFacts, told: Told) -> Iterator[tuple[Naming, str]]:
     """Statements and grants of a naming that are proven to do nothing, each with the reason."""
+    naming, reached = told.written, told.everybody
+    if naming is None:
+        return
     parts = [Naming(naming.selector, naming.mechanism, (s,)) for s in naming.statements]
     parts.extend(granted(naming.selector, (g,), key.partition) for g in naming.grants)
     for part in parts:
-        reason = reached.dead or _reason_without_effect(assembly, key, part, reached, judgements)
+        reason = reached.dead or _reason_without_effect(assembly, key, part, reached, told.asked)
         if reason:
             yield part, reason
 
@@ -260,7 +221,8 @@ def _key_row(key: KeyFacts, findings: Sequence[Finding], assembly: Assembly) -> 
 def _read_state(key: KeyFacts, part: str) -> str:
     if key.manager == "AWS":
         return "skipped"
-    if part == "key_policy" and key.key_policy is not None and is_opaque(key):
+    policy = {"key_policy": key.key_policy, "ram_policy": key.ram_policy}.get(part)
+    if policy is not None and _is_damaged(policy):
         return "malformed"
     return "not read" if part in key.gaps else "read"
 

@@ -81,7 +81,8 @@ def _constraints_hold(grant: Grant, context: RequestContext) -> Expression:
     ]
     if grant.constraints.source_arn is not None:
         parts.append(_source_arn_matches(grant.constraints.source_arn, context))
-    if operation in _CONSTRAINED_BY_CONTEXT:
+    key = context.request.key
+    if operation in _CONSTRAINED_BY_CONTEXT and (key is None or key.is_symmetric_encryption):
         parts.extend(_context_matches(grant.constraints, context))
     return conj(parts)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from scanner.analyze.axioms import axioms_for
 from scanner.analyze.caller import Caller
 from scanner.analyze.classes import Classes
+from scanner.analyze.condition import epoch_seconds
 from scanner.analyze.decide import conclude, decide, evaluate, refused_at_once
 from scanner.analyze.evaluation import Evaluation, Sources
 from scanner.analyze.expression import (
@@ -44,6 +46,11 @@ _STRENGTH = {
 _OF_THE_CALLER = frozenset({
     "caller_side_not_collected", "organization_not_read", "principal_id_not_collected",
 })  # fmt: skip
+_NEVER = "unsatisfiable_condition"
+_CLOCK = frozenset({"aws:currenttime", "aws:epochtime"})
+_LAST = 32_503_680_000
+"""The year 3000; dates beyond it are never reached."""
+
 _STATES = {"Disabled": "key_disabled", "PendingDeletion": "key_pending_deletion"}
 _BLOCKED_REASONS = {
     "explicit_deny_iam": "explicit_deny", "explicit_deny_boundary": "explicit_deny",
@@ -103,15 +110,53 @@ def judge(
         classes: judge one caller of each class and take the others to be like it; None judges everybody.
     """
     sources = sources_of(naming)
+    openings = _openings(world, naming)
     sorted_in = [(c, classes.of(c, key) if classes else c.text) for c in reached.callers]
     found: list[Judgement] = []
     for action in named_actions(naming):
         first: dict[Hashable, Judgement] = {}
         for caller, class_ in sorted_in:
             if class_ not in first:
-                first[class_] = _judge_one(world, key, caller, action, sources, reached)
+                judged = _judge_one(world, key, caller, action, sources, reached)
+                for moment in openings if judged.reason == _NEVER else ():
+                    then = _judge_one(replace(world, as_of=moment), key, caller, action, sources, reached)
+                    if _STRENGTH[then.verdict] > _STRENGTH[FindingVerdict.BLOCKED]:
+                        judged = _not_yet(judged, moment)
+                        break
+                first[class_] = judged
             found.append(replace(first[class_], caller=caller))
-    return tuple(found)
+    return _without_echoes(found)
+
+
+def _openings(world: World, naming: Naming) -> tuple[str, ...]:
+    """Moments to come at which a date that the statements test begins or ends to hold (R5.26)."""
+    now = epoch_seconds(world.as_of)
+    tests = (t for n in naming.statements for t in n.statement.conditions if t.key.lower() in _CLOCK)
+    found: set[float] = set()
+    for value in (v for t in tests for v in t.values):
+        try:
+            found.add(epoch_seconds(value))
+        except ValueError:
+            continue
+    return tuple(
+        datetime.fromtimestamp(moment + 1, UTC).isoformat() for moment in sorted(found) if now <= moment <= _LAST
+    )
+
+
+def _not_yet(judgement: Judgement, moment: str) -> Judgement:
+    """An access that begins by itself: blocked today, and never without effect (R5.26)."""
+    decision = replace(judgement.decision, condition=f"the time is {moment} or later")
+    return replace(judgement, verdict=FindingVerdict.BLOCKED, reason="not_yet", decision=decision)
+
+
+def _without_echoes(judgements: Sequence[Judgement]) -> tuple[Judgement, ...]:
+    """Federated sessions are told only where they can do more than their user (R3.13)."""
+    own = {(j.caller.text, j.action.name): _STRENGTH[j.verdict] for j in judgements}
+    return tuple(
+        j
+        for j in judgements
+        if not j.caller.session_open or _STRENGTH[j.verdict] > own.get((j.caller.parent_user or "", j.action.name), -1)
+    )
 
 
 def is_stranger(caller: Caller) -> bool:
@@ -122,7 +167,7 @@ def is_stranger(caller: Caller) -> bool:
 def question(key: KeyFacts, caller: Caller, action: Action, reached: Reached | None = None) -> Request:
     """What a finding asks: may the caller do the action, in a context that only says who the caller is."""
     known = action if action.is_documented else None
-    context = dict(reached.context or {}) if reached else {}
+    context = dict(reached.context or {}) if reached and is_stranger(caller) else {}
     return Request(caller, action.iam_name, key.arn, action=known, key=key, context=context)
 
 
@@ -161,7 +206,7 @@ def _summed_up(request: Request, decision: Decision, evaluation: Evaluation) -> 
             return FindingVerdict.POSSIBLE, decision.reason
         case _:
             if decision.reason in {"no_key_side", "no_grant_role"} or not _key_side_may_allow(evaluation):
-                return FindingVerdict.INEFFECTIVE, "unsatisfiable_condition"
+                return FindingVerdict.INEFFECTIVE, _NEVER
             return FindingVerdict.BLOCKED, _BLOCKED_REASONS.get(decision.reason, decision.reason)
 
 

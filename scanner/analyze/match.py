@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from scanner.analyze.binding import Known, Open
-from scanner.analyze.caller import SESSION_NAME, Caller
+from scanner.analyze.caller import SERVICE_NAME, SESSION_NAME, Caller
 from scanner.analyze.context import RequestContext
 from scanner.analyze.expression import (
     FALSE,
@@ -52,10 +52,16 @@ def match_principal_entry(entry: PrincipalEntry, caller: Caller) -> PrincipalMat
     if entry.type == "*":
         return MatchKind.STAR, TRUE
     if entry.type == "Service":
-        return (MatchKind.SERVICE, TRUE) if caller.is_service and entry.value == caller.text else None
+        return (MatchKind.SERVICE, _is_service(entry.value, caller)) if caller.is_service else None
     if entry.type != "AWS" or caller.is_service:
         return None
     return match_principal_text(entry.value, caller)
+
+
+def _is_service(name: str, caller: Caller) -> Expression:
+    if caller.is_any_service:
+        return Literal(Test(SERVICE_NAME, StringSet((literal(tuple(name)),))))
+    return TRUE if name == caller.text else FALSE
 
 
 def match_principal_text(value: str, caller: Caller) -> PrincipalMatch | None:
@@ -78,6 +84,8 @@ def match_principal_text(value: str, caller: Caller) -> PrincipalMatch | None:
     if arn.service == "sts" and arn.resource.startswith("assumed-role/"):
         return _match_session(arn.resource, caller)
     if arn.service == "sts" and arn.resource.startswith("federated-user/"):
+        if caller.session_open:
+            return MatchKind.SESSION, unknown("caller_side_not_collected", "R3.73", subject=value)
         matches = caller.kind is PrincipalKind.FEDERATED and caller.text == value
         return (MatchKind.SESSION, TRUE) if matches else None
     return None
@@ -137,7 +145,7 @@ def match_principals(statement: Statement, caller: Caller) -> tuple[PrincipalMat
     if statement.not_principals is not None:
         return ((MatchKind.STAR, neg(_listed(statement.not_principals, caller))),)
     found = (match_principal_entry(entry, caller) for entry in statement.principals or ())
-    return tuple(match for match in found if match is not None)
+    return tuple(match for match in found if match is not None and match[1] != FALSE)
 
 
 def _listed(entries: Iterable[PrincipalEntry], caller: Caller) -> Expression:

@@ -68,6 +68,12 @@ def _is_guarded(naming: Naming, key: KeyFacts, world: World, trust: Trust) -> bo
     return statements and all(ours.has_arn(grant.constraints.source_arn or "") for grant in naming.grants)
 
 
+def _is_open_before_account(text: str) -> bool:
+    """Whether a wildcard of an ARN may run across its account, as the String operators let it (R5.20, R5.23)."""
+    arn = parse_arn(text)
+    return arn is not None and any(c in f"{arn.partition}{arn.service}{arn.region}" for c in "*?")
+
+
 @dataclass(frozen=True, slots=True)
 class _Ours:
     """What counts as a source of ours, as seen from a key."""
@@ -82,9 +88,12 @@ class _Ours:
             "aws:sourceaccount": self.has_account, "aws:sourcearn": self.has_arn,
             "aws:sourceorgid": self.has_organization, "aws:sourceorgpaths": self.has_path,
         }  # fmt: skip
-        check = checks.get(test.key.lower())
-        several = test.key.lower() == "aws:sourceorgpaths"
-        return check is not None and is_fence(test) and bool(test.qualifier) is several and all(map(check, test.values))
+        key = test.key.lower()
+        check = checks.get(key)
+        if check is None or not is_fence(test) or bool(test.qualifier) is not (key == "aws:sourceorgpaths"):
+            return False
+        across = test.operator == "StringLike"
+        return all(check(v) and not (across and _is_open_before_account(v)) for v in test.values)
 
     def has_account(self, text: str) -> bool:
         """Whether an account is written out and ours, or the key's own by variable."""

@@ -12,11 +12,12 @@ from scanner.analyze.caller import (
     account_of,
     any_identity_of,
     anyone,
+    federated_of,
     find_role,
     organization_of,
     resolve_caller,
 )
-from scanner.analyze.selectors import ANY_SERVICE, Selector, accounts_spared
+from scanner.analyze.selectors import Selector, accounts_spared
 from scanner.model.arn import AccountId, parse_arn
 from scanner.model.key import KeyFacts
 from scanner.model.principal import PrincipalKind
@@ -30,7 +31,7 @@ CLOSED = frozenset({"SUSPENDED", "PENDING_CLOSURE", "CLOSED"})
 class Reached:
     """The callers behind a selector. `dead` is the reason why there are none: a reason code of `ineffective`.
 
-    `context` holds condition keys that everybody behind the selector carries (the id of a foreign organization).
+    `context` holds condition keys that every stranger behind the selector carries (the id of a foreign organization).
     """
 
     callers: tuple[Caller, ...]
@@ -58,7 +59,10 @@ class Population:
         return tuple(sorted({*self.world.accounts, *listed}))
 
     def identities_of(self, account_id: str, partition: str) -> tuple[Caller, ...]:
-        """Users, roles and the root user of a collected account; one stand-in for an account nobody read."""
+        """Users, roles and the root user of a collected account; one stand-in for an account nobody read.
+
+        Of every user one stand-in for its federated sessions (R3.13).
+        """
         place = (account_id, partition)
         if place not in self._members:
             self._members[place] = self._identities(account_id, partition)
@@ -69,17 +73,14 @@ class Population:
         if account is None or not (account.collected and account.iam_complete):
             return (any_identity_of(self.world, account_id, partition),)
         arns = (*sorted(self._arns.get(account_id, ())), f"arn:{partition}:iam::{account_id}:root")
-        return tuple(resolve_caller(self.world, arn) for arn in arns)
+        people = [resolve_caller(self.world, arn) for arn in arns]
+        return (*people, *(federated_of(c) for c in people if c.kind is PrincipalKind.USER))
 
     def unread_accounts(self, key: KeyFacts) -> tuple[Caller, ...]:
         """Stand-ins for the accounts of ours beside the key's whose identities were not read."""
         others = (a for a in self.known_accounts() if a != key.account_id and account_of(self.world, a).ours)
         found = (caller for account_id in others for caller in self.identities_of(account_id, key.partition))
         return tuple(c for c in found if c.kind is PrincipalKind.ACCOUNT)
-
-    def some_service(self) -> Caller:
-        """The synthetic principal that stands for whichever AWS service (R2.8)."""
-        return resolve_caller(self.world, "any.amazonaws.com")
 
     def holder_of(self, unique_id: str) -> str | None:
         """The collected principal with this unique id."""
@@ -92,12 +93,8 @@ class Population:
         return replace(selector, account_id=arn.account_id) if arn else selector
 
 
-def reached_by(selector: Selector, key: KeyFacts, population: Population, *, by_grant: bool = False) -> Reached:
-    """The callers that a selector of this key stands for, the key's own account left out.
-
-    Args:
-        by_grant: a grant names it. Grants also serve sessions of roles that IAM does not list (R4.5).
-    """
+def reached_by(selector: Selector, key: KeyFacts, population: Population) -> Reached:
+    """The callers that a selector of this key stands for, the key's own account left out."""
     if selector.kind == "service":
         return Reached((resolve_caller(population.world, selector.text),))
     if selector.kind == "unknown_id":
@@ -112,7 +109,7 @@ def reached_by(selector: Selector, key: KeyFacts, population: Population, *, by_
         return Reached((), "nobody_there")
     if selector.kind == "account":
         return Reached(population.identities_of(selector.account_id, key.partition))
-    return _named(selector, population, by_grant=by_grant)
+    return _named(selector, population)
 
 
 def _behind_id(unique_id: str, key: KeyFacts, population: Population) -> Reached:
@@ -125,11 +122,12 @@ def _behind_id(unique_id: str, key: KeyFacts, population: Population) -> Reached
 
 
 def _outside(arns: Iterable[str], key: KeyFacts, population: Population) -> tuple[Caller, ...]:
-    callers = (resolve_caller(population.world, arn) for arn in arns)
-    return tuple(c for c in callers if c.account_id != key.account_id)
+    callers = [resolve_caller(population.world, arn) for arn in arns]
+    federated = (federated_of(c) for c in callers if c.kind is PrincipalKind.USER)
+    return tuple(c for c in (*callers, *federated) if c.account_id != key.account_id)
 
 
-def _named(selector: Selector, population: Population, *, by_grant: bool) -> Reached:
+def _named(selector: Selector, population: Population) -> Reached:
     """A role, user or session that is written out; gone where its account was read and does not hold it."""
     world = population.world
     account = world.accounts.get(AccountId(selector.account_id))
@@ -140,10 +138,12 @@ def _named(selector: Selector, population: Population, *, by_grant: bool) -> Rea
     if account is not None and account.collected and account.iam_complete:
         exists = selector.text in world.principals
         if selector.kind == "session":
-            of_aws = ":" in caller.role_name
-            exists = by_grant or of_aws or find_role(world, selector.account_id, caller.role_name) is not None
+            of_aws = ":" in caller.role_name  # infrastructure identities, which IAM does not list (R4.5)
+            exists = of_aws or find_role(world, selector.account_id, caller.role_name) is not None
         if not exists and selector.kind != "federated":
             return Reached((), "nobody_there")
+        if selector.kind == "user":
+            return Reached((caller, federated_of(caller)))
     return Reached((caller,))
 
 
@@ -163,13 +163,15 @@ def _everybody(selector: Selector, key: KeyFacts, population: Population) -> Rea
     spared = (any_identity_of(world, account_id, key.partition) for account_id in others)
     strangers = (*spared, anyone(key.partition))
     if selector.kind == "organization":
-        return Reached(strangers, context={"aws:principalorgid": (selector.text,)})
+        perhaps = (c for c in callers if _may_be_elsewhere(world, c.account_id))
+        return Reached((*perhaps, *strangers), context={"aws:principalorgid": (selector.text,)})
     return Reached((*callers, *strangers))
 
 
-def any_service() -> Selector:
-    """The selector of a statement that lets only AWS services through, whichever."""
-    return Selector(ANY_SERVICE, "service")
+def _may_be_elsewhere(world: World, account_id: str) -> bool:
+    """Whether the account may be a member of an organization that was not read (R6.5)."""
+    account = account_of(world, account_id)
+    return organization_of(world, account_id) is None and (account.organization_unknown or not account.collected)
 
 
 def sample(texts: Iterable[str], size: int) -> tuple[str, ...]:

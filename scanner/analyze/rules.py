@@ -30,6 +30,7 @@ _RULES: dict[str, tuple[tuple[str, str], ...]] = {
     "explicit_deny": (("R3.3", "D"),),
     "key_disabled": (("R9.1", "D"),),
     "key_pending_deletion": (("R9.1", "D"), ("R9.2", "D")),
+    "not_yet": (("R5.26", "D"),),
     "region_opt_in": (("R9.20", "D"),),
     "action_not_cross_account": (("R1.3", "D"),),
     "unsatisfiable_condition": (("R5.11", "D"),),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,7 +13,6 @@ from scanner.model.key import Grant, KeyFacts
 from scanner.model.policy import ConditionTest, Document, Effect, PrincipalEntry, Statement
 
 KEY_POLICY, GRANT, RAM = "key_policy", "grant", "ram"
-ANY_SERVICE = "any AWS service"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -149,6 +149,7 @@ def _selectors_of_entry(entry: PrincipalEntry, statement: Statement, partition: 
     return (Selector(entry.value, "malformed"),)
 
 
+_ORGANIZATION = re.compile(r"o-[a-z0-9]+\Z")
 _ACCOUNT_KEYS = frozenset({"kms:calleraccount", "aws:principalaccount"})
 
 
@@ -202,4 +203,4 @@ def _from_organizations(test: ConditionTest) -> list[Selector]:
     ids = [fold(value.split("/", 1)[0]) for value in test.values]
     if any("*" in i or "?" in i or "$" in i for i in ids):
         return []
-    return [Selector(i, "organization") for i in dict.fromkeys(ids)]
+    return [Selector(i, "organization" if _ORGANIZATION.match(i) else "malformed") for i in dict.fromkeys(ids)]

@@ -35,6 +35,7 @@ _BLOCKED = {
     "key_disabled": "the key is disabled",
     "key_pending_deletion": "the key is about to be deleted",
     "region_opt_in": "its account has not enabled the Region",
+    "not_yet": "the dates in its condition lie ahead",
 }  # fmt: skip
 
 

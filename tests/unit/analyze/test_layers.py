@@ -363,7 +363,8 @@ def test_action_without_key_is_decided_by_iam_of_the_own_account(
 def test_action_that_this_version_does_not_know_is_unknown() -> None:
     decision = ask(situation(), ROLE, "kms:BrandNew")
     assert (decision.verdict, decision.reason) == (U, "unknown_action")
-    assert ask(world(key(), principal(ROLE)), ROLE, "kms:BrandNew").verdict is D
+    assert ask(world(key(), principal(ROLE)), ROLE, "kms:BrandNew").verdict is U
+    assert ask(world(key(deny("*", "kms:*")), principal(ROLE)), ROLE, "kms:BrandNew").verdict is D
 
 
 def test_user_may_vouch_for_a_condition_key() -> None:

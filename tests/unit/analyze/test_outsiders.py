@@ -10,6 +10,7 @@ from scanner.model.finding import Finding, Kind
 from scanner.model.key import KeyFacts
 
 from builders import (
+    KEY,
     MANAGER,
     MEMBER,
     ORG,
@@ -27,6 +28,7 @@ from builders import (
     organization,
     policy,
     principal,
+    ram,
     world,
 )
 
@@ -197,7 +199,7 @@ def test_retiring_service_is_named() -> None:
     assert (finding.grantee.kind, finding.capabilities[0].actions) == ("service", ("kms:RetireGrant",))
 
 
-def test_grant_to_a_session_whose_role_is_not_found_still_counts() -> None:
+def test_grant_to_a_session_whose_role_is_listed_by_no_account_still_counts() -> None:
     held = grant(iam(MEMBER, "assumed-role/aws:ec2-infrastructure/i-0123456789abcdef0"))
     assert told(of(key(grants=(held,)), ANN).external)[2:] == ("confirmed", "grant_held")
 
@@ -303,3 +305,130 @@ def test_root_user_denied_by_an_scp_is_told_as_the_scp() -> None:
     denied = organization(scps={MEMBER: [FULL, policy(deny(None, "kms:*"))]})
     silent = principal(ROLE)
     assert told(of(key(allow(MEMBER)), silent, denied).external)[2:] == ("blocked", "scp_deny")
+
+
+# -- services behind `*` ----------------------------------------------------------------------------------------------
+
+LOGS = "logs.amazonaws.com"
+ANY_SERVICE = "any AWS service"
+BY_SERVICE = {"Bool": {"aws:PrincipalIsAWSService": "true"}}
+
+
+def by_selector(result: Analyzed, selector: str) -> dict[str, str]:
+    """Verdict by action of the external access of one selector."""
+    finding = next(f for f in result.of(Kind.EXTERNAL_ACCESS) if f.grantee.selector == selector)
+    return {a: c.verdict.value for c in finding.capabilities for a in c.actions}
+
+
+def test_services_are_told_action_by_action() -> None:
+    both = of(key(allow("*", "kms:DescribeKey"), allow("*", when=BY_SERVICE)))
+    assert by_selector(both, ANY_SERVICE) == {"kms:Decrypt": "confirmed"}
+    assert both.of(Kind.INEFFECTIVE_PERMISSION) == []
+    admin = of(key(allow("*", "kms:DescribeKey", "kms:PutKeyPolicy")))
+    assert by_selector(admin, ANY_SERVICE) == {"kms:PutKeyPolicy": "confirmed"}
+    fenced = deny("*", when={"Bool": {"aws:PrincipalIsAWSService": "false"}})
+    assert by_selector(of(key(allow("*"), allow("*", "kms:DescribeKey"), fenced)), ANY_SERVICE) == {
+        "kms:Decrypt": "confirmed"
+    }
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        (allow("*", when={"StringEquals": {"aws:PrincipalServiceName": LOGS}}),),
+        (allow("*"), deny("*", "kms:*", when={"StringNotEquals": {"aws:PrincipalServiceName": LOGS}})),
+        (allow("*"), deny(None, "kms:*", NotPrincipal={"Service": LOGS, "AWS": [iam(OWNER, "root")]})),
+    ],
+)
+def test_service_of_some_name_passes_where_one_name_is_asked_for(statements: tuple[dict[str, Any], ...]) -> None:
+    result = of(key(*statements))
+    assert by_selector(result, ANY_SERVICE) == {"kms:Decrypt": "conditional"}
+    finding = next(f for f in result.findings if f.grantee.selector == ANY_SERVICE)
+    assert finding.capabilities[0].condition == f"aws:PrincipalServiceName = {LOGS}"
+
+
+def test_service_guarded_by_text_with_a_wildcard_before_the_account_is_not() -> None:
+    when = {"StringLike": {"aws:SourceArn": f"arn:aws:logs:*:{OWNER}:*"}}
+    assert of(key(allow({"Service": LOGS}, when=when))).external.grantee.party == "service_unguarded"
+
+
+def test_statement_that_works_for_someone_behind_it_is_not_without_effect() -> None:
+    own = allow("*", when={"StringEquals": {"aws:PrincipalOrgID": "${aws:ResourceOrgID}"}}, Sid="A")
+    result = of(key(own, allow("*", when=BY_SERVICE, Sid="B")), ANN)
+    assert result.of(Kind.INEFFECTIVE_PERMISSION) == []
+    others = allow("*", when={"StringNotEquals": {"aws:PrincipalOrgID": ORG}}, Sid="C")
+    fenced = deny("*", "kms:DescribeKey", when=ONLY_OURS)
+    assert of(key(others, allow("*", "kms:DescribeKey"), fenced), ANN).of(Kind.INEFFECTIVE_PERMISSION) == []
+
+
+# -- organizations ----------------------------------------------------------------------------------------------------
+
+
+def test_account_of_ours_whose_organization_was_not_read_may_be_behind_its_fence() -> None:
+    theirs = account("555566667777", collected=False, organization_unknown=True)
+    fence = allow("*", when={"StringEquals": {"aws:PrincipalOrgID": "o-eu00000001"}})
+    narrowed = deny("*", "kms:*", when={"StringNotEquals": {"aws:PrincipalAccount": [OWNER, "555566667777"]}})
+    assert told(of(key(fence, narrowed), theirs).external)[2] == "possible"
+
+
+def test_organization_id_that_cannot_exist_lets_nobody_through() -> None:
+    for written in (ORG.upper(), "r-root", STRANGER):
+        result = of(key(allow("*", when={"StringEquals": {"aws:PrincipalOrgID": written}})))
+        assert told(result.ineffective)[2:] == ("ineffective", "nobody_there")
+        assert result.of(Kind.EXTERNAL_ACCESS) == []
+
+
+# -- what is not proven ----------------------------------------------------------------------------------------------
+
+
+def test_encryption_context_of_a_grant_binds_symmetric_keys_only() -> None:
+    held = grant(THEIRS, constraints={"EncryptionContextSubset": {"a": "b"}})
+    assert told(of(key(grants=(held,), spec="RSA_2048")).external)[2:] == ("confirmed", "grant_held")
+
+
+def test_grant_to_a_session_of_a_role_that_is_gone_is_dead() -> None:
+    gone = grant(iam(MEMBER, "assumed-role/Gone/x"))
+    assert told(of(key(grants=(gone,)), principal(ROLE, FULL)).ineffective)[3] == "nobody_there"
+
+
+@pytest.mark.parametrize("broken", [{"Organization": "o-x"}, "nonsense"])
+def test_damaged_policy_of_a_resource_share_makes_the_key_opaque(broken: object) -> None:
+    document = ram({"Effect": "Allow", "Principal": broken, "Action": "kms:Decrypt", "Resource": "*"})
+    result = of(key(ram_policy=document))
+    assert result.result.opaque_keys == (KEY,)
+    assert (result.keys[0].policy_read, result.keys[0].ram_read) == ("read", "malformed")
+
+
+def test_allow_whose_window_opens_later_is_blocked_today_and_not_without_effect() -> None:
+    later = {"DateGreaterThan": {"aws:CurrentTime": "2026-11-23T00:00:00Z"}}
+    finding = of(key(allow(STRANGER, when=later))).external
+    assert told(finding)[1:] == ("low", "blocked", "not_yet")
+    assert "2026-11-23" in finding.summary
+    over = {"DateLessThan": {"aws:CurrentTime": "2026-11-21T00:00:00Z"}}
+    assert told(of(key(allow(STRANGER, when=over))).ineffective)[3] == "unsatisfiable_condition"
+
+
+def test_session_of_a_role_whose_path_is_open_is_of_a_role_of_that_name() -> None:
+    other = deny("*", "kms:*", when={"ArnNotEquals": {"aws:PrincipalArn": iam(STRANGER, "role/OtherApp")}})
+    assert told(of(key(allow(iam(STRANGER, "assumed-role/App/x")), other)).external)[2] == "blocked"
+
+
+# -- federated users (R3.13, R3.73) -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        (allow(MEMBER, when={"StringEquals": {"aws:PrincipalType": "FederatedUser"}}),),
+        (allow("*", when={"ArnLike": {"aws:PrincipalArn": iam(MEMBER, "federated-user/*")}}),),
+        (allow(MEMBER), deny("*", "kms:*", when={"ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::{MEMBER}:*"}})),
+        (allow(iam(MEMBER, "user/Ann"), when={"StringEquals": {"aws:PrincipalTag/t": "x"}}),),
+    ],
+)
+def test_federated_sessions_of_users_who_may_use_the_key_are_possible(statements: tuple[dict[str, Any], ...]) -> None:
+    assert told(of(key(*statements), ANN).external)[2] == "possible"
+
+
+def test_federated_sessions_of_users_without_permission_are_nobody() -> None:
+    only = allow(MEMBER, when={"StringEquals": {"aws:PrincipalType": "FederatedUser"}})
+    assert told(of(key(only), principal(iam(MEMBER, "user/Ann"))).external)[2:] == ("blocked", "no_identity_policy")

@@ -60,6 +60,9 @@ def test_namings_leave_out_the_own_account_and_those_only_denied() -> None:
     assert (found.selector.text, len(found.statements), found.mechanism) == (iam(MEMBER, "root"), 1, "key_policy")
 
 
+SESSIONS_OF_ANN = iam(MEMBER, "federated-user/* (of user Ann)")
+
+
 def reached(selector: Selector, *things: Any) -> tuple[tuple[str, ...], str]:
     """Texts of the callers behind a selector, and why there are none."""
     found = reached_by(selector, key(), Population(world(*things)))
@@ -76,7 +79,7 @@ PEOPLE = (
 @pytest.mark.parametrize(
     ("written", "callers", "dead"),
     [
-        (MEMBER, (ROLE, iam(MEMBER, "user/Ann"), iam(MEMBER, "root")), ""),
+        (MEMBER, (ROLE, iam(MEMBER, "user/Ann"), iam(MEMBER, "root"), SESSIONS_OF_ANN), ""),
         (ROLE, (ROLE,), ""),
         (iam(MEMBER, "role/Gone"), (), "nobody_there"),
         (iam(MEMBER, "assumed-role/App/x"), (iam(MEMBER, "assumed-role/App/x"),), ""),
@@ -97,7 +100,8 @@ def test_named_outsider_stands_for_principals(written: str, callers: tuple[str, 
 def test_everybody_is_every_open_account_and_a_stranger() -> None:
     closed = account("555555555555", status="SUSPENDED")
     callers, _ = reached(Selector("*", "any"), *PEOPLE, closed)
-    assert callers == (iam("000011112222", "root"), ROLE, iam(MEMBER, "user/Ann"), iam(MEMBER, "root"), "*")
+    ours = (ROLE, iam(MEMBER, "user/Ann"), iam(MEMBER, "root"), SESSIONS_OF_ANN)
+    assert callers == (iam("000011112222", "root"), *ours, "*")
     members, _ = reached(Selector(ORG, "organization"), *PEOPLE, account("666666666666"))
     assert "*" not in members
     assert not any("666666666666" in text for text in members)
