@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$name"; break; }; done)
 
-.PHONY: help setup demo test lint check style types contracts browser bench clean
+.PHONY: help setup demo test lint check style types contracts browser bench fuzz clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo 'make test     all tests that need no browser'
 	@echo 'make browser  the tests of the report in Chromium (/usr/bin/chromium)'
 	@echo 'make lint     ruff, mypy and the import contracts; the same as make check'
+	@echo 'make fuzz     random worlds, engine against the reference evaluator: make fuzz N=200000 SEED=0'
 	@echo 'make bench    decisions per second, beside other evaluators where they are installed'
 	@echo 'make clean    remove .venv/, caches and builds; kms-scan-out/ stays'
 
@@ -56,6 +57,11 @@ browser: $(STAMP)
 	$(BIN)/python -m pytest -m browser
 
 lint check: style types contracts
+
+N ?= 10000
+SEED ?= 0
+fuzz: $(STAMP)
+	$(BIN)/python tests/fuzz.py $(N) --seed $(SEED)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/decide.py
