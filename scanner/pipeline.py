@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import Event
 from types import FrameType
 
+from scanner.analyze.damaged import with_damaged_documents
 from scanner.analyze.findings import analyze
 from scanner.analyze.summary import RunFacts, build_document, scanned_units
 from scanner.config import Settings, config_hash
@@ -175,9 +176,10 @@ def _world(connection: sqlite3.Connection, settings: Settings) -> World:
     trust, _ = analysis_rules(settings)
     asserted = {k.lower(): tuple(v) for k, v in settings.analysis.context.items()}
     as_of = settings.analysis.as_of.isoformat() if settings.analysis.as_of else load_meta(connection).get("as_of", "")
-    return load_world(
-        connection, Assumptions(_utc(as_of), trust.accounts, settings.analysis.scp, settings.analysis.rcp, asserted)
-    )
+    assumptions = Assumptions(
+        _utc(as_of), trust.accounts, settings.analysis.scp, settings.analysis.rcp, asserted
+    )  # fmt: skip
+    return with_damaged_documents(load_world(connection, assumptions))
 
 
 def world_of(name: str, settings: Settings) -> World:
