@@ -130,7 +130,7 @@ def mentions_of(scene: Scene) -> Mentions:
                 _variables(found, texts(statement.get(element, [])), [scene.resource], document)
     for grant in grants_of(scene):
         source = (grant.get("constraints") or {}).get("SourceArn")
-        if source is not None and grantee(scene, grant)[1] is not False:
+        if source is not None and _may_name(scene, grant):
             found.add("aws:SourceArn", "ArnLike", [text(source)])
     if scene.action == "kms:CreateGrant":
         asked = [operation for parent in _parents(scene) for operation in parent["operations"]]
@@ -138,9 +138,15 @@ def mentions_of(scene: Scene) -> Mentions:
     return found
 
 
+def _may_name(scene: Scene, grant: Mapping[str, Any]) -> bool:
+    """Whether the grant names the caller, or a session that the caller may be in (R2.6)."""
+    session = f":assumed-role/{scene.caller.role_name}/"
+    return grantee(scene, grant)[1] is not False or session in str(grant.get("grantee_principal"))
+
+
 def _parents(scene: Scene) -> list[Mapping[str, Any]]:
     """The grants through which the caller may be allowed to create another (R4.20)."""
-    named = [grant for grant in grants_of(scene) if grantee(scene, grant)[1] is not False]
+    named = [grant for grant in grants_of(scene) if _may_name(scene, grant)]
     return [grant for grant in named if "CreateGrant" in grant["operations"]]
 
 
@@ -247,7 +253,7 @@ def _encryption_context(scene: Scene, mentions: Mentions, fixed: set[str]) -> li
     for example in candidates(named) if named else []:
         spellings.setdefault(example.lower(), set()).add(example)
     for grant in grants_of(scene):
-        if grantee(scene, grant)[1] is not False:
+        if _may_name(scene, grant):
             for kind in ("EncryptionContextEquals", "EncryptionContextSubset"):
                 for name, value in ((grant.get("constraints") or {}).get(kind) or {}).items():
                     spellings.setdefault(name.lower(), set()).add(name)
