@@ -240,6 +240,8 @@ def _open_value(
 def _open_pair(variable: Variable, base: str, number: int, written: Value, target: _Target) -> Expression:
     """An open value of the request against a written one with an open variable: they may fit where both exist."""
     assert isinstance(written, Unsettled | Undecidable)
+    if isinstance(written, Unsettled) and written.is_only(variable) and base.startswith("String"):
+        return present(variable)
     fits = _opaque((variable, *written.variables), target, number)
     if isinstance(written, Unsettled) and written.when_absent is not None:
         pattern = _PATTERNS[base](written.when_absent)
@@ -297,13 +299,7 @@ def _left_over(value: str, base: str, written: Unsettled, target: _Target) -> Ex
 
 
 def _variables_of(values: Iterable[Value]) -> list[Variable]:
-    found: list[Variable] = []
-    for value in values:
-        if isinstance(value, Unsettled):
-            found.append(value.variable)
-        elif isinstance(value, Undecidable):
-            found.extend(value.variables)
-    return found
+    return [v for value in values if isinstance(value, Unsettled | Undecidable) for v in value.variables]
 
 
 def _opaque(variables: Iterable[Variable], target: _Target, number: int = 0) -> Expression:

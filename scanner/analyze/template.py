@@ -43,6 +43,10 @@ class Unsettled:
         """The open variable."""
         return (self.variable,)
 
+    def is_only(self, variable: Variable) -> bool:
+        """Whether the value is this variable and nothing else."""
+        return self.variable == variable and not self.before and not self.after
+
     @property
     def widest(self) -> tuple[Token, ...]:
         """The value with anything in the place of the variable."""

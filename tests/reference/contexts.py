@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import combinations, product
 from math import prod
 from typing import Any
 
@@ -74,7 +74,7 @@ def dimensions(scene: Scene, given: Mapping[str, Any], complete: bool) -> list[l
             result.append(_key(name, candidates(tests) + mentions.captures.get(name, [])))
     if scene.row is not None and scene.row.name == "CreateGrant" and scene.grant_request is None:
         result += _child_grants(scene, mentions, fixed)
-    return [alternatives for alternatives in result if len(alternatives) > 1]
+    return [alternatives for alternatives in result if alternatives != [{}]]
 
 
 def count(alternatives: list[list[Fragment]]) -> int:
@@ -266,9 +266,17 @@ def _encryption_context(scene: Scene, mentions: Mentions, fixed: set[str]) -> li
             for spelling in sorted(found)
             for value in _values(tests.get(name))
         ]
+        + _twins(sorted(found), tested=name in tests)
         for name, found in sorted(spellings.items())
         if name and _PAIR + name not in fixed
     ]
+
+
+def _twins(spellings: list[str], *, tested: bool) -> list[Fragment]:
+    """Two pairs whose names differ only in case; which of them a condition key shows is not documented (R5.6)."""
+    if tested or len(spellings) < 2:
+        return []
+    return [{"#encryption_context": dict.fromkeys(pair, OTHER)} for pair in combinations(spellings, 2)]
 
 
 def _values(tests: list[tuple[str, str]] | None) -> list[str]:
