@@ -161,12 +161,12 @@ def holds(predicate: Predicate, value: str) -> bool:
             except ValueError:
                 return False
             return isfinite(number) and compare_number(operator, number, numbers)
-        case NetworkSet(networks):
+        case _:
             try:
                 address = ip_address(value)
             except ValueError:
                 return False
-            return any(address in network for network in networks if network.version == address.version)
+            return any(address in network for network in predicate.networks if network.version == address.version)
 
 
 def _numbers_between(predicates: Iterable[Predicate]) -> list[int]:

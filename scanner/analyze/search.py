@@ -77,7 +77,7 @@ def _shared(expression: Expression, known: dict[Expression, Expression]) -> Expr
             return And(tuple(_shared(p, known) for p in parts))
         case Or(parts):
             return Or(tuple(_shared(p, known) for p in parts))
-        case Const():
+        case _:
             return expression
 
 
@@ -99,7 +99,7 @@ class _Search:
                 return self._some(((p,) for p in parts), facts)
             case And(parts):
                 return self._all_hold(parts, facts)
-            case Literal():
+            case _:
                 return self._all_hold((expression,), facts)
 
     def _all_hold(self, parts: _Parts, facts: _Facts) -> bool:
