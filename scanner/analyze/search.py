@@ -247,8 +247,6 @@ def _flat(parts: Iterable[Expression]) -> _Parts | None:
 
 def restrict(expression: Expression, answers: Mapping[Test, bool]) -> Expression:
     """The expression with the answers filled in."""
-    if not answers:
-        return expression
     return _restricted(expression, answers, frozenset(t.variable for t in answers))
 
 
@@ -257,13 +255,11 @@ def _restricted(expression: Expression, answers: Mapping[Test, bool | None], amo
         case Literal(test, positive):
             answer = answers.get(test)
             return expression if answer is None else (TRUE if answer is positive else FALSE)
-        case Const():
-            return expression
-        case And(parts) | Or(parts):
-            if mentioned(expression).isdisjoint(among):
-                return expression
+        case And(parts) | Or(parts) if not mentioned(expression).isdisjoint(among):
             join = conj if isinstance(expression, And) else disj
             return join(_restricted(p, answers, among) for p in parts)
+        case _:
+            return expression
 
 
 def apart(
