@@ -8,8 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from scanner.analyze.assemble import Assembly
+from scanner.analyze.everybody import tell
 from scanner.analyze.evidence import marks_of
 from scanner.analyze.party import Trust
+from scanner.analyze.reach import Population
 from scanner.analyze.severity import COLUMN, EXPOSED_PARTIES, TABLE, Exposure, Override, SeverityRules, severity_of
 from scanner.model.actions import CAPABILITIES
 from scanner.model.finding import Finding, FindingVerdict, Kind, Severity
@@ -829,8 +832,9 @@ def test_grant_to_make_grants_is_not_counted_as_fenced() -> None:
     assert (base.effect, base.text) == ("critical", "unknown_third_party may delegate")
 
 
-def test_principal_id_of_the_own_account_is_no_access_from_outside() -> None:
+def test_principal_id_of_the_own_account_is_told_of_nobody_outside() -> None:
     used = key(allow("AIDAOWN"))
-    ann = principal(iam(OWNER, "user/Ann"), unique_id="AIDAOWN")
-    assert of_key(used, ann).findings == ()
+    given = world(used, principal(iam(OWNER, "user/Ann"), unique_id="AIDAOWN"))
+    assert list(tell(used, Population(given), Assembly(given, Trust(), SeverityRules(), None))) == []
+    assert analyzed(given).findings == ()
     assert of_key(used).external.verdict is FindingVerdict.POSSIBLE
