@@ -36,7 +36,7 @@ def when(**tests: str) -> dict[str, Any]:
 
 def test_date_to_come_on_which_something_else_fails_is_no_access_to_come() -> None:
     never = world(key(allow(ROLE, when=when(DateGreaterThan=LATER, DateLessThan=TOMORROW))), principal(ROLE, FULL))
-    assert analyzed(never).ineffective.verdict_reasons == ("unsatisfiable_condition",)
+    assert [f.verdict_reasons for f in analyzed(never).findings] == [("unsatisfiable_condition",)]
     between = world(key(allow(ROLE, when=when(DateGreaterThan=TOMORROW, DateLessThan=LATER))), principal(ROLE, FULL))
     assert analyzed(between).external.verdict_reasons == ("not_yet",)
 
