@@ -174,6 +174,8 @@ def test_variable_of_one_part_alone_changes_no_answer(count: int, bound: int, mo
     assert is_possible(conj((alone, both_or_neither(a, b))))
     never = conj(disj((x, y)) for x in (a, neg(a)) for y in (b, neg(b)))
     assert not is_possible(conj((alone, never)))
+    alike = [matches(context(1), *(f"{bound}" + "?" * k for k in range(n)), f"{bound}{'?' * n}*") for n in range(count)]
+    assert not is_possible(conj((round_robin(alike, a, b), both_or_neither(a, b))))
 
 
 def test_alternative_that_contradicts_itself_is_not_listed() -> None:
