@@ -23,7 +23,7 @@ from scanner.analyze.party import Trust, party_of
 from scanner.analyze.reach import sample
 from scanner.analyze.remedy import remediation_of
 from scanner.analyze.rules import rules_of
-from scanner.analyze.selectors import GRANT, Naming
+from scanner.analyze.selectors import Naming
 from scanner.analyze.sentences import (
     blocked_in_words,
     ineffective_in_words,
@@ -243,8 +243,6 @@ def _rules(deciding: Judgement, leading: CapabilityResult) -> tuple[RuleRef, ...
 
 def grant_fence(naming: Naming) -> int | None:
     """The column in which a fenced CreateGrant counts; None where some statement allows it without a fence (R4.28)."""
-    if naming.mechanism == GRANT:
-        return None
     fences = [_fence_of(n.statement) for n in naming.statements if _allows_create_grant(n.statement)]
     if not fences or LEFT in fences:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import chain
 from math import isfinite
 from operator import or_
@@ -161,26 +161,26 @@ def holds(predicate: Predicate, value: str) -> bool:
             except ValueError:
                 return False
             return isfinite(number) and compare_number(operator, number, numbers)
-        case NetworkSet(networks):
+        case _:
             try:
                 address = ip_address(value)
             except ValueError:
                 return False
-            return any(address in network for network in networks if network.version == address.version)
+            return any(address in network for network in predicate.networks if network.version == address.version)
 
 
 def _numbers_between(predicates: Iterable[Predicate]) -> list[int]:
     """Whole numbers from 0 on, one in and beside every place where an answer can change."""
-    marks: set[int] = {0}
-    for predicate in predicates:
-        numbers: Iterable[float | int] = ()
-        if isinstance(predicate, NumberSet):
-            numbers = predicate.numbers
-        elif isinstance(predicate, StringSet):
-            numbers = [int(p.text) for p in predicate.patterns if _is_number(p)]
-        for number in numbers:
-            marks.update(int(number) + step for step in (-1, 0, 1, 2))
+    numbers = chain.from_iterable(map(_numbers_in, predicates))
+    marks = {0, *(number + step for number in numbers for step in (-1, 0, 1, 2))}
     return [mark for mark in sorted(marks) if mark >= 0]
+
+
+def _numbers_in(predicate: Predicate) -> Iterable[int]:
+    if isinstance(predicate, NumberSet):
+        return map(int, predicate.numbers)
+    assert isinstance(predicate, StringSet)  # a number is compared with a network by nobody: `condition._comparable`
+    return [int(p.text) for p in predicate.patterns if _is_number(p)]
 
 
 def _is_number(pattern: Pattern) -> bool:
@@ -197,21 +197,20 @@ def _number_holds(predicate: Predicate, value: int) -> bool:
 def _addresses_between(predicates: Iterable[Predicate]) -> list[IPv4Address | IPv6Address]:
     """The first address of every interval between the borders of the networks, in both families."""
     addresses: dict[IPv4Address | IPv6Address, None] = {IPv4Address(0): None, IPv6Address(0): None}
-    for predicate in predicates:
-        networks: tuple[IPv4Network | IPv6Network, ...] = ()
-        if isinstance(predicate, NetworkSet):
-            networks = predicate.networks
-        for network in networks:
-            addresses[network.network_address] = None
-            if int(network.broadcast_address) < 2**network.max_prefixlen - 1:
-                addresses[network.broadcast_address + 1] = None
+    for network in chain.from_iterable(_networks_of(p).networks for p in predicates):
+        addresses[network.network_address] = None
+        if int(network.broadcast_address) < 2**network.max_prefixlen - 1:
+            addresses[network.broadcast_address + 1] = None
     return list(addresses)
 
 
+def _networks_of(predicate: Predicate) -> NetworkSet:
+    assert isinstance(predicate, NetworkSet)  # an address is compared with nothing else: `condition._comparable`
+    return predicate
+
+
 def _address_holds(predicate: Predicate, address: IPv4Address | IPv6Address) -> bool:
-    if not isinstance(predicate, NetworkSet):
-        return holds(predicate, str(address))
-    starts, ends = _ranges(predicate, address.version)
+    starts, ends = _ranges(_networks_of(predicate), address.version)
     place = bisect_right(starts, int(address)) - 1
     return place >= 0 and int(address) <= ends[place]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from itertools import chain
 from math import isfinite, nan
 
 from scanner.analyze.binding import Absent, AtLeast, Binding, Known, Open
@@ -45,7 +46,7 @@ from scanner.analyze.patterns import (
     text_of,
     tokens_of,
 )
-from scanner.analyze.template import Expanded, Undecidable, Unsettled, Value, expand
+from scanner.analyze.template import Expanded, Undecidable, Unsettled, expand
 from scanner.model.conditions import find_condition_key
 from scanner.model.policy import ConditionTest, Document, Effect
 
@@ -70,6 +71,9 @@ _PATTERNS: dict[str, Callable[[tuple[Token, ...]], Pattern]] = {
     "Bool": literal_ignoring_case,
 }
 
+
+_OpenValue = Unsettled | Undecidable
+"""A written value with a variable that is open."""
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\Z")
 
@@ -137,13 +141,13 @@ def _presence(binding: Binding) -> Expression:
             return TRUE
         case Absent():
             return FALSE
-        case Open(variable):
-            return present(variable)
+        case _:
+            return present(binding.variable)
 
 
 def _written_set(
     test: ConditionTest, base: str, document: Document, context: RequestContext
-) -> tuple[Predicate, tuple[Unsettled | Undecidable, ...]]:
+) -> tuple[Predicate, tuple[_OpenValue, ...]]:
     """The set that the written values describe, and the values that hang on open variables.
 
     Raises:
@@ -164,8 +168,6 @@ def _plain_set(base: str, values: tuple[str, ...]) -> Predicate:
 
 def _plain(test: ConditionTest, binding: Binding, negated: bool, match_any: Callable[..., Expression]) -> Expression:
     """A test without set operator (R5.11, R5.12): a missing value fails positive and satisfies negated tests."""
-    if isinstance(binding, Absent):
-        return TRUE if negated or test.if_exists else FALSE
     matched = match_any(inverted=False)
     if negated:
         return neg(matched)
@@ -195,16 +197,16 @@ def _qualified(
     is_present = _presence(binding)
     if for_any:
         missing: Expression = TRUE if test.if_exists else FALSE
-        when_present = FALSE if is_present == FALSE else match_any(inverted=negated)
+        when_present = match_any(inverted=negated)
     else:
         in_conflict = negated and not test.if_exists and effect is not Effect.ALLOW
         missing = unknown("undocumented", "R5.14", subject=subject) if in_conflict else TRUE
-        when_present = TRUE if is_present == FALSE else neg(match_any(inverted=not negated))
+        when_present = neg(match_any(inverted=not negated))
     return disj((conj((is_present, when_present)), conj((neg(is_present), missing))))
 
 
 def _matches_any(
-    *, base: str, predicate: Predicate, open_values: tuple[Value, ...], target: _Target, inverted: bool
+    *, base: str, predicate: Predicate, open_values: tuple[_OpenValue, ...], target: _Target, inverted: bool
 ) -> Expression:
     """Some value of the request is inside the written set; with `inverted`, some value is outside of it."""
     match target.binding:
@@ -215,21 +217,21 @@ def _matches_any(
             return disj((sure, unknown("undocumented", "R6.S", subject=target.subject)))
         case Absent():
             return FALSE
-        case Open(variable):
-            return _open_value(variable, base, predicate, open_values, target, inverted)
+        case _:
+            return _open_value(target.binding.variable, base, predicate, open_values, target, inverted)
 
 
 def _open_value(
     variable: Variable,
     base: str,
     predicate: Predicate,
-    open_values: tuple[Value, ...],
+    open_values: tuple[_OpenValue, ...],
     target: _Target,
     inverted: bool,
 ) -> Expression:
     """An open value of the request against the written set, some of whose members may be open too."""
     if not _comparable(variable, predicate):
-        return _opaque((variable, *_variables_of(open_values)), target)
+        return _opaque((variable, *chain.from_iterable(v.variables for v in open_values)), target)
     settled = Literal(Test(variable, predicate, inverted, target.written))
     others = [_open_pair(variable, base, number, v, target) for number, v in enumerate(open_values)]
     if not inverted:
@@ -237,15 +239,16 @@ def _open_value(
     return conj((settled, *(neg(o) for o in others)))
 
 
-def _open_pair(variable: Variable, base: str, number: int, written: Value, target: _Target) -> Expression:
+def _open_pair(variable: Variable, base: str, number: int, written: _OpenValue, target: _Target) -> Expression:
     """An open value of the request against a written one with an open variable: they may fit where both exist."""
-    assert isinstance(written, Unsettled | Undecidable)
     if isinstance(written, Unsettled) and written.is_only(variable) and base.startswith("String"):
         return present(variable)
     fits = _opaque((variable, *written.variables), target, number)
     if isinstance(written, Unsettled) and written.when_absent is not None:
-        pattern = _PATTERNS[base](written.when_absent)
-        by_default = Literal(Test(variable, StringSet((pattern,)), written=target.written))
+        default = StringSet((_PATTERNS[base](written.when_absent),))
+        by_default: Expression = Literal(Test(variable, default, written=target.written))
+        if not _comparable(variable, default):
+            by_default = _opaque((variable,), target, number)
         return disj((fits, conj((neg(present(written.variable)), by_default))))
     return fits
 
@@ -254,7 +257,7 @@ def _one_value(
     value: str,
     base: str,
     predicate: Predicate,
-    open_values: Iterable[Value],
+    open_values: Iterable[_OpenValue],
     target: _Target,
     inverted: bool,
 ) -> Expression:
@@ -267,9 +270,8 @@ def _one_value(
     return neg(inside) if inverted else inside
 
 
-def _matches_open(value: str, base: str, written: Value, target: _Target) -> Expression:
+def _matches_open(value: str, base: str, written: _OpenValue, target: _Target) -> Expression:
     """A known value against a written one with an open variable: then the variable must be what is left over."""
-    assert isinstance(written, Unsettled | Undecidable)
     if not _PATTERNS[base](written.widest).matches(value) and base in {"StringLike", "ArnLike"}:
         fits: Expression = FALSE
     elif isinstance(written, Undecidable):
@@ -296,10 +298,6 @@ def _left_over(value: str, base: str, written: Unsettled, target: _Target) -> Ex
     middle = tuple(value[len(before) : len(value) - len(after)])
     pattern = literal_ignoring_case(middle) if base == "StringEqualsIgnoreCase" else literal(middle)
     return Literal(Test(written.variable, StringSet((pattern,))))
-
-
-def _variables_of(values: Iterable[Value]) -> list[Variable]:
-    return [v for value in values if isinstance(value, Unsettled | Undecidable) for v in value.variables]
 
 
 def _opaque(variables: Iterable[Variable], target: _Target, number: int = 0) -> Expression:

@@ -231,8 +231,8 @@ def neg(expression: Expression) -> Expression:
             return Literal(test, not positive)
         case And(parts):
             return disj(neg(p) for p in parts)
-        case Or(parts):
-            return conj(neg(p) for p in parts)
+        case _:
+            return conj(neg(p) for p in expression.parts)
 
 
 def literals(expression: Expression) -> Iterator[Literal]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from scanner.analyze.binding import Absent, AtLeast, Known, Open
+from scanner.analyze.binding import Absent, AtLeast, Known
 from scanner.analyze.caller import Caller, is_service_name
 from scanner.analyze.context import RequestContext
 from scanner.analyze.expression import (
@@ -72,8 +72,6 @@ def _names_caller(principal: str, service: str, caller: Caller) -> tuple[MatchKi
 
 def _constraints_hold(grant: Grant, context: RequestContext) -> Expression:
     operation = context.request.operation
-    if operation == "RetireGrant":
-        return TRUE
     if operation == "CreateGrant":
         return _child_is_narrower(grant, context)
     parts: list[Expression] = [
@@ -113,8 +111,8 @@ def _value_in(context: RequestContext, key: str, patterns: tuple[Pattern, ...], 
             return Const(any(any(p.matches(v) for p in patterns) != outside for v in values))
         case Absent():
             return FALSE
-        case Open(variable):
-            return Literal(Test(variable, StringSet(patterns), outside, "grant constraint"))
+        case binding:
+            return Literal(Test(binding.variable, StringSet(patterns), outside, "grant constraint"))
 
 
 # -- CreateGrant through a grant (R4.20) ------------------------------------------------------------------------------

@@ -270,7 +270,7 @@ def chosen_by_strangers(expression: Expression) -> Expression:
             return conj(chosen_by_strangers(p) for p in parts)
         case Or(parts):
             return disj(chosen_by_strangers(p) for p in parts)
-        case Const():
+        case _:
             return expression
 
 

@@ -45,8 +45,6 @@ def parse_policy(policy: PolicyText) -> Document:
         root = read_json(policy.text)
     except JsonTextError as error:
         return Document(policy, "", (), (str(error),))
-    except RecursionError:
-        return Document(policy, "", (), ("the document nests too deeply",))
     if root.kind != "object":
         return Document(policy, "", (), ("the document is not a JSON object",))
     return _read_document(policy, root)

@@ -109,18 +109,17 @@ def _asks_data(expression: Expression) -> bool:
 
 def _with_other_data(expression: Expression) -> Expression:
     """The expression with every data variable replaced by a second one of its kind."""
-    if not _asks_data(expression):
+    if isinstance(expression, Const) or not _asks_data(expression):
         return expression
     match expression:
         case And(parts):
             return conj(_with_other_data(p) for p in parts)
         case Or(parts):
             return disj(_with_other_data(p) for p in parts)
-        case Literal(test, positive):
+        case _:
+            test = expression.test
             other = replace(test.variable, name=f"{test.variable.name} (other data)")
-            return Literal(replace(test, variable=other), positive)
-        case Const():
-            return expression
+            return Literal(replace(test, variable=other), expression.positive)
 
 
 @remembered(_KEPT, TooComplexError)
@@ -259,6 +258,6 @@ def _products(expression: Expression) -> Iterator[tuple[Literal, ...]]:
         case Or(parts):
             for part in parts:
                 yield from _products(part)
-        case And(parts):
-            for combination in product(*(tuple(_products(p)) for p in parts)):
+        case _:
+            for combination in product(*(tuple(_products(p)) for p in expression.parts)):
                 yield tuple(chain.from_iterable(combination))

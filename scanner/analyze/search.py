@@ -77,7 +77,7 @@ def _shared(expression: Expression, known: dict[Expression, Expression]) -> Expr
             return And(tuple(_shared(p, known) for p in parts))
         case Or(parts):
             return Or(tuple(_shared(p, known) for p in parts))
-        case Const():
+        case _:
             return expression
 
 
@@ -99,7 +99,7 @@ class _Search:
                 return self._some(((p,) for p in parts), facts)
             case And(parts):
                 return self._all_hold(parts, facts)
-            case Literal():
+            case _:
                 return self._all_hold((expression,), facts)
 
     def _all_hold(self, parts: _Parts, facts: _Facts) -> bool:
@@ -247,8 +247,6 @@ def _flat(parts: Iterable[Expression]) -> _Parts | None:
 
 def restrict(expression: Expression, answers: Mapping[Test, bool]) -> Expression:
     """The expression with the answers filled in."""
-    if not answers:
-        return expression
     return _restricted(expression, answers, frozenset(t.variable for t in answers))
 
 
@@ -257,13 +255,11 @@ def _restricted(expression: Expression, answers: Mapping[Test, bool | None], amo
         case Literal(test, positive):
             answer = answers.get(test)
             return expression if answer is None else (TRUE if answer is positive else FALSE)
-        case Const():
-            return expression
-        case And(parts) | Or(parts):
-            if mentioned(expression).isdisjoint(among):
-                return expression
+        case And(parts) | Or(parts) if not mentioned(expression).isdisjoint(among):
             join = conj if isinstance(expression, And) else disj
             return join(_restricted(p, answers, among) for p in parts)
+        case _:
+            return expression
 
 
 def apart(

@@ -83,7 +83,7 @@ def severity_of(exposure: Exposure, rules: SeverityRules) -> tuple[Severity, tup
     trail = [
         SeverityReason("base", severity.value, f"{exposure.party} may {exposure.capability or 'act'}{fenced}"),
     ]
-    severity = _verdict_step(severity, trail, exposure, column)
+    severity = _verdict_step(severity, trail, exposure)
     active = exposure.verdict not in {FindingVerdict.BLOCKED, FindingVerdict.INEFFECTIVE}
     if active and rules.sensitive_tags and exposure.tags is None:
         trail.append(SeverityReason("sensitive_tags", "±0", "the tags of the key were not read"))
@@ -94,9 +94,8 @@ def severity_of(exposure: Exposure, rules: SeverityRules) -> tuple[Severity, tup
     return _overridden(severity, trail, exposure, rules)
 
 
-def _verdict_step(severity: Severity, trail: list[SeverityReason], exposure: Exposure, column: int) -> Severity:
+def _verdict_step(severity: Severity, trail: list[SeverityReason], exposure: Exposure) -> Severity:
     verdict = exposure.verdict
-    exposed = exposure.party in EXPOSED_PARTIES
     if verdict is FindingVerdict.CONFIRMED:
         trail.append(SeverityReason("verdict", "±0", "confirmed"))
     elif verdict is FindingVerdict.CONDITIONAL:
@@ -107,13 +106,10 @@ def _verdict_step(severity: Severity, trail: list[SeverityReason], exposure: Exp
             severity = _moved(severity, -1)
             trail.append(SeverityReason("verdict", "-1", "conditional on what the caller cannot choose"))
     elif verdict is FindingVerdict.POSSIBLE:
-        lower = _moved(severity, -1)
-        if exposed and column == LEFT and _ORDER.index(lower) < _ORDER.index(Severity.HIGH):
-            lower = Severity.HIGH
+        severity = _moved(severity, -1)
         trail.append(SeverityReason("verdict", "-1", "possible: what was not read decides"))
-        severity = lower
     elif verdict is FindingVerdict.BLOCKED:
-        severity = Severity.LOW if exposed else Severity.INFO
+        severity = Severity.LOW if exposure.party in EXPOSED_PARTIES else Severity.INFO
         trail.append(SeverityReason("verdict", severity.value, "blocked today"))
     else:
         severity = Severity.INFO

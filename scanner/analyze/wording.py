@@ -9,12 +9,13 @@ from scanner.analyze.expression import (
     Const,
     Expression,
     Literal,
-    NetworkSet,
     NumberSet,
     Or,
     Predicate,
     StringSet,
+    Test,
     ValueType,
+    Variable,
 )
 from scanner.analyze.patterns import Pattern
 
@@ -31,35 +32,36 @@ def in_words(expression: Expression) -> str:
             return _literal_in_words(expression)
         case And(parts):
             return " and ".join(f"({in_words(p)})" if isinstance(p, Or) else in_words(p) for p in parts)
-        case Or(parts):
-            return " or ".join(f"({in_words(p)})" if isinstance(p, And) else in_words(p) for p in parts)
+        case _:
+            return " or ".join(f"({in_words(p)})" if isinstance(p, And) else in_words(p) for p in expression.parts)
 
 
 def _literal_in_words(literal: Literal) -> str:
     test, positive = literal.test, literal.positive
-    name = test.variable.name
-    if test.predicate is None:
-        if test.variable.type is ValueType.FLAG:
+    variable, predicate = test.variable, test.predicate
+    name = variable.name
+    if predicate is None:
+        if variable.type is ValueType.FLAG:
             return name if positive else f"not ({name})"
         return f"{name} is present" if positive else f"{name} is absent"
-    many, inverted = test.variable.multivalued, test.inverted
+    many, inverted = variable.multivalued, test.inverted
     if not many and inverted:
         # "present and outside" and its negation
-        outside = _relation(literal, inside=False)
-        return f"{name} {outside}" if positive else f"{name} is absent or {_relation(literal, inside=True)}"
+        relation = _relation(variable, predicate, inside=not positive)
+        return f"{name} {relation}" if positive else f"{name} is absent or {relation}"
     if not many:
         if positive:
-            return f"{name} {_relation(literal, inside=True)}"
-        absent = " or absent" if test.variable.may_be_absent else ""
-        return f"{name} {_relation(literal, inside=False)}{absent}"
+            return f"{name} {_relation(variable, predicate, inside=True)}"
+        absent = " or absent" if variable.may_be_absent else ""
+        return f"{name} {_relation(variable, predicate, inside=False)}{absent}"
     if positive:
-        return f"some value of {name} {_relation(literal, inside=not inverted)}"
-    return f"every value of {name} {_relation(literal, inside=inverted)}"
+        return f"some value of {name} {_relation(variable, predicate, inside=not inverted)}"
+    return f"every value of {name} {_relation(variable, predicate, inside=inverted)}"
 
 
-def _relation(literal: Literal, *, inside: bool) -> str:
-    is_date = literal.test.variable.type is ValueType.DATE
-    match literal.test.predicate:
+def _relation(variable: Variable, predicate: Predicate, *, inside: bool) -> str:
+    is_date = variable.type is ValueType.DATE
+    match predicate:
         case StringSet(patterns):
             texts = tuple(p.text for p in patterns)
             exact = all(_is_exact(p) for p in patterns)
@@ -77,10 +79,8 @@ def _relation(literal: Literal, *, inside: bool) -> str:
             shown = tuple((_date_text(n, t) if is_date else t) for n, t in zip(numbers, texts, strict=True))
             verb = f"{sign} {_listed(shown)}"
             return verb if inside else f"is not {verb}"
-        case NetworkSet(networks):
-            return f"{'is in' if inside else 'is outside of'} {_listed(tuple(str(n) for n in networks))}"
-        case None:
-            return "is present" if inside else "is absent"
+        case _:
+            return f"{'is in' if inside else 'is outside of'} {_listed(tuple(str(n) for n in predicate.networks))}"
 
 
 def _is_exact(pattern: Pattern) -> bool:
@@ -108,17 +108,21 @@ def as_json(expression: Expression) -> object:
             return {"all": [as_json(p) for p in parts]}
         case Or(parts):
             return {"any": [as_json(p) for p in parts]}
-        case Literal(test, positive):
-            out: dict[str, object] = {"key": test.variable.name, "holds": positive}
-            if test.predicate is None:
-                out["test"] = "present"
-            else:
-                out["test"], out["values"] = _predicate_as_json(test.predicate)
-            if test.variable.multivalued:
-                out["of"] = "some value outside" if test.inverted else "some value"
-            elif test.inverted:
-                out["of"] = "a value outside"
-            return out
+        case _:
+            return _literal_as_json(expression.test, positive=expression.positive)
+
+
+def _literal_as_json(test: Test, *, positive: bool) -> dict[str, object]:
+    out: dict[str, object] = {"key": test.variable.name, "holds": positive}
+    if test.predicate is None:
+        out["test"] = "present"
+    else:
+        out["test"], out["values"] = _predicate_as_json(test.predicate)
+    if test.variable.multivalued:
+        out["of"] = "some value outside" if test.inverted else "some value"
+    elif test.inverted:
+        out["of"] = "a value outside"
+    return out
 
 
 def _predicate_as_json(predicate: Predicate) -> tuple[str, list[str]]:
@@ -130,8 +134,8 @@ def _predicate_as_json(predicate: Predicate) -> tuple[str, list[str]]:
             return sort, [p.text for p in patterns]
         case NumberSet(operator, _, texts):
             return operator, list(texts)
-        case NetworkSet(networks):
-            return "in_network", [str(n) for n in networks]
+        case _:
+            return "in_network", [str(n) for n in predicate.networks]
 
 
 _REASONS = {

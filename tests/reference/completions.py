@@ -9,9 +9,16 @@ from .context_keys import MULTIVALUED, Unknown, UnknownOrganization, request_tim
 from .contexts import mentions_of
 from .scenes import Scene
 
-_OF_THE_WORLD = ("aws:principaltag/", "aws:principalorg", "aws:resourceorg", "aws:userid", "aws:resourcetag/")
+_OF_THE_WORLD = (
+    "aws:principalarn",
+    "aws:principaltag/",
+    "aws:principalorg",
+    "aws:resourceorg",
+    "aws:userid",
+    "aws:resourcetag/",
+)
 _DOCUMENT = "identity"  # where aws:ResourceTag counts; unsupported places stay unknown (R6.U)
-_ALWAYS_THERE = {"aws:userid"}
+_ALWAYS_THERE = {"aws:userid", "aws:principalarn"}
 
 Facts = dict[str, list[str]]
 
@@ -32,10 +39,21 @@ def completions(scene: Scene, limit: int) -> Iterator[Facts] | None:
         values = [*candidates(tests), *mentions.captures.get(name, []), OTHER]
         if isinstance(found, UnknownOrganization):
             values = [v for v in values if v.split("/")[0].lower() not in {o.lower() for o in found.listed}]
-        chosen = list(dict.fromkeys(values))
+        if name == "aws:principalarn":
+            values = _arns_of_the_role(scene, values)
+        chosen = list(dict.fromkeys(found.values if isinstance(found, Unknown) and found.values else values))
         sets = subsets(chosen) if name in MULTIVALUED else [[value] for value in chosen]
-        absent: list[Facts] = [] if name in _ALWAYS_THERE else [{name: []}]
+        settled = name in _ALWAYS_THERE or (isinstance(found, Unknown) and found.values)
+        absent: list[Facts] = [] if settled else [{name: []}]
         dimensions.append([*absent, *({name: values} for values in sets)])
     if not dimensions or prod(map(len, dimensions)) > limit:
         return None
     return ({name: values for part in parts for name, values in part.items()} for parts in product(*dimensions))
+
+
+def _arns_of_the_role(scene: Scene, values: list[str]) -> list[str]:
+    """ARNs that the role of a session may have: any path before its name (R2.6)."""
+    plain = scene.caller.identity_arn
+    head, name = plain.rsplit("/", 1)
+    fitting = [v for v in values if v.startswith(f"{head}/") and v.endswith(f"/{name}") and "*" not in v]
+    return [plain, f"{head}/{OTHER}/{name}", *fitting]

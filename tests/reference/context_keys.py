@@ -12,7 +12,12 @@ from .session_tags import principal_tags
 
 @dataclass(frozen=True)
 class Unknown:
-    """Nobody collected the value, or AWS does not document it; it may also be absent."""
+    """Nobody collected the value, or AWS does not document it; it may also be absent.
+
+    Where `values` are given it is one of them (R5.6).
+    """
+
+    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,7 +156,7 @@ def _tag(tags: Mapping[str, object] | None, wanted: str) -> Value:
     if tags is None:
         return UNKNOWN
     found = [text(value) for key, value in tags.items() if key.lower() == wanted]
-    return UNKNOWN if len(found) > 1 else found
+    return Unknown(tuple(found)) if len(found) > 1 else found
 
 
 def _from_grant_request(name: str, scene: Scene) -> list[str]:
@@ -222,6 +227,8 @@ def _principal(name: str, scene: Scene) -> Value:
         return [caller.arn] if caller.kind == "service" else ABSENT
     if caller.kind == "service":
         return ABSENT
+    if name == "aws:principalarn" and caller.path_is_open:
+        return UNKNOWN
     if name == "aws:principalarn":
         return [caller.identity_arn if caller.kind == "session" else caller.arn]
     if name == "aws:principalaccount":

@@ -16,6 +16,7 @@ from .layers import (
     scp_allows,
     scp_denies,
     session_allows,
+    session_documents,
 )
 from .logic import Tri, all_of, any_of, negate
 from .scenes import Context, Request, Scene, scene_of
@@ -113,12 +114,14 @@ def _policies_allow(scene: Scene, foreign: bool) -> Tri:
     ident, cap = identity_allows(scene), caps_allow(scene)
     if foreign:
         return all_of([any_of(allow.values()), ident, cap])
+    # STS API GetFederationToken: a session without session policy is reached by its own ARN alone
+    bare = scene.caller.kind == "federated" and scene.caller.session is not None and not session_documents(scene)
     return any_of(
         [
             allow["star"],
             allow["user"],
             allow["session"],
-            all_of([allow["role"], cap]),
+            all_of([allow["role"], cap, not bare]),
             all_of([allow["account"], ident, cap]),
         ]
     )

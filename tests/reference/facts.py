@@ -47,6 +47,7 @@ class Caller:
     kind is user, role, session, federated, root or service; a role stands for some session of it (R2.6).
     `identity` holds policies, boundary and tags; `session` the listed session's own entry; `readable` is False where
     the caller side was not collected (R3.30, R3.74) or cannot be known (R3.73), and then `identity` is empty.
+    `path_is_open` is True for a session of an account nobody read: its ARN does not hold the path of its role (R2.6).
     """
 
     arn: str
@@ -58,6 +59,7 @@ class Caller:
     identity: Record | None = None
     session: Record | None = None
     readable: bool = True
+    path_is_open: bool = False
 
     @property
     def service_linked(self) -> bool:
@@ -151,9 +153,9 @@ def caller_of(world: World, principal: str) -> Caller:
     if service == "sts" and kind == "assumed-role":
         role = str(listed["role"]) if listed and "role" in listed else role_of_session(world, principal)
         record = (principal_record(world, role) or {}) if readable else {}
-        return Caller(
-            principal, "session", partition, account, role, resource.split("/", 2)[2], record, listed, readable
-        )
+        is_open = not readable and listed is None and principal_record(world, role) is None
+        name = resource.split("/", 2)[2]
+        return Caller(principal, "session", partition, account, role, name, record, listed, readable, is_open)
     if service == "sts" and kind == "federated-user":
         user = str(listed["user"]) if listed else ""
         record = (principal_record(world, user) or {}) if listed and readable else {}

@@ -54,6 +54,8 @@ def _identity(entry: str, resource: str, scene: Scene) -> tuple[str, Tri]:
             return "role", caller.identity_arn == entry if caller.session is not None else None
         return "user", caller.arn == entry
     if resource.startswith("role/"):
+        if caller.path_is_open and entry.rsplit("/", 1)[-1] == caller.role_name:
+            return "role", None  # the path of the role stands nowhere (R2.6)
         return "role", caller.kind in {"role", "session"} and caller.identity_arn == entry
     if resource.startswith("assumed-role/"):
         if caller.kind == "role":

@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 from scanner.analyze.axioms import axioms_for
 from scanner.analyze.binding import Absent, AtLeast, Known, Open
-from scanner.analyze.caller import any_identity_of, anyone
+from scanner.analyze.caller import any_identity_of, anyone, federated_of, resolve_caller
 from scanner.analyze.context import RequestContext
 from scanner.analyze.decide import decide
 from scanner.analyze.expression import TRUE, Literal, Origin, Test, Variable, conj, present
-from scanner.analyze.request import Request
+from scanner.analyze.request import GrantRequest, Request
 from scanner.analyze.residual import decide_expression
 from scanner.model.actions import find_action
 from scanner.model.decision import Verdict
+from scanner.model.key import GrantConstraints
 from scanner.model.policy import DocumentKind
 from scanner.model.principal import PrincipalKind
 from scanner.model.world import World
@@ -103,6 +104,36 @@ def test_given_encryption_context_is_known_and_the_rest_of_it_absent() -> None:
     assert bound("kms:EncryptionContext:Other", encryption_context=pairs) == "absent"
     assert bound("kms:EncryptionContextKeys", encryption_context=pairs) == "App,More"
     assert bound("kms:EncryptionContextKeys", encryption_context={}) == "absent"
+
+
+def test_grant_asked_for_says_its_source_arn_and_encryption_context() -> None:
+    topic = f"arn:aws:sns:eu-west-1:{OWNER}:topic"
+    asked = {"SourceArn": topic, "EncryptionContextSubset": {"App": "a"}}
+    wanted = GrantRequest(("Decrypt",), GrantConstraints.from_api(asked))
+    free = GrantRequest(("Decrypt",), GrantConstraints.from_api(None))
+    for name, value in (("kms:GrantConstraintSourceArn", topic), ("kms:EncryptionContext:App", "a")):
+        assert bound(name, "kms:CreateGrant", grant_request=wanted) == value
+        assert bound(name, "kms:CreateGrant", grant_request=free) == "absent"
+
+
+def test_user_id_of_a_session_the_user_may_start_begins_with_the_account() -> None:
+    ann = principal(iam(MEMBER, "user/Ann"))
+    given = world(key(), ann)
+    session = federated_of(resolve_caller(given, ann.arn))
+    context = RequestContext(given, Request(session, "kms:Decrypt", KEY, find_action("kms:Decrypt"), given.keys[KEY]))  # type: ignore[index]  # ids are texts
+    found = context.bind("aws:userid", DocumentKind.IDENTITY)
+    assert isinstance(found, Open)
+    assert found.variable.origin is Origin.DATA
+    assert found.variable.required is not None
+    assert [found.variable.required.matches(f"{account}:Bob") for account in (MEMBER, OWNER)] == [True, False]
+
+
+def test_action_nobody_knows_without_a_key_is_allowed_by_none_of_the_rules() -> None:
+    for documents, expected in ((policy(allow(None, "kms:*")), U), (policy(allow(None, "kms:List*")), D)):
+        given = world(principal(ROLE, documents))
+        decision = ask(given, ROLE, "kms:UnheardOf", on="*")
+        assert decision.verdict is expected
+        assert (decision.reason == "unknown_action") is (expected is U)
 
 
 def test_alias_in_the_request_is_the_request_alias() -> None:
@@ -231,6 +262,7 @@ def test_unique_id_may_be_one_of_a_stand_in() -> None:
 # -- open values in policy variables ----------------------------------------------------------------------------------
 
 EC = "${kms:EncryptionContext:App}"
+VIA_DEFAULT = "${kms:EncryptionContext:App, 's3.eu-west-1.amazonaws.com'}"
 TAGGED = "aws:PrincipalTag/team"
 OPEN_VALUES: list[tuple[str, str, object, dict[str, Any], Verdict]] = [
     ("StringEquals", TAGGED, EC, {}, C),
@@ -259,6 +291,19 @@ OPEN_VALUES: list[tuple[str, str, object, dict[str, Any], Verdict]] = [
     ("StringEquals", TAGGED, "${aws:CalledVia}", {}, D),
     ("StringEquals", TAGGED, "${aws:PrincipalServiceNamesList}", {}, D),
     ("ArnLike", "aws:PrincipalArn", f"arn:aws:iam::{MEMBER}:role/{EC}", {}, C),
+    ("ArnLike", "aws:PrincipalArn", f"arn:aws:iam::{MEMBER}:user/{EC}", {}, D),
+    ("StringLike", TAGGED, f"red*{EC}", {}, D),
+    ("StringEquals", "kms:ViaService", VIA_DEFAULT, {"Null": {"kms:EncryptionContext:App": "true"}}, C),
+    (
+        "StringEquals",
+        "kms:ViaService",
+        VIA_DEFAULT,
+        {"Null": {"kms:EncryptionContext:App": "true"}, "StringNotLike": {"kms:ViaService": "s3.*"}},
+        D,
+    ),
+    ("StringEquals", "aws:SourceIp", EC, {}, C),
+    ("StringEquals", "aws:SourceIp", EC, {"Null": {"kms:EncryptionContext:App": "true"}}, D),
+    ("StringEquals", "aws:SourceIp", f"{EC}${{kms:ViaService}}", {"Null": {"kms:ViaService": "true"}}, D),
     ("Bool", "aws:SecureTransport", "${aws:MultiFactorAuthPresent}", {}, C),
 ]
 
@@ -278,11 +323,19 @@ def test_open_variable_leaves_the_test_to_the_request_or_to_data(
         (f"arn:aws:kms:eu-west-1:{OWNER}:key/{EC}", C),
         (f"arn:aws:kms:eu-west-1:{OWNER}:key/{EC}${{kms:ViaService}}", C),
         (f"arn:aws:kms:eu-west-1:{OWNER}:key/${{aws:userid}}", U),
+        (f"arn:aws:kms:eu-west-1:{OWNER}:key/x${{aws:userid}}", D),
     ],
 )
 def test_open_variable_in_a_resource_leaves_it_open(resource: str, expected: Verdict) -> None:
     role = principal(ROLE, policy(allow(Resource=resource)))
     assert ask(world(key(allow(iam(MEMBER, "root"))), role), ROLE).verdict is expected
+
+
+def test_default_of_a_variable_in_a_resource_counts_where_it_has_no_value() -> None:
+    for default, expected in ((KEY.rsplit("/", 1)[1], C), ("another", D)):
+        resource = f"arn:aws:kms:eu-west-1:{OWNER}:key/${{kms:EncryptionContext:App, '{default}'}}"
+        closed = allow(iam(MEMBER, "root"), when={"Null": {"kms:EncryptionContext:App": "true"}})
+        assert ask(world(key(closed), principal(ROLE, policy(allow(Resource=resource)))), ROLE).verdict is expected
 
 
 def test_comparison_of_a_type_that_does_not_fit_is_left_to_the_request() -> None:

@@ -8,12 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from scanner.analyze.assemble import Assembly
+from scanner.analyze.everybody import tell
+from scanner.analyze.evidence import marks_of
 from scanner.analyze.party import Trust
-from scanner.analyze.severity import COLUMN, TABLE, Exposure, Override, SeverityRules, severity_of
+from scanner.analyze.reach import Population
+from scanner.analyze.severity import COLUMN, EXPOSED_PARTIES, TABLE, Exposure, Override, SeverityRules, severity_of
 from scanner.model.actions import CAPABILITIES
 from scanner.model.finding import Finding, FindingVerdict, Kind, Severity
 from scanner.model.key import KeyFacts
-from scanner.model.policy import DocumentKind
+from scanner.model.policy import DocumentKind, Span
 
 from builders import (
     KEY,
@@ -617,6 +621,12 @@ def test_base_severity_is_that_of_party_and_capability(party: str) -> None:
             assert severity(party, capability, "confirmed") == BASE[party][column]
 
 
+@pytest.mark.parametrize("party", sorted(EXPOSED_PARTIES))
+def test_possible_access_of_outsiders_in_the_left_column_is_never_below_high(party: str) -> None:
+    for capability in COLUMNS[0]:
+        assert severity(party, capability, "possible") in {"high", "critical"}
+
+
 STEPS: list[tuple[str, str, str, bool, str]] = [
     ("unknown_third_party", "decrypt", "conditional", False, "high"),
     ("unknown_third_party", "decrypt", "conditional", True, "critical"),
@@ -789,3 +799,42 @@ def test_scp_at_an_ou_blocks_a_role_that_both_sides_allow() -> None:
     finding = of_key(key(allow(ROLE)), principal(ROLE, policy(allow())), org).external
     assert told(finding) == ("info", "blocked", "scp_deny")
     assert any(e.kind == "scp_statement" for e in finding.evidence)
+
+
+def test_blank_line_inside_a_statement_is_not_marked() -> None:
+    lines = ["  {", "", '    "Effect": "Allow"', "  }"]
+    marks = list(marks_of(Span(1, 3, 4, 3), lines, "gives it"))
+    assert [(m.line, m.col_from, m.col_to, m.label) for m in marks] == [
+        (1, 3, 3, "gives it"), (3, 5, 21, ""), (4, 3, 3, ""),
+    ]  # fmt: skip
+
+
+def test_twins_of_the_own_account_are_listed_each_with_what_both_can_do() -> None:
+    twins = [iam(OWNER, f"role/Worker{number}") for number in (1, 2)]
+    people = [principal(arn, policy(allow(None, "kms:Decrypt"))) for arn in twins]
+    rows = of_key(key(allow(iam(OWNER, "root"), "kms:*")), *people, insiders=True).access
+    can = {arn: [(r.capability, r.actions, r.decision) for r in rows if r.principal_arn == arn] for arn in twins}
+    assert list(can.values()) == [[("decrypt", ("kms:Decrypt",), "allowed")]] * 2
+
+
+@pytest.mark.parametrize("by_class", [True, False])
+def test_boundary_that_names_one_of_two_users_tells_them_apart(by_class: bool) -> None:
+    ann, bob = iam(MEMBER, "user/Ann"), iam(MEMBER, "user/Bob")
+    boundary = policy(allow(None, "kms:*", when={"ArnEquals": {"aws:PrincipalArn": ann}}))
+    people = [principal(arn, policy(allow(None, "kms:*")), boundary=boundary) for arn in (ann, bob)]
+    rows = analyzed(world(key(allow(iam(MEMBER, "root"))), *people), by_class=by_class).access
+    assert [(r.principal_arn, r.decision) for r in rows if "user/" in r.principal_arn] == [(ann, "allowed")]
+
+
+def test_grant_to_make_grants_is_not_counted_as_fenced() -> None:
+    finding = of_key(key(grants=(grant(iam(STRANGER, "role/App"), "CreateGrant"),))).external
+    base = finding.severity_reasons[0]
+    assert (base.effect, base.text) == ("critical", "unknown_third_party may delegate")
+
+
+def test_principal_id_of_the_own_account_is_told_of_nobody_outside() -> None:
+    used = key(allow("AIDAOWN"))
+    given = world(used, principal(iam(OWNER, "user/Ann"), unique_id="AIDAOWN"))
+    assert list(tell(used, Population(given), Assembly(given, Trust(), SeverityRules(), None))) == []
+    assert analyzed(given).findings == ()
+    assert of_key(used).external.verdict is FindingVerdict.POSSIBLE

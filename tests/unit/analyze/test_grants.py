@@ -237,6 +237,7 @@ def test_grant_says_who_may_retire_it(facts: dict[str, Any], who: str, documents
 
 def test_grantee_retires_only_with_the_operation_and_key_policies_do_not_matter() -> None:
     assert ask(held(grant(ROLE, "RetireGrant"), statements=(deny("*", "kms:*"),)), ROLE, "kms:RetireGrant").verdict is A
+    assert ask(held(grant(USER, "RetireGrant")), ROLE, "kms:RetireGrant").reason == "no_grant_role"
     plain = held(grant(ROLE, "Decrypt"), statements=(allow("*", "kms:*"),), documents=MAY_RETIRE)
     decision = ask(plain, ROLE, "kms:RetireGrant")
     assert (decision.verdict, decision.reason) == (D, "no_grant_role")

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from scanner.analyze.caller import UnknownPrincipalError, any_identity_of, anyone, is_service_name, resolve_caller
+from scanner.analyze.caller import (
+    UnknownPrincipalError,
+    any_identity_of,
+    anyone,
+    federated_of,
+    is_service_name,
+    resolve_caller,
+)
+from scanner.analyze.decide import decide
 from scanner.model.decision import Verdict
 from scanner.model.principal import PrincipalKind
 from scanner.model.world import World
@@ -21,6 +30,7 @@ from builders import (
     key,
     policy,
     principal,
+    request,
     world,
 )
 
@@ -231,6 +241,29 @@ def test_federated_user_is_reached_by_own_arn_or_through_the_user(
     assert ask(given, BOB).verdict is expected
 
 
+def test_federated_user_is_reached_through_the_unique_id_of_its_user() -> None:
+    for unique_id, expected in (("AIDAANN", A), ("AIDAEVE", D)):
+        bob = principal(BOB, parent=ANN, session_policies=[IAM])
+        given = world(key(allow("AIDAANN")), principal(ANN, IAM, unique_id=unique_id), bob)
+        assert ask(given, BOB).verdict is expected
+
+
+def test_session_of_an_unread_account_may_be_of_the_named_role_with_a_path() -> None:
+    session = iam(STRANGER, "assumed-role/App/x")
+    for path, expected in (("team/App", U), ("team/Other", D)):
+        assert ask(world(key(allow(iam(STRANGER, f"role/{path}")))), session).verdict is expected
+
+
+def test_session_a_user_may_start_may_be_the_federated_user_that_is_named() -> None:
+    given = world(key(allow(BOB)), principal(ANN, IAM))
+    session = federated_of(resolve_caller(given, ANN))
+    asked = replace(request(given, ANN), caller=session)
+    decision = decide(given, asked)
+    assert (decision.verdict, decision.reason) == (U, "caller_side_not_collected")
+    elsewhere = world(key(allow(iam(MEMBER, "federated-user/Bob"))), principal(ANN, IAM))
+    assert decide(elsewhere, replace(request(elsewhere, ANN), caller=session)).verdict is D
+
+
 def test_federated_user_that_is_not_listed_has_an_unknown_caller_side() -> None:
     assert ask(world(key(allow(iam(OWNER, "root"))), principal(ANN, IAM)), BOB).reason == "caller_side_not_collected"
     assert ask(world(key(allow(ANN)), principal(ANN, IAM)), BOB).verdict is U
@@ -273,6 +306,28 @@ def test_not_principal_with_everybody_denies_nobody_and_in_an_allow_means_the_ot
     assert ask(others, iam(MEMBER, "user/Ann")).verdict is A
 
 
+UNREAD_EXEMPTIONS: list[tuple[list[str], dict[str, Any], Verdict]] = [
+    # listed in NotPrincipal of a Deny, what the request says of the caller, verdict
+    (["role/App", "root"], {}, U),
+    (["assumed-role/App/x"], {}, U),
+    (["role/App", "root"], {"aws:principalarn": (iam(STRANGER, "role/App"),)}, U),
+    (["role/App", "root"], {"aws:principalarn": (iam(STRANGER, "role/Other"),)}, D),
+    (["role/App", "root"], {"aws:principalarn": ()}, D),
+    (["root"], {"aws:principalarn": (iam(STRANGER, "role/App"),)}, D),
+    (["root"], {"aws:principalarn": (iam(STRANGER, "root"),)}, U),
+]
+
+
+@pytest.mark.parametrize(("listed", "context", "expected"), UNREAD_EXEMPTIONS)
+def test_not_principal_spares_an_identity_nobody_read_only_where_it_may_be_listed(
+    listed: list[str], context: dict[str, Any], expected: Verdict
+) -> None:
+    exempt = deny(None, NotPrincipal={"AWS": [iam(STRANGER, one) for one in listed]})
+    given = world(key(allow("*"), exempt))
+    asked = request(given, iam(STRANGER, "root"), context=context)
+    assert decide(given, replace(asked, caller=any_identity_of(given, STRANGER, "aws"))).verdict is expected
+
+
 def test_not_principal_with_a_service_spares_that_service() -> None:
     given = population(allow("*"), deny(None, NotPrincipal={"Service": "logs.amazonaws.com"}))
     assert ask(given, "logs.amazonaws.com").verdict is A
@@ -299,6 +354,12 @@ TRUSTS: list[tuple[dict[str, Any] | None, dict[str, str], Verdict]] = [
         A,
     ),
     (policy({"Effect": "Allow", "Action": "sts:TagSession"}), {"team": "red"}, U),
+    (policy() | {"Statement": ["nonsense"]}, {"team": "red"}, U),
+    (
+        policy(allow("*", "sts:*", when={"StringEquals": {"aws:RequestTag/team": ["red", "${aws:username}"]}})),
+        {"team": "red"},
+        C,
+    ),
 ]
 
 

@@ -109,6 +109,81 @@ def test_way_that_is_too_complex_does_not_hide_another_way() -> None:
     assert is_possible(disj((hard, equals(context(1)))))
 
 
+def both_or_neither(one: Expression, other: Expression) -> Expression:
+    """A part that asks for two things both ways, so that neither can be chosen freely."""
+    return disj((conj((one, other)), conj((neg(one), neg(other)))))
+
+
+def hard(variable: Variable) -> Expression:
+    """Wildcards on one variable that no search within the bound decides."""
+    letters = "abcdefghijklmnop"
+    wanted = conj(
+        matches(variable, f"*{a}*{b}*{c}?") for a, b, c in zip(letters, letters[5:], letters[3:], strict=False)
+    )
+    return conj((wanted, neg(matches(variable, "*a?*", "*b??*", "*c???*"))))
+
+
+def test_when_every_way_is_too_complex_so_is_the_question() -> None:
+    with pytest.raises(TooComplexError):
+        is_possible(disj((hard(context(1)), hard(context(2)))))
+
+
+def test_parts_that_share_nothing_must_each_be_possible() -> None:
+    a, b, c, d = map(fact, "abcd")
+    assert is_possible(conj((both_or_neither(a, b), both_or_neither(c, d))))
+    assert not is_possible(conj((both_or_neither(a, b), pigeons(3))))
+
+
+def test_part_that_is_too_complex_does_not_hide_that_another_is_impossible() -> None:
+    switch = fact("switch")
+    complex_ = disj((conj((hard(context(1)), switch)), conj((hard(context(1)), neg(switch)))))
+    assert not is_possible(conj((complex_, pigeons(3))))
+    with pytest.raises(TooComplexError):
+        is_possible(conj((complex_, both_or_neither(fact("a"), fact("b")))))
+
+
+def test_answer_too_complex_to_foresee_leaves_the_other_way_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    settled, further, switch = matches(context(1), "*foreseen*"), matches(context(1), "*unseen*"), fact("switch")
+    monkeypatch.setattr("scanner.analyze.witness.MAX_TRANSITIONS", 0)
+    assert is_possible(settled)
+    assert is_possible(conj((settled, disj((further, switch)))))
+    with pytest.raises(TooComplexError):
+        is_possible(conj((settled, disj((further, switch)), disj((further, neg(switch))))))
+
+
+def test_more_tests_of_one_variable_than_are_looked_ahead_are_decided_all_the_same() -> None:
+    one, switch = context(1), fact("switch")
+    settled = conj((matches(one, "v*"), *(neg(equals(one, f"v{n}")) for n in range(40))))
+    for text, expected in (("v40", True), ("w", False)):
+        ways = disj((conj((equals(one, text), switch)), conj((equals(one, text), neg(switch)))))
+        assert is_possible(conj((settled, ways))) is expected
+
+
+def round_robin(tests: list[Expression], a: Expression, b: Expression) -> Expression:
+    """A part that asks a variable of its own both ways, beside two facts that other parts ask about."""
+    following = zip(tests, tests[1:] + tests[:1], (a, b, neg(a), neg(b)), strict=False)
+    return disj(conj((one, neg(other), rest)) for one, other, rest in following)
+
+
+@pytest.mark.parametrize("count", [3, 4])
+@pytest.mark.parametrize("bound", [2, 100_000])
+def test_variable_of_one_part_alone_changes_no_answer(count: int, bound: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = fact("a"), fact("b")
+    monkeypatch.setattr("scanner.analyze.patterns.MAX_STATES", bound)
+    alone = round_robin([matches(context(1), f"*{n}*{bound}") for n in range(count)], a, b)
+    assert is_possible(conj((alone, both_or_neither(a, b))))
+    never = conj(disj((x, y)) for x in (a, neg(a)) for y in (b, neg(b)))
+    assert not is_possible(conj((alone, never)))
+    alike = [matches(context(1), *(f"{bound}" + "?" * k for k in range(n)), f"{bound}{'?' * n}*") for n in range(count)]
+    assert not is_possible(conj((round_robin(alike, a, b), both_or_neither(a, b))))
+
+
+def test_alternative_that_contradicts_itself_is_not_listed() -> None:
+    one, two = context(1), equals(context(2))
+    listed = alternatives(conj((disj((equals(one, "x"), two)), disj((equals(one, "y"), two)))))
+    assert [conj(found) for found in listed] == [two]
+
+
 def test_data_that_always_harm_are_eliminated_without_listing_answers() -> None:
     tags = Variable("aws:PrincipalTag/x", Origin.DATA, multivalued=True, reason="caller_side_not_collected")
     harmed = disj(conj((equals(context(n)), neg(matches(tags, f"*{n}*")))) for n in range(30))

@@ -45,6 +45,7 @@ def document(given: World, **facts: Any) -> FindingsDocument:
 
 PUBLIC = "Any AWS account can decrypt data with one key"
 OUT = "paths through assumed roles: not evaluated"
+NOT_OTHERS = "other direct use from outside the organization was not found"
 BOTH = principal(ROLE, policy(allow()))
 HEADLINES: list[tuple[tuple[Any, ...], str]] = [
     ((key(allow(UNKNOWN_ROOT)),), "One account outside the organization can decrypt data with one key"),
@@ -74,6 +75,10 @@ HEADLINES: list[tuple[tuple[Any, ...], str]] = [
     (
         (key(allow(ROLE)), BOTH),
         "Direct use from outside the organization was not found; inside, one key can be used across accounts",
+    ),
+    (
+        (key(allow({"Service": "logs.amazonaws.com"})),),
+        f"AWS services can use one key, perhaps for whoever asks them; {NOT_OTHERS}",
     ),
     ((key(),), "Direct use from outside the organization was not found in what was read"),
     (

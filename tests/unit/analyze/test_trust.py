@@ -114,6 +114,13 @@ def test_external_id_is_the_callers_to_give() -> None:
     assert assume(fenced, caller.arn, caller, context={"sts:externalid": ("one",)}).verdict is A
 
 
+def test_tags_to_pass_are_the_callers_to_give_and_keys_of_kms_are_not_there() -> None:
+    caller = principal(iam(MEMBER, "role/App"), ASSUME)
+    for name, expected in (("aws:RequestTag/team", C), ("kms:RequestAlias", D)):
+        fenced = trusted(iam(MEMBER, "root"), when={"StringEquals": {name: "blue"}})
+        assert assume(fenced, caller.arn, caller).verdict is expected
+
+
 def test_tags_of_the_role_are_the_resource_tags_of_the_hop() -> None:
     caller = principal(
         iam(MEMBER, "role/App"),
