@@ -73,12 +73,13 @@ def _template(name: str) -> str | None:
 def _stylesheet(combinations: Sequence[Combination]) -> Markup:
     """report.css without comments, with one rule per combination of filter values that occurs.
 
-    A browser without `:has()` ignores all of them and shows every finding.
+    A browser without `:has()` ignores all of them and shows every finding, and so does paper, which has no filters.
     """
     rules = "\n".join(_combination_rule(combination) for combination in combinations)
     text = _CSS_COMMENT.sub("", _template("report.css") or "")
     return trusted_css(
-        f"{text}@supports selector(:has(*)) {{\n.group, .finding {{ display: none; }}\n{rules}\n{_TARGET_RULE}\n}}\n"
+        f"{text}@media screen {{\n@supports selector(:has(*)) {{\n.group, .finding {{ display: none; }}\n{rules}\n"
+        f"{_TARGET_RULE}\n}}\n}}\n"
     )
 
 
