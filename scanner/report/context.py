@@ -20,9 +20,10 @@ from scanner.model.finding import (
 )
 from scanner.report.coverage_notes import coverage_note
 from scanner.report.escape import visible
-from scanner.report.method import NOT_READ_PATHS, PARTIES, REASONS
+from scanner.report.method import NOT_READ_PATHS, PARTIES
 from scanner.report.ordering import rank, worst_first
 from scanner.report.phrases import TOGETHER, refuses_alone
+from scanner.report.reasons import REASONS
 from scanner.report.source import SourceLine, source_lines
 
 Documents = Callable[[str], str | None]
@@ -184,7 +185,7 @@ def _gates_note(finding: Finding) -> str:
         return ""
     beside = [reason for reason in finding.verdict_reasons if reason.startswith(_BESIDE_THE_GATES)]
     if beside:
-        return f"No gate denies: {REASONS.get(beside[0], beside[0].replace('_', ' '))}."
+        return f"No gate denies: {REASONS.get(beside[0], beside[0])}."
     return f"No gate denies by itself: {TOGETHER}."
 
 

@@ -18,6 +18,7 @@ from scanner.report.context import Combination, Documents, report_view
 from scanner.report.coverage_notes import OUTCOME_WORDS
 from scanner.report.escape import html_value, shorten, trusted_css
 from scanner.report.phrases import account_text, counted, percent_text, prose_parts, units_text
+from scanner.report.reasons import REASONS
 from scanner.resources import template_root
 
 _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
@@ -39,6 +40,7 @@ def render_html(
             coverage=document.coverage,
             verdicts=tuple(FindingVerdict),
             method=method,
+            reason_words=REASONS,
             outcome_words=OUTCOME_WORDS,
             stylesheet=stylesheet,
             style_hash=_style_hash(stylesheet),
