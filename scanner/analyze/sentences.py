@@ -34,6 +34,12 @@ _BLOCKED = {
     "explicit_deny": "a statement denies it",
     "key_disabled": "the key is disabled",
     "key_pending_deletion": "the key is about to be deleted",
+    "key_pendingreplicadeletion": "the key is about to be deleted, as soon as its replicas are gone",
+    "key_pendingimport": "the key waits for its key material",
+    "key_creating": "the key is being created",
+    "key_updating": "the key is being updated",
+    "key_unavailable": "the key store of the key cannot be reached",
+    "unsatisfiable_condition": "no request can meet all conditions at once",
     "region_opt_in": "its account has not enabled the Region",
     "not_yet": "the dates in its condition lie ahead",
 }  # fmt: skip

@@ -192,7 +192,7 @@ def headline(findings: Sequence[Finding], coverage: CoverageSummary, world: Worl
         parts.append(f"{unread} of {coverage.units_total} account-regions were not fully read")
     opaque = len(coverage.opaque_keys)
     if opaque:
-        parts.append(f"{_number(opaque)} key polic{'ies' if opaque != 1 else 'y'} could not be read")
+        parts.append(f"{_number(opaque)} key polic{'ies' if opaque != 1 else 'y'} could not be read or understood")
     parts.append(ROLE_PATHS)
     return "; ".join(parts)
 
@@ -200,55 +200,87 @@ def headline(findings: Sequence[Finding], coverage: CoverageSummary, world: Worl
 def _answer(findings: Sequence[Finding], world: World) -> str:
     """What outsiders can do, the gravest first; never more than the findings say."""
     place = "the organization" if world.organizations else "the scanned accounts"
-    outside = [f for f in findings if f.kind is Kind.EXTERNAL_ACCESS and f.grantee.party in _OUTSIDE]
-    for capability, does in _GRAVEST:
-        users = [f for f in outside if _can(f, capability)]
-        if users:
-            return _who_can(users, capability, does, place)
-    unsure = [f for f in outside if f.verdict is FindingVerdict.POSSIBLE]
-    if unsure:
-        who = _accounts(unsure, place)
-        return f"{who[0].upper()}{who[1:]} may be able to use {_keys(unsure)}, which hangs on what was not read"
-    direct = [f for f in findings if f.kind is Kind.EXTERNAL_ACCESS and _can(f, "")]
-    services = [f for f in direct if f.grantee.kind == "service"]
-    if services:
-        other = f"other direct use from outside {place} was not found"
-        return f"AWS services can use {_keys(services)}, perhaps for whoever asks them; {other}"
-    if direct:
-        return f"Direct use from outside {place} was not found; inside, {_keys(direct)} can be used across accounts"
-    return f"Direct use from outside {place} was not found in what was read"
+    access = [f for f in findings if f.kind is Kind.EXTERNAL_ACCESS]
+    outside = [f for f in access if f.grantee.party in _OUTSIDE]
+    sure, perhaps = _gravest(outside, _SURE), _gravest(outside, _UNSURE)
+    parts = []
+    if sure:
+        parts.append(_who_can(outside, sure, place))
+    if perhaps and (not sure or _DOES_ORDER.index(perhaps) < _DOES_ORDER.index(sure)):
+        users = [f for f in outside if _can(f, perhaps, _UNSURE)]
+        who = "any AWS account" if any(f.grantee.party == "public" for f in users) else _accounts(users, place)
+        does = _does(users, perhaps, _UNSURE)
+        parts.append(f"{who} may be able to {does} {_keys(users)}, which hangs on what was not read or not documented")
+    text = "; ".join(parts) or _without_strangers(access, place)
+    return text[0].upper() + text[1:]
 
 
-_GRAVEST = (
-    ("decrypt", "decrypt data"),
-    ("sign", "sign"),
-    ("delegate", "hand out access"),
-    ("encrypt", "encrypt data"),
-    ("", "use keys"),
-)
+def _without_strangers(access: Sequence[Finding], place: str) -> str:
+    """What there is where no stranger has access: services, then accounts of ours."""
+    others = [f for f in access if f.grantee.party not in _OUTSIDE]
+    services = [f for f in others if f.grantee.kind == "service"]
+    ours = [f for f in others if f.grantee.kind != "service"]
+    parts = []
+    for who, users, more in (
+        ("AWS services", services, ", perhaps for whoever asks them"),
+        ("accounts of ours", ours, ""),
+    ):
+        capability = _gravest(users, _SURE)
+        if capability:
+            able = [f for f in users if _can(f, capability, _SURE)]
+            parts.append(f"{who} can {_does(able, capability, _SURE)} {_keys(able)}{more}")
+    if not parts:
+        return f"direct use from outside {place} was not found in what was read"
+    return f"{'; '.join(parts)}; direct use by strangers was not found in what was read"
+
+
+_DOES = {
+    "control": "take over", "decrypt": "decrypt data with", "sign": "sign with", "delegate": "hand out access to",
+    "destroy": "destroy or disable", "encrypt": "encrypt data with", "revoke": "remove grants from",
+    "manage": "manage", "verify": "verify signatures with", "metadata": "read metadata of",
+    "undocumented": "do something that this version does not know with",
+}  # fmt: skip
+"""What each capability lets somebody do, to be followed by the keys; the gravest first."""
+_DOES_ORDER = tuple(_DOES)
 _SURE = frozenset({FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL})
+_UNSURE = frozenset({FindingVerdict.POSSIBLE})
+_CONFIRMED = frozenset({FindingVerdict.CONFIRMED})
+_PUBLIC_HALF = frozenset({"kms:GetPublicKey"})
 
 
-def _can(finding: Finding, capability: str, *verdicts: FindingVerdict) -> bool:
-    wanted = verdicts or tuple(_SURE)
-    return any(c.verdict in wanted and capability in {"", c.capability} for c in finding.capabilities)
+def _gravest(findings: Sequence[Finding], verdicts: frozenset[FindingVerdict]) -> str:
+    """The gravest capability that a finding has with one of the verdicts; empty where there is none."""
+    return next((c for c in _DOES if any(_can(f, c, verdicts) for f in findings)), "")
 
 
-def _who_can(users: Sequence[Finding], capability: str, does: str, place: str) -> str:
-    """`Two accounts outside … can decrypt data with seven keys (two only under conditions); any AWS account …`."""
+def _can(finding: Finding, capability: str, verdicts: frozenset[FindingVerdict]) -> bool:
+    return any(c.verdict in verdicts and c.capability == capability for c in finding.capabilities)
+
+
+def _does(findings: Sequence[Finding], capability: str, verdicts: frozenset[FindingVerdict]) -> str:
+    """The capability in words; a public half that can only be read verifies nothing by itself."""
+    results = (c for f in findings for c in f.capabilities if c.capability == capability and c.verdict in verdicts)
+    if capability == "verify" and {action for c in results for action in c.actions} <= _PUBLIC_HALF:
+        return "read the public half of"
+    return _DOES[capability]
+
+
+def _who_can(outside: Sequence[Finding], capability: str, place: str) -> str:
+    """`two accounts outside … can decrypt data with seven keys (two only under conditions); any AWS account …`."""
+    users = [f for f in outside if _can(f, capability, _SURE)]
+    does = _does(users, capability, _SURE)
     public = [f for f in users if f.grantee.party == "public"]
     named = [f for f in users if f.grantee.party != "public"]
     parts = []
     if public:
-        parts.append(f"any AWS account can {does} with {_keys(public)}{_conditions(public, capability)}")
+        parts.append(f"any AWS account can {does} {_keys(public)}{_conditions(public, capability)}")
     if named:
-        parts.append(f"{_accounts(named, place)} can {does} with {_keys(named)}{_conditions(named, capability)}")
-    text = ", and ".join(parts)
-    return text[0].upper() + text[1:]
+        parts.append(f"{_accounts(named, place)} can {does} {_keys(named)}{_conditions(named, capability)}")
+    return ", and ".join(parts)
 
 
 def _conditions(findings: Sequence[Finding], capability: str) -> str:
-    sure = {f.key.arn for f in findings if _can(f, capability, FindingVerdict.CONFIRMED)}
+    sure = {f.key.arn for f in findings if _can(f, capability, _CONFIRMED)}
     conditional = len({f.key.arn for f in findings} - sure)
     if not conditional:
         return ""
@@ -256,8 +288,15 @@ def _conditions(findings: Sequence[Finding], capability: str) -> str:
 
 
 def _accounts(findings: Sequence[Finding], place: str) -> str:
-    number = len({f.grantee.account_id or f.grantee.selector for f in findings})
-    return f"{_number(number)} account{'s' if number != 1 else ''} outside {place}"
+    """`two accounts and one organization outside …`."""
+    organizations = {f.grantee.selector for f in findings if f.grantee.kind == "organization"}
+    accounts = {f.grantee.account_id or f.grantee.selector for f in findings if f.grantee.kind != "organization"}
+    parts = [
+        f"{_number(len(found))} {word}{'s' if len(found) != 1 else ''}"
+        for word, found in (("account", accounts), ("organization", organizations))
+        if found
+    ]
+    return f"{' and '.join(parts)} outside {place}"
 
 
 def _keys(findings: Sequence[Finding]) -> str:

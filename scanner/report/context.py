@@ -22,10 +22,14 @@ from scanner.report.coverage_notes import coverage_note
 from scanner.report.escape import visible
 from scanner.report.method import NOT_READ_PATHS, PARTIES
 from scanner.report.ordering import rank, worst_first
+from scanner.report.phrases import TOGETHER, refuses_alone
+from scanner.report.reasons import REASONS
 from scanner.report.source import SourceLine, source_lines
 
 Documents = Callable[[str], str | None]
 OTHER = "other"
+_BESIDE_THE_GATES = ("key_", "region_", "not_yet")
+"""Starts of the reasons that block although every gate lets the request through: state of the key, Region, date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +46,14 @@ class SourceView:
 
 @dataclass(frozen=True, slots=True)
 class FindingCard:
-    """A finding with its evidence; `combination` names the set of filters that shows it."""
+    """A finding with its evidence; `combination` names the set of filters that shows it.
+
+    `gates_note` says what blocks where no single gate of the table does.
+    """
 
     finding: Finding
     combination: str
+    gates_note: str
     evidence: tuple[SourceView, ...]
     coverage_notes: tuple[str, ...]
 
@@ -129,6 +137,7 @@ def report_view(
         FindingCard(
             finding,
             combinations[_options(finding)],
+            _gates_note(finding),
             tuple(_evidence(finding, part, texts) for part in finding.evidence),
             tuple(coverage_note(ref, notes) for ref in finding.coverage_refs),
         )
@@ -168,6 +177,16 @@ def _party(finding: Finding) -> str:
 def _options(finding: Finding) -> tuple[str, ...]:
     """Ids of the checkboxes that a finding belongs to."""
     return f"s-{finding.severity}", f"v-{finding.verdict}", f"k-{finding.kind}", f"p-{_party(finding)}"
+
+
+def _gates_note(finding: Finding) -> str:
+    gates = finding.path.layers
+    if finding.verdict is not FindingVerdict.BLOCKED or not gates or refuses_alone(gates):
+        return ""
+    beside = [reason for reason in finding.verdict_reasons if reason.startswith(_BESIDE_THE_GATES)]
+    if beside:
+        return f"No gate denies: {REASONS.get(beside[0], beside[0])}."
+    return f"No gate denies by itself: {TOGETHER}."
 
 
 def _combinations(findings: Iterable[Finding]) -> dict[tuple[str, ...], str]:

@@ -8,10 +8,10 @@ from dataclasses import asdict
 
 from scanner import ENGINE
 from scanner.model.arn import key_id_of
-from scanner.model.decision import Gate, GateOutcome, Side, StatementRef
+from scanner.model.decision import Gate, GateOutcome, Side, StatementRef, Verdict
 from scanner.model.explanation import DOES_NOT_APPLY, ActionVerdict, CitedStatement, Explanation, KeyLabel, Question
 from scanner.report.diagnostic import Paint, cited_lines, safe, unpainted
-from scanner.report.phrases import account_text, counted
+from scanner.report.phrases import TOGETHER, account_text, counted, refuses_alone
 
 EXPLAIN_SCHEMA = 1
 """Rises when a member of the JSON changes its meaning or goes away."""
@@ -34,7 +34,8 @@ def render_explanation(explanation: Explanation, *, paint: Paint = unpainted, pl
     """
     lines = [*_heading(explanation, paint), ""]
     if explanation.decision.gates:
-        lines += [*(_gate_sentences(explanation) if plain else _gate_rows(explanation)), ""]
+        lines += [*(_gate_sentences(explanation) if plain else _gate_rows(explanation))]
+        lines += [*_together(explanation, plain=plain), ""]
     for block in _blocks(explanation, paint, plain=plain):
         lines += [*block, ""]
     if explanation.actions:
@@ -101,6 +102,14 @@ def _gate_sentences(explanation: Explanation) -> Iterator[str]:
     for number, gate in enumerate(explanation.decision.gates, 1):
         why = f": {safe(gate.why, _VALUES)}" if gate.why else ""
         yield f"Gate {number}, {gate.layer.value} of the {gate.side.value}: {gate.outcome.value}{why}."
+
+
+def _together(explanation: Explanation, *, plain: bool) -> Iterator[str]:
+    """What refuses where no single gate does."""
+    decision = explanation.decision
+    if decision.verdict is Verdict.DENIED and not refuses_alone(decision.gates):
+        text = f"no gate denies by itself: {TOGETHER}"
+        yield f"{text[0].upper()}{text[1:]}." if plain else f"  {text}"
 
 
 def _blocks(explanation: Explanation, paint: Paint, *, plain: bool) -> Iterator[list[str]]:

@@ -18,6 +18,7 @@ from scanner.report.context import Combination, Documents, report_view
 from scanner.report.coverage_notes import OUTCOME_WORDS
 from scanner.report.escape import html_value, shorten, trusted_css
 from scanner.report.phrases import account_text, counted, percent_text, prose_parts, units_text
+from scanner.report.reasons import REASONS
 from scanner.resources import template_root
 
 _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
@@ -39,6 +40,7 @@ def render_html(
             coverage=document.coverage,
             verdicts=tuple(FindingVerdict),
             method=method,
+            reason_words=REASONS,
             outcome_words=OUTCOME_WORDS,
             stylesheet=stylesheet,
             style_hash=_style_hash(stylesheet),
@@ -73,12 +75,13 @@ def _template(name: str) -> str | None:
 def _stylesheet(combinations: Sequence[Combination]) -> Markup:
     """report.css without comments, with one rule per combination of filter values that occurs.
 
-    A browser without `:has()` ignores all of them and shows every finding.
+    A browser without `:has()` ignores all of them and shows every finding, and so does paper, which has no filters.
     """
     rules = "\n".join(_combination_rule(combination) for combination in combinations)
     text = _CSS_COMMENT.sub("", _template("report.css") or "")
     return trusted_css(
-        f"{text}@supports selector(:has(*)) {{\n.group, .finding {{ display: none; }}\n{rules}\n{_TARGET_RULE}\n}}\n"
+        f"{text}@media screen {{\n@supports selector(:has(*)) {{\n.group, .finding {{ display: none; }}\n{rules}\n"
+        f"{_TARGET_RULE}\n}}\n}}\n"
     )
 
 

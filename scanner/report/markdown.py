@@ -13,6 +13,7 @@ from scanner.report.phrases import account_text, counted, percent_text, prose_pa
 
 MAX_FINDINGS = 50
 MAX_GAPS = 50
+_SUBJECTS_SHOWN = 3
 _MAX_TEXT = 300
 _DETAILED = (Severity.CRITICAL, Severity.HIGH)
 
@@ -30,8 +31,12 @@ def render_markdown(document: FindingsDocument, notes: Mapping[str, str]) -> byt
 
 
 def _text(text: str, limit: int = _MAX_TEXT) -> str:
-    """Prose of one line whose words in backticks become code."""
-    parts = prose_parts(shorten(text, limit))
+    """Prose of one line, cut at the limit, whose words in backticks become code."""
+    return _prose(shorten(text, limit))
+
+
+def _prose(text: str) -> str:
+    parts = prose_parts(text)
     return "".join(markdown_code(part) if is_code else markdown_text(part) for is_code, part in parts)
 
 
@@ -41,7 +46,7 @@ def _code(text: str, limit: int = _MAX_TEXT) -> str:
 
 def _header(document: FindingsDocument) -> Iterator[str]:
     run = document.run
-    yield f"# {_text(run.headline)}"
+    yield f"# {_prose(run.headline)}"
     yield ""
     if run.synthetic:
         yield "**Synthetic data:** this run did not read an AWS organization."
@@ -74,7 +79,10 @@ def _coverage(document: FindingsDocument) -> Iterator[str]:
             yield f"{len(coverage.gaps) - MAX_GAPS:,} more gaps are in coverage.csv."
             yield ""
     if coverage.opaque_keys:
-        yield f"Keys whose policy could not be read, neither clean nor a finding ({len(coverage.opaque_keys):,}):"
+        yield (
+            "Keys whose policy could not be read or understood, so not clean; a finding may still exist for what could "
+            f"be read ({len(coverage.opaque_keys):,}):"
+        )
         yield ""
         yield from (f"- {_code(key)}" for key in coverage.opaque_keys[:MAX_GAPS])
         if len(coverage.opaque_keys) > MAX_GAPS:
@@ -83,10 +91,12 @@ def _coverage(document: FindingsDocument) -> Iterator[str]:
 
 
 def _gap(gap: GapSummary) -> str:
+    left_out = len(gap.subjects) - _SUBJECTS_SHOWN
+    more = (f"{left_out} more",) if left_out > 0 else ()
     cells = (
         _text(account_text(gap.account_name, gap.account_id)),
         _text(", ".join(gap.regions)),
-        _code(gap.call),
+        ", ".join((_code(gap.call), *(_code(subject) for subject in gap.subjects[:_SUBJECTS_SHOWN]), *more)),
         OUTCOME_WORDS.get(gap.outcome) or _text(gap.outcome),
         _text(gap.what_to_do),
     )

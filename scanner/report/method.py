@@ -196,39 +196,6 @@ VERDICTS: Final = Table(
     ),
 )
 
-REASONS: Final = {
-    "both_sides_allow": "the key and the caller's account both allow it",
-    "grant_held": "a grant gives it",
-    "root_user_only": "only the root user of the account passes",
-    "delegated_to_third_party": "the decision was handed to an account outside our view",
-    "service_admitted": "an AWS service is admitted",
-    "trust_open": "a trust policy is open",
-    "residual_condition": "a condition remains that depends on the request",
-    "policy_not_readable": "a policy could not be read",
-    "caller_side_not_collected": "the caller's account was not read",
-    "guardrail_not_read": "service or resource control policies were not read",
-    "undocumented": "AWS does not document this case",
-    "ram_policy": "depends on a RAM share",
-    "depth_limit": "the longest chain that is followed was reached",
-    "unsupported_condition_key": "the condition key is not supported in key policies",
-    "no_identity_policy": "no identity policy allows it",
-    "scp_deny": "a service control policy denies it",
-    "rcp_deny": "a resource control policy denies it",
-    "boundary": "a permissions boundary denies it",
-    "explicit_deny": "a statement denies it",
-    "key_disabled": "the key is disabled",
-    "key_pending_deletion": "the key is pending deletion",
-    "action_not_cross_account": "AWS refuses this action from another account",
-    "unsatisfiable_condition": "the condition can never hold for this caller",
-    "principal_deleted": "the principal does not exist any more",
-    "wrong_partition": "the principal is of another AWS partition",
-    "key_usage": "the key cannot do this operation",
-    "nobody_there": "the account is closed or the principal is gone",
-    "organization_not_read": "the organization was not read, so unlisted accounts count as third parties",
-    "asserted_context": "rests on condition keys that the configuration asserts",
-}
-"""Reason codes in words. Data of the machine exports; the code is always printed beside the words."""
-
 LAYER_WORDS: Final = {
     "iam": "identity policies",
     "boundary": "permissions boundary",

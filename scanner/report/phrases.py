@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from scanner.model.decision import Gate, GateOutcome
 from scanner.model.finding import CoverageSummary
+
+TOGETHER = "the conditions of these gates together leave no request"
+_REFUSALS = frozenset({GateOutcome.DENY_EXPLICIT, GateOutcome.DENY_IMPLICIT})
 
 
 def percent_text(percent: float) -> str:
@@ -37,6 +41,11 @@ def duration_text(started: str, finished: str) -> str:
 def account_text(name: str, account_id: str) -> str:
     """`payroll (444455556666)`, or what is known of the two."""
     return f"{name} ({account_id})" if name and account_id else name or account_id
+
+
+def refuses_alone(gates: Iterable[Gate]) -> bool:
+    """Whether some gate refuses by itself; where none does, it is the gates together."""
+    return any(gate.outcome in _REFUSALS for gate in gates)
 
 
 def prose_parts(text: str) -> Iterator[tuple[bool, str]]:

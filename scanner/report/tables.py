@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from scanner import FINDINGS_SCHEMA
-from scanner.model.finding import Finding, FindingsDocument
+from scanner.model.finding import CapabilityResult, Finding, FindingsDocument
 from scanner.report.columns import FINDINGS, names
 from scanner.report.coverage_notes import coverage_note
 from scanner.report.escape import CsvDialect, csv_cell
 from scanner.report.ordering import worst_first
-from scanner.report.streams import BYTE_ORDER_MARK, account_label, join_list, join_map
+from scanner.report.streams import BYTE_ORDER_MARK, join_list, join_map
 
 
 def findings_csv(document: FindingsDocument, notes: Mapping[str, str], dialect: CsvDialect) -> bytes:
@@ -60,7 +61,7 @@ def _key(finding: Finding) -> dict[str, str]:
     key = finding.key
     return {
         "key_account_id": key.account_id,
-        "key_account_name": account_label(key.account_name, key.account_id),
+        "key_account_name": key.account_name,
         "key_region": key.region,
         "key_arn": key.arn,
         "key_aliases": join_list(key.aliases),
@@ -76,7 +77,7 @@ def _grantee(finding: Finding) -> dict[str, str]:
         "grantee_party": grantee.party,
         "grantee_kind": grantee.kind,
         "grantee_account_id": grantee.account_id,
-        "grantee_account_name": account_label(grantee.account_name, grantee.account_id),
+        "grantee_account_name": grantee.account_name,
         "grantee_selector": grantee.selector,
         "vendor": grantee.vendor,
         "approval_ref": grantee.approval.ref if grantee.approval else "",
@@ -86,18 +87,33 @@ def _grantee(finding: Finding) -> dict[str, str]:
 
 def _access(finding: Finding) -> dict[str, str]:
     mechanism, reach = finding.mechanism, finding.reach
-    residuals = tuple(dict.fromkeys(result.condition for result in finding.capabilities if result.condition))
     return {
         "mechanism": mechanism.kind,
         "entry_role_arn": "",
-        "capabilities": join_list(tuple(result.capability for result in finding.capabilities)),
+        "capabilities": join_list(tuple(dict.fromkeys(result.capability for result in finding.capabilities))),
         "actions": join_list(tuple(dict.fromkeys(name for result in finding.capabilities for name in result.actions))),
-        "conditions": join_list(residuals or tuple(condition.text for condition in finding.conditions)),
+        "conditions": join_list(_conditions(finding.capabilities)),
         "principals_reached": str(reach.principals_total),
         "principals_sample": join_list(reach.principals_sample),
         "statement_sids": join_list(tuple(ref.sid or f"statement {ref.index}" for ref in mechanism.statements)),
         "grant_ids": join_list(tuple(grant.grant_id for grant in mechanism.grants)),
     }
+
+
+def _conditions(results: Sequence[CapabilityResult]) -> tuple[str, ...]:
+    """The conditions that remain; each says what it bounds unless it bounds everything the finding is about."""
+    if len({result.condition for result in results}) == 1:
+        return tuple(dict.fromkeys(result.condition for result in results if result.condition))
+    count = Counter(result.capability for result in results)
+    return tuple(
+        f"{result.capability if count[result.capability] == 1 else _actions(result)}: {result.condition}"
+        for result in results
+        if result.condition
+    )
+
+
+def _actions(result: CapabilityResult) -> str:
+    return ", ".join(name.removeprefix("kms:") for name in result.actions)
 
 
 def _follow_up(finding: Finding, notes: Mapping[str, str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from scanner.model.finding import FindingsDocument, FindingVerdict, GapSummary, Severity
@@ -13,6 +14,9 @@ from scanner.report.phrases import counted, duration_text, size_text, units_text
 
 _MAX_TEXT = 60
 _GAPS_SHOWN = 2
+_REGIONS_SHOWN = 2
+_WHOLE = "*"
+_ORGANIZATION = ""
 _ONE_LINE_EACH = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM)
 _SHARED_LINE = (Severity.LOW, Severity.INFO)
 
@@ -52,19 +56,44 @@ def _coverage_lines(document: FindingsDocument) -> list[str]:
     opaque = len(coverage.opaque_keys)
     if not unread and not coverage.gaps and not opaque:
         return [f"  read {units_text(coverage)} completely"]
-    gaps = [_gap_text(gap) for gap in coverage.gaps[:_GAPS_SHOWN]]
-    if len(coverage.gaps) > _GAPS_SHOWN:
-        gaps.append(f"+{len(coverage.gaps) - _GAPS_SHOWN}")
+    gaps = _gaps(coverage.gaps)
     if opaque:
-        gaps.append(counted(opaque, "unreadable key"))
+        gaps.append(f"{counted(opaque, 'key policy', 'key policies')} not read or not understood")
     total = counted(coverage.units_total, "account-region")
     what = f"  NOT READ  {unread:,} of {total}" if unread else f"  NOT READ  parts of {total}"
     return [f"{what}: {', '.join(gaps)}" if gaps else what, "  The findings above say nothing about those."]
 
 
+def _gaps(gaps: Sequence[GapSummary]) -> list[str]:
+    """The first gaps, then how many account-regions and whole accounts they leave out, each counted once."""
+    shown = list(dict.fromkeys(_gap_text(gap) for gap in gaps))[:_GAPS_SHOWN]
+    named = {place for gap in gaps if _gap_text(gap) in shown for place in _places(gap)[:_REGIONS_SHOWN]}
+    rest = {place for gap in gaps for place in _places(gap)} - named
+    organization = {place for place in rest if place[1] == _ORGANIZATION}
+    rest -= organization
+    whole = {account for account, region in (*named, *rest) if region == _WHOLE}
+    accounts = {account for account, region in rest if region == _WHOLE}
+    regions = {place for place in rest if place[0] not in whole}
+    if regions:
+        shown.append(f"+{counted(len(regions), 'account-region')}")
+    if accounts:
+        shown.append(f"+{counted(len(accounts), 'whole account')}")
+    if organization:
+        shown.append("+parts of the organization")
+    return shown
+
+
+def _places(gap: GapSummary) -> list[tuple[str, str]]:
+    """The account-regions of a gap. What is global counts against every Region of its account."""
+    if gap.call.startswith("organizations:"):
+        return [(gap.account_id, _ORGANIZATION)]
+    regions = (_WHOLE if region in {"*", "global"} else region for region in gap.regions)
+    return [(gap.account_id, region) for region in dict.fromkeys(regions)]
+
+
 def _gap_text(gap: GapSummary) -> str:
     name = _safe(gap.account_name or gap.account_id)
-    regions = " ".join(_safe(region) for region in gap.regions[:2]) + (" …" if len(gap.regions) > 2 else "")
+    regions = " ".join(_safe(region) for region in gap.regions[:_REGIONS_SHOWN])
     return f"{name} {regions} ({OUTCOME_WORDS.get(gap.outcome, _safe(gap.outcome))})"
 
 

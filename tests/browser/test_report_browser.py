@@ -197,3 +197,29 @@ def test_print_is_light_without_filters_and_expands_the_worst(browser: Browser, 
         assert not page.locator(".filters").is_visible()
         assert not page.locator("body > nav").is_visible()
         assert page.locator("#kx-pnfc3b5nav5y").is_visible()
+        assert page.locator(".finding:visible").count() == page.locator(".finding").count()
+
+
+@pytest.mark.parametrize("width", [1280, 700])
+def test_names_of_actions_stay_on_one_line(browser: Browser, report: Path, width: int) -> None:
+    with browser.new_context(viewport={"width": width, "height": 900}) as context:
+        page = context.new_page()
+        page.goto(report.as_uri())
+        card = page.locator(".finding:has(#kx-pnfc3b5nav5y)")
+        card.locator("> summary").click()
+        names = card.locator(".name")
+        heights = names.evaluate_all("nodes => nodes.map(node => node.getClientRects()[0].height)")
+        assert len(heights) >= 2
+        assert max(heights) == min(heights) < 40
+
+
+def test_table_that_goes_on_beyond_its_box_can_be_scrolled_to_its_end(browser: Browser, report: Path) -> None:
+    with browser.new_context(viewport={"width": 700, "height": 900}) as context:
+        page = context.new_page()
+        page.goto(report.as_uri())
+        box = page.locator("#coverage .scroll")
+        assert "gradient" in box.evaluate("node => getComputedStyle(node).backgroundImage")
+        box.evaluate("node => { node.scrollLeft = node.scrollWidth }")
+        last = box.locator("th").filter(has_text="Findings weakened")
+        ends = [node.evaluate("node => node.getBoundingClientRect().right") for node in (last, box)]
+        assert ends[0] <= ends[1] + 1

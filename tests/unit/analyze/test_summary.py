@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from scanner import ENGINE, FINDINGS_SCHEMA
-from scanner.analyze.summary import LIMITS, RunFacts, build_document, guardrails_in_words, scanned_units
+from scanner.analyze.summary import LIMITS, RunFacts, build_document, guardrails_in_words, headline, scanned_units
+from scanner.model.actions import CAPABILITIES
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.finding import FindingsDocument
 from scanner.model.world import World
@@ -44,6 +46,8 @@ def document(given: World, **facts: Any) -> FindingsDocument:
 
 
 PUBLIC = "Any AWS account can decrypt data with one key"
+HANGS = "the organization may be able to decrypt data with one key, which hangs on what was not read or not documented"
+NO_STRANGERS = "direct use by strangers was not found in what was read"
 OUT = "paths through assumed roles: not evaluated"
 NOT_OTHERS = "other direct use from outside the organization was not found"
 BOTH = principal(ROLE, policy(allow()))
@@ -62,19 +66,54 @@ HEADLINES: list[tuple[tuple[Any, ...], str]] = [
         (key(allow("*")), key(allow({"AWS": [UNKNOWN_ROOT, "888877776666"]}), arn=SECOND)),
         f"{PUBLIC}, and two accounts outside the organization can decrypt data with one key",
     ),
-    ((key(allow(UNKNOWN_ROOT, "kms:DescribeKey")),), "One account outside the organization can use keys with one key"),
+    (
+        (key(allow(UNKNOWN_ROOT, "kms:DescribeKey")),),
+        "One account outside the organization can read metadata of one key",
+    ),
+    (
+        (key(allow(UNKNOWN_ROOT, "kms:RevokeGrant")),),
+        "One account outside the organization can remove grants from one key",
+    ),
+    (
+        (key(allow(UNKNOWN_ROOT, "kms:Verify"), usage="SIGN_VERIFY", spec="RSA_2048"),),
+        "One account outside the organization can verify signatures with one key",
+    ),
+    (
+        (key(allow(UNKNOWN_ROOT, "kms:GetPublicKey"), usage="ENCRYPT_DECRYPT", spec="RSA_2048"),),
+        "One account outside the organization can read the public half of one key",
+    ),
+    (
+        (key(allow(UNKNOWN_ROOT, "kms:Sign"), usage="SIGN_VERIFY", spec="RSA_2048"),),
+        "One account outside the organization can sign with one key",
+    ),
+    (
+        (key(allow(UNKNOWN_ROOT, "kms:Transmogrify")),),
+        f"One account outside {HANGS.replace('decrypt data', 'do something that this version does not know')}",
+    ),
     ((key(allow(UNKNOWN_ROOT, "kms:Encrypt")),), "One account outside the organization can encrypt data with one key"),
     (
         (key(allow(UNKNOWN_ROOT, "kms:CreateGrant")),),
-        "One account outside the organization can hand out access with one key",
+        "One account outside the organization can hand out access to one key",
     ),
     (
         (key(allow(UNKNOWN_ROOT)), replace(organization(), rcps=None)),
-        "One account outside the organization may be able to use one key, which hangs on what was not read",
+        f"One account outside {HANGS}",
+    ),
+    (
+        (key(allow(UNKNOWN_ROOT, "kms:DescribeKey")), key(allow(UNKNOWN_ROOT), arn=SECOND, usage="", spec="")),
+        f"One account outside the organization can read metadata of one key; one account outside {HANGS}",
     ),
     (
         (key(allow(ROLE)), BOTH),
-        "Direct use from outside the organization was not found; inside, one key can be used across accounts",
+        f"Accounts of ours can decrypt data with one key; {NO_STRANGERS}",
+    ),
+    (
+        (key(allow({"Service": "logs.eu-west-1.amazonaws.com"}, "kms:DescribeKey")),),
+        f"AWS services can read metadata of one key, perhaps for whoever asks them; {NO_STRANGERS}",
+    ),
+    (
+        (key(allow("*", when={"StringEquals": {"aws:PrincipalOrgID": "o-stranger01"}})),),
+        "One organization outside the organization can decrypt data with one key",
     ),
     (
         (key(allow({"Service": "logs.amazonaws.com"})),),
@@ -91,6 +130,15 @@ HEADLINES: list[tuple[tuple[Any, ...], str]] = [
 @pytest.mark.parametrize(("things", "answer"), HEADLINES)
 def test_headline_says_what_outsiders_can_do_and_what_was_not_evaluated(things: tuple[Any, ...], answer: str) -> None:
     assert document(world(*things)).run.headline == f"{answer}; {OUT}"
+
+
+def test_headline_knows_every_capability() -> None:
+    for capability in CAPABILITIES:
+        finding = analyzed(world(key(allow(UNKNOWN_ROOT)))).findings[0]
+        result = replace(finding.capabilities[0], capability=capability, actions=())
+        given = world(key())
+        text = headline([replace(finding, capabilities=(result,))], document(given).coverage, given)
+        assert re.match(r"One account outside the organization can (?!use)[a-z ]+ one key; ", text), capability
 
 
 def test_no_headline_and_no_limit_says_nobody() -> None:

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from importlib.resources.abc import Traversable
 
-from scanner.model.finding import FindingsDocument, Severity
+import pytest
+from scanner.model.decision import Gate, GateOutcome, Layer, Side
+from scanner.model.finding import FindingsDocument, FindingVerdict, Path, Severity
 from scanner.report.coverage_notes import cited_notes
 from scanner.report.html import render_html
 from scanner.resources import template_root
@@ -66,6 +68,37 @@ def test_deciding_line_is_marked_and_labelled() -> None:
         "<mark>&#34;arn:aws:iam::999988887777:root&#34;</mark></code> "
         '<span class="label">delegates to every principal of 999988887777</span></li>'
     ) in html
+
+
+def gates_of(*outcomes: GateOutcome) -> Path:
+    """A path with one gate per outcome."""
+    return Path((), tuple(Gate(Layer.KEY_POLICY, Side.OWNER, outcome, (), "") for outcome in outcomes))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reason", "outcomes", "note"),
+    [
+        (
+            "blocked",
+            "explicit_deny",
+            ("allow", "conditional"),
+            "No gate denies by itself: the conditions of these gates",
+        ),
+        ("blocked", "explicit_deny", ("unread", "conditional"), "together leave no request."),
+        ("blocked", "explicit_deny", ("allow", "deny_explicit"), ""),
+        ("blocked", "no_identity_policy", ("deny_implicit", "allow"), ""),
+        ("blocked", "key_disabled", ("allow", "allow"), "No gate denies: the key is disabled."),
+        ("conditional", "residual_condition", ("allow", "conditional"), ""),
+    ],
+)
+def test_blocked_finding_without_a_gate_that_denies_says_what_blocks(
+    verdict: str, reason: str, outcomes: tuple[str, ...], note: str
+) -> None:
+    path = gates_of(*map(GateOutcome, outcomes))
+    finding = replace(build.stranger_finding(), verdict=FindingVerdict(verdict), verdict_reasons=(reason,), path=path)
+    html = render(build.document(findings=(finding,)))
+    assert note in html
+    assert ("No gate denies" in html) is bool(note)
 
 
 def test_evidence_without_text_says_so() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from scanner.errors import SnapshotError
-from scanner.model.finding import AccessRow, KeyRow
+from scanner.model.finding import AccessRow, CapabilityResult, FindingVerdict, KeyRow, Severity
 from scanner.report.columns import ACCESS, COVERAGE, FINDINGS, KEYS, names
 from scanner.report.coverage_notes import cited_notes
 from scanner.report.directory import RunDirectory
@@ -52,9 +52,41 @@ def test_findings_csv_keeps_leading_zeros_and_links_to_the_report() -> None:
     worst = lines(findings_csv(build.document(), notes, CsvDialect.EXCEL))[0]
     assert worst["finding_id"] == "kx-pnfc3b5nav5y"
     assert worst["key_account_id"] == "012345670123"
-    assert worst["key_account_name"] == "payments-prod (012345670123)"
+    assert worst["key_account_name"] == "payments-prod"
+    assert worst["grantee_account_name"] == ""
     assert worst["report_link"] == "report.html#kx-pnfc3b5nav5y"
     assert worst["key_aliases"] == "alias/card-data; alias/card-data-v2"
+
+
+def result(capability: str, condition: str, *actions: str) -> CapabilityResult:
+    """A capability under a condition; empty for none."""
+    verdict = FindingVerdict.CONDITIONAL if condition else FindingVerdict.CONFIRMED
+    return CapabilityResult(capability, actions, verdict, Severity.HIGH, (), condition)
+
+
+@pytest.mark.parametrize(
+    ("results", "conditions"),
+    [
+        ((result("decrypt", "a = 1"), result("metadata", "a = 1")), "a = 1"),
+        ((result("decrypt", ""), result("delegate", "b = true")), "delegate: b = true"),
+        ((result("decrypt", "a = 1"), result("delegate", "b = true")), "decrypt: a = 1; delegate: b = true"),
+        (
+            (
+                result("encrypt", "a = 1", "kms:Encrypt", "kms:ReEncryptTo"),
+                result("encrypt", "", "kms:GenerateDataKey"),
+            ),
+            "Encrypt, ReEncryptTo: a = 1",
+        ),
+        ((result("decrypt", ""),), ""),
+    ],
+)
+def test_findings_csv_says_which_capability_a_condition_bounds(
+    results: tuple[CapabilityResult, ...], conditions: str
+) -> None:
+    finding = replace(build.partner_finding(), capabilities=results)
+    (row,) = lines(findings_csv(build.document(findings=(finding,)), {}, CsvDialect.RFC4180))
+    assert row["conditions"] == conditions
+    assert row["capabilities"].split("; ") == list(dict.fromkeys(r.capability for r in results))
 
 
 def test_findings_csv_says_what_was_not_read() -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 from scanner.errors import OutputError, SnapshotError, UnavailableError
-from scanner.model.finding import CoverageSummary
+from scanner.model.finding import CoverageSummary, GapSummary
 from scanner.report.directory import RunDirectory
+from scanner.report.html import render_html
 from scanner.report.json import dump_findings, dump_summary, load_findings
 from scanner.report.manifest import write_manifest
+from scanner.report.markdown import render_markdown
 from scanner.report.terminal import render_summary
 from scanner.report.write import render_all, write_findings
 
@@ -196,6 +198,59 @@ def test_terminal_summary_says_what_was_not_read() -> None:
     assert "NOT READ  3 of 412 account-regions" in text
     assert "paths through assumed roles: not evaluated" in text
     assert text.endswith("exit 3")
+
+
+def gap(account: str, regions: tuple[str, ...], call: str = "kms:ListKeys", outcome: str = "denied") -> GapSummary:
+    """A gap of an account without a name."""
+    return GapSummary(account, "", regions, call, outcome, (), "", "", 0)
+
+
+@pytest.mark.parametrize(
+    ("gaps", "line"),
+    [
+        ((gap("1", ("eu",)), gap("2", ("eu",))), "1 eu (access denied), 2 eu (access denied)"),
+        (
+            (gap("1", ("eu",)), gap("1", ("eu",), "kms:ListAliases"), gap("2", ("eu",))),
+            "1 eu (access denied), 2 eu (access denied)",
+        ),
+        (
+            (gap("1", ("*",)), gap("2", ("eu",)), gap("3", ("eu",)), gap("3", ("eu",), "x"), gap("1", ("us",))),
+            "1 * (access denied), 2 eu (access denied), +1 account-region",
+        ),
+        (
+            (gap("1", ("a", "b", "c")), gap("2", ("eu",)), gap("3", ("us", "eu")), gap("4", ("global",))),
+            "1 a b (access denied), 2 eu (access denied), +3 account-regions, +1 whole account",
+        ),
+        (
+            (gap("1", ("a",)), gap("2", ("a",)), gap("3", ("*",)), gap("3", ("a",)), gap("1", ("a",), "x", "timeout")),
+            "1 a (access denied), 2 a (access denied), +1 whole account",
+        ),
+    ],
+)
+def test_terminal_counts_account_regions_that_it_does_not_show_and_not_calls(
+    gaps: tuple[GapSummary, ...], line: str
+) -> None:
+    coverage = CoverageSummary(9, 1, 11.1, gaps, (), (), "")
+    text = render_summary(build.document(coverage=coverage), Path("out/report.html"), 3)
+    assert f"  NOT READ  8 of 9 account-regions: {line}\n" in text
+
+
+def test_headline_is_never_cut() -> None:
+    headline = "; ".join(f"{number} of 9,999 account-regions were not fully read" for number in range(40))
+    document = build.document(run=build.run_info(headline=headline))
+    assert render_markdown(document, {}).decode().startswith(f"# {headline}\n")
+    page = render_html(document, (), {}, build.documents).decode()
+    assert f"<h1>{headline}</h1>" in page
+    assert f"<title>{headline} – kms-scan</title>" in page
+
+
+def test_key_whose_policy_is_damaged_is_not_said_to_be_without_finding() -> None:
+    markdown = render_markdown(build.document(), {}).decode()
+    page = render_html(build.document(), (), {}, build.documents).decode()
+    for text in (markdown, page):
+        assert "could not be read or understood" in text
+        assert "a finding may still exist for what could be read" in text
+        assert "neither clean nor a finding" not in text
 
 
 def test_terminal_summary_of_a_complete_run_says_so() -> None:

@@ -1,0 +1,32 @@
+"""What reports say about refusals that no single gate makes."""
+
+from __future__ import annotations
+
+import pytest
+from scanner.analyze.explain import explain
+from scanner.analyze.question import ask, find_key
+from scanner.report.explain import render_explanation
+
+from builders import KEY, MEMBER, allow, deny, iam, key, policy, principal, world
+
+APP = iam(MEMBER, "role/App")
+ONLY_S3 = {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}
+NEVER_S3 = {"StringLike": {"kms:ViaService": "s3.*"}}
+
+
+@pytest.mark.parametrize(
+    ("statements", "plain", "line"),
+    [
+        ((deny(APP, when=NEVER_S3),), False, "\n  no gate denies by itself: the conditions of these gates together "),
+        ((deny(APP, when=NEVER_S3),), True, "\nNo gate denies by itself: the conditions of these gates together "),
+        ((deny(APP),), False, ""),
+        ((), False, ""),
+    ],
+)
+def test_explain_says_that_conditions_of_gates_contradict_where_no_gate_denies(
+    statements: tuple[dict[str, object], ...], plain: bool, line: str
+) -> None:
+    given = world(key(allow(APP, when=ONLY_S3), *statements), principal(APP, policy(allow())))
+    text = render_explanation(explain(given, ask(given, find_key(given, KEY), APP, "Decrypt", ())), plain=plain)
+    assert line in text
+    assert ("no gate denies by itself" in text.lower()) is bool(line)
