@@ -48,9 +48,15 @@ def configure(level: str, log_format: str, stream: TextIO, file: Path | None = N
 
     `log_format` is `text`, `json` or `auto`: text on a terminal, JSON otherwise (a file is no terminal). Libraries are
     heard from WARNING on whatever the level is: botocore's debug records hold credentials.
-    Raises OutputError where the file cannot be opened.
+    The file's first record says that a command began: it tells runs apart, and a full device before the work is done.
+    Raises OutputError where the file cannot be opened or written.
     """
     file_handler = None if file is None else _file_handler(file, "json" if log_format == "auto" else log_format)
+    if file_handler is not None:
+        file_handler.handle(logging.LogRecord(_OURS, logging.INFO, __file__, 0, "log opened", None, None))
+        if file_handler.failure is not None:
+            file_handler.close()
+        file_handler.check()
     remove_handlers()
     chosen = log_format if log_format != "auto" else "text" if stream.isatty() else "json"
     handlers: list[logging.Handler] = [_Stream(stream)]

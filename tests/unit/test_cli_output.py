@@ -131,13 +131,23 @@ def test_standard_error_that_is_full_leaves_the_exit_code(tmp_path) -> None:
     assert done.returncode == 2
 
 
-def test_log_file_that_is_full_is_told_once_and_stops_nothing(capsys) -> None:
-    stream = sys.stderr
-    logs.configure("info", "text", stream, Path("/dev/full"))
+def test_log_file_that_is_full_is_told_before_the_work_begins(cli) -> None:
+    code, out, err = cli("config", "show", "--log-file", "/dev/full")
+    assert (code, out) == (2, "")
+    assert "log file `/dev/full` cannot be written: no space left on device" in err
+    assert "Logging error" not in err
+
+
+def test_log_file_that_becomes_full_stops_nothing_and_is_told_at_the_end(tmp_path, capsys) -> None:
+    logs.configure("info", "text", sys.stderr, tmp_path / "log")
     try:
+        (handler,) = [
+            h for h in logging.getLogger().handlers if getattr(h, "baseFilename", "") == str(tmp_path / "log")
+        ]
+        handler.setStream(os.fdopen(os.open("/dev/full", os.O_WRONLY), "w")).close()
         for number in range(3):
             logging.getLogger("scanner.test").warning("record %d", number)
-        with pytest.raises(OutputError, match="log file `/dev/full` cannot be written: no space left on device"):
+        with pytest.raises(OutputError, match="cannot be written: no space left on device"):
             logs.check_files()
     finally:
         logs.remove_handlers()
