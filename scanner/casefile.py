@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from scanner.closest import closest
 from scanner.model.arn import AccountId, KeyArn, parse_arn
 from scanner.model.key import Grant, GrantConstraints, KeyFacts
 from scanner.model.organization import AccountFacts, Organization
@@ -16,7 +17,25 @@ from scanner.model.principal import PrincipalFacts, PrincipalKind
 from scanner.model.world import World
 
 FULL_AWS_ACCESS = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
-_MEMBERS = frozenset({"accounts", "orgs", "keys", "principals", "unread", "as_of"})
+_MEMBERS: Mapping[str, frozenset[str]] = {
+    name: frozenset(members.split())
+    for name, members in {
+        "case": "id title world snapshot requests rule_refs confidence tags",
+        "world": "accounts orgs keys principals unread as_of",
+        "account": "collected opted_in_regions org_unknown",
+        "organization": "id root management_account members scp_enabled rcp_enabled scps rcps",
+        "key": "arn key_policy ram_policy grants tags aliases manager spec usage origin state multi_region "
+        "multi_region_type",
+        "grant": "grant_id grantee_principal grantee_service_principal retiring_principal retiring_service_principal "
+        "operations constraints issuing_account",
+        "principal": "arn identity_policies boundary tags trust_policy unique_id role user session_policies "
+        "session_tags",
+        "unread mark": "account key part",
+        "request": "principal action resource context context_complete encryption_context grant_request expect reason "
+        "why path",
+        "grant request": "operations constraints",
+    }.items()
+}
 AS_OF = "2026-11-22T00:00:00+00:00"
 """Evaluation time of case files that name none."""
 
@@ -46,11 +65,9 @@ def build_world(world: Mapping[str, Any]) -> World:
     Raises:
         CaseFormatError: a part is missing or has the wrong form.
     """
-    unknown = sorted(set(world) - _MEMBERS)
-    if unknown:
-        msg = f"`{unknown[0]}` is no member of a world"
-        raise CaseFormatError(msg)
+    known_members("world", world, "world")
     try:
+        _check_members(world)
         unread = _Unread(world.get("unread", ()))
         accounts = {
             AccountId(account_id): _account(account_id, facts, unread)
@@ -72,6 +89,35 @@ def build_world(world: Mapping[str, Any]) -> World:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         msg = f"the world has not the documented form: {type(error).__name__} {error}"
         raise CaseFormatError(msg) from error
+
+
+def known_members(kind: str, data: Any, place: str) -> None:
+    """Refuse a member that no `kind` has: a misspelt one would be read as one that is absent.
+
+    Raises:
+        CaseFormatError: naming the place, and the member that was probably meant.
+    """
+    if not isinstance(data, Mapping):
+        return
+    for name in data:
+        if name not in _MEMBERS[kind]:
+            near = closest(str(name), sorted(_MEMBERS[kind]))
+            meant = f" (did you mean `{near}`?)" if near else ""
+            article = "an" if kind[0] in "aou" else "a"
+            msg = f"`{place}.{name}` is no member of {article} {kind}{meant}"
+            raise CaseFormatError(msg)
+
+
+def _check_members(world: Mapping[str, Any]) -> None:
+    for account_id, facts in world.get("accounts", {}).items():
+        known_members("account", facts, f"world.accounts.{account_id}")
+    lists = {"orgs": "organization", "keys": "key", "principals": "principal", "unread": "unread mark"}
+    for name, kind in lists.items():
+        for index, entry in enumerate(world.get(name, ())):
+            known_members(kind, entry, f"world.{name}.{index}")
+    for index, key in enumerate(world.get("keys", ())):
+        for number, grant in enumerate(key.get("grants", ())):
+            known_members("grant", grant, f"world.keys.{index}.grants.{number}")
 
 
 def texts(value: Any, name: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from scanner.analyze.caller import UnknownPrincipalError, resolve_caller
 from scanner.analyze.decide import decide
 from scanner.analyze.request import GrantRequest, Request
 from scanner.analyze.trust import decide_assume
-from scanner.casefile import CaseFormatError, build_world, flag, texts
+from scanner.casefile import CaseFormatError, build_world, flag, known_members, texts
 from scanner.errors import UsageError
 from scanner.model.actions import find_action
 from scanner.model.decision import VERDICT_STRENGTH, Decision, Verdict
@@ -85,6 +85,10 @@ def run_case(case: Mapping[str, Any], place: str) -> Iterator[CaseResult]:
         UsageError: the case has no id or requests, or its world has not the documented form.
     """
     case_id, requests = case.get("id"), case.get("requests")
+    try:
+        known_members("case", case, str(case_id or "case"))
+    except CaseFormatError as error:
+        raise UsageError(f"{place}: {error}") from error
     if not isinstance(case_id, str) or not isinstance(requests, list) or not requests:
         raise UsageError(f"{place}: a case needs an `id` and `requests`")
     if "snapshot" in case:
@@ -103,6 +107,7 @@ def run_case(case: Mapping[str, Any], place: str) -> Iterator[CaseResult]:
 def _run_request(world: World, case_id: str, index: int, request: Any) -> CaseResult:
     expect = str(request.get("expect", "")) if isinstance(request, Mapping) else ""
     try:
+        known_members("request", request, f"requests.{index}")
         if expect not in set(Verdict):
             msg = f"`expect` is `{expect}`, must be one of {', '.join(Verdict)}"
             raise CaseFormatError(msg)
@@ -110,6 +115,8 @@ def _run_request(world: World, case_id: str, index: int, request: Any) -> CaseRe
         if not isinstance(steps, list) or not steps:
             msg = "`path` is no list of steps"
             raise CaseFormatError(msg)
+        for number, step in enumerate(steps if "path" in request else ()):
+            known_members("request", step, f"requests.{index}.path.{number}")
         weakest = min((_decide(world, step) for step in steps), key=lambda d: VERDICT_STRENGTH[d.verdict])
     except (CaseFormatError, UnknownPrincipalError, KeyError, TypeError, AttributeError, ValueError) as error:
         problem = f"{type(error).__name__} {error}" if not isinstance(error, ValueError) else str(error)
@@ -148,6 +155,7 @@ def build_request(world: World, data: Mapping[str, Any]) -> Request:
         msg = f"`{iam_action}` needs the ARN of a key, not `{resource}`"
         raise CaseFormatError(msg)
     asked = data.get("grant_request")
+    known_members("grant request", asked, "grant_request")
     pairs = data.get("encryption_context")
     if pairs is not None and not isinstance(pairs, Mapping):
         msg = "`encryption_context` is no map"

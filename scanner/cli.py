@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -114,6 +114,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run a command and exit with its code (0, 1, 2, 3, 4, 5, 130 or 143; see the README)."""
     try:
         code = group.main(args=argv, prog_name="kms-scan", standalone_mode=False)
+        _check_logs()
         sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
         _say(error.format_message(), _usage_hint(error))
@@ -125,9 +126,14 @@ def main(argv: list[str] | None = None) -> None:
         _say("interrupted", None)
         sys.exit(130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up(sys.stdout)
         sys.exit(0)
     except Exception as error:  # noqa: BLE001  # the one place where a bug becomes a crash file
+        if _is_of_printing(error):
+            _give_up(sys.stdout)
+            reason = (getattr(error, "strerror", None) or type(error).__name__).lower()
+            _say(f"output cannot be written: {reason}", "send it to a file on a device with free space")
+            sys.exit(2)
         _crashed(error)
         sys.exit(1)
 
@@ -137,11 +143,36 @@ def _usage_hint(error: click.ClickException) -> str | None:
     return f"`{context.command_path} --help` shows how it is called" if context else None
 
 
+def _check_logs() -> None:
+    """Raise where a log file could not be written; commands that write no log have not loaded the module."""
+    logs = sys.modules.get("scanner.logs")
+    if logs is not None:
+        logs.check_files()
+
+
+def _is_of_printing(error: Exception) -> bool:
+    """Whether an OSError comes out of `click.echo`, our only way to print, and not from a file of ours."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return isinstance(error, OSError) and bool(frames) and frames[-1].filename == click.utils.__file__
+
+
+def _give_up(stream: TextIO) -> None:
+    """Send the rest nowhere, so that the interpreter does not fail again when it ends."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except (OSError, ValueError):  # a stream without a descriptor has nothing to flush into
+        return
+
+
 def _say(message: str, hint: str | None) -> None:
-    for line in message.splitlines() or [""]:
-        click.echo(f"error: {terminal_safe(line)}" if line == message else terminal_safe(line), err=True)
-    if hint:
-        click.echo(f"help: {terminal_safe(hint)}", err=True)
+    """Tell on standard error; where that cannot be written, the exit code has to do."""
+    try:
+        for line in message.splitlines() or [""]:
+            click.echo(f"error: {terminal_safe(line)}" if line == message else terminal_safe(line), err=True)
+        if hint:
+            click.echo(f"help: {terminal_safe(hint)}", err=True)
+    except OSError:
+        _give_up(sys.stderr)
 
 
 def _crashed(error: Exception) -> None:

@@ -34,11 +34,17 @@ class UsageError(KmsScanError):
 
 
 class ConfigError(UsageError):
-    """A configuration with one or more problems; all of them are in `problems`, each as `file:line: text`."""
+    """A configuration with one or more problems; all of them are in `problems`, each as `file:line: text`.
 
-    def __init__(self, problems: tuple[str, ...], *, hint: str | None = None) -> None:
+    `details` has the same for programs, one mapping of file, line, message and suggestion per problem.
+    """
+
+    def __init__(
+        self, problems: tuple[str, ...], *, hint: str | None = None, details: tuple[dict[str, object], ...] = ()
+    ) -> None:
         super().__init__("\n".join((*problems, f"{len(problems)} problem(s)")), hint=hint)
         self.problems = problems
+        self.details = details
 
 
 class SnapshotError(UsageError):
@@ -50,7 +56,14 @@ class OutputError(UsageError):
 
 
 class UnavailableError(UsageError):
-    """A setting, command or extra that this version or installation does not have."""
+    """A setting, command or extra that this version or installation does not have.
+
+    `details` has settings for programs, as those of ConfigError.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, details: tuple[dict[str, object], ...] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.details = details
 
 
 class NothingScannedError(KmsScanError):

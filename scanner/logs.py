@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -47,9 +48,15 @@ def configure(level: str, log_format: str, stream: TextIO, file: Path | None = N
 
     `log_format` is `text`, `json` or `auto`: text on a terminal, JSON otherwise (a file is no terminal). Libraries are
     heard from WARNING on whatever the level is: botocore's debug records hold credentials.
-    Raises OutputError where the file cannot be opened.
+    The file's first record says that a command began: it tells runs apart, and a full device before the work is done.
+    Raises OutputError where the file cannot be opened or written.
     """
     file_handler = None if file is None else _file_handler(file, "json" if log_format == "auto" else log_format)
+    if file_handler is not None:
+        file_handler.handle(logging.LogRecord(_OURS, logging.INFO, __file__, 0, "log opened", None, None))
+        if file_handler.failure is not None:
+            file_handler.close()
+        file_handler.check()
     remove_handlers()
     chosen = log_format if log_format != "auto" else "text" if stream.isatty() else "json"
     handlers: list[logging.Handler] = [_Stream(stream)]
@@ -61,6 +68,13 @@ def configure(level: str, log_format: str, stream: TextIO, file: Path | None = N
     logging.getLogger(_OURS).setLevel(level.upper())
     for library in ("botocore", "boto3", "urllib3"):
         logging.getLogger(library).setLevel(logging.WARNING)
+
+
+def check_files() -> None:
+    """Raise OutputError where a log file that is still open could not be written; its records since then are lost."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _File):
+            handler.check()
 
 
 def remove_handlers() -> None:
@@ -75,7 +89,7 @@ def remove_handlers() -> None:
 def run_log(path: Path) -> Iterator[None]:
     """Also write every record inside as JSON lines into `path` (the `log.jsonl` of a run).
 
-    Raises OutputError where the file cannot be opened.
+    Raises OutputError where the file cannot be opened, and after the block where it could not be written.
     """
     handler = _file_handler(path, "json")
     _attach(handler)
@@ -84,6 +98,7 @@ def run_log(path: Path) -> Iterator[None]:
     finally:
         logging.getLogger().removeHandler(handler)
         handler.close()
+    handler.check()
 
 
 class JsonFormatter(logging.Formatter):
@@ -134,22 +149,56 @@ class _ContextFilter(logging.Filter):
 
 
 class _Stream(logging.StreamHandler[TextIO]):
-    """A handler of ours, so that it can be told from those of others."""
+    """A handler of ours, so that it can be told from those of others; a terminal that is gone stops nothing."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging's name
+        """Drop the record."""
 
 
 class _File(logging.FileHandler):
-    """A handler of ours that creates its file for the user only and follows no symbolic link."""
+    """A handler of ours that creates its file for the user only and follows no symbolic link.
+
+    The first record that cannot be written ends the file, not the work: `check` tells afterwards.
+    """
+
+    failure: OSError | None = None
 
     def _open(self) -> TextIO:  # type: ignore[override] # typeshed names the concrete text wrapper
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
         return os.fdopen(os.open(self.baseFilename, flags, 0o600), "a", encoding="utf-8")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record, unless the file has failed."""
+        if self.failure is None:
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging's name
+        """Keep why the file refused the record."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        self.failure = error
+
+    def close(self) -> None:
+        """Close the file; what it refused to take is dropped."""
+        try:
+            super().close()
+        except OSError as error:
+            self.failure = self.failure or error
+
+    def check(self) -> None:
+        """Raise OutputError where a record could not be written."""
+        if self.failure is not None:
+            reason = (self.failure.strerror or type(self.failure).__name__).lower()
+            raise OutputError(f"log file `{self.baseFilename}` cannot be written: {reason}", hint="free some space")
 
 
 def _formatter(name: str) -> logging.Formatter:
     return TextFormatter() if name == "text" else JsonFormatter()
 
 
-def _file_handler(path: Path, log_format: str) -> logging.Handler:
+def _file_handler(path: Path, log_format: str) -> _File:
     try:
         handler = _File(path, encoding="utf-8")
     except OSError as error:

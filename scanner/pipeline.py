@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,14 +29,13 @@ from scanner.plan import analysis_rules, collect_settings, refuse_suppressions
 from scanner.report.directory import RunDirectory
 from scanner.report.escape import CsvDialect
 from scanner.report.json import load_findings
-from scanner.report.manifest import write_manifest
+from scanner.report.manifest import check_files, write_manifest
 from scanner.report.streams import AccessWriter, CoverageWriter, KeysWriter, read_key_rows, read_ledger
-from scanner.snapshot.read import open_snapshot, read_document
-from scanner.snapshot.view import Assumptions, load_coverage, load_meta, load_scope, load_world
+from scanner.runs import FINDINGS, SNAPSHOT, find_run, run_to_judge
+from scanner.snapshot.read import ContentError, read_document, read_header, reading
+from scanner.snapshot.view import Assumptions, load_meta, load_scope, load_world
 
 logger = logging.getLogger(__name__)
-
-SNAPSHOT = "snapshot.sqlite"
 
 
 class SystemClock:
@@ -72,9 +71,16 @@ def new_run_id(clock: SystemClock) -> str:
 
 
 def collect_run(
-    settings: Settings, environ: Mapping[str, str], *, clock: SystemClock, on_progress: Callable[..., None]
+    settings: Settings,
+    environ: Mapping[str, str],
+    *,
+    clock: SystemClock,
+    on_progress: Callable[..., None],
+    synthetic: bool = False,
 ) -> RunDirectory:
     """Collect into a new run directory; returns it with a closed snapshot inside.
+
+    `synthetic` marks the snapshot, and every report made from it, as one that read no AWS organization.
 
     Raises:
         NothingScannedError, UsageError, OutputError: see `scanner.collect.collector.collect`.
@@ -86,7 +92,7 @@ def collect_run(
     refuse_suppressions(settings)
     run_id = new_run_id(clock)
     directory = RunDirectory.create(settings.output.directory, run_id)
-    store = SnapshotStore.create(directory.path / SNAPSHOT)
+    store = SnapshotStore.create(directory.path / SNAPSHOT, synthetic=synthetic)
     with run_log(directory.path / "log.jsonl"), log_context(run_id=run_id), _stoppable() as (stop, received):
         executor = ThreadPoolExecutor(settings.limits.workers, thread_name_prefix="collect")
         try:
@@ -144,7 +150,7 @@ def analyze_run(directory: RunDirectory, settings: Settings) -> FindingsDocument
 
     refuse_suppressions(settings)
     dialect = CsvDialect(settings.output.csv_dialect)
-    with closing(open_snapshot(directory.path / SNAPSHOT)) as connection:
+    with _checked(directory.path / SNAPSHOT) as connection:
         meta = load_meta(connection)
         _, rules = analysis_rules(settings)
         world = _world(connection, settings)
@@ -171,6 +177,47 @@ def analyze_run(directory: RunDirectory, settings: Settings) -> FindingsDocument
     return document
 
 
+def analyze_named(name: str, settings: Settings, *, folder_given: bool) -> tuple[FindingsDocument, RunDirectory]:
+    """Judge a run or a lone snapshot, in a folder that holds no judgement yet.
+
+    A run that was collected and not judged is judged in place. Otherwise its snapshot is copied into a new run
+    directory, which appears when the judgement is complete, so that no report ever stands beside findings it was not
+    made from. The new directory is beside the run; for a lone snapshot, and for a run where `folder_given` says that
+    the user named an output folder, it is in the output folder.
+
+    Raises:
+        SnapshotError: there is no such run or snapshot, or it is damaged or of another version.
+        OutputError: a file cannot be written.
+    """
+    output, lone = settings.output.directory, Path(name)
+    parent = output
+    if lone.is_file():
+        source = lone
+    else:
+        directory = run_to_judge(name, output)
+        source = directory.path / SNAPSHOT
+        if not folder_given or output.resolve() == directory.path.parent:
+            parent = directory.path.parent
+            if not (directory.path / FINDINGS).exists():
+                return analyze_run(directory, settings), directory
+    run_id = read_header(source).get("run_id", "")
+    if not run_id or "/" in run_id or run_id.startswith("."):
+        raise SnapshotError(f"`{source}` names no run")
+    with _checked(source), RunDirectory.unpublished(parent, run_id) as made:
+        made.copy(SNAPSHOT, source)
+        document = analyze_run(made, settings)
+        return document, made.publish(run_id)
+
+
+@contextmanager
+def _checked(snapshot: Path) -> Iterator[sqlite3.Connection]:
+    """A snapshot that is what was collected, and the one that the manifest beside it names."""
+    if snapshot.name == SNAPSHOT:
+        check_files(snapshot.parent, (SNAPSHOT,))
+    with reading(snapshot) as connection:
+        yield connection
+
+
 def _world(connection: sqlite3.Connection, settings: Settings) -> World:
     """The snapshot as the configuration asks it to be read."""
     trust, _ = analysis_rules(settings)
@@ -193,7 +240,7 @@ def world_of(name: str, settings: Settings) -> World:
     """
     path = Path(name)
     snapshot = path if path.is_file() else find_run(name, settings.output.directory).path / SNAPSHOT
-    with closing(open_snapshot(snapshot)) as connection:
+    with _checked(snapshot) as connection:
         return _world(connection, settings)
 
 
@@ -216,10 +263,11 @@ def report_run(
     """
     from scanner.report.write import render_all  # noqa: PLC0415
 
+    check_files(directory.path, (FINDINGS, "keys.csv", "coverage.csv"))
     document = _read_findings(directory.path)
     key_rows = read_key_rows(directory.path / "keys.csv")
     ledger = read_ledger(directory.path / "coverage.csv")
-    with closing(open_snapshot(directory.path / SNAPSHOT)) as connection:
+    with _checked(directory.path / SNAPSHOT) as connection:
 
         def text_of(sha256: str) -> str | None:
             if sha256 in document.documents:
@@ -235,13 +283,13 @@ def report_run(
 def _document(connection: sqlite3.Connection, sha256: str) -> str | None:
     try:
         return read_document(connection, sha256)
-    except SnapshotError as error:
+    except ContentError as error:
         logger.warning("a document of the snapshot is missing: %s", error.message)
         return None
 
 
 def _read_findings(path: Path) -> FindingsDocument:
-    file = path / "findings.json"
+    file = path / FINDINGS
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -251,55 +299,16 @@ def _read_findings(path: Path) -> FindingsDocument:
 
 
 def run(
-    settings: Settings, environ: Mapping[str, str], *, clock: SystemClock, on_progress: Callable[..., None]
+    settings: Settings,
+    environ: Mapping[str, str],
+    *,
+    clock: SystemClock,
+    on_progress: Callable[..., None],
+    synthetic: bool = False,
 ) -> Outcome:
     """Collect, analyze and report: what cron calls."""
-    directory = collect_run(settings, environ, clock=clock, on_progress=on_progress)
+    directory = collect_run(settings, environ, clock=clock, on_progress=on_progress, synthetic=synthetic)
     analyze_run(directory, settings)
     output = settings.output
     document = report_run(directory, formats=output.formats, csv_dialect=output.csv_dialect, clock=clock)
     return Outcome(document, directory.path)
-
-
-# -- finding runs -----------------------------------------------------------------------------------------------------
-
-
-def find_run(name: str, output: Path) -> RunDirectory:
-    """The run directory for a path, a run id or `latest`.
-
-    Raises:
-        SnapshotError: there is none.
-    """
-    given, known = Path(name), output / name
-    for path in (given, known):
-        if path.is_dir():
-            return RunDirectory(path.resolve())
-    message = f"there is no run `{name}`, neither as a folder nor in `{output}`"
-    raise SnapshotError(message, hint="run `kms-scan run` first")
-
-
-def directory_for(snapshot: str, output: Path) -> RunDirectory:
-    """The run directory to analyze a snapshot in: its own for a run, a copy in the output folder for a lone file.
-
-    Raises:
-        SnapshotError: there is no such snapshot, or it is damaged.
-        OutputError: the copy cannot be written.
-    """
-    path = Path(snapshot)
-    if not path.is_file():
-        directory = find_run(snapshot, output)
-        return directory if output.resolve() == directory.path.parent else _copied(directory.path / SNAPSHOT, output)
-    return _copied(path, output)
-
-
-def _copied(path: Path, output: Path) -> RunDirectory:
-    with closing(open_snapshot(path)) as connection:
-        run_id = load_meta(connection).get("run_id", "")
-        load_coverage(connection)
-    if not run_id or "/" in run_id or run_id.startswith("."):
-        raise SnapshotError(f"`{path}` names no run")
-    directory = RunDirectory.create(output, run_id)
-    target = directory.path / SNAPSHOT
-    if not target.exists() or target.resolve() != path.resolve():
-        directory.copy(SNAPSHOT, path)
-    return directory

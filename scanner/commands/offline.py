@@ -13,6 +13,7 @@ from scanner.model.neutral import terminal_safe
 
 _ANALYZE_EXAMPLES = """\b
 Examples:
+  kms-scan analyze latest
   kms-scan analyze kms-scan-out/2026-11-22T0010Z-7f3a
   kms-scan analyze snapshot.sqlite -o review --as-of 2027-01-01T00:00:00Z
 """
@@ -30,19 +31,22 @@ Examples:
 
 @click.command(epilog=_ANALYZE_EXAMPLES)
 @click.argument("snapshot")
-@click.option("-o", "--output", metavar="DIR", help="The run directory is created inside [./kms-scan-out].")
+@click.option("-o", "--output", metavar="DIR", help="Where runs are looked for and new ones created [./kms-scan-out].")
 @click.option("--as-of", metavar="ISO8601", help="Evaluation time [collection time].")
 @gate_options
 @json_option
 @logging_options
 def analyze(snapshot: str, as_json: bool, **options: Any) -> int:
-    """Judge SNAPSHOT (a file, a run directory, a run id or `latest`); exit codes as for `run`."""
-    from scanner.pipeline import analyze_run, directory_for  # noqa: PLC0415
+    """Judge SNAPSHOT (a file, a run directory, a run id or `latest`); exit codes as for `run`.
+
+    `latest` is the newest collection that has ended. A run that was collected only is judged in place. For one that
+    was judged before, and for a lone file, a new run directory is created, with a copy of the snapshot.
+    """
+    from scanner.pipeline import analyze_named  # noqa: PLC0415
     from scanner.report.json import dump_summary  # noqa: PLC0415
 
     loaded = load(options)
-    directory = directory_for(snapshot, loaded.settings.output.directory)
-    document = analyze_run(directory, loaded.settings)
+    document, directory = analyze_named(snapshot, loaded.settings, folder_given=bool(options["output"]))
     if as_json:
         click.echo(dump_summary(document).decode())
     else:
@@ -59,13 +63,17 @@ def analyze(snapshot: str, as_json: bool, **options: Any) -> int:
 @json_option
 @logging_options
 def report(run: str, as_json: bool, **options: Any) -> int:
-    """Render RUN (a run directory, its id or `latest`): report.html, findings.csv, summary.md, summary.json."""
-    from scanner.pipeline import SystemClock, find_run, report_run  # noqa: PLC0415
+    """Render RUN (a run directory, its id or `latest`): report.html, findings.csv, summary.md, summary.json.
+
+    `latest` is the run that was analyzed last.
+    """
+    from scanner.pipeline import SystemClock, report_run  # noqa: PLC0415
     from scanner.report.json import dump_summary  # noqa: PLC0415
     from scanner.report.terminal import render_summary  # noqa: PLC0415
+    from scanner.runs import run_to_report  # noqa: PLC0415
 
     output = load(options).settings.output
-    directory = find_run(run, output.directory)
+    directory = run_to_report(run, output.directory)
     document = report_run(directory, formats=output.formats, csv_dialect=output.csv_dialect, clock=SystemClock())
     if as_json:
         click.echo(dump_summary(document).decode())

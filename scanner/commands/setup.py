@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from scanner.commands.options import environment, json_option, load, logging_options
-from scanner.config import check_secrets, config_schema, show, write_starter
-from scanner.errors import OutputError
+from scanner.config import check_secrets, config_schema, resolve_external_id, show, show_json, write_starter
+from scanner.errors import OutputError, UsageError
 
 _INIT_EXAMPLES = """\b
 Examples:
@@ -20,8 +20,8 @@ Examples:
 """
 _ROLE_EXAMPLES = """\b
 Examples:
-  kms-scan role policy --trusted-arn arn:aws:iam::111122223333:role/auditor --external-id 7c1e…
-  kms-scan role policy --kind management --trusted-arn arn:aws:iam::111122223333:role/auditor --external-id 7c1e…
+  kms-scan role policy --trusted-arn arn:aws:iam::111122223333:role/auditor --external-id 7c1e4a90d2f8
+  kms-scan role policy --kind management --trusted-arn arn:aws:iam::111122223333:role/auditor --external-id 7c1e4a90d2f8
 """
 
 
@@ -55,10 +55,19 @@ def config() -> None:
 @logging_options
 def check(as_json: bool, **options: Any) -> int:
     """Validate the configuration without touching AWS; every problem at once."""
-    loaded = load(options)
+    try:
+        loaded = load(options)
+    except UsageError as error:
+        if not as_json:
+            raise
+        alone = {"file": None, "line": None, "message": error.message, "suggestion": error.hint}
+        problems = getattr(error, "details", ()) or (alone,)
+        click.echo(json.dumps({"valid": False, "problems": problems, "warnings": []}))
+        return error.exit_code
     warnings = [*loaded.warnings, *check_secrets(loaded.settings, environment(), strict=False)]
     if as_json:
-        click.echo(json.dumps({"file": str(loaded.path) if loaded.path else None, "warnings": warnings}))
+        file = str(loaded.path) if loaded.path else None
+        click.echo(json.dumps({"valid": True, "file": file, "problems": [], "warnings": warnings}))
         return 0
     for warning in warnings[len(loaded.warnings) :]:
         click.echo(f"warning: {warning}", err=True)
@@ -73,8 +82,7 @@ def check(as_json: bool, **options: Any) -> int:
 def show_values(origin: bool, as_json: bool, **options: Any) -> int:
     """Print every effective value; secrets are masked."""
     loaded = load(options)
-    text = show(loaded, origin=origin)
-    click.echo(json.dumps(text.splitlines()) if as_json else text)
+    click.echo(json.dumps(show_json(loaded, origin=origin)) if as_json else show(loaded, origin=origin))
     return 0
 
 
@@ -92,7 +100,7 @@ def role() -> None:
 
 @role.command("policy", epilog=_ROLE_EXAMPLES)
 @click.option("--trusted-arn", required=True, metavar="ARN", help="Who may assume the role.")
-@click.option("--external-id", required=True, metavar="ID", help="What they must know.")
+@click.option("--external-id", required=True, metavar="ID", help="What they must know; also env:NAME or file:PATH.")
 @click.option("--kind", type=click.Choice(["member", "hub", "management"]), default="member", show_default=True)
 @click.option("--member-role", default="KmsScanReadOnly", show_default=True, help="Name of the role in the members.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write it there instead of stdout.")
@@ -100,7 +108,11 @@ def policy(trusted_arn: str, external_id: str, kind: str, member_role: str, out:
     """Print the trust policy and the permissions of the audit role as JSON."""
     from scanner.collect.permissions import audit_role  # noqa: PLC0415
 
-    text = str(audit_role(kind=kind, trusted_arn=trusted_arn, external_id=external_id, member_role=member_role))  # type: ignore[arg-type]  # click checks the choice
+    try:
+        known = resolve_external_id(external_id, environment())
+    except UsageError as error:
+        raise UsageError(f"--external-id: {error.message}", hint=error.hint) from error
+    text = str(audit_role(kind=kind, trusted_arn=trusted_arn, external_id=known, member_role=member_role))  # type: ignore[arg-type]  # click checks the choice
     if out is None:
         click.echo(text)
         return 0

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from scanner.config.checks import NOT_YET, cross_problems, cross_warnings, not_yet
-from scanner.config.display import config_hash, config_schema, show
+from scanner.config.checks import cross_problems, cross_warnings, not_yet
+from scanner.config.display import config_hash, config_schema, show, show_json
 from scanner.config.layers import FLAG_NAMES, Overrides, read_environment, read_flags, setting_keys
-from scanner.config.problems import Placed, Places, Problem, in_order, placed, schema_problems
-from scanner.config.schema import Settings
+from scanner.config.problems import Placed, Places, Problem, config_error, in_order, placed, schema_problems
+from scanner.config.schema import NOT_YET, Settings
 from scanner.config.secrets import check_secrets, resolve_external_id
 from scanner.config.starter import write_starter
 from scanner.errors import ConfigError, UnavailableError, UsageError
@@ -35,6 +35,7 @@ __all__ = [
     "load_settings",
     "resolve_external_id",
     "show",
+    "show_json",
     "write_starter",
 ]
 
@@ -89,7 +90,7 @@ def load_settings(
     found += placed(overrides.problems, places)
     tree = _sections(document, path is not None)
     if tree is None:
-        raise ConfigError(in_order(found or placed([Problem((), "must be a mapping of settings")], file_places)))
+        raise config_error(found or placed([Problem((), "must be a mapping of settings")], file_places))
     if path is not None:
         found += _file_problems(tree, file_places, today)
     settings, problems, unread = _validated(_merged(tree, overrides), today)
@@ -100,10 +101,11 @@ def load_settings(
         problems.append(Problem(role, f"aws.member_role is required{hint}"))
     found += placed(problems, places)
     if found:
-        raise ConfigError(in_order(found))
+        raise config_error(found)
     unavailable = not_yet(settings)
     if unavailable:
-        raise UnavailableError("\n".join(in_order(placed(unavailable, places))))
+        refused = config_error(placed(unavailable, places))
+        raise UnavailableError("\n".join(refused.problems), details=refused.details)
     warnings = (*overrides.unknown(settings), *in_order(placed(cross_warnings(settings), places)))
     origins = {".".join(key): places.origin(key) for key in setting_keys()}
     return LoadedSettings(settings, warnings, origins, path)
@@ -123,7 +125,9 @@ def _file_text(path: Path) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise ConfigError((f"{path}:{line}: is not UTF-8 text",)) from error
+        text = "is not UTF-8 text"
+        details = {"file": str(path), "line": line, "message": text, "suggestion": None}
+        raise ConfigError((f"{path}:{line}: {text}",), details=(details,)) from error
 
 
 def _sections(document: YamlDocument, from_file: bool) -> dict[str, YamlValue] | None:
@@ -144,7 +148,7 @@ def _file_problems(tree: dict[str, YamlValue], places: Places, today: dt.date | 
     _, problems, _ = _validated(tree, today)
     version = [problem for problem in problems if problem.path == ("version",)]
     if version:
-        raise ConfigError(in_order(placed(version, places)))
+        raise config_error(placed(version, places))
     if "version" not in tree:
         problems.append(Problem(("version",), "version is required"))
     return placed(problems, places)

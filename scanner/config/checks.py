@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from scanner.config.problems import Problem
-from scanner.config.schema import Settings
+from scanner.config.schema import NOT_YET, Settings
 from scanner.config.types import REGION_KEYWORDS, all_regions, region_matches
 from scanner.model.arn import parse_arn
 from scanner.resources import region_names
 from scanner.yamltext import YamlPath, dotted
 
 _Check = Callable[[Settings], Iterator[Problem]]
-
-NOT_YET: Mapping[str, frozenset[str] | None] = {
-    "gate.baseline": None,
-    "gate.new_only": None,
-    "analysis.max_role_hops": None,
-    "trust.accounts": None,
-    "trust.identity_providers": None,
-    "trust.known_vendors": None,
-    "trust.boundaries": None,
-    "suppressions.file": None,
-    "suppressions.max_days": None,
-    "suppressions.require": None,
-    "output.formats": frozenset({"ocsf", "asff", "sarif"}),
-    "output.html_max_findings": None,
-    "output.keep_runs": None,
-    "output.redact": None,
-    "keys.last_usage": None,
-    "limits.processes": None,
-    "limits.kms_quota_share": None,
-}
-"""Settings whose part is not built: None accepts the default only, a set names the values that are refused."""
 
 
 def not_yet(settings: Settings) -> list[Problem]:

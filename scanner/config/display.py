@@ -37,6 +37,18 @@ def show(loaded: LoadedSettings, *, origin: bool) -> str:
     return "".join(f"{text:<{width}}  # {terminal_safe(source)}\n" for text, source in lines)
 
 
+def show_json(loaded: LoadedSettings, *, origin: bool) -> dict[str, Any]:
+    """The effective values as a tree; with `origin` every setting is `{"value": …, "origin": …}`. Masked as `show`."""
+    values = _masked(loaded.settings.model_dump(mode="json"))
+    if not origin:
+        return values
+    for key, source in loaded.origins.items():
+        section, _, name = key.partition(".")
+        holder, entry = (values[section], name) if name else (values, section)
+        holder[entry] = {"value": holder[entry], "origin": source}
+    return values
+
+
 def config_hash(settings: Settings) -> str:
     """SHA-256 over the canonical JSON of the sections that can change a finding, without ExternalIds."""
     values = settings.model_dump(mode="json", include=set(HASHED_SECTIONS))

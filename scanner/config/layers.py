@@ -12,12 +12,14 @@ from typing import get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from scanner.closest import closest
 from scanner.config.problems import Problem, model_in
 from scanner.config.schema import Settings
-from scanner.config.types import closest
 from scanner.yamltext import NULL_TEXTS, YamlPath
 
 PREFIX = "KMS_SCAN_"
+EXTERNAL_ID_VARIABLE = "KMS_SCAN_EXTERNAL_ID"
+"""Where the README and `init` keep the ExternalId: no setting, but named by one as `env:KMS_SCAN_EXTERNAL_ID`."""
 
 FLAG_NAMES: Mapping[str, str] = {
     "aws.profile": "--profile",
@@ -79,14 +81,21 @@ class Overrides:
         )
 
     def unknown(self, settings: Settings) -> tuple[str, ...]:
-        """Warnings for `KMS_SCAN_*` variables that nothing reads; one may hold a secret that `env:NAME` names."""
+        """Warnings for `KMS_SCAN_*` variables that nothing reads and that look like a setting.
+
+        Others belong to somebody else, as the one that the README keeps the ExternalId in, for `env:NAME` to name.
+        """
         ids = (settings.aws.external_id, *(over.external_id for over in settings.accounts.overrides.values()))
-        read = {value.removeprefix("env:") for value in ids if value is not None and value.startswith("env:")}
+        named = {value.removeprefix("env:") for value in ids if value is not None and value.startswith("env:")}
+        read = {*named, EXTERNAL_ID_VARIABLE}
+        sections = tuple(f"{PREFIX}{section.upper()}_" for section in Settings.model_fields)
         known = [environment_name(path).removeprefix(PREFIX) for path in setting_keys() if len(path) == 2]
         warnings = []
         for name in self.unknown_names:
             if name not in read:
                 near = closest(name.removeprefix(PREFIX), known)
+                if near is None and not name.startswith(sections):
+                    continue
                 meant = f" (did you mean `{PREFIX}{near}`?)" if near else ""
                 warnings.append(f"env {name}: is not a setting and was ignored{meant}")
         return tuple(warnings)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from scanner.config.schema import Settings
-from scanner.config.types import closest, listed
+from scanner.closest import closest
+from scanner.config.schema import NOT_YET, Settings
+from scanner.config.types import listed
+from scanner.errors import ConfigError
 from scanner.model.neutral import terminal_safe
 from scanner.yamltext import YamlDocument, YamlPath, dotted
 
@@ -58,6 +60,7 @@ class Problem:
     path: YamlPath
     text: str
     line: int | None = None
+    suggestion: str | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -67,6 +70,7 @@ class Placed:
     layer: int
     line: int
     text: str = field(compare=False)
+    details: Mapping[str, object] = field(compare=False)
 
 
 def placed(problems: Iterable[Problem], places: Places) -> list[Placed]:
@@ -74,8 +78,20 @@ def placed(problems: Iterable[Problem], places: Places) -> list[Placed]:
     found = []
     for problem in problems:
         layer, line, place = places.of(problem.path, problem.line)
-        found.append(Placed(layer, line, f"{place}: {problem.text}"))
+        details = {
+            "file": places.file if layer == 0 else place,
+            "line": line or None,
+            "message": problem.text,
+            "suggestion": problem.suggestion,
+        }
+        found.append(Placed(layer, line, f"{place}: {problem.text}{_meant(problem.suggestion)}", details))
     return found
+
+
+def config_error(found: Iterable[Placed]) -> ConfigError:
+    """Every problem in order, for people and for programs."""
+    by_text = {entry.text: dict(entry.details) for entry in sorted(found)}
+    return ConfigError(tuple(by_text), details=tuple(by_text.values()))
 
 
 def in_order(found: Iterable[Placed]) -> tuple[str, ...]:
@@ -91,38 +107,41 @@ def schema_problems(error: ValidationError) -> list[Problem]:
         if details["type"] == "too_short" and details["input"]:
             continue
         path = tuple(part for part in details["loc"] if part != "[key]")
-        problems.append(Problem(path, f"{terminal_safe(dotted(path))} {_said(details, path)}"))
+        said, suggestion = _said(details, path)
+        problems.append(Problem(path, f"{terminal_safe(dotted(path))} {said}", suggestion=suggestion or None))
     return problems
 
 
-def _said(details: ErrorDetails, path: YamlPath) -> str:
+def _said(details: ErrorDetails, path: YamlPath) -> tuple[str, str | None]:
+    """What is wrong, and what was probably meant."""
     context = details.get("ctx", {})
     value = _value(details["input"], path)
     given = "" if value is None else f"is `{value}`, "
     match details["type"]:
         case "missing":
-            return "is required"
+            return "is required", None
         case "extra_forbidden":
-            return f"is not a setting{_meant(_nearest_setting(path))}"
+            return "is not a setting", _nearest_setting(path)
         case "bare":
-            return details["msg"]
+            return details["msg"], None
         case "must_be":
-            return f"{given}{details['msg']}{_meant(context.get('suggestion'))}"
+            return f"{given}{details['msg']}", context.get("suggestion")
         case "version":
-            return f"{given}{details['msg']}"
+            return f"{given}{details['msg']}", None
         case "literal_error":
-            names = re.findall(r"'([^']*)'", context["expected"])
+            refused = NOT_YET.get(dotted(path[:2])) or frozenset()
+            names = [name for name in re.findall(r"'([^']*)'", context["expected"]) if name not in refused]
             near = closest(details["input"], names) if isinstance(details["input"], str) else None
-            return f"{given}must be one of {listed(names)}{_meant(near)}"
+            return f"{given}must be one of {listed(names)}", near
         case "tuple_type" | "list_type":
             example = f" (write `[{value}]`)" if value is not None else " such as [a, b]"
-            return f"{given}must be a list{example}"
+            return f"{given}must be a list{example}", None
         case "dict_type" | "mapping_type" | "model_type":
-            return f"{given}must be a mapping of names to values"
+            return f"{given}must be a mapping of names to values", None
         case "too_short":
-            return "must not be empty"
+            return "must not be empty", None
     message = details["msg"][:1].lower() + details["msg"][1:]
-    return message if value is None else f"is `{value}`: {message}"
+    return message if value is None else f"is `{value}`: {message}", None
 
 
 def _value(value: object, path: YamlPath) -> str | None:

@@ -346,3 +346,25 @@ class Settings(Section):
     gate: Gate = Field(default_factory=Gate, description="When a run ends with exit code 3 or 4.")
     limits: Limits = Field(default_factory=Limits, description="How fast and how long.")
     logging: Logging = Field(default_factory=Logging, description="What is logged, and how.")
+
+
+NOT_YET: Mapping[str, frozenset[str] | None] = {
+    "gate.baseline": None,
+    "gate.new_only": None,
+    "analysis.max_role_hops": None,
+    "trust.accounts": None,
+    "trust.identity_providers": None,
+    "trust.known_vendors": None,
+    "trust.boundaries": None,
+    "suppressions.file": None,
+    "suppressions.max_days": None,
+    "suppressions.require": None,
+    "output.formats": frozenset({"ocsf", "asff", "sarif"}),
+    "output.html_max_findings": None,
+    "output.keep_runs": None,
+    "output.redact": None,
+    "keys.last_usage": None,
+    "limits.processes": None,
+    "limits.kms_quota_share": None,
+}
+"""Settings whose part is not built: None accepts the default only, a set names the values that are refused."""

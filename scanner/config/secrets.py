@@ -41,7 +41,10 @@ def check_secrets(settings: Settings, environ: Mapping[str, str], *, strict: boo
         except UsageError as error:
             problems.append(f"{key}: {error.message}")
     if problems and strict:
-        raise ConfigError(tuple(problems), hint="set what is named there, or remove external_id")
+        details: tuple[dict[str, object], ...] = tuple(
+            {"file": None, "line": None, "message": text, "suggestion": None} for text in problems
+        )
+        raise ConfigError(tuple(problems), details=details, hint="set what is named there, or remove external_id")
     return tuple(problems)
 
 

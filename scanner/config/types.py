@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import re
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
@@ -22,6 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from scanner.closest import closest
 from scanner.model.arn import AccountId, Region, is_account_id, parse_arn
 from scanner.resources import region_names
 
@@ -56,11 +56,6 @@ class Section(BaseModel):
 def must_be(expected: str, suggestion: str | None = None) -> PydanticCustomError:
     """The error that reads: key is `value`, must be … (did you mean `suggestion`?)."""
     return PydanticCustomError("must_be", "must be {expected}", {"expected": expected, "suggestion": suggestion or ""})
-
-
-def closest(given: str, known: Iterable[str]) -> str | None:
-    """The known name that was probably meant."""
-    return next(iter(difflib.get_close_matches(given, list(known), n=1, cutoff=0.7)), None)
 
 
 def text_of(value: object, expected: str) -> str:

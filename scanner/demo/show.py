@@ -7,13 +7,16 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
 from typing import TextIO
 
 from scanner.config import Settings
 from scanner.demo.server import DemoServer, start_demo
+from scanner.errors import UsageError
 from scanner.pipeline import Outcome, SystemClock, run
 from scanner.progress import shown as progress_shown
+from scanner.runs import real_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Demo:
             "",
             f"unset {' '.join(self.server.unset_environment)}",
             *exports,
-            f"kms-scan run --role {self.server.member_role}",
+            f"kms-scan run --role {self.server.member_role} --output second-terminal",
             "",
             "Ctrl-C here stops it",
         ])  # fmt: skip
@@ -56,8 +59,11 @@ def run_demo(
 
     Raises:
         UnavailableError: moto is not installed.
+        UsageError: the output folder holds runs that read an AWS organization.
     """
     clock = SystemClock()
+    settings = load(DemoServer.member_role)
+    refuse_real_runs(settings.output.directory)
     with start_demo() as server:
         from scanner.demo.build import build  # noqa: PLC0415  # needs moto, which start_demo has asked for
 
@@ -66,8 +72,18 @@ def run_demo(
             _environment_of(server),
             progress_shown(stream, clock.monotonic, quiet=quiet, no_color=no_color) as on_progress,
         ):
-            outcome = run(load(server.member_role), environ, clock=clock, on_progress=on_progress)
+            outcome = run(settings, environ, clock=clock, on_progress=on_progress, synthetic=True)
         yield Demo(server, outcome)
+
+
+def refuse_real_runs(output: Path) -> None:
+    """The demo never stands among real runs, where it would become their `latest`. Raises UsageError."""
+    found = real_run(output)
+    if found is not None:
+        raise UsageError(
+            f"`{output}` holds runs that read an AWS organization, such as `{found.name}`",
+            hint="give the demo a folder of its own: `kms-scan demo --output kms-scan-demo`",
+        )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -44,6 +45,34 @@ class RunDirectory:
             finally:
                 os.close(folder)
         return cls(path)
+
+    @classmethod
+    @contextmanager
+    def unpublished(cls, parent: Path, name: str) -> Iterator[RunDirectory]:
+        """A hidden folder that becomes a run directory with `publish`, and is removed where the block does not."""
+        made = cls.create(parent, f".{name}.{os.getpid()}.tmp")
+        hidden = made.path
+        try:
+            yield made
+        finally:
+            shutil.rmtree(hidden, ignore_errors=True)
+
+    def publish(self, name: str) -> RunDirectory:
+        """Give the folder its name in one step: `name`, or with `-2`, `-3` … where that is taken."""
+        number = 1
+        while True:
+            target = self.path.with_name(name if number == 1 else f"{name}-{number}")
+            number += 1
+            if os.path.lexists(target):
+                continue
+            with _explained(target):
+                try:
+                    self.path.rename(target)
+                except OSError as error:
+                    if error.errno in {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}:
+                        continue
+                    raise
+            return RunDirectory(target)
 
     def write(self, name: str, content: bytes) -> Path:
         """Write a whole file and return its path."""

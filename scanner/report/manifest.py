@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
-from scanner.errors import OutputError
+from scanner.errors import OutputError, SnapshotError
 from scanner.model.finding import FindingsDocument
 from scanner.report.directory import RunDirectory
 
 MANIFEST = "manifest.json"
 _OUTSIDE = ("log.jsonl",)
 _CHUNK = 1 << 20
+_HINT = "restore the run from a copy, or collect again"
 
 
 def write_manifest(directory: RunDirectory, document: FindingsDocument, written: str) -> Path:
@@ -42,6 +44,27 @@ def write_manifest(directory: RunDirectory, document: FindingsDocument, written:
     }
     text = json.dumps(fields, sort_keys=True, indent=1, allow_nan=False) + "\n"
     return directory.write(MANIFEST, text.encode("ascii"))
+
+
+def check_files(folder: Path, names: Iterable[str]) -> None:
+    """Compare files of a run with its manifest, where there is one and it names them.
+
+    Raises SnapshotError for a file that is not the one the manifest was written for, and for a manifest that is none.
+    """
+    path = folder / MANIFEST
+    try:
+        files = json.loads(path.read_bytes())["files"]
+        expected = {name: str(files[name]["sha256"]) for name in names if name in files}
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise SnapshotError(f"`{path}` cannot be read: {(error.strerror or '').lower()}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise SnapshotError(f"`{path}` is damaged: it is no manifest", hint=_HINT) from error
+    for name, digest in expected.items():
+        file = folder / name
+        if file.is_file() and _measured(file)["sha256"] != digest:
+            raise SnapshotError(f"`{file}` is damaged: it is not the file that `{MANIFEST}` names", hint=_HINT)
 
 
 def _measured(path: Path) -> dict[str, object]:

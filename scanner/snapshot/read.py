@@ -6,11 +6,13 @@ import hashlib
 import sqlite3
 import stat
 import zlib
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from importlib import resources
 from pathlib import Path
 
 from scanner.errors import SnapshotError
+from scanner.snapshot.damage import damaged_table
 
 SCHEMA_VERSION = 1
 """Rises with every change of `schema.sql`; a snapshot of another version is refused."""
@@ -18,7 +20,19 @@ SCHEMA_VERSION = 1
 APPLICATION_ID = 0x6B6D7373
 """Marks the SQLite file as a kms-scan snapshot (`PRAGMA application_id`)."""
 
+WRITER = "writer_process"
+"""The header's entry of a collection that has not ended: the process that writes the file."""
+
+CONTENT_HASH = "content_hash"
+"""The header's entry that `content_hash` must reproduce."""
+
 _MAGIC = b"SQLite format 3\0"
+_UNREADABLE = (sqlite3.Error, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+"""What reading rows that nobody collected can raise; UnicodeDecodeError and JSONDecodeError are ValueErrors."""
+
+
+class ContentError(SnapshotError):
+    """A part of an open snapshot is missing or damaged; `reading` adds the file."""
 
 
 def schema() -> str:
@@ -43,7 +57,7 @@ def open_snapshot(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA query_only=ON")
         _check_version(connection, path)
         _check_integrity(connection, path)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         connection.close()
         raise _damaged(path, str(error)) from error
     except SnapshotError:
@@ -52,17 +66,66 @@ def open_snapshot(path: Path) -> sqlite3.Connection:
     return connection
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection as `open_snapshot` gives it, whose content is what was collected; closed when the block ends.
+
+    Raises SnapshotError naming file and table where the content was changed after the collection, and where a row
+    cannot be read inside the block. Any other error of the block passes.
+    """
+    with closing(open_snapshot(path)) as connection:
+        try:
+            _check_content(connection)
+            yield connection
+        except ContentError as error:
+            raise _damaged(path, damaged_table(connection) or error.message) from error
+        except _UNREADABLE as error:
+            place = damaged_table(connection)
+            if place is None and not isinstance(error, sqlite3.Error):
+                raise
+            raise _damaged(path, place or str(error)) from error
+
+
+def read_header(path: Path) -> dict[str, str]:
+    """The header of a snapshot without looking at the rest, to choose among many. Raises SnapshotError."""
+    _check_file(path)
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            return dict(connection.execute("SELECT key, value FROM meta"))
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise _damaged(path, str(error)) from error
+
+
+def content_hash(connection: sqlite3.Connection) -> str:
+    """SHA-256 over every row of every table, the answers by their own hashes.
+
+    A file that was edited after the collection no longer has the hash of its header. That is a protection against
+    mistakes: whoever edits on purpose can compute it anew, and only a manifest kept elsewhere tells.
+    """
+    digest = hashlib.sha256()
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+    for (table,) in tables:
+        digest.update(f"\n{table}\n".encode())
+        columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")') if row[1] != "body"]
+        names = ", ".join(f'"{name}"' for name in columns)
+        given = f"WHERE key NOT IN ('{WRITER}', '{CONTENT_HASH}')" if table == "meta" else ""
+        query = f'SELECT {names} FROM "{table}" {given} ORDER BY {names}'  # noqa: S608  # our own schema
+        for row in connection.execute(query):
+            digest.update(repr(row).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
 def read_document(connection: sqlite3.Connection, sha256: str) -> str:
     """The exact text of a policy document. Raises SnapshotError where it is missing or its hash does not hold."""
     found = connection.execute("SELECT text FROM documents WHERE sha256 = ?", (sha256,)).fetchone()
     if found is None:
-        raise SnapshotError(f"the snapshot lacks document `{sha256}`", hint="collect again")
+        raise ContentError(f"the snapshot lacks document `{sha256}`", hint="collect again")
     try:
         data = zlib.decompress(found[0])
     except zlib.error as error:
-        raise SnapshotError(f"document `{sha256}` of the snapshot is damaged", hint="collect again") from error
+        raise ContentError(f"document `{sha256}` of the snapshot is damaged", hint="collect again") from error
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise SnapshotError(f"document `{sha256}` of the snapshot was altered", hint="collect again")
+        raise ContentError(f"document `{sha256}` of the snapshot was altered", hint="collect again")
     return data.decode("utf-8", "surrogatepass")
 
 
@@ -89,6 +152,13 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> None:
             f"the snapshot `{path}` has schema {version}, this version reads {SCHEMA_VERSION}",
             hint="read it with the release that wrote it, or collect again",
         )
+
+
+def _check_content(connection: sqlite3.Connection) -> None:
+    """Snapshots of collections that were killed have no hash, and none is expected of them."""
+    found = connection.execute("SELECT value FROM meta WHERE key = ?", (CONTENT_HASH,)).fetchone()
+    if found is not None and found[0] != content_hash(connection):
+        raise ContentError("its rows are not those that were collected")
 
 
 def _check_integrity(connection: sqlite3.Connection, path: Path) -> None:

@@ -3,7 +3,7 @@
 -- it is complete or absent. Everything that came from AWS is text written by others.
 -- Times are ISO 8601 in UTC. Outcomes are those of scanner.model.coverage.Outcome.
 
--- Header of the run: schema_version, run_id, started, finished, as_of, caller, versions, scope, complete, synthetic.
+-- Header of the run: schema_version, run_id, started, finished, as_of, caller, versions, scope, complete, synthetic, hashes.
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,
   value TEXT NOT NULL

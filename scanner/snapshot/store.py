@@ -18,11 +18,18 @@ from typing import Self
 
 from scanner.errors import OutputError, SnapshotError
 from scanner.model.coverage import LedgerRow, Outcome
-from scanner.snapshot.read import APPLICATION_ID, SCHEMA_VERSION, open_snapshot, schema
+from scanner.snapshot.read import (
+    APPLICATION_ID,
+    CONTENT_HASH,
+    SCHEMA_VERSION,
+    WRITER,
+    content_hash,
+    open_snapshot,
+    schema,
+)
 from scanner.snapshot.rows import TABLES, Answer, UnitRecord, encoded
 
 _SIDE_FILES = ("-wal", "-shm", "-journal")
-_WRITER = "writer_process"
 
 
 class SnapshotStore:
@@ -80,7 +87,7 @@ class SnapshotStore:
                 "schema_version": str(SCHEMA_VERSION),
                 "complete": "0",
                 "synthetic": str(int(synthetic)),
-                _WRITER: str(os.getpid()),
+                WRITER: str(os.getpid()),
             }
         )
 
@@ -110,8 +117,11 @@ class SnapshotStore:
         with self._lock:
             digest = snapshot_hash(self._connection)
         self.put_meta({**(meta or {}), "complete": str(int(complete)), "snapshot_hash": digest})
+        with self._lock:
+            sealed = content_hash(self._connection)
         with self._transaction():
-            self._connection.execute("DELETE FROM meta WHERE key = ?", (_WRITER,))
+            self._insert("meta", ("key", "value"), [(CONTENT_HASH, sealed)])
+            self._connection.execute("DELETE FROM meta WHERE key = ?", (WRITER,))
         with self._lock:
             try:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -263,7 +273,7 @@ def _writer_of(path: Path) -> str:
     """The process id the other writer left in the header; empty where it cannot be told."""
     try:
         with closing(open_snapshot(path)) as connection:
-            found = connection.execute("SELECT value FROM meta WHERE key = ?", (_WRITER,)).fetchone()
+            found = connection.execute("SELECT value FROM meta WHERE key = ?", (WRITER,)).fetchone()
     except (SnapshotError, sqlite3.Error):  # it only completes a message that is shown anyway
         return ""
     return f" ({found[0]})" if found else ""

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from scanner.errors import SnapshotError
 from scanner.model.arn import AccountId, KeyArn, parse_arn
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.key import Grant, GrantConstraints, KeyFacts
@@ -17,7 +16,7 @@ from scanner.model.policy import DocumentKind, PolicyText
 from scanner.model.world import World
 from scanner.snapshot.ledger import IDENTITY_CALL, READ, Ledger, never_written
 from scanner.snapshot.principals import load_principals
-from scanner.snapshot.read import read_document
+from scanner.snapshot.read import ContentError, read_document
 
 _ENABLED = frozenset({"ENABLED", "ENABLED_BY_DEFAULT"})
 _SETTLED = _ENABLED | {"DISABLED"}
@@ -137,7 +136,7 @@ class _Loader:
         while path[0] in parents and len(path) <= len(parents):
             path.insert(0, parents[path[0]])
         if path[0] != root:
-            raise SnapshotError(f"the organization of the snapshot does not lead to its root at `{parent}`")
+            raise ContentError(f"the organization of the snapshot does not lead to its root at `{parent}`")
         return tuple(path)
 
     def _policy_gap(self, kind: DocumentKind) -> str:

@@ -10,6 +10,7 @@ import zlib
 
 import pytest
 from scanner.cli import main
+from scanner.snapshot.read import content_hash
 
 
 @pytest.fixture
@@ -119,7 +120,8 @@ def test_damaged_snapshot_of_a_run_leaves_the_earlier_files_alone(cli, demo_run,
 def test_truncated_policy_document_is_a_gap_and_an_opaque_key(cli, demo_run, tmp_path) -> None:
     """A key policy cut in the middle proves nothing: neither access nor its absence."""
     copy = tmp_path / "out" / demo_run.directory.name
-    shutil.copytree(demo_run.directory, copy)
+    copy.mkdir(parents=True)
+    shutil.copy(demo_run.directory / "snapshot.sqlite", copy)
     with sqlite3.connect(copy / "snapshot.sqlite") as database:
         (key, sha) = database.execute(
             "SELECT k.arn, k.policy_sha256 FROM keys k JOIN aliases a ON a.key_arn = k.arn "
@@ -129,6 +131,7 @@ def test_truncated_policy_document_is_a_gap_and_an_opaque_key(cli, demo_run, tmp
         cut = zlib.decompress(blob)[:200]
         database.execute("INSERT INTO documents VALUES (?, ?)", (hashlib.sha256(cut).hexdigest(), zlib.compress(cut)))
         database.execute("UPDATE keys SET policy_sha256 = ? WHERE arn = ?", (hashlib.sha256(cut).hexdigest(), key))
+        database.execute("UPDATE meta SET value = ? WHERE key = 'content_hash'", (content_hash(database),))
     code, _, _ = cli("analyze", str(copy), "-o", str(tmp_path / "out"))
     document = json.loads((copy / "findings.json").read_text())
     assert code == 3

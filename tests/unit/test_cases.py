@@ -99,6 +99,17 @@ BAD_FILES: list[tuple[str, object, str]] = [
         "`perhaps` is neither true nor false",
     ),
     ("cases.json", [case() | {"world": world(orgs=[{"id": "o-1"}])}], "KeyError 'root'"),
+    (
+        "cases.json",
+        [case() | {"world": {"keys": [{"arn": KEY, "key_polcy": {}}]}}],
+        "`world.keys.0.key_polcy` is no member of a key (did you mean `key_policy`?)",
+    ),
+    (
+        "cases.json",
+        [case() | {"world": world(accounts={OWNER: {"colected": True}})}],
+        f"`world.accounts.{OWNER}.colected` is no member of an account (did you mean `collected`?)",
+    ),
+    ("cases.json", [case() | {"titel": "x"}], "titel` is no member of a case (did you mean `title`?)"),
     ("cases.json", [case() | {"world": world(keys=5)}], "the world has not the documented form"),
     ("cases.json", [case() | {"world": world(accounts=[])}], "the world has not the documented form"),
 ]
@@ -148,6 +159,7 @@ BAD_REQUESTS: list[tuple[Any, str]] = [
     (ask(action="sts:AssumeRole", resource=f"arn:aws:iam::{OWNER}:role/x"), "is not in the world"),
     ({"principal": ROLE, "resource": KEY, "expect": "denied"}, "KeyError 'action'"),
     ({"action": "kms:Decrypt", "resource": KEY, "expect": "denied"}, "KeyError 'principal'"),
+    (ask(contxt={}), "`requests.0.contxt` is no member of a request (did you mean `context`?)"),
     (ask("maybe"), "`expect` is `maybe`, must be one of denied, unknown, latent, conditional, allowed"),
     ({"principal": ROLE, "action": "kms:Decrypt", "resource": KEY}, "`expect` is ``"),
     (ask(context=["x"]), "AttributeError"),

@@ -490,6 +490,31 @@ def test_unknown_environment_variable_warns_and_a_named_secret_does_not() -> Non
     )
 
 
+def test_variable_of_somebody_else_does_not_warn() -> None:
+    environ = {"KMS_SCAN_EXTERNAL_ID": "s3cr3t", "KMS_SCAN_IMAGE_TAG": "7", "KMS_SCAN_GATE_ZZZZZZZZZZZZZZ": "1"}
+    assert load(ROLE, environ).warnings == ("env KMS_SCAN_GATE_ZZZZZZZZZZZZZZ: is not a setting and was ignored",)
+
+
+def test_swapped_letters_are_one_slip() -> None:
+    with pytest.raises(ConfigError, match="did you mean `us-east-1`"):
+        load(ROLE + "  home_region: us-esat-1\n")
+
+
+def test_unknown_format_suggests_only_formats_that_work() -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(ROLE + "output: {formats: [pdf]}\n")
+    assert refused.value.problems[0].endswith("output.formats.0 is `pdf`, must be one of html, csv or json")
+
+
+def test_problems_are_also_told_to_programs() -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(ROLE + "  home_region: us-esat-1\n", {"KMS_SCAN_GATE_FAIL_ON": "hgh"})
+    file, variable = refused.value.details
+    assert (file["line"], file["suggestion"]) == (4, "us-east-1")
+    assert file["message"] == "aws.home_region is `us-esat-1`, must be a region"
+    assert (variable["file"], variable["line"], variable["suggestion"]) == ("env KMS_SCAN_GATE_FAIL_ON", None, "high")
+
+
 def test_wrong_flag_or_variable_is_named_instead_of_a_line() -> None:
     variable, flag = refused(ROLE, {"KMS_SCAN_LIMITS_WORKERS": "many"}, {"regions.include": ("eu-wst-1",)})
     assert variable == "env KMS_SCAN_LIMITS_WORKERS: limits.workers is `many`, must be a whole number"

@@ -153,7 +153,8 @@ def test_log_file_is_appended_as_json_and_private(tmp_path: Path) -> None:
     for word in ("one", "two"):
         logs.configure("info", "auto", Terminal(), path)
         LOG.info(word)
-    assert [json.loads(line)["event"] for line in path.read_text().splitlines()] == ["one", "two"]
+    events = [json.loads(line)["event"] for line in path.read_text().splitlines()]
+    assert events == ["log opened", "one", "log opened", "two"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 

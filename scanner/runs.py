@@ -1,0 +1,96 @@
+"""Which run a name means: a path, a run id, or `latest`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from scanner.errors import SnapshotError
+from scanner.report.directory import RunDirectory
+from scanner.snapshot.read import WRITER, read_header
+
+logger = logging.getLogger(__name__)
+
+SNAPSHOT = "snapshot.sqlite"
+FINDINGS = "findings.json"
+LATEST = "latest"
+
+
+def find_run(name: str, output: Path) -> RunDirectory:
+    """The run directory for a path, a run id or `latest`, the link to the newest complete report.
+
+    Raises:
+        SnapshotError: there is none.
+    """
+    given, known = Path(name), output / name
+    for path in (given, known):
+        if path.is_dir():
+            return RunDirectory(path.resolve())
+    hint = "run `kms-scan run` first"
+    if name == LATEST and next(_folders(output), None) is not None:
+        hint = f"no run in `{output}` has a report yet: name the run, or `kms-scan analyze latest` and `report latest`"
+    raise SnapshotError(f"there is no run `{name}`, neither as a folder nor in `{output}`", hint=hint)
+
+
+def run_to_judge(name: str, output: Path) -> RunDirectory:
+    """As `find_run`; `latest` is the newest collection that has ended, whether it has been judged or not.
+
+    Raises:
+        SnapshotError: there is none.
+    """
+    ended = list(_collected(output)) if name == LATEST else []
+    if not ended:
+        return find_run(name, output)
+    finished, newest = max(ended, key=lambda entry: (entry[0], entry[1].name))
+    del finished
+    known = {path for _, path in ended}
+    for path in _folders(output):
+        if (path / SNAPSHOT).is_file() and path not in known and path.name > newest.name:
+            logger.warning("`%s` holds a collection that has not ended; `latest` is `%s`", path.name, newest.name)
+    return RunDirectory(newest.resolve())
+
+
+def run_to_report(name: str, output: Path) -> RunDirectory:
+    """As `find_run`; `latest` is the run that was judged last.
+
+    Raises:
+        SnapshotError: there is none.
+    """
+    judged = [path for path in _folders(output) if (path / FINDINGS).is_file()] if name == LATEST else []
+    if not judged:
+        return find_run(name, output)
+    newest = max(judged, key=lambda path: ((path / FINDINGS).stat().st_mtime_ns, path.name))
+    ended = max(_collected(output), key=lambda entry: (entry[0], entry[1].name), default=None)
+    if ended is not None and ended[1] not in judged:
+        logger.warning("`%s` was collected and is not analyzed; `latest` is `%s`", ended[1].name, newest.name)
+    return RunDirectory(newest.resolve())
+
+
+def is_synthetic(path: Path) -> bool | None:
+    """Whether the run in a folder read no AWS organization; None where it holds no snapshot that can be read."""
+    try:
+        return read_header(path / SNAPSHOT).get("synthetic") == "1"
+    except SnapshotError:
+        return None
+
+
+def real_run(output: Path) -> Path | None:
+    """A run in the folder that read an AWS organization."""
+    return next((path for path in _folders(output) if is_synthetic(path) is False), None)
+
+
+def _collected(output: Path) -> Iterator[tuple[str, Path]]:
+    """When each collection ended, and its folder."""
+    for path in _folders(output):
+        try:
+            header = read_header(path / SNAPSHOT)
+        except SnapshotError:
+            continue
+        if WRITER not in header and header.get("finished"):
+            yield header["finished"], path
+
+
+def _folders(output: Path) -> Iterator[Path]:
+    if output.is_dir():
+        yield from (p for p in sorted(output.iterdir()) if p.is_dir() and not p.is_symlink() and p.name[0] != ".")
