@@ -49,7 +49,6 @@ PUBLIC = "Any AWS account can decrypt data with one key"
 HANGS = "the organization may be able to decrypt data with one key, which hangs on what was not read or not documented"
 NO_STRANGERS = "direct use by strangers was not found in what was read"
 OUT = "paths through assumed roles: not evaluated"
-NOT_OTHERS = "other direct use from outside the organization was not found"
 BOTH = principal(ROLE, policy(allow()))
 HEADLINES: list[tuple[tuple[Any, ...], str]] = [
     ((key(allow(UNKNOWN_ROOT)),), "One account outside the organization can decrypt data with one key"),
@@ -117,7 +116,7 @@ HEADLINES: list[tuple[tuple[Any, ...], str]] = [
     ),
     (
         (key(allow({"Service": "logs.amazonaws.com"})),),
-        f"AWS services can use one key, perhaps for whoever asks them; {NOT_OTHERS}",
+        f"AWS services can decrypt data with one key, perhaps for whoever asks them; {NO_STRANGERS}",
     ),
     ((key(),), "Direct use from outside the organization was not found in what was read"),
     (
