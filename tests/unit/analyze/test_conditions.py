@@ -495,3 +495,19 @@ def test_encryption_context_never_reaches_operations_without_one(action: str) ->
     given = world(key(allow(iam(MEMBER, "root"), "kms:*", when=when)), principal(ROLE, policy(allow(None, "kms:*"))))
     assert ask(given, ROLE).verdict is Verdict.CONDITIONAL
     assert ask(given, ROLE, action).verdict is Verdict.DENIED
+
+
+def test_default_of_a_variable_that_a_number_cannot_be_compared_with_leaves_it_open() -> None:
+    """A wildcard against a number is not documented, by default as much as written out."""
+    when = {"StringLike": {"aws:MultiFactorAuthAge": "3*${kms:EncryptionContext:App, '0'}"}}
+    given = world(key(allow(ROLE, when=when)), principal(ROLE, policy(allow(None, "kms:*"))))
+    assert ask(given, ROLE).verdict is Verdict.CONDITIONAL
+    no_context = {"StringLike": when["StringLike"], "Null": {"kms:EncryptionContext:App": "true"}}
+    given = world(key(allow(ROLE, when=no_context)), principal(ROLE, policy(allow(None, "kms:*"))))
+    assert ask(given, ROLE).verdict is Verdict.CONDITIONAL
+
+
+def test_value_is_never_unlike_itself() -> None:
+    when = {"StringEquals": {"kms:ViaService": "${kms:ViaService}"}}
+    given = world(key(allow(ROLE, when=when)), principal(ROLE, policy(allow(None, "kms:*"))))
+    assert ask(given, ROLE).condition == "kms:ViaService is present"
