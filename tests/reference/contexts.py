@@ -252,6 +252,8 @@ def _encryption_context(scene: Scene, mentions: Mentions, fixed: set[str]) -> li
     named = mentions.tests.get(_NAMES, [])
     for example in candidates(named) if named else []:
         spellings.setdefault(example.lower(), set()).add(example)
+    for found in spellings.values() if named else ():
+        found.add(min(found).swapcase())  # condition keys compare names without case, their values with it (R5.1)
     for grant in grants_of(scene):
         if _may_name(scene, grant):
             for kind in ("EncryptionContextEquals", "EncryptionContextSubset"):
