@@ -11,6 +11,7 @@ from scanner.analyze.patterns import Pattern, any_of, glob, literal, tokens_of
 from scanner.analyze.request import GrantRequest, Request
 from scanner.analyze.session_tags import SessionTags, session_tags_of
 from scanner.model.actions import ACTIONS
+from scanner.model.arn import parse_arn
 from scanner.model.conditions import ConditionKey, Source, find_condition_key
 from scanner.model.organization import Organization
 from scanner.model.policy import DocumentKind
@@ -357,10 +358,11 @@ class RequestContext:
         return ABSENT if is_single else self._data(name, "key_not_described", key.gaps.get("describe", ""))
 
     def _owner(self) -> str:
-        """The account that owns the key or role; empty for actions without one."""
+        """The account that owns the key, alias or role; empty for actions without a resource."""
         if self.request.key is not None:
             return self.request.key.account_id
-        return self.request.role.account_id if self.request.role is not None else ""
+        arn = parse_arn(self.request.resource)
+        return arn.account_id if arn else ""
 
     def _resource_tag(self, name: str, kind: DocumentKind) -> Binding:
         tag_key = name.partition("/")[2]
