@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import product
 
 from scanner.analyze.axioms import axioms_for
 from scanner.analyze.caller import Caller
@@ -306,14 +307,15 @@ def confirmed_reason(judgements: Sequence[Judgement]) -> str:
 def statement_never_applies(
     world: World, key: KeyFacts, naming: Naming, reached: Reached, classes: Classes | None = None
 ) -> bool:
-    """Whether the naming's own conditions are met by no request of anybody behind it; Deny statements aside."""
+    """Whether the naming's own conditions are met by no request of anybody behind it, now or later; Denies aside."""
     sources = sources_of(naming)
+    worlds = (world, *(replace(world, as_of=moment) for moment in _openings(world, naming)))
     callers = {classes.of(c, key) if classes else c.text: c for c in reversed(reached.callers)}
-    for action in named_actions(naming):
+    for then, action in product(worlds, named_actions(naming)):
         for caller in callers.values():
             request = question(key, caller, action, reached)
             if refused_at_once(request) is None:
-                evaluation = evaluate(world, request, sources=sources)
+                evaluation = evaluate(then, request, sources=sources)
                 side = chosen_by_strangers(evaluation.key_side) if is_stranger(caller) else evaluation.key_side
                 if _key_side_may_allow(replace(evaluation, key_side=side)):
                     return False

@@ -13,7 +13,7 @@ READ = frozenset({Outcome.OK, Outcome.EMPTY})
 IDENTITY_CALL = "iam:GetAccountAuthorizationDetails"
 """The call that stands for an account's whole IAM."""
 
-_TODO = "collect again; the collection ended before it came to this"
+_WHAT_TO_DO = "collect again; the collection ended before it came to this"
 
 
 def never_written(connection: sqlite3.Connection) -> Iterator[LedgerRow]:
@@ -34,7 +34,7 @@ def never_written(connection: sqlite3.Connection) -> Iterator[LedgerRow]:
         planned.append((f"kms/{account}/{region}", account, region, "kms:ListKeys"))
     for unit, account, region, call in planned:
         if unit not in written:
-            yield LedgerRow(account, region, call, "", Outcome.NOT_REACHED, what_to_do=_TODO)
+            yield LedgerRow(account, region, call, "", Outcome.NOT_REACHED, what_to_do=_WHAT_TO_DO)
 
 
 class Ledger:

@@ -401,7 +401,9 @@ def test_damaged_policy_of_a_resource_share_makes_the_key_opaque(broken: object)
 
 def test_allow_whose_window_opens_later_is_blocked_today_and_not_without_effect() -> None:
     later = {"DateGreaterThan": {"aws:CurrentTime": "2026-11-23T00:00:00Z"}}
-    finding = of(key(allow(STRANGER, when=later))).external
+    result = of(key(allow(STRANGER, when=later)))
+    assert result.of(Kind.INEFFECTIVE_PERMISSION) == []
+    finding = result.external
     assert told(finding)[1:] == ("low", "blocked", "not_yet")
     assert "2026-11-23" in finding.summary
     over = {"DateLessThan": {"aws:CurrentTime": "2026-11-21T00:00:00Z"}}
