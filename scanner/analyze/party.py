@@ -68,12 +68,6 @@ def _is_guarded(naming: Naming, key: KeyFacts, world: World, trust: Trust) -> bo
     return statements and all(ours.has_arn(grant.constraints.source_arn or "") for grant in naming.grants)
 
 
-def _is_open_before_account(text: str) -> bool:
-    """Whether a wildcard of an ARN may run across its account, as the String operators let it (R5.20, R5.23)."""
-    arn = parse_arn(text)
-    return arn is not None and any(c in f"{arn.partition}{arn.service}{arn.region}" for c in "*?")
-
-
 @dataclass(frozen=True, slots=True)
 class _Ours:
     """What counts as a source of ours, as seen from a key."""
@@ -92,8 +86,9 @@ class _Ours:
         check = checks.get(key)
         if check is None or not is_fence(test) or bool(test.qualifier) is not (key == "aws:sourceorgpaths"):
             return False
-        across = test.operator == "StringLike"
-        return all(check(v) and not (across and _is_open_before_account(v)) for v in test.values)
+        if test.operator == "StringLike" and any(a.is_open_before_account for a in map(parse_arn, test.values) if a):
+            return False  # its wildcards run across the account (R5.20, R5.23)
+        return all(map(check, test.values))
 
     def has_account(self, text: str) -> bool:
         """Whether an account is written out and ours, or the key's own by variable."""

@@ -189,7 +189,7 @@ def _from_arns(test: ConditionTest, partition: str) -> list[Selector]:
         arn = parse_arn(value)
         if arn is None or "$" in value or not is_account_id(arn.account_id):
             return []
-        is_open = any(c in f"{arn.partition}{arn.service}{arn.region}" for c in "*?")
+        is_open = arn.is_open_before_account
         if is_open and not by_parts:
             return []
         exact = selector_of(value, partition)

@@ -23,6 +23,11 @@ class Arn:
     account_id: AccountId
     resource: str
 
+    @property
+    def is_open_before_account(self) -> bool:
+        """Whether a wildcard stands before the account; as plain text it may then run across the account (R5.20)."""
+        return any(c in f"{self.partition}{self.service}{self.region}" for c in "*?")
+
     def __str__(self) -> str:
         return f"arn:{self.partition}:{self.service}:{self.region}:{self.account_id}:{self.resource}"
 
