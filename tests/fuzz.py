@@ -36,7 +36,7 @@ def compare(world: Json, request: Json) -> tuple[str, str]:
         return "too many contexts", "not asked"
     built = build_world(world)
     asked = build_request(built, request)
-    decision = decide_assume(built, asked) if asked.role is not None else decide(built, asked, trace=False)
+    decision = decide_assume(built, asked, trace=False) if asked.role is not None else decide(built, asked, trace=False)
     return expected, "too complex" if decision.reason == "too_complex" else decision.verdict.value
 
 

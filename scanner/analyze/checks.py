@@ -20,6 +20,7 @@ from scanner.analyze.match import (
     spared_by_not_principal,
 )
 from scanner.analyze.patterns import arn_pattern, tokens_of
+from scanner.analyze.statement import principal_ways, statement_matches
 from scanner.model.decision import Check, CheckOutcome, Layer
 from scanner.model.key import Grant
 from scanner.model.policy import ConditionTest, Document, DocumentKind, Effect, Element, PolicyText, Span, Statement
@@ -144,12 +145,16 @@ def near_misses(document: Document, context: RequestContext) -> Iterator[tuple[S
     Where a document names principals, an Allow that names the caller for other actions counts as well.
     """
     for statement in document.statements:
-        elsewhere = action_matches(statement, context.request.iam_action) is False
-        if elsewhere and not _names_only_the_caller(document, statement):
+        covered = action_matches(statement, context.request.iam_action)
+        if covered is False and not _names_only_the_caller(document, statement):
+            continue
+        if covered and statement_matches(document, statement, context):
+            continue
+        if all(x == FALSE for _, x in principal_ways(document, statement, context, statement.effect)):
             continue
         checks = checks_of(document, statement, context)
         failed = next((c for c in checks if c.outcome is CheckOutcome.FAILS), None)
-        if failed is not None and failed.part != "principal":
+        if failed is not None:
             yield statement, failed
 
 
@@ -212,6 +217,7 @@ def documents_of(layer: Layer, context: RequestContext) -> tuple[PolicyText, ...
         Layer.SESSION: caller.session_policies or (),
         Layer.KEY_POLICY: (key.key_policy if key else None,),
         Layer.RAM: (key.ram_policy if key else None,),
+        Layer.TRUST: (context.request.role.trust_policy if context.request.role else None,),
     }
     by_level = (text for _, texts in guardrails_by_level(layer, context) for text in texts)
     return tuple(text for text in documents.get(layer, by_level) if text is not None)
@@ -220,7 +226,8 @@ def documents_of(layer: Layer, context: RequestContext) -> tuple[PolicyText, ...
 def guardrails_by_level(layer: Layer, context: RequestContext) -> tuple[tuple[str, tuple[PolicyText, ...]], ...]:
     """The control policies that concern the caller (SCP) or the key (RCP) by target, from the root down (R3.43)."""
     request = context.request
-    owner = request.key.account_id if layer is Layer.RCP and request.key else request.caller.account_id
+    resource = request.key or request.role
+    owner = resource.account_id if layer is Layer.RCP and resource else request.caller.account_id
     organization = organization_of(context.world, owner)
     if organization is None:
         return ()

@@ -34,6 +34,7 @@ from scanner.analyze.residual import (
     surely,
 )
 from scanner.analyze.statement import either
+from scanner.analyze.trace import complete_trace
 from scanner.analyze.wording import as_json, in_words
 from scanner.data.opt_in import is_opt_in_region
 from scanner.model.actions import is_usable_with, state_blocks
@@ -49,7 +50,7 @@ def decide(world: World, request: Request, *, sources: Sources = ALL_SOURCES, tr
 
     Args:
         sources: the Allow sources that count.
-        trace: whether the gates are wanted.
+        trace: whether the gates are wanted: what decided, what came close and why it failed, and the key's state.
 
     Returns:
         The decision; `unknown` with reason `too_complex` where a bound is hit.
@@ -58,7 +59,8 @@ def decide(world: World, request: Request, *, sources: Sources = ALL_SOURCES, tr
     if refusal is not None:
         return Decision(Verdict.DENIED, refusal[0], rules=(refusal[1],))
     evaluation = evaluate(world, request, sources=sources)
-    return conclude(world, request, evaluation, trace=trace)
+    gates = complete_trace(world, request, gates_of(request, evaluation)) if trace else ()
+    return conclude(world, request, evaluation, gates)
 
 
 def refused_at_once(request: Request) -> tuple[str, str] | None:
@@ -228,15 +230,14 @@ def _without_key(context: RequestContext) -> Evaluation:
 # -- from expressions to a verdict ------------------------------------------------------------------------------------
 
 
-def conclude(world: World, request: Request, evaluation: Evaluation, *, trace: bool = True) -> Decision:
-    """Turn an evaluation into a verdict in the order of `design.md` section 5."""
+def conclude(world: World, request: Request, evaluation: Evaluation, gates: tuple[Gate, ...] = ()) -> Decision:
+    """Turn an evaluation into a verdict in the order of `design.md` section 5; `gates` are its trace."""
     region = _region_expression(world, request)
     result = conj((evaluation.result, region if region not in (TRUE, FALSE) else TRUE))
     blocked = _blocked_by_state(request)
     if blocked is None:
         gap = request.key.gaps.get("describe", "") if request.key else ""
         result = conj((result, unknown("key_not_described", gap or "R9.1", subject="key state")))
-    gates = gates_of(request, evaluation) if trace else ()
     try:
         return _conclude(request, evaluation, result, asleep=_asleep(region, blocked), gates=gates)
     except TooComplexError:

@@ -184,7 +184,7 @@ def _judge_one(
     evaluation = evaluate(world, request, sources=sources)
     if is_stranger(caller):
         return _judge_stranger(world, request, action, evaluation)
-    decision = conclude(world, request, evaluation)
+    decision = conclude(world, request, evaluation, gates_of(request, evaluation))
     verdict, reason = _summed_up(request, decision, evaluation)
     if verdict is FindingVerdict.BLOCKED and not key.grants_complete:
         whole = decide(world, request, trace=False)
@@ -239,11 +239,11 @@ def _judge_stranger(world: World, request: Request, action: Action, evaluation: 
         caller_side=TRUE,
         layers=tuple(x for x in evaluation.layers if x.side is Side.OWNER),
     )
-    decision = conclude(_every_region(world, request), request, key_view, trace=False)
+    gates = gates_of(request, evaluation)
+    decision = conclude(_every_region(world, request), request, key_view, gates)
     verdict, reason = _summed_up(request, decision, key_view)
     if verdict is FindingVerdict.CONFIRMED:
         reason = "grant_held" if evaluation.grants or evaluation.retiring else "delegated_to_third_party"
-    decision = replace(decision, gates=gates_of(request, evaluation))
     return Judgement(request.caller, action, verdict, reason, decision)
 
 

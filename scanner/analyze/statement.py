@@ -47,16 +47,17 @@ def statement_matches(document: Document, statement: Statement, context: Request
     found: list[Match] = []
     for effect in effects:
         doubt = unknown("malformed", "R10.12", subject=f"{subject} {effect.value}") if statement.damage else TRUE
-        for kind, expression in _principal_ways(document, statement, context, effect):
+        for kind, expression in principal_ways(document, statement, context, effect):
             applies = conj((expression, conditions, doubt))
             if applies != FALSE:
                 found.append(Match(document, statement, effect, kind, applies))
     return tuple(found)
 
 
-def _principal_ways(
+def principal_ways(
     document: Document, statement: Statement, context: RequestContext, effect: Effect
 ) -> tuple[tuple[MatchKind, Expression], ...]:
+    """Every way a statement's principals match the caller; everybody, where a document names none."""
     caller = context.request.caller
     if not names_principals(document.policy.kind):
         return ((MatchKind.STAR, TRUE),)

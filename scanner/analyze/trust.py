@@ -6,6 +6,7 @@ from scanner.analyze.context import RequestContext
 from scanner.analyze.decide import conclude
 from scanner.analyze.evaluation import Evaluation
 from scanner.analyze.expression import FALSE, TRUE, Expression, conj, disj, unknown
+from scanner.analyze.gates import gates_of
 from scanner.analyze.layers import (
     LayerResult,
     boundary_layer,
@@ -19,14 +20,15 @@ from scanner.analyze.match import MatchKind
 from scanner.analyze.parse import parse_policy
 from scanner.analyze.request import Request
 from scanner.analyze.statement import document_matches, either
+from scanner.analyze.trace import complete_trace
 from scanner.model.decision import Decision, Layer, Side, Verdict
 from scanner.model.policy import Effect
 from scanner.model.principal import PrincipalFacts, PrincipalKind
 from scanner.model.world import World
 
 
-def decide_assume(world: World, request: Request) -> Decision:
-    """Decide one hop: may the caller assume `request.role` (R7.1 to R7.6, R7.13)."""
+def decide_assume(world: World, request: Request, *, trace: bool = True) -> Decision:
+    """Decide one hop: may the caller assume `request.role` (R7.1 to R7.6, R7.13); `trace` as for `decide`."""
     caller, role = request.caller, request.role
     assert role is not None
     if caller.is_root_user:
@@ -35,7 +37,9 @@ def decide_assume(world: World, request: Request) -> Decision:
         return Decision(Verdict.DENIED, "federated_user", rules=("R7.13",))
     if not caller.is_service and caller.partition != role.arn.split(":")[1]:
         return Decision(Verdict.DENIED, "partition", rules=("R9.21",))
-    return conclude(world, request, evaluate_assume(world, request, role))
+    evaluation = evaluate_assume(world, request, role)
+    gates = complete_trace(world, request, gates_of(request, evaluation)) if trace else ()
+    return conclude(world, request, evaluation, gates)
 
 
 def evaluate_assume(world: World, request: Request, role: PrincipalFacts) -> Evaluation:

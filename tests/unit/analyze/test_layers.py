@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from scanner.model.decision import Decision, GateOutcome, Layer, Verdict
+from scanner.model.decision import CheckOutcome, Decision, GateOutcome, Layer, TracedGate, Verdict
 from scanner.model.organization import Organization
 from scanner.model.policy import DocumentKind
 from scanner.model.world import World
@@ -386,6 +386,7 @@ def test_trace_lists_every_gate_with_the_statement_that_decided() -> None:
         Layer.IAM: GateOutcome.ALLOW, Layer.BOUNDARY: GateOutcome.NOT_APPLICABLE,
         Layer.SESSION: GateOutcome.NOT_APPLICABLE, Layer.SCP: GateOutcome.ALLOW, Layer.RCP: GateOutcome.ALLOW,
         Layer.KEY_POLICY: GateOutcome.ALLOW, Layer.RAM: GateOutcome.NOT_APPLICABLE,
+        Layer.GRANT: GateOutcome.NOT_APPLICABLE, Layer.KEY_STATE: GateOutcome.ALLOW,
     }  # fmt: skip
     (share,) = next(g for g in decision.gates if g.layer is Layer.KEY_POLICY).statements
     assert (share.sid, share.index, share.effect, share.source, share.line_from) == ("Share", 0, "Allow", KEY, 4)
@@ -396,6 +397,18 @@ def test_trace_of_a_refusal_names_the_deny() -> None:
     assert (decision.verdict, decision.reason) == (D, "explicit_deny_key_policy")
     (refused,) = [g for g in decision.gates if g.outcome is GateOutcome.DENY_EXPLICIT]
     assert [s.sid for s in refused.statements] == ["No"]
+
+
+def test_trace_names_the_condition_that_failed_and_the_value_it_saw() -> None:
+    fenced = allow(ROLE, Condition={"StringEquals": {"kms:ViaService": "s3.eu-central-1.amazonaws.com"}})
+    decision = ask(situation(None, fenced), ROLE, context={"kms:viaservice": ()})
+    assert (decision.verdict, decision.reason) == (D, "no_key_side")
+    traced = next(g for g in decision.gates if g.layer is Layer.KEY_POLICY)
+    assert isinstance(traced, TracedGate)
+    (failure,) = traced.failed
+    assert (failure.statement.source, failure.statement.index, failure.check.key) == (KEY, 0, "kms:ViaService")
+    assert (failure.check.outcome, failure.check.saw) == (CheckOutcome.FAILS, "absent")
+    assert failure.check.line_from > failure.statement.line_from
 
 
 @pytest.mark.parametrize("bound", ["search.MAX_STEPS", "witness.MAX_TRANSITIONS"])

@@ -8,7 +8,7 @@ import pytest
 from scanner.analyze.caller import resolve_caller
 from scanner.analyze.request import Request
 from scanner.analyze.trust import decide_assume
-from scanner.model.decision import Decision, Verdict
+from scanner.model.decision import Decision, GateOutcome, Layer, TracedGate, Verdict
 from scanner.model.principal import PrincipalFacts
 
 from builders import FULL, MEMBER, OWNER, ROOT, STRANGER, allow, deny, iam, organization, policy, principal, world
@@ -129,3 +129,18 @@ def test_tags_of_the_role_are_the_resource_tags_of_the_hop() -> None:
     open_trust = trusted(iam(MEMBER, "root"))
     assert assume(open_trust, caller.arn, caller, facts={"tags": {"env": "dev"}}).verdict is A
     assert assume(open_trust, caller.arn, caller, facts={"tags": {}}).verdict is D
+
+
+# -- the trace --------------------------------------------------------------------------------------------------------
+
+
+def test_trace_of_a_hop_names_the_trust_condition_that_failed() -> None:
+    trust = trusted(iam(MEMBER, "root"), Condition={"StringEquals": {"sts:ExternalId": "right"}})
+    decision = assume(trust, iam(MEMBER, "role/App"), principal(iam(MEMBER, "role/App"), ASSUME),
+                      context={"sts:externalid": ("wrong",)})  # fmt: skip
+    traced = decision.gates[-1]
+    assert isinstance(traced, TracedGate)
+    assert (traced.layer, traced.outcome) == (Layer.TRUST, GateOutcome.DENY_IMPLICIT)
+    (failure,) = traced.failed
+    assert (failure.check.key, failure.check.saw) == ("sts:ExternalId", "wrong")
+    assert failure.statement.source == TARGET
