@@ -30,6 +30,7 @@ from scanner.model.finding import (
     Path,
     Reach,
     Remediation,
+    ResourceRef,
     RuleRef,
     RunInfo,
     Severity,
@@ -150,6 +151,12 @@ def key_facts(**changes: Any) -> KeyFactsRef:
     return replace(facts, **changes)
 
 
+def resource_of(key: KeyFactsRef) -> ResourceRef:
+    """A key as what a finding is about."""
+    name = (key.aliases or (key.key_id,))[0]
+    return ResourceRef("key", key.arn, name, key.account_id, key.account_name)
+
+
 def gates() -> tuple[Gate, ...]:
     """Gates of a request from a stranger's account."""
     return (
@@ -185,6 +192,7 @@ def stranger_finding(**changes: Any) -> Finding:
         verdict_reasons=("delegated_to_third_party",),
         title="Any principal of 999988887777 can decrypt with `alias/card-data`",
         summary="Statement `LegacyShare` hands the decision to the root of an account outside the organization.",
+        resource=resource_of(key_facts()),
         key=key_facts(),
         grantee=Grantee(f"arn:aws:iam::{STRANGER}:root", "account", STRANGER, "", "unknown_third_party"),
         mechanism=Mechanism("key_policy", (statement("LegacyShare", 12),)),
@@ -227,6 +235,8 @@ def stranger_finding(**changes: Any) -> Finding:
         ),
         rules=(RuleRef("R2.2", "D"), RuleRef("R3.20", "D")),
     )
+    if changes.get("key"):
+        changes.setdefault("resource", resource_of(changes["key"]))
     return replace(finding, **changes)
 
 

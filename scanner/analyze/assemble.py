@@ -46,6 +46,7 @@ from scanner.model.finding import (
     Mechanism,
     Path,
     Reach,
+    ResourceRef,
     RuleRef,
     Severity,
     SeverityReason,
@@ -77,6 +78,11 @@ class Assembly:
             origin=key.origin, tags=dict(sorted((key.tags or {}).items())), created=key.created,
             last_used=key.last_used,
         )  # fmt: skip
+
+    def key_resource(self, key: KeyFacts) -> ResourceRef:
+        """The key as what a finding is about."""
+        name = (key.aliases or (key_id_of(key.arn),))[0]
+        return ResourceRef("key", key.arn, name, key.account_id, account_of(self.world, key.account_id).name)
 
     def grantee(self, naming: Naming, key: KeyFacts) -> Grantee:
         """Who the documents name."""
@@ -116,6 +122,7 @@ def external_finding(assembly: Assembly, key: KeyFacts, naming: Naming, judgemen
         verdict_reasons=leading.reasons,
         title=title_of(grantee, leading.capability, leading.verdict, facts),
         summary=_summary(naming, leading),
+        resource=assembly.key_resource(key),
         key=facts,
         grantee=grantee,
         mechanism=_mechanism(naming),
@@ -302,6 +309,7 @@ def ineffective_finding(assembly: Assembly, key: KeyFacts, parts: Sequence[Namin
         verdict_reasons=(reason,),
         title=ineffective_title(grantee, reason, facts),
         summary=f"Written for {_named(selectors)}, but {ineffective_in_words(reason)}.",
+        resource=assembly.key_resource(key),
         key=facts,
         grantee=grantee,
         mechanism=_mechanism(first),

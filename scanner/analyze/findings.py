@@ -87,7 +87,7 @@ def analyze(
                     write_access(row)
         findings.extend(found)
         write_key(_key_row(key, found, assembly))
-    ordered = sorted(findings, key=lambda f: (-rank(f.severity), f.key.account_id, f.key.arn, f.kind, f.id))
+    ordered = sorted(findings, key=lambda f: (-rank(f.severity), f.resource.account_id, f.resource.arn, f.kind, f.id))
     return AnalysisResult(tuple(ordered), assembly.documents, tuple(opaque))
 
 

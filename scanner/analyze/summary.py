@@ -280,8 +280,8 @@ def _who_can(outside: Sequence[Finding], capability: str, place: str) -> str:
 
 
 def _conditions(findings: Sequence[Finding], capability: str) -> str:
-    sure = {f.key.arn for f in findings if _can(f, capability, _CONFIRMED)}
-    conditional = len({f.key.arn for f in findings} - sure)
+    sure = {f.resource.arn for f in findings if _can(f, capability, _CONFIRMED)}
+    conditional = len({f.resource.arn for f in findings} - sure)
     if not conditional:
         return ""
     return ", under conditions" if not sure else f" ({_number(conditional)} of them only under conditions)"
@@ -300,7 +300,7 @@ def _accounts(findings: Sequence[Finding], place: str) -> str:
 
 
 def _keys(findings: Sequence[Finding]) -> str:
-    number = len({f.key.arn for f in findings})
+    number = len({f.resource.arn for f in findings})
     return f"{_number(number)} key{'s' if number != 1 else ''}"
 
 

@@ -13,10 +13,15 @@ from scanner.model.decision import Gate, StatementRef
 
 
 class Kind(StrEnum):
-    """What a finding is about."""
+    """What a finding is about (design.md, section 7 of the project)."""
 
     EXTERNAL_ACCESS = "external_access"
+    ASSUMED_ROLE_PATH = "assumed_role_path"
+    FOREIGN_KEY_USE = "foreign_key_use"
+    BROAD_KEY_PERMISSION = "broad_key_permission"
+    ATTRIBUTE_CONTROL = "attribute_control"
     INEFFECTIVE_PERMISSION = "ineffective_permission"
+    KEY_HYGIENE = "key_hygiene"
 
 
 class FindingVerdict(StrEnum):
@@ -68,6 +73,21 @@ class KeyFactsRef:
     tags: dict[str, str]
     created: str
     last_used: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceRef:
+    """What a finding is about, and under which reports group it.
+
+    `kind` is `key`, `role`, `user`, `policy` or `account`; `arn` its ARN (of a key: the key ARN), `name` what people
+    call it.
+    """
+
+    kind: str
+    arn: str
+    name: str
+    account_id: str
+    account_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +163,27 @@ class ConditionRef:
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
-    """How the leading capability is reached: hops (empty until the access graph exists) and gates in order."""
+class Hop:
+    """One step of a path through roles: who assumes which role, through which statement of the trust policy.
 
-    hops: tuple[str, ...] = ()
+    `edge` is the action (`sts:AssumeRole` and its siblings); `verdict` the value of the decision on this step alone,
+    `condition` what remains of it, `statements` the trust lines that decide it.
+    """
+
+    principal: str
+    edge: str
+    role_arn: str
+    verdict: str
+    reason: str
+    condition: str = ""
+    statements: tuple[StatementRef, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """How the leading capability is reached: the roles assumed on the way (none for direct use) and gates in order."""
+
+    hops: tuple[Hop, ...] = ()
     layers: tuple[Gate, ...] = ()
 
 
@@ -203,7 +240,11 @@ class RuleRef:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A claim with evidence (product contract of findings.json)."""
+    """A claim with evidence (product contract of findings.json).
+
+    `key` is the one key the finding is about; kinds that reach several keys, or none, have None there and name the
+    worst of them in `keys`, with the whole number in `keys_total`.
+    """
 
     id: str
     fingerprint: str
@@ -217,7 +258,8 @@ class Finding:
     verdict_reasons: tuple[str, ...]
     title: str
     summary: str
-    key: KeyFactsRef
+    resource: ResourceRef
+    key: KeyFactsRef | None
     grantee: Grantee
     mechanism: Mechanism
     capabilities: tuple[CapabilityResult, ...]
@@ -229,6 +271,8 @@ class Finding:
     remediation: Remediation = field(default_factory=Remediation)
     rules: tuple[RuleRef, ...] = ()
     coverage_refs: tuple[str, ...] = ()
+    keys: tuple[KeyFactsRef, ...] = ()
+    keys_total: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from scanner.model.finding import (
     KeyFactsRef,
     KeyRow,
     Kind,
+    ResourceRef,
     Severity,
 )
 from scanner.report.coverage_notes import coverage_note
@@ -59,10 +60,11 @@ class FindingCard:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyGroup:
-    """The findings of one key, worst first; `anchor` is its row in the table of keys."""
+class Group:
+    """The findings about one thing, worst first; of a key also its facts and its row in the table of keys."""
 
-    key: KeyFactsRef
+    resource: ResourceRef
+    key: KeyFactsRef | None
     anchor: str
     cards: tuple[FindingCard, ...]
     combinations: tuple[str, ...]
@@ -119,7 +121,7 @@ class ReportView:
     document: FindingsDocument
     matrix: tuple[tuple[str, tuple[int, ...]], ...]
     kinds: tuple[tuple[str, int], ...]
-    groups: tuple[KeyGroup, ...]
+    groups: tuple[Group, ...]
     keys: tuple[KeyView, ...]
     filters: tuple[Filter, ...]
     combinations: tuple[Combination, ...]
@@ -221,16 +223,17 @@ def _matrix(findings: Iterable[Finding]) -> tuple[tuple[str, tuple[int, ...]], .
     )
 
 
-def _groups(cards: Sequence[FindingCard]) -> tuple[KeyGroup, ...]:
-    by_key: dict[str, list[FindingCard]] = {}
+def _groups(cards: Sequence[FindingCard]) -> tuple[Group, ...]:
+    by_resource: dict[str, list[FindingCard]] = {}
     for card in cards:
-        by_key.setdefault(card.finding.key.arn, []).append(card)
+        by_resource.setdefault(card.finding.resource.arn, []).append(card)
     groups = [
-        KeyGroup(
-            group[0].finding.key, key_anchor(arn), tuple(group), tuple(sorted({card.combination for card in group}))
+        Group(
+            group[0].finding.resource, group[0].finding.key, key_anchor(arn), tuple(group),
+            tuple(sorted({card.combination for card in group})),
         )
-        for arn, group in by_key.items()
-    ]
+        for arn, group in by_resource.items()
+    ]  # fmt: skip
     return tuple(sorted(groups, key=lambda group: rank(group.cards[0].finding)))
 
 
@@ -253,7 +256,8 @@ def _evidence(finding: Finding, part: Evidence, texts: Documents) -> SourceView:
 def _keys(key_rows: Sequence[KeyRow], findings: Sequence[Finding], texts: Documents) -> tuple[KeyView, ...]:
     by_key: dict[str, list[Finding]] = {}
     for finding in findings:
-        by_key.setdefault(key_anchor(finding.key.arn), []).append(finding)
+        for key in (finding.key,) if finding.key else finding.keys:
+            by_key.setdefault(key_anchor(key.arn), []).append(finding)
     rows = sorted(key_rows, key=lambda row: (row.account_id, row.region, row.key_arn))
     views = []
     for row in rows:

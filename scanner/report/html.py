@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from scanner.model.finding import FindingsDocument, FindingVerdict, KeyRow
 from scanner.report import method
-from scanner.report.context import Combination, Documents, report_view
+from scanner.report.context import Combination, Documents, key_anchor, report_view
 from scanner.report.coverage_notes import OUTCOME_WORDS
 from scanner.report.escape import html_value, shorten, trusted_css
 from scanner.report.phrases import account_text, counted, percent_text, prose_parts, units_text
@@ -63,7 +63,7 @@ def _environment() -> jinja2.Environment:
     environment.filters.update(
         account=account_text, counted=counted, json=_json_text, percent=percent_text, prose=prose_parts, shorten=shorten
     )
-    environment.filters["units"] = units_text
+    environment.filters.update(key_anchor=key_anchor, units=units_text)
     return environment
 
 

@@ -129,11 +129,10 @@ def _findings(document: FindingsDocument, notes: Mapping[str, str]) -> Iterator[
 
 
 def _finding(finding: Finding, notes: Mapping[str, str]) -> Iterator[str]:
-    key = finding.key
-    name = key.aliases[0] if key.aliases else key.key_id
-    account = _text(account_text(key.account_name, key.account_id))
+    about = finding.resource
+    account = _text(account_text(about.account_name, about.account_id))
     yield f"- **{finding.severity}**, {finding.verdict}: {_text(finding.title)} {_code(finding.id)}"
-    yield f"  - Key {_code(name)} {_code(key.arn)} of {account}"
+    yield f"  - {_text(about.kind.capitalize())} {_code(about.name)} {_code(about.arn)} of {account}"
     if finding.severity not in _DETAILED:
         return
     yield f"  - Grantee {_code(finding.grantee.selector)}, {_text(finding.summary)}"

@@ -12,7 +12,7 @@ _VERDICT = {verdict: place for place, verdict in enumerate(FindingVerdict)}
 
 def rank(finding: Finding) -> tuple[int, int, str, str]:
     """Sort key: severity, then verdict, then the key and the id, so that equal input gives equal order."""
-    return _SEVERITY[finding.severity], _VERDICT[finding.verdict], finding.key.arn, finding.id
+    return _SEVERITY[finding.severity], _VERDICT[finding.verdict], finding.resource.arn, finding.id
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
 from scanner import FINDINGS_SCHEMA
-from scanner.model.finding import CapabilityResult, Finding, FindingsDocument
+from scanner.model.finding import CapabilityResult, Finding, FindingsDocument, KeyFactsRef, Kind
 from scanner.report.columns import FINDINGS, names
 from scanner.report.coverage_notes import coverage_note
 from scanner.report.escape import CsvDialect, csv_cell
@@ -58,16 +58,20 @@ def _claim(finding: Finding) -> dict[str, str]:
 
 
 def _key(finding: Finding) -> dict[str, str]:
-    key = finding.key
+    keys = (finding.key,) if finding.key else finding.keys
+
+    def each(value: Callable[[KeyFactsRef], str]) -> str:
+        return join_list(tuple(dict.fromkeys(value(key) for key in keys)))
+
     return {
-        "key_account_id": key.account_id,
-        "key_account_name": key.account_name,
-        "key_region": key.region,
-        "key_arn": key.arn,
-        "key_aliases": join_list(key.aliases),
-        "key_state": key.state,
-        "key_tags": join_map(key.tags),
-        "keys_reached": "1",
+        "key_account_id": each(lambda key: key.account_id),
+        "key_account_name": each(lambda key: key.account_name),
+        "key_region": each(lambda key: key.region),
+        "key_arn": each(lambda key: key.arn),
+        "key_aliases": join_list(tuple(alias for key in keys for alias in key.aliases)),
+        "key_state": each(lambda key: key.state),
+        "key_tags": join_map(finding.key.tags) if finding.key else "",
+        "keys_reached": str(finding.keys_total),
     }
 
 
@@ -89,7 +93,7 @@ def _access(finding: Finding) -> dict[str, str]:
     mechanism, reach = finding.mechanism, finding.reach
     return {
         "mechanism": mechanism.kind,
-        "entry_role_arn": "",
+        "entry_role_arn": finding.resource.arn if finding.kind is Kind.ASSUMED_ROLE_PATH else "",
         "capabilities": join_list(tuple(dict.fromkeys(result.capability for result in finding.capabilities))),
         "actions": join_list(tuple(dict.fromkeys(name for result in finding.capabilities for name in result.actions))),
         "conditions": join_list(_conditions(finding.capabilities)),
