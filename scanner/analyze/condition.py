@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache, partial
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import chain
-from math import isfinite, nan
 
 from scanner.analyze.binding import Absent, AtLeast, Binding, Known, Open
 from scanner.analyze.cells import holds
@@ -37,16 +31,13 @@ from scanner.analyze.expression import (
     unknown,
 )
 from scanner.analyze.patterns import (
-    Pattern,
-    Token,
-    arn_pattern,
-    glob,
     literal,
     literal_ignoring_case,
-    text_of,
+    parts_between,
     tokens_of,
 )
 from scanner.analyze.template import Expanded, Undecidable, Unsettled, expand
+from scanner.analyze.values import PATTERNS, UnreadableValueError, comparable_text, predicate_of
 from scanner.model.conditions import find_condition_key
 from scanner.model.policy import ConditionTest, Document, Effect
 
@@ -59,37 +50,27 @@ _POSITIVE_FORM = {
     "StringNotLike": "StringLike", "NumericNotEquals": "NumericEquals", "DateNotEquals": "DateEquals",
     "NotIpAddress": "IpAddress", "ArnNotEquals": "ArnLike", "ArnNotLike": "ArnLike", "ArnEquals": "ArnLike",
 }  # fmt: skip
-_RELATIONS = {
-    "Equals": "==", "LessThan": "<", "LessThanEquals": "<=", "GreaterThan": ">", "GreaterThanEquals": ">=",
+_COMPARES = {
+    "StringEquals": "equals", "StringEqualsIgnoreCase": "equals in any case", "StringLike": "is like",
+    "ArnLike": "is an ARN like", "Bool": "is",
 }  # fmt: skip
+"""How operators compare, for facts that stay open; others by their name."""
 _EXPANDS = frozenset({"StringEquals", "StringEqualsIgnoreCase", "StringLike", "ArnLike", "Bool"})
-_PATTERNS: dict[str, Callable[[tuple[Token, ...]], Pattern]] = {
-    "StringEquals": literal,
-    "StringEqualsIgnoreCase": literal_ignoring_case,
-    "StringLike": glob,
-    "ArnLike": arn_pattern,
-    "Bool": literal_ignoring_case,
-}
-
-
 _OpenValue = Unsettled | Undecidable
 """A written value with a variable that is open."""
-
-_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\Z")
-
-
-class _UnreadableValueError(ValueError):
-    """A value that its operator cannot compare."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """What the values of one test are compared with: the binding, and how matches combine."""
+    """What the values of one test are compared with: the binding, the operator, and where the test stands."""
 
     binding: Binding
-    key: str
+    test: ConditionTest
     subject: str
-    written: str
+
+    def fact(self, value: str, base: str, written: str) -> str:
+        """The comparison of a value with a written one as a sentence: the same fact wherever it is asked."""
+        return f"{value} {_COMPARES.get(base, base)} {written}"
 
 
 def condition_expression(
@@ -109,7 +90,7 @@ def condition_expression(
     negated = test.operator in _NEGATED
     base = _POSITIVE_FORM.get(test.operator, test.operator)
     row = find_condition_key(test.key)
-    target = _Target(binding, test.key, subject, test.written_operator)
+    target = _Target(binding, test, subject)
     try:
         predicate, open_values = _written_set(test, base, document, context)
         match_any = partial(_matches_any, base=base, predicate=predicate, open_values=open_values, target=target)
@@ -120,7 +101,7 @@ def condition_expression(
         if several:
             return _without_set_operator(test, binding, negated, subject)
         return _plain(test, binding, negated, match_any)
-    except _UnreadableValueError:
+    except UnreadableValueError:
         return unknown("malformed", "R10.12", subject=subject)
 
 
@@ -151,19 +132,19 @@ def _written_set(
     """The set that the written values describe, and the values that hang on open variables.
 
     Raises:
-        _UnreadableValueError: the operator cannot compare a value.
+        UnreadableValueError: the operator cannot compare a value.
     """
     if not (document.expands_variables and base in _EXPANDS and any("${" in v for v in test.values)):
         return _plain_set(base, test.values), ()
     values = [expand(v, context, document.policy.kind, variables=True) for v in test.values]
     open_values = tuple(v for v in values if isinstance(v, Unsettled | Undecidable))
-    return _predicate(base, tuple(v.tokens for v in values if isinstance(v, Expanded))), open_values
+    return predicate_of(base, tuple(v.tokens for v in values if isinstance(v, Expanded))), open_values
 
 
 @lru_cache(maxsize=16384)
 def _plain_set(base: str, values: tuple[str, ...]) -> Predicate:
     """The set of values without variables; the same few tests are asked again and again."""
-    return _predicate(base, tuple(tokens_of(v) for v in values))
+    return predicate_of(base, tuple(tokens_of(v) for v in values))
 
 
 def _plain(test: ConditionTest, binding: Binding, negated: bool, match_any: Callable[..., Expression]) -> Expression:
@@ -231,24 +212,35 @@ def _open_value(
 ) -> Expression:
     """An open value of the request against the written set, some of whose members may be open too."""
     if not _comparable(variable, predicate):
-        return _opaque((variable, *chain.from_iterable(v.variables for v in open_values)), target)
-    settled = Literal(Test(variable, predicate, inverted, target.written))
-    others = [_open_pair(variable, base, number, v, target) for number, v in enumerate(open_values)]
+        involved = (variable, *chain.from_iterable(v.variables for v in open_values))
+        fits = _opaque(involved, _open_fact(variable, base, " or ".join(target.test.values), target, inverted))
+        return conj((present(variable), neg(fits))) if inverted else fits
+    settled = Literal(Test(variable, predicate, inverted, target.test.written_operator))
+    others = [_open_pair(variable, base, v, target, inverted) for v in open_values]
     if not inverted:
         return disj((settled, *others))
     return conj((settled, *(neg(o) for o in others)))
 
 
-def _open_pair(variable: Variable, base: str, number: int, written: _OpenValue, target: _Target) -> Expression:
+def _open_fact(variable: Variable, base: str, written: str, target: _Target, inverted: bool) -> str:
+    """An open value against a written one; of several values, some may fit and others not, so each test asks anew."""
+    fact = target.fact(variable.name, base, written)
+    if not variable.multivalued:
+        return fact
+    return f"{fact} ({'some other value, ' if inverted else ''}{target.subject})"
+
+
+def _open_pair(variable: Variable, base: str, written: _OpenValue, target: _Target, inverted: bool) -> Expression:
     """An open value of the request against a written one with an open variable: they may fit where both exist."""
     if isinstance(written, Unsettled) and written.is_only(variable) and base.startswith("String"):
         return present(variable)
-    fits = _opaque((variable, *written.variables), target, number)
+    fits = _opaque((variable, *written.variables), _open_fact(variable, base, written.text, target, inverted))
     if isinstance(written, Unsettled) and written.when_absent is not None:
-        default = StringSet((_PATTERNS[base](written.when_absent),))
-        by_default: Expression = Literal(Test(variable, default, written=target.written))
+        default = StringSet((PATTERNS[base](written.when_absent),))
+        by_default: Expression = Literal(Test(variable, default, written=target.test.written_operator))
         if not _comparable(variable, default):
-            by_default = _opaque((variable,), target, number)
+            without = _open_fact(variable, base, f"{written.text} by its default", target, inverted)
+            by_default = _opaque((variable,), without)
         return disj((fits, conj((neg(present(written.variable)), by_default))))
     return fits
 
@@ -263,7 +255,7 @@ def _one_value(
 ) -> Expression:
     inside = disj(
         (
-            Const(holds(predicate, _comparable_text(value, base))),
+            Const(holds(predicate, comparable_text(value, base))),
             *(_matches_open(value, base, v, target) for v in open_values),
         )
     )
@@ -272,46 +264,43 @@ def _one_value(
 
 def _matches_open(value: str, base: str, written: _OpenValue, target: _Target) -> Expression:
     """A known value against a written one with an open variable: then the variable must be what is left over."""
-    if not _PATTERNS[base](written.widest).matches(value) and base in {"StringLike", "ArnLike"}:
+    if not PATTERNS[base](written.widest).matches(value) and base in {"StringLike", "ArnLike"}:
         fits: Expression = FALSE
     elif isinstance(written, Undecidable):
-        return _opaque(written.variables, target)
+        return _opaque(written.variables, target.fact(value, base, written.text))
     else:
         fits = _left_over(value, base, written, target)
     if isinstance(written, Unsettled) and written.when_absent is not None:
-        by_default = _PATTERNS[base](written.when_absent).matches(value)
+        by_default = PATTERNS[base](written.when_absent).matches(value)
         return disj((fits, neg(present(written.variable)) if by_default else FALSE))
     return fits
 
 
 def _left_over(value: str, base: str, written: Unsettled, target: _Target) -> Expression:
-    around = (*written.before, *written.after)
-    exact = base in {"StringEquals", "StringEqualsIgnoreCase"} or not any(isinstance(t, int) for t in around)
-    comparable = written.variable.type is ValueType.STRING and not written.variable.multivalued
-    if not exact or not comparable or base in {"ArnLike", "Bool"}:
-        return _opaque((written.variable,), target)
-    before, after = text_of(written.before), text_of(written.after)
-    fold = str.lower if base == "StringEqualsIgnoreCase" else str
-    fits = len(value) >= len(before) + len(after)
-    if not fits or not fold(value).startswith(fold(before)) or not fold(value).endswith(fold(after)):
-        return FALSE
-    middle = tuple(value[len(before) : len(value) - len(after)])
-    pattern = literal_ignoring_case(middle) if base == "StringEqualsIgnoreCase" else literal(middle)
-    return Literal(Test(written.variable, StringSet((pattern,))))
+    pattern = PATTERNS[base]
+    parts = parts_between(value, pattern(written.before), pattern(written.after))
+    if parts is None or not written.variable.is_text or base in {"ArnLike", "Bool"}:
+        return _opaque((written.variable,), target.fact(value, base, written.text))
+    alone = literal_ignoring_case if base == "StringEqualsIgnoreCase" else literal
+    return Literal(Test(written.variable, StringSet(tuple(alone(tuple(part)) for part in parts)))) if parts else FALSE
 
 
-def _opaque(variables: Iterable[Variable], target: _Target, number: int = 0) -> Expression:
+def _opaque(variables: Iterable[Variable], fact: str) -> Expression:
     """A comparison of open values with each other, or of types that do not fit: one fact of its own.
 
     Where every value is the request's, the request decides; a missing value never matches (R5.32).
+
+    Args:
+        variables: what is open in it.
+        fact: the comparison; equal sentences are the same fact.
     """
     involved = tuple(variables)
     if all(v.origin is Origin.REQUEST for v in involved):
-        names = " and ".join(dict.fromkeys(v.name for v in involved))
-        variable = Variable(f"{names} fit ({target.subject} {number})", Origin.REQUEST, ValueType.FLAG)
-        return conj((*(present(v) for v in involved if v.type is not ValueType.FLAG), Literal(Test(variable))))
+        chosen = any(v.caller_chosen for v in involved)
+        flag = Variable(fact, Origin.REQUEST, ValueType.FLAG, caller_chosen=chosen)
+        return conj((*(present(v) for v in involved if v.type is not ValueType.FLAG), Literal(Test(flag))))
     data = next(v for v in involved if v.origin is Origin.DATA)
-    return unknown(data.reason, data.ref, subject=f"{target.subject} {number}")
+    return unknown(data.reason, data.ref, subject=fact)
 
 
 def _comparable(variable: Variable, predicate: Predicate) -> bool:
@@ -325,69 +314,3 @@ def _comparable(variable: Variable, predicate: Predicate) -> bool:
     if variable.type is ValueType.DATE:
         return isinstance(predicate, NumberSet)
     return isinstance(predicate, NetworkSet)
-
-
-# -- values -----------------------------------------------------------------------------------------------------------
-
-
-def _predicate(base: str, values: tuple[tuple[Token, ...], ...]) -> Predicate:
-    """The set that the written values describe."""
-    if base in _PATTERNS:
-        return StringSet(tuple(dict.fromkeys(_PATTERNS[base](tokens) for tokens in values)))
-    texts = tuple(text_of(tokens) for tokens in values)
-    if base == "IpAddress":
-        return NetworkSet(tuple(_network(text) for text in texts))
-    if base.startswith("Numeric"):
-        return NumberSet(_RELATIONS[base.removeprefix("Numeric")], tuple(_number(t) for t in texts), texts)
-    if base.startswith("Date"):
-        return NumberSet(_RELATIONS[base.removeprefix("Date")], tuple(epoch_seconds(t) for t in texts), texts)
-    return StringSet(tuple(literal(tuple(_canonical_base64(text))) for text in texts))
-
-
-def _network(text: str) -> IPv4Network | IPv6Network:
-    try:
-        return ip_network(text, strict=False)
-    except ValueError as error:
-        raise _UnreadableValueError from error
-
-
-def _number(text: str) -> float:
-    number = float(text) if _NUMBER.match(text) else nan
-    if not isfinite(number):
-        raise _UnreadableValueError
-    return number
-
-
-def epoch_seconds(text: str) -> float:
-    """Seconds since 1970 of a date as policies write it: ISO 8601 or a number (R5.26).
-
-    Raises:
-        ValueError: the text is neither.
-    """
-    try:
-        return _number(text)
-    except _UnreadableValueError:
-        pass
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise _UnreadableValueError from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def _canonical_base64(text: str) -> str:
-    """The same bytes in the one canonical spelling, so that text can be compared (R5.27)."""
-    try:
-        return base64.b64encode(base64.b64decode(text, validate=True)).decode()
-    except (binascii.Error, ValueError) as error:
-        raise _UnreadableValueError from error
-
-
-def _comparable_text(value: str, base: str) -> str:
-    """The value of the request in the form that the operator compares; unchanged where it has another type."""
-    try:
-        if base.startswith("Date"):
-            return str(epoch_seconds(value))
-        return _canonical_base64(value) if base == "BinaryEquals" else value
-    except _UnreadableValueError:
-        return value

@@ -61,6 +61,11 @@ class Variable:
     def __hash__(self) -> int:
         return self._hash
 
+    @property
+    def is_text(self) -> bool:
+        """Whether it has one value, and any text can be it."""
+        return self.type is ValueType.STRING and not self.multivalued
+
 
 @dataclass(frozen=True, slots=True)
 class StringSet:

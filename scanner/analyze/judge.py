@@ -10,7 +10,6 @@ from itertools import product
 from scanner.analyze.axioms import axioms_for
 from scanner.analyze.caller import Caller
 from scanner.analyze.classes import Classes
-from scanner.analyze.condition import epoch_seconds
 from scanner.analyze.decide import conclude, decide, evaluate, refused_at_once
 from scanner.analyze.evaluation import Evaluation, Sources
 from scanner.analyze.expression import (
@@ -32,6 +31,7 @@ from scanner.analyze.reach import Reached
 from scanner.analyze.request import Request
 from scanner.analyze.residual import TooComplexError, is_possible
 from scanner.analyze.selectors import GRANT, Naming
+from scanner.analyze.values import epoch_seconds
 from scanner.model.actions import ACTIONS, KEY_ACTIONS, Action, new_action
 from scanner.model.decision import Decision, Side, Verdict
 from scanner.model.finding import FindingVerdict

@@ -24,8 +24,8 @@ from scanner.analyze.expression import (
     present,
     unknown,
 )
-from scanner.analyze.patterns import Pattern, glob, literal, tokens_of
-from scanner.analyze.template import Expanded, Unsettled, Valueless, expand
+from scanner.analyze.patterns import Pattern, glob, literal, parts_between, tokens_of
+from scanner.analyze.template import Expanded, Undecidable, Unsettled, Valueless, expand
 from scanner.model.arn import is_account_id, parse_arn
 from scanner.model.policy import Document, DocumentKind, Element, PrincipalEntry, Statement
 from scanner.model.principal import PrincipalKind
@@ -266,18 +266,25 @@ def _resource_matches(element: Element, document: Document, context: RequestCont
         absent = glob((*tokens_of(head), *value.when_absent)).matches(resource)
     else:
         absent = False
-    fits = _open_resource(value.variables, document, element)
+    fits = _open_resource(value, head, resource)
     is_present = conj(present(v) for v in value.variables)
     return disj((conj((is_present, fits)), neg(is_present) if absent else FALSE))
 
 
-def _open_resource(variables: tuple[Variable, ...], document: Document, element: Element) -> Expression:
-    """Whether the values of open variables make a resource pattern fit: a fact of its own."""
-    subject = f"{document.policy.sha256[:12]} {element.span.line_from}:{element.span.col_from}"
+def _open_resource(value: Unsettled | Undecidable, head: str, resource: str) -> Expression:
+    """Whether the values of open variables make a resource pattern fit (R5.31).
+
+    One variable must be a part of the resource; with several, the pattern fits or not: a fact of its own.
+    """
+    variables = value.variables
+    if isinstance(value, Unsettled) and value.variable.is_text:
+        parts = parts_between(resource, glob((*tokens_of(head), *value.before)), glob(value.after))
+        if parts is not None:
+            return Literal(Test(value.variable, StringSet(tuple(literal(tuple(part)) for part in parts))))
+    fact = f"{resource} is like {head}{value.text}"
     if all(v.origin is Origin.REQUEST for v in variables):
-        flag = Variable(f"{variables[0].name} fits the resource ({subject})", Origin.REQUEST, ValueType.FLAG)
-        return Literal(Test(flag))
-    return unknown(variables[0].reason, variables[0].ref, subject=subject)
+        return Literal(Test(Variable(fact, Origin.REQUEST, ValueType.FLAG)))
+    return unknown(variables[0].reason, variables[0].ref, subject=fact)
 
 
 def _split_at_fifth_colon(text: str) -> tuple[str, str]:

@@ -15,6 +15,8 @@ STAR, ONE, STAR_IN_PART, ONE_IN_PART, OR = 0, 1, 2, 3, 4
 Token = str | int
 """A literal character or one of the wildcard tokens."""
 
+_MOST_PARTS, _LONGEST_TEXT = 100, 256
+
 MAX_STATES = 20_000
 """Bound on the product automaton; beyond it the answer is `PatternsTooComplexError`, never a guess."""
 
@@ -169,6 +171,16 @@ def arn_pattern(tokens: tuple[Token, ...]) -> Pattern:
         else:
             written.append(piece)
     return Pattern(_without_double_stars(tuple(written)), never=parts < 5)
+
+
+def parts_between(text: str, before: Pattern, after: Pattern) -> tuple[str, ...] | None:
+    """Every part of a text that has one pattern before it and another one after it; None where there are too many."""
+    if len(text) > _LONGEST_TEXT:
+        return None
+    starts = [i for i in range(len(text) + 1) if before.matches(text[:i])]
+    ends = [i for i in range(len(text) + 1) if after.matches(text[i:])]
+    parts = dict.fromkeys(text[i:j] for i in starts for j in ends if i <= j)
+    return tuple(parts) if len(parts) <= _MOST_PARTS else None
 
 
 def any_of(patterns: Iterable[Pattern]) -> Pattern:

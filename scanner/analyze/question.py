@@ -18,12 +18,12 @@ from scanner.analyze.caller import (
     find_role,
     resolve_caller,
 )
-from scanner.analyze.condition import epoch_seconds
 from scanner.analyze.context import RequestContext
 from scanner.analyze.decide import decide
 from scanner.analyze.expression import Variable
 from scanner.analyze.reach import Population
 from scanner.analyze.request import Request
+from scanner.analyze.values import epoch_seconds
 from scanner.errors import UsageError
 from scanner.model.actions import find_action
 from scanner.model.arn import is_account_id, key_id_of

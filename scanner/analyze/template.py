@@ -31,8 +31,13 @@ class Valueless:
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """One variable in it is open. `before` and `after` are the parts around it, `default` its value when absent."""
+    """One variable in it is open.
 
+    `text` is the value as written, `before` and `after` are the parts around the variable, `default` its value when
+    absent.
+    """
+
+    text: str
     before: tuple[Token, ...]
     variable: Variable
     after: tuple[Token, ...]
@@ -62,6 +67,7 @@ class Unsettled:
 class Undecidable:
     """More than this version can express: several open variables, or one with several values."""
 
+    text: str
     variables: tuple[Variable, ...]
     widest: tuple[Token, ...]
 
@@ -87,7 +93,7 @@ def expand(text: str, context: RequestContext, kind: DocumentKind, *, variables:
         elif not _expand_variable(match.group(1), draft, context, kind):
             return Valueless()
     draft.write(tokens_of(text[position:]))
-    return draft.value()
+    return draft.value(text)
 
 
 def _expand_variable(written: str, draft: _Draft, context: RequestContext, kind: DocumentKind) -> bool:
@@ -125,14 +131,14 @@ class _Draft:
         self._open.append((variable, default))
         self._pieces.append([])
 
-    def value(self) -> Value:
+    def value(self, text: str) -> Value:
         """The value with as much settled as can be."""
         if not self._open:
             return Expanded(tuple(self._pieces[0]))
         if len(self._open) == 1:
             variable, default = self._open[0]
-            return Unsettled(tuple(self._pieces[0]), variable, tuple(self._pieces[1]), default)
+            return Unsettled(text, tuple(self._pieces[0]), variable, tuple(self._pieces[1]), default)
         widest: list[Token] = list(self._pieces[0])
         for piece in self._pieces[1:]:
             widest.extend((STAR, *piece))
-        return Undecidable(tuple(dict.fromkeys(v for v, _ in self._open)), tuple(widest))
+        return Undecidable(text, tuple(dict.fromkeys(v for v, _ in self._open)), tuple(widest))

@@ -22,7 +22,15 @@ from scanner.analyze.expression import (
 )
 from scanner.analyze.memo import remembered
 from scanner.analyze.patterns import glob, literal, tokens_of
-from scanner.analyze.residual import Outcome, TooComplexError, alternatives, decide_expression, is_possible, surely
+from scanner.analyze.residual import (
+    Outcome,
+    TooComplexError,
+    alternatives,
+    decide_expression,
+    is_possible,
+    shorten,
+    surely,
+)
 from scanner.analyze.witness import find_text
 
 Test.__test__ = False  # type: ignore[attr-defined]  # the class of the expressions, no test of pytest
@@ -247,3 +255,34 @@ def test_refused_question_is_not_tried_again() -> None:
 def test_axioms_that_no_context_meets_leave_nothing() -> None:
     assert decide_expression(equals(context(1)), conj((fact("a"), pigeons(3)))) == Outcome(False, False, False, False)
     assert decide_expression(TRUE) == Outcome(can_be_true=True, can_be_false=False, mixed=False, sure=True)
+
+
+# -- equal and shorter ------------------------------------------------------------------------------------------------
+
+ONE, TWO, THREE, FOUR = (fact(name) for name in ("one", "two", "three", "four"))
+SHORTER: list[tuple[Expression, Expression, Expression]] = [
+    # what is said, what is known to hold always, the shortest way to say it
+    (conj((ONE, TWO)), TRUE, conj((ONE, TWO))),
+    (disj((ONE, TWO)), TRUE, disj((ONE, TWO))),
+    (conj((ONE, disj((ONE, TWO)))), TRUE, ONE),
+    (disj((ONE, conj((ONE, TWO)))), TRUE, ONE),
+    (conj((ONE, TWO)), disj((neg(ONE), TWO)), ONE),
+    (disj((ONE, TWO)), disj((neg(ONE), TWO)), TWO),
+    (conj((ONE, disj((neg(ONE), TWO)))), TRUE, conj((ONE, TWO))),
+    (disj((ONE, conj((neg(ONE), TWO)))), TRUE, disj((ONE, TWO))),
+    (conj((ONE, disj((TWO, THREE, conj((TWO, FOUR)))))), TRUE, conj((ONE, disj((TWO, THREE))))),
+    (disj((ONE, conj((TWO, THREE, disj((TWO, FOUR)))))), TRUE, disj((ONE, conj((TWO, THREE))))),
+    (conj((disj((TWO, THREE, conj((TWO, FOUR)))), ONE)), TRUE, conj((disj((TWO, THREE)), ONE))),
+]
+
+
+@pytest.mark.parametrize(("said", "known", "shortest"), SHORTER)
+def test_shorter_form_says_the_same(said: Expression, known: Expression, shortest: Expression) -> None:
+    assert shorten(said, known) == shortest
+
+
+def test_alternative_that_comes_twice_is_listed_once() -> None:
+    twice = disj((conj((ONE, TWO)), conj((disj((ONE, THREE)), disj((TWO, FOUR))))))
+    listed = [frozenset(terms) for terms in alternatives(twice)]
+    assert sorted(map(len, listed)) == [2, 2, 2, 2]
+    assert len(set(listed)) == 4

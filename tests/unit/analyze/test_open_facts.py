@@ -1,0 +1,286 @@
+"""What is not known says why, by which rule, at which gate, and is the same fact wherever the same thing is asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from scanner.analyze.condition import condition_expression
+from scanner.analyze.context import RequestContext
+from scanner.analyze.expression import Origin, Variable, variables
+from scanner.analyze.layers import LayerResult, boundary_layer, identity_layer, key_policy_layer, rcp_layer, scp_layer
+from scanner.analyze.parse import parse_policy
+from scanner.analyze.values import epoch_seconds
+from scanner.model.decision import Layer, Side, Verdict
+from scanner.model.organization import Organization
+from scanner.model.policy import DocumentKind, Effect
+from scanner.model.world import World
+
+from builders import (
+    FULL,
+    KEY,
+    MEMBER,
+    OWNER,
+    STRANGER,
+    allow,
+    ask,
+    deny,
+    iam,
+    key,
+    organization,
+    policy,
+    principal,
+    request,
+    text,
+    world,
+)
+
+ROLE = iam(MEMBER, "role/App")
+TAGS_PASSED = policy({"Effect": "Allow", "Principal": "*", "Action": ["sts:AssumeRole", "sts:TagSession"]})
+C, D, U = Verdict.CONDITIONAL, Verdict.DENIED, Verdict.UNKNOWN
+
+DOUBTFUL: list[tuple[str, str, object, Effect, str, str]] = [
+    # operator, condition key, value in the policy, effect, reason, rule
+    ("Null", "aws:SourceVpce", "perhaps", Effect.ALLOW, "malformed", "R5.13"),
+    ("NumericLessThan", "aws:MultiFactorAuthAge", "many", Effect.ALLOW, "malformed", "R10.12"),
+    ("StringEquals", "aws:CalledVia", "a", Effect.ALLOW, "set_operator_missing", "R5.16"),
+    ("ForAllValues:StringNotEquals", "aws:CalledVia", "a", Effect.DENY, "undocumented", "R5.14"),
+]
+
+
+@pytest.mark.parametrize(("operator", "condition_key", "wanted", "effect", "reason", "rule"), DOUBTFUL)
+def test_doubtful_condition_says_why_and_by_which_rule(
+    operator: str, condition_key: str, wanted: object, effect: Effect, reason: str, rule: str
+) -> None:
+    given = world(key(), principal(ROLE))
+    document = parse_policy(text(policy(allow(None, when={operator: {condition_key: wanted}})), DocumentKind.IDENTITY))
+    (test,) = document.statements[0].conditions
+    expression = condition_expression(test, document, RequestContext(given, request(given, ROLE)), effect)
+    open_data = [v for v in variables(expression) if v.origin is Origin.DATA]
+    assert [(v.reason, v.ref) for v in open_data] == [(reason, rule)]
+
+
+@pytest.mark.parametrize(("operator", "condition_key", "wanted"), [row[:3] for row in DOUBTFUL[:3]])
+def test_two_doubtful_conditions_are_two_facts(operator: str, condition_key: str, wanted: object) -> None:
+    """One may hold while the other does not; taken for the same fact they would cancel out and prove a refusal."""
+    doubt = {operator: {condition_key: wanted}}
+    given = world(key(allow(ROLE, when=doubt), deny(ROLE, when=doubt)), principal(ROLE, FULL))
+    assert ask(given, ROLE).verdict is U
+
+
+def test_dates_that_are_none_are_refused_and_numbers_are_seconds() -> None:
+    assert epoch_seconds("1767225600") == epoch_seconds("2026-01-01T00:00:00Z") == epoch_seconds("2026-01-01")
+    with pytest.raises(ValueError, match=r"^$"):
+        epoch_seconds("yesterday")
+
+
+# -- open values against open values ----------------------------------------------------------------------------------
+
+TEAM = "kms:EncryptionContext:team"
+TIED: list[tuple[str, object, str, object, Verdict]] = [
+    # the Allow asks, the Deny asks, verdict of both together
+    ("StringEquals", "${aws:PrincipalTag/team}", "StringEquals", "${aws:PrincipalTag/team}", D),
+    ("StringNotEquals", "${aws:PrincipalTag/team}", "StringNotEquals", "${aws:PrincipalTag/team}", D),
+    ("StringEquals", "${aws:PrincipalTag/team}", "StringNotEquals", "${aws:PrincipalTag/team}", C),
+    ("StringLike", "${aws:PrincipalTag/team}*", "StringLike", "${aws:PrincipalTag/team}*", D),
+    ("StringLike", "${aws:PrincipalTag/team}*", "StringEquals", "${aws:PrincipalTag/team}", C),
+    ("StringEquals", "x${aws:PrincipalTag/team}", "StringEquals", "y${aws:PrincipalTag/team}", C),
+    ("StringEquals", "${aws:PrincipalTag/team, 'a'}", "StringEquals", "${aws:PrincipalTag/team, 'a'}", D),
+    ("StringEquals", "${aws:PrincipalTag/team, 'a'}", "StringEquals", "${aws:PrincipalTag/team, 'b'}", C),
+]
+
+
+@pytest.mark.parametrize(("operator", "wanted", "denied_operator", "denied", "expected"), TIED)
+def test_same_comparison_is_the_same_fact_wherever_it_stands(
+    operator: str, wanted: object, denied_operator: str, denied: object, expected: Verdict
+) -> None:
+    statements = allow(ROLE, when={operator: {TEAM: wanted}}), deny(ROLE, when={denied_operator: {TEAM: denied}})
+    given = world(key(*statements), principal(ROLE, FULL, trust=TAGS_PASSED))
+    assert ask(given, ROLE).verdict is expected
+
+
+def test_comparison_of_open_values_is_told_in_words() -> None:
+    given = world(
+        key(allow(ROLE, when={"StringEquals": {TEAM: "${aws:PrincipalTag/team}"}})),
+        principal(ROLE, FULL, trust=TAGS_PASSED),
+    )
+    assert f"{TEAM} equals ${{aws:PrincipalTag/team}}" in ask(given, ROLE).condition
+
+
+def test_values_of_one_key_may_fit_here_and_not_there() -> None:
+    """Several values: some may be like the tag and others not, so that each test asks anew."""
+    for_any = {"ForAnyValue:StringLike": {"kms:EncryptionContextKeys": "${aws:PrincipalTag/team}*"}}
+    for_none = {"ForAnyValue:StringNotLike": {"kms:EncryptionContextKeys": "${aws:PrincipalTag/team}*"}}
+    given = world(key(allow(ROLE, when=for_any), deny(ROLE, when=for_none)), principal(ROLE, FULL, trust=TAGS_PASSED))
+    assert ask(given, ROLE).verdict is C
+    both = {**for_any, **for_none}
+    assert ask(world(key(allow(ROLE, when=both)), *given.principals.values()), ROLE).verdict is C
+
+
+def test_text_operator_on_a_number_holds_or_not_but_the_same_way_twice() -> None:
+    odd = {"StringLike": {"aws:MultiFactorAuthAge": "3*"}}
+    given = world(key(allow(ROLE, when=odd), deny(ROLE, when=odd)), principal(ROLE, FULL))
+    assert ask(given, ROLE).verdict is D
+    other = {"StringLike": {"aws:MultiFactorAuthAge": "4*"}}
+    given = world(key(allow(ROLE, when=odd), deny(ROLE, when=other)), principal(ROLE, FULL))
+    assert ask(given, ROLE).verdict is C
+
+
+LEFT_OVER: list[tuple[str, str, str, dict[str, str], bool]] = [
+    # operator, value as written, value of the request, tags of the session, does it hold
+    ("StringEquals", "a-${aws:PrincipalTag/t}-z", "a-mid-z", {"t": "mid"}, True),
+    ("StringEquals", "a-${aws:PrincipalTag/t}-z", "a-mid-z", {"t": "MID"}, False),
+    ("StringEquals", "a-${aws:PrincipalTag/t}-z", "a--z", {"t": ""}, True),
+    ("StringEquals", "aa${aws:PrincipalTag/t}aa", "aaa", {"t": ""}, False),
+    ("StringEquals", "a*${aws:PrincipalTag/t}", "a*x", {"t": "x"}, True),
+    ("StringEquals", "a*${aws:PrincipalTag/t}", "abx", {"t": "x"}, False),
+    ("StringEqualsIgnoreCase", "A${aws:PrincipalTag/t}", "amid", {"t": "MID"}, True),
+    ("StringEqualsIgnoreCase", "A${aws:PrincipalTag/t}", "bmid", {"t": "MID"}, False),
+    ("StringLike", "a*${aws:PrincipalTag/t}", "abx", {"t": "x"}, True),
+    ("StringLike", "a*${aws:PrincipalTag/t}", "abx", {"t": "bx"}, True),
+    ("StringLike", "a*${aws:PrincipalTag/t}", "abx", {"t": "abx"}, False),
+    ("StringLike", "${aws:PrincipalTag/t}", "abx", {"t": "*"}, False),
+    ("StringLike", "?${aws:PrincipalTag/t}?", "abx", {"t": "b"}, True),
+    ("StringLike", "?${aws:PrincipalTag/t}?", "abx", {"t": "B"}, False),
+]
+
+
+@pytest.mark.parametrize(("operator", "written", "value", "tags", "holds"), LEFT_OVER)
+def test_open_variable_must_be_what_is_left_over(
+    operator: str, written: str, value: str, tags: dict[str, str], holds: bool
+) -> None:
+    """An Allow that needs the variable to be this, and one that needs it to be something else (R5.30 to R5.32)."""
+    own = {"StringEquals": {f"aws:PrincipalTag/{name}": v for name, v in tags.items()}}
+    statement = allow(ROLE, when={operator: {TEAM: written}, **({} if operator == "StringEquals" else own)})
+    if operator == "StringEquals":
+        statement["Condition"] = {"StringEquals": {TEAM: written, **own["StringEquals"]}}
+    given = world(key(statement), principal(ROLE, FULL, trust=TAGS_PASSED))
+    verdict = ask(given, ROLE, encryption_context={"team": value}).verdict
+    assert verdict is (C if holds else D)
+
+
+def test_too_many_places_for_an_open_variable_are_one_open_fact() -> None:
+    like = {"StringLike": {TEAM: "*${aws:PrincipalTag/t}*"}}
+    given = world(
+        key(allow(ROLE, when=like), deny(ROLE, when={"StringEquals": {"aws:PrincipalTag/t": "x"}})),
+        principal(ROLE, FULL, trust=TAGS_PASSED),
+    )
+    for value in ("0123456789" * 3, "x" * 300):
+        decision = ask(given, ROLE, encryption_context={"team": value})
+        assert decision.verdict is C
+        assert "is like *${aws:PrincipalTag/t}*" in decision.condition
+
+
+@pytest.mark.parametrize(
+    ("operator", "condition_key", "value"),
+    [("ArnLike", "lambda:SourceFunctionArn", "arn:aws:lambda:x:1:function:a"), ("Bool", TEAM, "true")],
+)
+def test_arns_and_booleans_against_an_open_variable_stay_open(operator: str, condition_key: str, value: str) -> None:
+    written = "arn:aws:lambda:x:1:function:${aws:PrincipalTag/t}" if operator == "ArnLike" else "${aws:PrincipalTag/t}"
+    given = world(key(allow(ROLE, when={operator: {condition_key: written}})), principal(ROLE, FULL, trust=TAGS_PASSED))
+    asked: dict[str, Any] = {"context": {condition_key.lower(): (value,)}}
+    if condition_key == TEAM:
+        asked = {"encryption_context": {"team": value}}
+    decision = ask(given, ROLE, **asked)
+    assert decision.verdict is C
+    assert written in decision.condition
+
+
+def test_binary_values_are_compared_as_bytes_and_texts_as_texts() -> None:
+    """`YWJ=` and `YWI=` are the same two bytes (R5.27)."""
+    for operator, expected in (("BinaryEquals", Verdict.ALLOWED), ("StringEquals", D)):
+        given = world(key(allow(ROLE, when={operator: {TEAM: "YWI="}})), principal(ROLE, FULL))
+        assert ask(given, ROLE, encryption_context={"team": "YWJ="}).verdict is expected
+    given = world(key(allow(ROLE, when={"StringEquals": {TEAM: "YWJ="}})), principal(ROLE, FULL))
+    assert ask(given, ROLE, encryption_context={"team": "YWJ="}).verdict is Verdict.ALLOWED
+
+
+# -- open resources ---------------------------------------------------------------------------------------------------
+
+HEAD, KEY_ID = KEY.rsplit("/", 1)
+TWO = f"{HEAD}/${{aws:PrincipalTag/a}}${{aws:PrincipalTag/b}}"
+OPEN_RESOURCES: list[tuple[str, str, Verdict]] = [
+    # Resource of the Allow, Resource of the Deny, verdict of both together
+    (f"{HEAD}/${{aws:PrincipalTag/key}}", f"{HEAD}/${{aws:PrincipalTag/key}}", D),
+    (f"{HEAD}/${{aws:PrincipalTag/key}}", f"arn:aws:kms:*:{OWNER}:key/${{aws:PrincipalTag/key}}", D),
+    (f"{HEAD}/${{aws:PrincipalTag/key}}", f"{HEAD}/${{aws:PrincipalTag/key}}*", D),
+    (f"{HEAD}/${{aws:PrincipalTag/key}}*", f"{HEAD}/${{aws:PrincipalTag/key}}", C),
+    (f"{HEAD}/${{aws:PrincipalTag/key}}", f"{HEAD}/${{aws:PrincipalTag/other}}", C),
+    (TWO, TWO, D),
+    (TWO, f"{HEAD}/${{aws:PrincipalTag/a}}", C),
+    (f"{HEAD}/*${{aws:PrincipalTag/a}}*", f"{HEAD}/*${{aws:PrincipalTag/a}}*", D),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("allowed", "denied", "expected"), OPEN_RESOURCES)
+def test_open_variable_in_a_resource_is_a_part_of_the_key(allowed: str, denied: str, expected: Verdict) -> None:
+    identity = policy(allow(None, Resource=allowed), deny(None, Resource=denied))
+    given = world(key(allow(ROLE)), principal(ROLE, identity, trust=TAGS_PASSED))
+    assert ask(given, ROLE).verdict is expected
+
+
+def test_unread_tags_in_a_resource_are_what_was_not_read() -> None:
+    resource = f"{HEAD}/${{aws:ResourceTag/a}}${{aws:ResourceTag/b}}"
+    unread = key(allow(ROLE), tags=None, gaps={"tags": "gap/3"})
+    for statements, expected in (((), U), ((deny(None, Resource=resource),), D)):
+        identity = policy(allow(None, Resource=resource), *statements)
+        decision = ask(world(unread, principal(ROLE, identity)), ROLE)
+        assert decision.verdict is expected
+    assert ask(world(unread, principal(ROLE, policy(allow(None, Resource=resource)))), ROLE).rules == ("gap/3",)
+
+
+def test_open_variable_in_a_resource_is_told_as_its_value() -> None:
+    identity = policy(allow(None, Resource=f"{HEAD}/${{aws:PrincipalTag/key}}"))
+    decision = ask(world(key(allow(ROLE)), principal(ROLE, identity, trust=TAGS_PASSED)), ROLE)
+    assert decision.condition == f"aws:PrincipalTag/key = {KEY_ID}"
+
+
+# -- gates ------------------------------------------------------------------------------------------------------------
+
+GAP = "111111111111/*/organizations:ListPolicies"
+
+
+def told(layer: LayerResult) -> tuple[Layer, Side, str, list[tuple[str, str]]]:
+    """Gate, side, gap, and reason and rule of every open fact, of what it allows and then of what it denies."""
+    open_facts = [*variables(layer.allow), *variables(layer.deny)]
+    return layer.layer, layer.side, layer.gap, [(v.reason, v.ref) for v in open_facts]
+
+
+def context_of(given: World, who: str = ROLE) -> RequestContext:
+    """A request for Decrypt."""
+    return RequestContext(given, request(given, who))
+
+
+def without(part: str, gap: str) -> World:
+    """Control policies of one type were not read."""
+    own: Organization = replace(organization(), **{part: None, f"{part[:-1]}_gap": gap})
+    return world(own, key(allow("*")), principal(ROLE, FULL))
+
+
+@pytest.mark.parametrize(("gap", "ref"), [(GAP, GAP), ("", "R3.56")])
+def test_unread_control_policies_are_an_open_gate_of_their_side(gap: str, ref: str) -> None:
+    fact = ("guardrail_not_read", ref)
+    assert told(scp_layer(context_of(without("scps", gap)))) == (Layer.SCP, Side.CALLER, ref, [fact, fact])
+    assert told(rcp_layer(context_of(without("rcps", gap)), OWNER)) == (Layer.RCP, Side.OWNER, ref, [fact])
+
+
+def test_unread_control_policies_of_two_accounts_are_different_facts() -> None:
+    """What one of them allows says nothing about the other."""
+    strangers = context_of(without("scps", ""), iam(STRANGER, "role/X"))
+    own: list[Variable] = variables(scp_layer(context_of(without("scps", ""))).allow)
+    assert [v.name for v in own] != [v.name for v in variables(scp_layer(strangers).allow)]
+
+
+def test_unread_caller_is_an_open_gate_of_the_caller() -> None:
+    given = world(key(allow("*")), principal(ROLE, complete=False, gap="gap/1"))
+    fact = ("caller_side_not_collected", "gap/1")
+    for layer, gate in ((identity_layer, Layer.IAM), (boundary_layer, Layer.BOUNDARY)):
+        assert told(layer(context_of(given))) == (gate, Side.CALLER, "gap/1", [fact, fact])
+
+
+def test_unread_key_policy_is_an_open_gate_of_the_owner() -> None:
+    unread = key(key_policy=None, gaps={"key_policy": "gap/2"})
+    fact = ("policy_not_readable", "gap/2")
+    expected = (Layer.KEY_POLICY, Side.OWNER, "gap/2", [fact, fact])
+    assert told(key_policy_layer(context_of(world(unread, principal(ROLE))))) == expected
