@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 from scanner.analyze.expression import (
     TRUE,
@@ -14,6 +15,7 @@ from scanner.analyze.expression import (
     Variable,
     conj,
     disj,
+    literals,
     neg,
     present,
     variables,
@@ -30,10 +32,11 @@ def axioms_for(expression: Expression) -> Expression:
 
     aws:SourceIp is absent through a VPC endpoint (R6.N); kms:EncryptionContextKeys lists exactly the names of the
     encryption context (R5.18, R6.E); a grant has one kind of grantee (R4.6); aws:CalledVia is set by
-    services only (R6.V).
+    services only (R6.V). Two variables that have the same value pass the same tests.
     """
     found = {v.name.lower(): v for v in variables(expression) if v.origin is Origin.REQUEST}
     parts = [*_network(found), *_encryption_context(found), *_grantees(found), *_called_via(found)]
+    parts.extend(chain.from_iterable(_same(flag, found.values(), expression) for flag in found.values() if flag.same))
     return conj(parts) if parts else TRUE
 
 
@@ -71,3 +74,22 @@ def _called_via(found: Mapping[str, Variable]) -> list[Expression]:
         return []
     true = Literal(Test(by_service, StringSet((literal(tuple("true")),))))
     return [disj((neg(present(found[name])), true)) for name in _CALLED_VIA if name in found]
+
+
+def _same(flag: Variable, others: Iterable[Variable], expression: Expression) -> Iterator[Expression]:
+    """What it means that two variables have the same value, as far as the tests of the expression can see."""
+    assert flag.same is not None
+    one, other = flag.same
+    holds = Literal(Test(flag))
+    texts = (x.test.predicate for x in literals(expression) if x.test.variable in flag.same)
+    for predicate in dict.fromkeys(p for p in texts if isinstance(p, StringSet)):
+        passes, follows = Literal(Test(one, predicate)), Literal(Test(other, predicate))
+        if not flag.any_case or all(p.ignore_case for p in predicate.patterns):
+            yield disj((neg(holds), conj((passes, follows)), conj((neg(passes), neg(follows)))))
+        for pattern in predicate.patterns:
+            if pattern.is_fixed and (flag.any_case or not pattern.ignore_case):
+                alone = StringSet((literal_ignoring_case(pattern.tokens) if flag.any_case else pattern,))
+                yield disj((holds, neg(Literal(Test(one, alone))), neg(Literal(Test(other, alone)))))
+    for weaker in others:
+        if weaker.same == flag.same and weaker.any_case and not flag.any_case:
+            yield disj((neg(holds), Literal(Test(weaker))))

@@ -234,7 +234,10 @@ def _open_pair(variable: Variable, base: str, written: _OpenValue, target: _Targ
     """An open value of the request against a written one with an open variable: they may fit where both exist."""
     if isinstance(written, Unsettled) and written.is_only(variable) and base.startswith("String"):
         return present(variable)
-    fits = _opaque((variable, *written.variables), _open_fact(variable, base, written.text, target, inverted))
+    if _compares_whole(variable, base, written):
+        fits = _same(variable, written.variables[0], any_case=base == "StringEqualsIgnoreCase")
+    else:
+        fits = _opaque((variable, *written.variables), _open_fact(variable, base, written.text, target, inverted))
     if isinstance(written, Unsettled) and written.when_absent is not None:
         default = StringSet((PATTERNS[base](written.when_absent),))
         by_default: Expression = Literal(Test(variable, default, written=target.test.written_operator))
@@ -243,6 +246,25 @@ def _open_pair(variable: Variable, base: str, written: _OpenValue, target: _Targ
             by_default = _opaque((variable,), without)
         return disj((fits, conj((neg(present(written.variable)), by_default))))
     return fits
+
+
+def _compares_whole(variable: Variable, base: str, written: _OpenValue) -> bool:
+    """Whether a value is compared with the whole value of one other variable; values are no patterns (R5.31)."""
+    if not isinstance(written, Unsettled) or written.before or written.after or not base.startswith("String"):
+        return False
+    return variable.is_text and written.variable.is_text
+
+
+def _same(variable: Variable, other: Variable, *, any_case: bool) -> Expression:
+    """Two variables have the same value."""
+    fact = f"{variable.name} {'equals in any case' if any_case else 'equals'} ${{{other.name}}}"
+    if Origin.DATA in {variable.origin, other.origin}:
+        return _opaque((variable, other), fact)
+    flag = Variable(
+        fact, Origin.REQUEST, ValueType.FLAG, caller_chosen=variable.caller_chosen or other.caller_chosen,
+        same=(variable, other), any_case=any_case,
+    )  # fmt: skip
+    return conj((present(variable), present(other), Literal(Test(flag))))
 
 
 def _one_value(

@@ -35,7 +35,8 @@ class Variable:
     """A condition key, or another open fact, whose value is not known.
 
     `domain` lists the only possible values; `excluded` are values it surely has not; `required` is a pattern that every
-    value matches. `reason` is the reason code of a data variable, `ref` its ledger row or rule number.
+    value matches. `reason` is the reason code of a data variable, `ref` its ledger row or rule number. A flag that says
+    that two variables have the same value names them in `same`, and whether case counts in `any_case`.
     """
 
     name: str
@@ -49,12 +50,14 @@ class Variable:
     reason: str = ""
     ref: str = ""
     caller_chosen: bool = False
+    same: tuple[Variable, Variable] | None = None
+    any_case: bool = False
     _hash: int = field(init=False, repr=False, compare=False, default=0)
 
     def __post_init__(self) -> None:
         parts = (
             self.name, self.origin, self.type, self.multivalued, self.may_be_absent, self.domain, self.excluded,
-            self.required, self.reason, self.ref, self.caller_chosen,
+            self.required, self.reason, self.ref, self.caller_chosen, self.same, self.any_case,
         )  # fmt: skip
         object.__setattr__(self, "_hash", hash(parts))
 

@@ -75,7 +75,12 @@ class Pattern:
     @property
     def is_literal(self) -> bool:
         """Whether exactly one string matches."""
-        return not self.ignore_case and not self.never and all(isinstance(token, str) for token in self.tokens)
+        return not self.ignore_case and self.is_fixed
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether all strings that match differ in case only."""
+        return not self.never and all(isinstance(token, str) for token in self.tokens)
 
     @property
     def text(self) -> str:

@@ -85,6 +85,9 @@ TIED: list[tuple[str, object, str, object, Verdict]] = [
     ("StringEquals", "${aws:PrincipalTag/team}", "StringNotEquals", "${aws:PrincipalTag/team}", C),
     ("StringLike", "${aws:PrincipalTag/team}*", "StringLike", "${aws:PrincipalTag/team}*", D),
     ("StringLike", "${aws:PrincipalTag/team}*", "StringEquals", "${aws:PrincipalTag/team}", C),
+    ("StringEquals", "${aws:PrincipalTag/team}", "StringLike", "${aws:PrincipalTag/team}", D),
+    ("StringEquals", "${aws:PrincipalTag/team}", "StringEqualsIgnoreCase", "${aws:PrincipalTag/team}", D),
+    ("StringEqualsIgnoreCase", "${aws:PrincipalTag/team}", "StringEquals", "${aws:PrincipalTag/team}", C),
     ("StringEquals", "x${aws:PrincipalTag/team}", "StringEquals", "y${aws:PrincipalTag/team}", C),
     ("StringEquals", "${aws:PrincipalTag/team, 'a'}", "StringEquals", "${aws:PrincipalTag/team, 'a'}", D),
     ("StringEquals", "${aws:PrincipalTag/team, 'a'}", "StringEquals", "${aws:PrincipalTag/team, 'b'}", C),
@@ -98,6 +101,51 @@ def test_same_comparison_is_the_same_fact_wherever_it_stands(
     statements = allow(ROLE, when={operator: {TEAM: wanted}}), deny(ROLE, when={denied_operator: {TEAM: denied}})
     given = world(key(*statements), principal(ROLE, FULL, trust=TAGS_PASSED))
     assert ask(given, ROLE).verdict is expected
+
+
+TAG = "aws:PrincipalTag/team"
+TOGETHER: list[tuple[dict[str, dict[str, str]], Verdict]] = [
+    # what one Allow asks beside `the team of the encryption context equals the tag`
+    ({"StringLike": {TEAM: "a*"}, "StringNotLike": {TAG: "a*"}}, D),
+    ({"StringNotLike": {TEAM: "a*"}, "StringLike": {TAG: "a*"}}, D),
+    ({"StringLike": {TEAM: "a*", TAG: "*b"}}, C),
+    ({"StringLike": {TEAM: "a?", TAG: "b?"}}, D),
+    ({"StringEqualsIgnoreCase": {TEAM: "a", TAG: "A"}}, C),
+]
+
+
+@pytest.mark.parametrize(("beside", "expected"), TOGETHER)
+def test_equal_values_pass_the_same_tests(beside: dict[str, dict[str, str]], expected: Verdict) -> None:
+    equal = {"ForAllValues:StringEquals": {TEAM: f"${{{TAG}}}"}, "Null": {TEAM: "false"}}
+    given = world(key(allow(ROLE, when={**equal, **beside})), principal(ROLE, FULL, trust=TAGS_PASSED))
+    assert ask(given, ROLE).verdict is expected
+
+
+@pytest.mark.parametrize(
+    ("operator", "one", "other", "expected"),
+    [
+        ("StringNotEquals", "red", "red", D),
+        ("StringNotEquals", "red", "Red", C),
+        ("StringNotEquals", "r*", "r*", C),
+        ("StringNotEqualsIgnoreCase", "red", "RED", D),
+        ("StringNotEqualsIgnoreCase", "red", "blue", C),
+    ],
+)
+def test_values_that_are_both_written_out_are_equal_or_not(
+    operator: str, one: str, other: str, expected: Verdict
+) -> None:
+    """The team and the tag are like these, and differ."""
+    asks = {"StringLike": {TEAM: one, TAG: other}, operator: {TEAM: f"${{{TAG}}}"}}
+    given = world(key(allow(ROLE, when=asks)), principal(ROLE, FULL, trust=TAGS_PASSED))
+    assert ask(given, ROLE).verdict is expected
+
+
+def test_tests_in_any_case_follow_from_equality_in_any_case_and_others_do_not() -> None:
+    equal = {"StringEqualsIgnoreCase": {TEAM: f"${{{TAG}}}"}}
+    for operator, expected in (("StringNotEqualsIgnoreCase", D), ("StringNotEquals", C)):
+        asks = {**equal, "ForAllValues:StringEqualsIgnoreCase": {TEAM: "red"}, operator: {TAG: "red"}}
+        given = world(key(allow(ROLE, when=asks)), principal(ROLE, FULL, trust=TAGS_PASSED))
+        assert ask(given, ROLE).verdict is expected
 
 
 def test_comparison_of_open_values_is_told_in_words() -> None:
