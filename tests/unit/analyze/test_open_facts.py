@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from scanner.analyze.condition import condition_expression
 from scanner.analyze.context import RequestContext
-from scanner.analyze.expression import Origin, Variable, variables
+from scanner.analyze.expression import Origin, variables
 from scanner.analyze.layers import LayerResult, boundary_layer, identity_layer, key_policy_layer, rcp_layer, scp_layer
 from scanner.analyze.parse import parse_policy
 from scanner.analyze.values import epoch_seconds
@@ -57,8 +58,9 @@ def test_doubtful_condition_says_why_and_by_which_rule(
     document = parse_policy(text(policy(allow(None, when={operator: {condition_key: wanted}})), DocumentKind.IDENTITY))
     (test,) = document.statements[0].conditions
     expression = condition_expression(test, document, RequestContext(given, request(given, ROLE)), effect)
-    open_data = [v for v in variables(expression) if v.origin is Origin.DATA]
-    assert [(v.reason, v.ref) for v in open_data] == [(reason, rule)]
+    (found,) = (v for v in variables(expression) if v.origin is Origin.DATA)
+    assert (found.reason, found.ref) == (reason, rule)
+    assert document.policy.sha256[:12] in found.name
 
 
 @pytest.mark.parametrize(("operator", "condition_key", "wanted"), [row[:3] for row in DOUBTFUL[:3]])
@@ -69,6 +71,16 @@ def test_two_doubtful_conditions_are_two_facts(operator: str, condition_key: str
     assert ask(given, ROLE).verdict is U
 
 
+def test_dates_are_read_in_utc_wherever_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert epoch_seconds("2026-01-01") == 1_767_225_600
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 def test_dates_that_are_none_are_refused_and_numbers_are_seconds() -> None:
     assert epoch_seconds("1767225600") == epoch_seconds("2026-01-01T00:00:00Z") == epoch_seconds("2026-01-01")
     with pytest.raises(ValueError, match=r"^$"):
@@ -77,7 +89,7 @@ def test_dates_that_are_none_are_refused_and_numbers_are_seconds() -> None:
 
 # -- open values against open values ----------------------------------------------------------------------------------
 
-TEAM = "kms:EncryptionContext:team"
+TEAM, CREW = "kms:EncryptionContext:team", "kms:EncryptionContext:crew"
 TIED: list[tuple[str, object, str, object, Verdict]] = [
     # the Allow asks, the Deny asks, verdict of both together
     ("StringEquals", "${aws:PrincipalTag/team}", "StringEquals", "${aws:PrincipalTag/team}", D),
@@ -103,7 +115,7 @@ def test_same_comparison_is_the_same_fact_wherever_it_stands(
     assert ask(given, ROLE).verdict is expected
 
 
-TAG = "aws:PrincipalTag/team"
+TAG, OTHER = "aws:PrincipalTag/team", "aws:PrincipalTag/other"
 TOGETHER: list[tuple[dict[str, dict[str, str]], Verdict]] = [
     # what one Allow asks beside `the team of the encryption context equals the tag`
     ({"StringLike": {TEAM: "a*"}, "StringNotLike": {TAG: "a*"}}, D),
@@ -173,6 +185,72 @@ def test_text_operator_on_a_number_holds_or_not_but_the_same_way_twice() -> None
     other = {"StringLike": {"aws:MultiFactorAuthAge": "4*"}}
     given = world(key(allow(ROLE, when=odd), deny(ROLE, when=other)), principal(ROLE, FULL))
     assert ask(given, ROLE).verdict is C
+
+
+AGE = "aws:MultiFactorAuthAge"
+APART: list[tuple[dict[str, dict[str, object]], dict[str, dict[str, object]], Verdict]] = [
+    # what the Allow asks, what the Deny asks, verdict of both together, where the team is `ab` and the crew `cd`
+    ({"ForAllValues:StringLike": {AGE: "3*"}, "Null": {AGE: "false"}}, {"StringLike": {AGE: "3*"}}, D),
+    ({"StringEquals": {AGE: f"${{{TAG}, '3*'}}"}}, {"StringEquals": {AGE: f"${{{TAG}, '3*'}}"}}, D),
+    ({"StringLike": {AGE: f"${{{TAG}, '3*'}}"}}, {"StringEquals": {AGE: f"${{{TAG}, '3*'}}"}}, C),
+    ({"StringLike": {AGE: f"${{{TAG}, '3*'}}"}}, {"StringLike": {AGE: f"${{{TAG}, '4*'}}"}}, C),
+    ({"StringLike": {TEAM: f"${{{TAG}}}${{{OTHER}}}"}}, {"StringLike": {TEAM: f"${{{TAG}}}${{{OTHER}}}"}}, D),
+    ({"StringLike": {TEAM: f"${{{TAG}}}${{{OTHER}}}"}}, {"StringLike": {CREW: f"${{{TAG}}}${{{OTHER}}}"}}, C),
+    ({"StringLike": {TEAM: f"${{{TAG}}}${{{OTHER}}}"}}, {"StringEquals": {TEAM: f"${{{TAG}}}${{{OTHER}}}"}}, C),
+    ({"StringLike": {TEAM: f"${{{TAG}}}${{{OTHER}}}"}}, {"StringLike": {TEAM: f"${{{OTHER}}}${{{TAG}}}"}}, C),
+    ({"Bool": {TEAM: f"${{{TAG}}}"}}, {"Bool": {CREW: f"${{{TAG}}}"}}, C),
+    ({"Bool": {TEAM: f"${{{TAG}}}"}}, {"Bool": {TEAM: f"${{{TAG}}}"}}, D),
+]
+
+
+@pytest.mark.parametrize(("allowed", "denied", "expected"), APART)
+def test_different_comparisons_are_different_facts(
+    allowed: dict[str, dict[str, object]], denied: dict[str, dict[str, object]], expected: Verdict
+) -> None:
+    given = world(key(allow(ROLE, when=allowed), deny(ROLE, when=denied)), principal(ROLE, FULL, trust=TAGS_PASSED))
+    assert ask(given, ROLE, encryption_context={"team": "ab", "crew": "cd"}).verdict is expected
+
+
+@pytest.mark.parametrize(
+    ("operator", "condition_key", "wanted", "words"),
+    [
+        ("StringLike", AGE, ["3*", "5*"], f"{AGE} is like 3* or 5*"),
+        ("NumericEquals", "aws:SourceVpce", "3", "aws:SourceVpce NumericEquals 3"),
+    ],
+)
+def test_comparison_that_does_not_fit_the_type_is_told_in_words(
+    operator: str, condition_key: str, wanted: object, words: str
+) -> None:
+    given = world(key(allow(ROLE, when={operator: {condition_key: wanted}})), principal(ROLE, FULL))
+    assert words in ask(given, ROLE).condition
+
+
+@pytest.mark.parametrize(
+    ("condition_key", "wanted", "chosen"),
+    [
+        ("aws:UserAgent", f"x${{{TEAM}}}", True),
+        ("aws:SourceVpce", "x${aws:SourceVpc}", False),
+        ("aws:UserAgent", f"${{{TEAM}}}", True),
+        ("aws:SourceVpce", "${aws:SourceVpc}", False),
+    ],
+)
+def test_comparison_is_the_callers_choice_where_a_value_of_it_is(condition_key: str, wanted: str, chosen: bool) -> None:
+    given = world(key(allow(ROLE, when={"StringEquals": {condition_key: wanted}})), principal(ROLE, FULL))
+    assert ask(given, ROLE).caller_chosen is chosen
+
+
+def test_comparison_with_unread_tags_is_what_was_not_read() -> None:
+    tags = "${aws:ResourceTag/a}${aws:ResourceTag/b}"
+    unread = key(allow(ROLE), tags=None, gaps={"tags": "gap/3"})
+    mine = policy(allow(None, when={"StringLike": {TEAM: tags}}), deny(None, when={"StringLike": {CREW: tags}}))
+    decision = ask(world(unread, principal(ROLE, mine)), ROLE)
+    assert (decision.verdict, decision.reason, decision.rules) == (U, "tags_not_read", ("gap/3",))
+
+
+def test_what_is_left_over_of_a_long_value_need_not_be_known_to_refuse_it() -> None:
+    like = {"StringLike": {TEAM: "a*${aws:PrincipalTag/t}"}}
+    given = world(key(allow(ROLE, when=like)), principal(ROLE, FULL, trust=TAGS_PASSED))
+    assert ask(given, ROLE, encryption_context={"team": "x" * 300}).verdict is D
 
 
 LEFT_OVER: list[tuple[str, str, str, dict[str, str], bool]] = [
@@ -316,8 +394,12 @@ def test_unread_control_policies_are_an_open_gate_of_their_side(gap: str, ref: s
 def test_unread_control_policies_of_two_accounts_are_different_facts() -> None:
     """What one of them allows says nothing about the other."""
     strangers = context_of(without("scps", ""), iam(STRANGER, "role/X"))
-    own: list[Variable] = variables(scp_layer(context_of(without("scps", ""))).allow)
-    assert [v.name for v in own] != [v.name for v in variables(scp_layer(strangers).allow)]
+    own = scp_layer(context_of(without("scps", "")))
+    for mine, theirs in ((own.allow, scp_layer(strangers).allow), (own.deny, scp_layer(strangers).deny)):
+        assert [v.name for v in variables(mine)] != [v.name for v in variables(theirs)]
+    rcps = context_of(without("rcps", ""))
+    names = {account: [v.name for v in variables(rcp_layer(rcps, account).deny)] for account in (OWNER, MEMBER)}
+    assert names[OWNER] != names[MEMBER]
 
 
 def test_unread_caller_is_an_open_gate_of_the_caller() -> None:
