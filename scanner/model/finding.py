@@ -101,7 +101,10 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Grantee:
-    """Who the document names. `party` is a row of the severity table, `kind` the form of the selector."""
+    """Who the document names. `party` is a row of the severity table, `kind` the form of the selector.
+
+    `vendor` is what the user's approvals or list of vendors call the account.
+    """
 
     selector: str
     kind: str
@@ -354,6 +357,18 @@ class CoverageSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class EndingApproval:
+    """An approval that ends soon after the evaluation time. `kind` is `account` or `identity_provider`."""
+
+    kind: str
+    subject: str
+    name: str
+    ref: str
+    owner: str
+    expires: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunInfo:
     """What ran, over what, when, with which versions. Times are ISO 8601 UTC.
 
@@ -385,6 +400,7 @@ class RunInfo:
     gate_coverage: bool
     exit_code: int
     synthetic: bool = False
+    ending_approvals: tuple[EndingApproval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -602,6 +602,9 @@ def severity(
 
 BASE = {
     "public": ("critical", "critical", "medium"), "unknown_third_party": ("critical", "high", "low"),
+    "identified_vendor": ("high", "medium", "low"), "expired_partner": ("high", "medium", "low"),
+    "partner_exceeds_approval": ("high", "medium", "low"), "approved_partner": ("info", "info", "info"),
+    "partner_role_without_external_id": ("medium", "low", "info"),
     "service_unguarded": ("medium", "low", "info"), "own_other_organization": ("medium", "low", "info"),
     "same_organization": ("low", "info", "info"), "service_guarded": ("info", "info", "info"),
 }  # fmt: skip
