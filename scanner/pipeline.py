@@ -25,7 +25,7 @@ from scanner.errors import InterruptedRunError, SnapshotError
 from scanner.logs import log_context, run_log
 from scanner.model.finding import FindingsDocument
 from scanner.model.world import World
-from scanner.plan import analysis_rules, collect_settings, refuse_suppressions
+from scanner.plan import analysis_rules, check_trust, collect_settings, refuse_suppressions, trust_of
 from scanner.report.directory import RunDirectory
 from scanner.report.escape import CsvDialect
 from scanner.report.json import load_findings
@@ -220,13 +220,15 @@ def _checked(snapshot: Path) -> Iterator[sqlite3.Connection]:
 
 def _world(connection: sqlite3.Connection, settings: Settings) -> World:
     """The snapshot as the configuration asks it to be read."""
-    trust, _ = analysis_rules(settings)
+    trust = trust_of(settings)
     asserted = {k.lower(): tuple(v) for k, v in settings.analysis.context.items()}
     as_of = settings.analysis.as_of.isoformat() if settings.analysis.as_of else load_meta(connection).get("as_of", "")
     assumptions = Assumptions(
         _utc(as_of), trust.accounts, settings.analysis.scp, settings.analysis.rcp, asserted
     )  # fmt: skip
-    return with_damaged_documents(load_world(connection, assumptions))
+    world = with_damaged_documents(load_world(connection, assumptions))
+    check_trust(trust, world)
+    return world
 
 
 def world_of(name: str, settings: Settings) -> World:
