@@ -9,6 +9,7 @@ from scanner.analyze.caller import Caller, account_of
 from scanner.analyze.classes import Classes
 from scanner.analyze.decide import decide
 from scanner.analyze.judge import Judgement, is_stranger
+from scanner.analyze.party import OWN_ACCOUNT
 from scanner.analyze.reach import Population
 from scanner.analyze.request import Request
 from scanner.analyze.selectors import Naming
@@ -90,7 +91,7 @@ def _insiders(
     for (capability, verdict, reason, condition, _), actions in groups:
         yield AccessRow(
             key_arn=key.arn, principal_arn=caller.text, principal_account_id=caller.account_id,
-            principal_account_name=account_of(world, caller.account_id).name, party="own_account",
+            principal_account_name=account_of(world, caller.account_id).name, party=OWN_ACCOUNT,
             capability=capability, actions=tuple(actions), decision=verdict, reason=reason, conditions=condition,
             mechanism="", path="direct", finding_id="", principal_kind=caller.kind.value,
         )  # fmt: skip

@@ -270,7 +270,7 @@ def _rules(deciding: Judgement, leading: CapabilityResult) -> tuple[RuleRef, ...
 
 def grant_fence(naming: Naming) -> int | None:
     """The column in which a fenced CreateGrant counts; None where some statement allows it without a fence (R4.28)."""
-    fences = [_fence_of(n.statement) for n in naming.statements if _allows_create_grant(n.statement)]
+    fences = [fence_of(n.statement) for n in naming.statements if _allows_create_grant(n.statement)]
     if not fences or LEFT in fences:
         return None
     return min(fences)
@@ -280,7 +280,8 @@ def _allows_create_grant(statement: Statement) -> bool:
     return bool(action_matches(statement, "kms:CreateGrant"))
 
 
-def _fence_of(statement: Statement) -> int:
+def fence_of(statement: Statement) -> int:
+    """The column in which CreateGrant counts by the fences of one statement; LEFT where it has none (R4.28)."""
     column = LEFT
     for test in statement.conditions:
         if test.if_exists or (test.qualifier and test.key.lower() != "kms:grantoperations"):
