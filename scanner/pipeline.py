@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import Event
 from types import FrameType
 
+from scanner.analyze.approvals import ending_approvals
 from scanner.analyze.damaged import with_damaged_documents
 from scanner.analyze.findings import analyze
 from scanner.analyze.summary import RunFacts, build_document, scanned_units
@@ -166,6 +167,7 @@ def analyze_run(directory: RunDirectory, settings: Settings) -> FindingsDocument
             fail_on=settings.gate.fail_on,
             min_coverage=float(settings.gate.min_coverage),
             scope=meta.get("scope", ""),
+            ending_approvals=ending_approvals(rules.trust.approvals, rules.trust.providers, world.as_of),
         )
         document = build_document(world, result, facts)
         affected = Counter(ref for f in document.findings for ref in f.coverage_refs)
