@@ -162,7 +162,7 @@ def analyze_run(directory: RunDirectory, settings: Settings) -> FindingsDocument
             meta=meta,
             scanned=scanned_units(pairs, accounts, meta.get("run_regions", "")),
             not_scanned=left_out,
-            config_hash=config_hash(settings),
+            config_hash=config_hash(settings, rules.trust.vendors),
             asserted_context={k: ", ".join(v) for k, v in settings.analysis.context.items()},
             fail_on=settings.gate.fail_on,
             min_coverage=float(settings.gate.min_coverage),

@@ -77,17 +77,17 @@ def beyond(approval: ApprovedAccount, use: Use) -> str:
         return f"the approval covers {', '.join(approval.capabilities)} only"
     if not approval.keys or any(_selects(selector, use) for selector in approval.keys):
         return ""
-    unread = [
-        part
-        for part, value, wanted in (
-            ("tags", use.tags, any(s.startswith("tag:") for s in approval.keys)),
-            ("aliases", use.aliases, any(":alias/" in s for s in approval.keys)),
-        )
-        if value is None and wanted
-    ]
+    unread = not_read_for(approval, use)
     if unread:
         return f"the {' and '.join(unread)} of the key were not read, so the approval cannot be counted"
     return "the approval does not cover this key"
+
+
+def not_read_for(approval: ApprovedAccount, use: Use) -> tuple[str, ...]:
+    """The parts of the key (`tags`, `aliases`) that the approval goes by and that were not read."""
+    tags = use.tags is None and any(s.startswith("tag:") for s in approval.keys)
+    aliases = use.aliases is None and any(":alias/" in s for s in approval.keys)
+    return tuple(part for part, wanted in (("tags", tags), ("aliases", aliases)) if wanted)
 
 
 def _selects(selector: str, use: Use) -> bool:

@@ -19,7 +19,7 @@ from scanner.analyze.gates import statement_ref
 from scanner.analyze.identity import finding_id, fingerprint
 from scanner.analyze.judge import Judgement, best, confirmed_reason, named_actions, question, strength
 from scanner.analyze.match import action_matches
-from scanner.analyze.party import Standing, Trust, standing_of_naming
+from scanner.analyze.party import Standing, Trust, party_of, standing_of_naming
 from scanner.analyze.reach import sample
 from scanner.analyze.remedy import remediation_of
 from scanner.analyze.rules import rules_of
@@ -89,9 +89,10 @@ class Assembly:
         accounts = sorted({j.caller.account_id for j in judgements} - {"", "*"})
         return standing_of_naming(naming, key, capability, accounts, self.world, self.trust)
 
-    def grantee(self, naming: Naming, standing: Standing) -> Grantee:
-        """Who the documents name."""
+    def grantee(self, naming: Naming, key: KeyFacts, standing: Standing | None = None) -> Grantee:
+        """Who the documents name; without a standing by whose it is alone, before approvals."""
         selector = naming.selector
+        standing = standing or Standing(party_of(naming, key, self.world, self.trust))
         name = account_of(self.world, selector.account_id).name if selector.account_id else ""
         return Grantee(
             selector.text, selector.kind, selector.account_id, name, standing.party, standing.name, standing.approval
@@ -104,13 +105,14 @@ def external_finding(assembly: Assembly, key: KeyFacts, naming: Naming, judgemen
     built = _capabilities(assembly, key, naming, effective)
     capabilities = tuple(b.result for b in built)
     leading, trail = built[0].result, built[0].trail
-    grantee = assembly.grantee(naming, built[0].standing)
+    grantee = assembly.grantee(naming, key, built[0].standing)
     deciding = _deciding(effective, leading)
     facts = assembly.key_ref(key)
     reach = _reach(effective)
     layers = deciding.decision.gates
     identity = finding_id(Kind.EXTERNAL_ACCESS, key.arn, grantee.selector, naming.mechanism)
     refs = {r for j in effective for r in j.decision.rules if "/" in r}
+    refs.update(key.gaps.get(part, "") for b in built for part in b.standing.unread)
     covered = {row.ref for row in assembly.world.coverage}
     return Finding(
         id=identity,
@@ -310,7 +312,7 @@ def ineffective_finding(assembly: Assembly, key: KeyFacts, parts: Sequence[Namin
     verdict = FindingVerdict.POSSIBLE if reason == "unsupported_condition_key" else FindingVerdict.INEFFECTIVE
     actions = tuple(a.iam_name for a in named_actions(first))
     capability = next((a.capability for a in named_actions(first)), "metadata")
-    grantee = assembly.grantee(first, assembly.standing(first, key, capability, ()))
+    grantee = assembly.grantee(first, key, assembly.standing(first, key, capability, ()))
     exposure = Exposure(
         Kind.INEFFECTIVE_PERMISSION, grantee.party, capability, verdict, False, key.arn, grantee.selector,
         key.tags, reason=reason,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from scanner.analyze.assemble import Assembly, fence_of
@@ -97,7 +97,7 @@ def hygiene_findings(
         stale: see `stale_grants`.
     """
     faults = (
-        _unmanageable(key, population, any(_uses(f) for f in external)),
+        _unmanageable(assembly, key, population, in_use=any(_uses(f) for f in external)),
         _weak_fence(told, external),
         _unlimited_create_grant(assembly, key, told),
         _stale_grants(assembly, key, stale),
@@ -116,7 +116,7 @@ def _uses(finding: Finding) -> bool:
 # -- nobody left who can change the key policy (R9.10) ----------------------------------------------------------------
 
 
-def _unmanageable(key: KeyFacts, population: Population, in_use: bool) -> _Fault | None:
+def _unmanageable(assembly: Assembly, key: KeyFacts, population: Population, *, in_use: bool) -> _Fault | None:
     """A fault where no identity of the key's account, present or to come, passes the key policy for PutKeyPolicy.
 
     Only the key policy counts: identity policies and guardrails can be changed by somebody else. Where the account's
@@ -130,7 +130,7 @@ def _unmanageable(key: KeyFacts, population: Population, in_use: bool) -> _Fault
     if _passes(population, key, to_come, MatchKind.STAR, MatchKind.ACCOUNT):
         return None
     known = [c for c in population.identities_of(key.account_id, key.partition) if c.kind is not PrincipalKind.ACCOUNT]
-    if any(_passes(population, key, caller) for caller in known):
+    if _somebody_passes(assembly, key, population, known):
         return None
     own = selector_of(key.account_id, key.partition)
     entries = (e for s in concerned if s.effect is not Effect.DENY for e in s.principals or ())
@@ -152,6 +152,18 @@ def _unmanageable(key: KeyFacts, population: Population, in_use: bool) -> _Fault
         refs=(account.gap,) if not known and account.gap else (),
         in_use=in_use,
     )
+
+
+def _somebody_passes(assembly: Assembly, key: KeyFacts, population: Population, callers: Sequence[Caller]) -> bool:
+    """Whether one of the callers may change the key policy; those it names are asked first, each class once."""
+    text = key.key_policy.text if key.key_policy else ""
+    asked: set[Hashable] = set()
+    for caller in sorted(callers, key=lambda c: c.principal_arn not in text):
+        class_ = assembly.classes.of(caller, key) if assembly.classes else caller.text
+        if class_ not in asked and _passes(population, key, caller):
+            return True
+        asked.add(class_)
+    return False
 
 
 def _who_managed(names: Sequence[str], *, known: bool) -> str:
@@ -238,7 +250,7 @@ def _unlimited_create_grant(assembly: Assembly, key: KeyFacts, told: Sequence[To
     return _Fault(
         "unlimited_create_grant",
         verdict,
-        assembly.grantee(naming, standing),
+        assembly.grantee(naming, key, standing),
         "delegate",
         (_DELEGATE,),
         f"{_listed(names)} may create grants on the key for anybody and any operation; such grants stay when the "
@@ -295,7 +307,7 @@ def _stale_grants(assembly: Assembly, key: KeyFacts, stale: Mapping[str, Selecto
         grantee = Grantee(first.text, first.kind, first.account_id, name, OWN_ACCOUNT)
     else:
         naming = Naming(first, GRANT, grants=grants[:1])
-        grantee = assembly.grantee(naming, assembly.standing(naming, key, leading, ()))
+        grantee = assembly.grantee(naming, key, assembly.standing(naming, key, leading, ()))
     names = sorted({s.text for s in stale.values()})
     count = f"{len(grants)} grants name" if len(grants) > 1 else "A grant names"
     return _Fault(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from scanner.analyze.approvals import ApprovedAccount, ApprovedProvider, Use, beyond, in_date
+from scanner.analyze.approvals import ApprovedAccount, ApprovedProvider, Use, beyond, in_date, not_read_for
 from scanner.analyze.borders import Crossing, InnerBoundary, crossing
 from scanner.analyze.caller import account_of, organization_of
 from scanner.analyze.selectors import Naming, is_fence
@@ -57,13 +57,14 @@ class Standing:
     """Where somebody stands towards a key, for one capability: the row of the severity table, and why.
 
     `name` is what the user or the list of vendors calls the account; `approval` the one that counts, or that falls
-    short; `note` a clause for the severity trail.
+    short; `note` a clause for the severity trail; `unread` the parts of the key that would have decided.
     """
 
     party: str
     name: str = ""
     approval: Approval | None = None
     note: str = ""
+    unread: tuple[str, ...] = ()
     crossing: Crossing = field(default_factory=Crossing)
 
 
@@ -112,7 +113,7 @@ def _third_party(account_id: str, use: Use, world: World, trust: Trust) -> Stand
         return Standing(APPROVED_PARTNER, approval.name, shown, f"approved until {approval.expires}")
     if not valid:
         return Standing(EXPIRED_PARTNER, approval.name, shown, f"the approval ended on {approval.expires}")
-    return Standing(PARTNER_EXCEEDS_APPROVAL, approval.name, shown, lacking)
+    return Standing(PARTNER_EXCEEDS_APPROVAL, approval.name, shown, lacking, not_read_for(approval, use))
 
 
 def party_of(naming: Naming, key: KeyFacts, world: World, trust: Trust) -> str:

@@ -101,8 +101,8 @@ def _of_finding(finding: Finding, behind: Sequence[AccessRow], action: str) -> I
         grantee, mechanism = finding.grantee, finding.mechanism
         line = Access(
             verdict=verdict, selector=grantee.selector, kind=grantee.kind, account_id=grantee.account_id,
-            account_name=grantee.account_name, party=grantee.party, mechanism=mechanism.kind, path="direct",
-            statements=mechanism.statements, grants=tuple(g.grant_id for g in mechanism.grants),
+            account_name=grantee.account_name or grantee.vendor, party=grantee.party, mechanism=mechanism.kind,
+            path="direct", statements=mechanism.statements, grants=tuple(g.grant_id for g in mechanism.grants),
             capabilities=_in_order(r.capability for r in results), actions=actions, condition=condition,
             caller_chosen=any(r.caller_chosen for r in results),
             reasons=tuple(dict.fromkeys(reason for r in results for reason in r.reasons)),

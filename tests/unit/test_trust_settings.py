@@ -10,7 +10,7 @@ from scanner.analyze.approvals import ApprovedAccount, ApprovedProvider
 from scanner.analyze.borders import InnerBoundary
 from scanner.analyze.party import Trust
 from scanner.cli import main
-from scanner.config import load_settings, read_vendors
+from scanner.config import Settings, config_hash, load_settings, read_vendors
 from scanner.errors import ConfigError, UsageError
 from scanner.model.arn import AccountId
 from scanner.plan import analysis_rules, check_trust, trust_of
@@ -116,6 +116,14 @@ def test_list_that_cannot_be_read_is_told_at_the_setting(
     assert caught.value.code == 2
     text = "config.yaml:19: trust.known_vendors is `vendors.yaml`, which cannot be read: "
     assert text + reason in capsys.readouterr().err
+
+
+def test_content_of_the_list_is_part_of_the_configuration_and_its_place_is_not() -> None:
+    settings = Settings.model_validate({"trust": {"known_vendors": "vendors.yaml"}})
+    moved = Settings.model_validate({"trust": {"known_vendors": "elsewhere.yaml"}})
+    assert config_hash(settings, {"1": "A"}) == config_hash(moved, {"1": "A"})
+    assert config_hash(settings, {"1": "A"}) != config_hash(settings, {"1": "B"})
+    assert config_hash(Settings()) == config_hash(Settings(), {})
 
 
 # -- against the organization that was read ---------------------------------------------------------------------------

@@ -167,6 +167,15 @@ def test_policy_that_is_too_complex_counts_as_manageable(monkeypatch: pytest.Mon
     assert reasons(key(allow(ADMIN, "kms:*"))) == []
 
 
+@pytest.mark.parametrize("by_class", [True, False])
+def test_manager_is_found_among_many_who_cannot_be_told_apart(by_class: bool) -> None:
+    crowd = [principal(iam(OWNER, f"role/R{n}")) for n in range(5)]
+    result = analyzed(world(key(allow(ADMIN, "kms:*")), ROLE, *crowd), by_class=by_class)
+    assert result.of(Kind.KEY_HYGIENE) == []
+    gone = analyzed(world(key(allow(ADMIN, "kms:*")), *crowd), by_class=by_class)
+    assert [f.verdict for f in gone.of(Kind.KEY_HYGIENE)] == ["confirmed"]
+
+
 def test_many_dead_managers_are_counted() -> None:
     found = only("unmanageable_key", key(allow({"AWS": [f"AROAGONE{n}" for n in range(5)]}, "kms:*")))
     assert "`AROAGONE0`, `AROAGONE1`, `AROAGONE2` and 2 more" in found.summary

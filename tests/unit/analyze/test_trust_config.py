@@ -13,6 +13,7 @@ from scanner.analyze.party import Standing, Trust, standing_of
 from scanner.analyze.patterns import PatternsTooComplexError
 from scanner.analyze.severity import SeverityRules
 from scanner.model.arn import AccountId
+from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.finding import Approval, Finding
 from scanner.model.key import KeyFacts
 from scanner.model.organization import Organization
@@ -144,6 +145,14 @@ def test_scope_that_was_not_read_covers_nothing(selectors: tuple[str, ...], fact
     found = standing(approved(keys=selectors), **facts)
     assert found.party == "partner_exceeds_approval"
     assert found.note == f"{note}, so the approval cannot be counted"
+
+
+def test_finding_points_to_what_was_not_read_of_the_scope() -> None:
+    row = LedgerRow(OWNER, "eu-west-1", "kms:ListResourceTags", "k", Outcome.DENIED, "", "", "")
+    used = key(allow(ROOT_OF_VENDOR), tags=None, gaps={"tags": row.ref})
+    finding = of(used, approved(keys=("tag:app=payroll",)), coverage=(row,))
+    assert (finding.severity, finding.coverage_refs) == ("high", (row.ref,))
+    assert of(used, approved(), coverage=(row,)).coverage_refs == ()
 
 
 def test_scope_that_was_not_read_does_not_matter_to_an_approval_by_arn() -> None:
