@@ -22,7 +22,7 @@ from scanner.analyze.damaged import with_damaged_documents
 from scanner.analyze.findings import analyze
 from scanner.analyze.summary import RunFacts, build_document, scanned_units
 from scanner.config import Settings, config_hash
-from scanner.errors import InterruptedRunError, SnapshotError
+from scanner.errors import InterruptedRunError, SnapshotError, UsageError
 from scanner.logs import log_context, run_log
 from scanner.model.finding import FindingsDocument
 from scanner.model.world import World
@@ -312,7 +312,12 @@ def run(
 ) -> Outcome:
     """Collect, analyze and report: what cron calls."""
     directory = collect_run(settings, environ, clock=clock, on_progress=on_progress, synthetic=synthetic)
-    analyze_run(directory, settings)
+    try:
+        analyze_run(directory, settings)
+    except UsageError as error:
+        hints = (error.hint, f"what was collected is in `{directory.path}`")
+        error.hint = "; ".join(hint for hint in hints if hint)
+        raise
     output = settings.output
     document = report_run(directory, formats=output.formats, csv_dialect=output.csv_dialect, clock=clock)
     return Outcome(document, directory.path)

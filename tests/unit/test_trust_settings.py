@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from scanner import pipeline
 from scanner.analyze.approvals import ApprovedAccount, ApprovedProvider
 from scanner.analyze.borders import InnerBoundary
 from scanner.analyze.party import Trust
@@ -185,3 +187,14 @@ def test_boundary_around_something_is_accepted(boundary: InnerBoundary) -> None:
 
 def test_boundary_cannot_be_checked_where_the_organization_was_not_read() -> None:
     check_trust(Trust(boundaries=(InnerBoundary("p", ou="/Nowhere"),)), world(key(), organizations=()))
+
+
+def test_refusal_after_collecting_says_where_the_collected_run_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object, __: object) -> None:
+        raise UsageError("no", hint="correct it")
+
+    monkeypatch.setattr(pipeline, "collect_run", lambda *_, **__: SimpleNamespace(path=Path("out/run-1")))
+    monkeypatch.setattr(pipeline, "analyze_run", refuse)
+    with pytest.raises(UsageError) as caught:
+        pipeline.run(Settings(), {}, clock=pipeline.SystemClock(), on_progress=print)
+    assert caught.value.hint == "correct it; what was collected is in `out/run-1`"

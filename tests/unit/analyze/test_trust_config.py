@@ -198,6 +198,18 @@ def test_permission_without_effect_names_the_approval_too() -> None:
     assert result.ineffective.grantee.party == "approved_partner"
 
 
+@pytest.mark.parametrize(
+    "trust",
+    [approved(), approved(expires="2026-01-01"), approved(capabilities=("metadata",)), Trust(vendors={VENDOR: "V"})],
+)
+def test_trust_moves_party_and_severity_and_never_what_was_found(trust: Trust) -> None:
+    used = key(allow(ROOT_OF_VENDOR, "kms:Decrypt", "kms:DescribeKey"))
+    plain, judged = of(used, Trust()), of(used, trust)
+    assert (judged.id, judged.fingerprint, judged.verdict) == (plain.id, plain.fingerprint, plain.verdict)
+    assert judged.reach == plain.reach
+    assert (judged.grantee.party, judged.severity) != (plain.grantee.party, plain.severity)
+
+
 # -- vendors ----------------------------------------------------------------------------------------------------------
 
 
