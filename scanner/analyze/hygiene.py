@@ -217,13 +217,13 @@ def _weak_fence(told: Sequence[Told], external: Sequence[Finding]) -> _Fault | N
 
 
 def _is_held_weakly(statement: Statement) -> bool:
-    """Whether a statement has conditions that hold back, and none that a stranger cannot meet.
+    """Whether a statement asks something of the caller or the request, and nothing that a stranger cannot meet (R6.3).
 
-    Fences on who calls make a selector of their own, so what is told of `*` has none of those.
+    Tests that say who calls and hold make a selector of their own; those that are still here with `*` do not hold.
     """
     rows = [(test, find_condition_key(test.key)) for test in statement.conditions]
     strong = any(r and r.strength == 3 and r.source is Source.REQUEST and is_fence(test) for test, r in rows)
-    return not strong and any(r and r.strength in {1, 2} for _, r in rows)
+    return not strong and any(r and r.strength and r.source in {Source.CALLER, Source.REQUEST} for _, r in rows)
 
 
 def _in_force(judgements: Sequence[Judgement], action: str = "") -> list[Judgement]:

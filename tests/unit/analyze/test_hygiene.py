@@ -209,6 +209,7 @@ ATTESTED = {"StringEqualsIgnoreCase": {"kms:RecipientAttestation:ImageSha384": "
         {"StringEquals": {"kms:KeySpec": "SYMMETRIC_DEFAULT"}},
         {"StringEquals": {"aws:SourceAccount": OWNER}},
         {"StringEquals": {"acme:Unknown": "x"}},
+        {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}},
     ],
 )
 def test_no_condition_a_strong_one_and_one_that_holds_nobody_are_no_weak_fence(when: dict[str, Any] | None) -> None:
@@ -222,6 +223,9 @@ def test_no_condition_a_strong_one_and_one_that_holds_nobody_are_no_weak_fence(w
         {"StringLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/App"}, "StringEquals": {"aws:SourceVpce": "vpce-1"}},
         {"StringEquals": {"kms:RequestAlias": "alias/app"}},
         {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}},
+        {"StringEqualsIfExists": {"aws:PrincipalOrgID": ORG}},
+        {"StringLike": {"aws:PrincipalOrgID": "*"}},
+        {"StringNotEquals": {"aws:PrincipalAccount": STRANGER}},
     ],
 )
 def test_weak_conditions_are_a_weak_fence(when: dict[str, Any]) -> None:
