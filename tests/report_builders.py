@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any
 
+from scanner.model.approval import EndingApproval
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.decision import Gate, GateOutcome, Layer, Side, StatementRef
 from scanner.model.finding import (
@@ -15,7 +16,6 @@ from scanner.model.finding import (
     CapabilityResult,
     ConditionRef,
     CoverageSummary,
-    EndingApproval,
     Evidence,
     Finding,
     FindingsDocument,

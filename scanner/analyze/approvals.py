@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from scanner.analyze.condition import epoch_seconds
 from scanner.analyze.patterns import PatternsTooComplexError, combinations, glob, literal, tokens_of
-from scanner.model.finding import EndingApproval
+from scanner.model.approval import EndingApproval
 from scanner.model.key import KeyFacts
 
 SOON = timedelta(days=30)

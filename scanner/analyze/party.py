@@ -9,8 +9,8 @@ from scanner.analyze.approvals import ApprovedAccount, ApprovedProvider, Use, be
 from scanner.analyze.borders import Crossing, InnerBoundary, crossing
 from scanner.analyze.caller import account_of, organization_of
 from scanner.analyze.selectors import Naming, is_fence
+from scanner.model.approval import Approval
 from scanner.model.arn import is_account_id, parse_arn
-from scanner.model.finding import Approval
 from scanner.model.key import KeyFacts
 from scanner.model.policy import ConditionTest
 from scanner.model.world import World

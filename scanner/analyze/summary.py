@@ -12,10 +12,10 @@ from scanner.analyze.caller import account_of
 from scanner.analyze.findings import AnalysisResult
 from scanner.analyze.party import APPROVED_PARTNER, OUTSIDE_PARTIES
 from scanner.analyze.severity import rank
+from scanner.model.approval import EndingApproval
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.finding import (
     CoverageSummary,
-    EndingApproval,
     Finding,
     FindingsDocument,
     FindingVerdict,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from scanner.model.approval import Approval, EndingApproval
 from scanner.model.decision import Gate, StatementRef
 
 
@@ -88,15 +89,6 @@ class ResourceRef:
     name: str
     account_id: str
     account_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Approval:
-    """An approval of a third party and whether it covers this finding."""
-
-    ref: str
-    expires: str
-    covered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,18 +346,6 @@ class CoverageSummary:
     opaque_keys: tuple[str, ...]
     not_scanned: tuple[str, ...]
     guardrails: str
-
-
-@dataclass(frozen=True, slots=True)
-class EndingApproval:
-    """An approval that ends soon after the evaluation time. `kind` is `account` or `identity_provider`."""
-
-    kind: str
-    subject: str
-    name: str
-    ref: str
-    owner: str
-    expires: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from scanner.analyze.approvals import ApprovedAccount
 from scanner.analyze.party import Trust
 from scanner.analyze.summary import LIMITS, RunFacts, build_document, guardrails_in_words, headline, scanned_units
 from scanner.model.actions import CAPABILITIES
+from scanner.model.approval import EndingApproval
 from scanner.model.coverage import LedgerRow, Outcome
-from scanner.model.finding import EndingApproval, FindingsDocument
+from scanner.model.finding import FindingsDocument
 from scanner.model.world import World
 
 from builders import (

@@ -12,9 +12,10 @@ from scanner.analyze.borders import Crossing, InnerBoundary, crossing, holds
 from scanner.analyze.party import Standing, Trust, standing_of
 from scanner.analyze.patterns import PatternsTooComplexError
 from scanner.analyze.severity import SeverityRules
+from scanner.model.approval import Approval
 from scanner.model.arn import AccountId
 from scanner.model.coverage import LedgerRow, Outcome
-from scanner.model.finding import Approval, Finding
+from scanner.model.finding import Finding
 from scanner.model.key import KeyFacts
 from scanner.model.organization import Organization
 
