@@ -17,15 +17,16 @@ from pathlib import Path
 from threading import Event
 from types import FrameType
 
+from scanner.analyze.approvals import ending_approvals
 from scanner.analyze.damaged import with_damaged_documents
 from scanner.analyze.findings import analyze
 from scanner.analyze.summary import RunFacts, build_document, scanned_units
 from scanner.config import Settings, config_hash
-from scanner.errors import InterruptedRunError, SnapshotError
+from scanner.errors import InterruptedRunError, SnapshotError, UsageError
 from scanner.logs import log_context, run_log
 from scanner.model.finding import FindingsDocument
 from scanner.model.world import World
-from scanner.plan import analysis_rules, collect_settings, refuse_suppressions
+from scanner.plan import analysis_rules, check_trust, collect_settings, refuse_suppressions, trust_of
 from scanner.report.directory import RunDirectory
 from scanner.report.escape import CsvDialect
 from scanner.report.json import load_findings
@@ -161,11 +162,12 @@ def analyze_run(directory: RunDirectory, settings: Settings) -> FindingsDocument
             meta=meta,
             scanned=scanned_units(pairs, accounts, meta.get("run_regions", "")),
             not_scanned=left_out,
-            config_hash=config_hash(settings),
+            config_hash=config_hash(settings, rules.trust.vendors),
             asserted_context={k: ", ".join(v) for k, v in settings.analysis.context.items()},
             fail_on=settings.gate.fail_on,
             min_coverage=float(settings.gate.min_coverage),
             scope=meta.get("scope", ""),
+            ending_approvals=ending_approvals(rules.trust.approvals, rules.trust.providers, world.as_of),
         )
         document = build_document(world, result, facts)
         affected = Counter(ref for f in document.findings for ref in f.coverage_refs)
@@ -220,13 +222,15 @@ def _checked(snapshot: Path) -> Iterator[sqlite3.Connection]:
 
 def _world(connection: sqlite3.Connection, settings: Settings) -> World:
     """The snapshot as the configuration asks it to be read."""
-    trust, _ = analysis_rules(settings)
+    trust = trust_of(settings)
     asserted = {k.lower(): tuple(v) for k, v in settings.analysis.context.items()}
     as_of = settings.analysis.as_of.isoformat() if settings.analysis.as_of else load_meta(connection).get("as_of", "")
     assumptions = Assumptions(
         _utc(as_of), trust.accounts, settings.analysis.scp, settings.analysis.rcp, asserted
     )  # fmt: skip
-    return with_damaged_documents(load_world(connection, assumptions))
+    world = with_damaged_documents(load_world(connection, assumptions))
+    check_trust(trust, world)
+    return world
 
 
 def world_of(name: str, settings: Settings) -> World:
@@ -308,7 +312,12 @@ def run(
 ) -> Outcome:
     """Collect, analyze and report: what cron calls."""
     directory = collect_run(settings, environ, clock=clock, on_progress=on_progress, synthetic=synthetic)
-    analyze_run(directory, settings)
+    try:
+        analyze_run(directory, settings)
+    except UsageError as error:
+        hints = (error.hint, f"what was collected is in `{directory.path}`")
+        error.hint = "; ".join(hint for hint in hints if hint)
+        raise
     output = settings.output
     document = report_run(directory, formats=output.formats, csv_dialect=output.csv_dialect, clock=clock)
     return Outcome(document, directory.path)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from scanner.analyze.approvals import ApprovedAccount, ApprovedProvider
+from scanner.analyze.borders import InnerBoundary, holds
+from scanner.analyze.caller import account_of, organization_of
 from scanner.analyze.findings import AnalysisRules
 from scanner.analyze.party import Trust
 from scanner.analyze.severity import Override, SeverityRules
-from scanner.config import Settings, config_hash, resolve_external_id
+from scanner.config import Settings, config_hash, read_vendors, resolve_external_id
 from scanner.errors import UnavailableError, UsageError
 from scanner.model.finding import Severity
+from scanner.model.world import World
 from scanner.yamltext import read_yaml
 
 
@@ -113,9 +117,7 @@ def refuse_suppressions(settings: Settings) -> None:
 
 def analysis_rules(settings: Settings) -> tuple[Trust, AnalysisRules]:
     """What the analysis takes from the configuration."""
-    organizations = settings.trust.organizations
-    accounts = {str(account): o.id for o in organizations for account in o.accounts}
-    trust = Trust(frozenset(o.id for o in organizations), accounts)
+    trust = trust_of(settings)
     overrides = tuple(
         Override(
             Severity(o.severity),
@@ -132,3 +134,61 @@ def analysis_rules(settings: Settings) -> tuple[Trust, AnalysisRules]:
     return trust, AnalysisRules(
         trust, severity, settings.analysis.service_principals, settings.analysis.insiders, settings.keys.managers
     )
+
+
+def trust_of(settings: Settings) -> Trust:
+    """Who is ours and who is approved, as the analysis takes it.
+
+    Raises:
+        ConfigError: the list of vendors cannot be read.
+    """
+    given = settings.trust
+    return Trust(
+        organizations=frozenset(o.id for o in given.organizations),
+        accounts={str(account): o.id for o in given.organizations for account in o.accounts},
+        approvals=tuple(
+            ApprovedAccount(
+                id=a.id, name=a.name, expires=a.expires.isoformat(), approved_by=a.approved_by or "",
+                purpose=a.purpose, owner=a.owner, keys=a.keys, capabilities=a.capabilities,
+            )
+            for a in given.accounts
+        ),
+        providers=tuple(
+            ApprovedProvider(p.issuer, p.subjects, p.expires.isoformat(), p.owner, p.name or "")
+            for p in given.identity_providers
+        ),
+        vendors=read_vendors(given.known_vendors),
+        boundaries=tuple(
+            InnerBoundary(b.name, b.match.ou or "", b.match.account or "", b.sensitive) for b in given.boundaries
+        ),
+    )  # fmt: skip
+
+
+def check_trust(trust: Trust, world: World) -> None:
+    """Refuse what the organization that was read contradicts: an approval of an own account, a boundary around nothing.
+
+    Raises:
+        UsageError: with every contradiction; what was collected can be judged again with a corrected configuration.
+    """
+    problems = [
+        f"trust.accounts.{index}.id is `{approval.id}`, one of your own accounts (nothing to approve)"
+        for index, approval in enumerate(trust.approvals)
+        if account_of(world, approval.id).ours or organization_of(world, approval.id)
+    ]
+    for index, boundary in enumerate(trust.boundaries if world.organizations else ()):
+        path = f"trust.boundaries.{index}.match"
+        if boundary.account and organization_of(world, boundary.account) is None:
+            problems.append(f"{path}.account is `{boundary.account}`, no account of the organization")
+        if boundary.ou and not _has_unit(boundary, world):
+            problems.append(f"{path}.ou is `{boundary.ou}`, no organizational unit of the organization")
+    if problems:
+        hint = "correct the configuration; `kms-scan analyze RUN` judges what was collected"
+        raise UsageError("\n".join(problems), hint=hint)
+
+
+def _has_unit(boundary: InnerBoundary, world: World) -> bool:
+    """Whether a boundary's OU exists; of a path without accounts only the last name can be looked up."""
+    names = {unit: name for o in world.organizations for unit, name in o.ou_names.items()}
+    if any(holds(boundary, account_id, world) for o in world.organizations for account_id in o.members):
+        return True
+    return boundary.ou in names or boundary.ou.rsplit("/", 1)[-1] in names.values()

@@ -197,12 +197,12 @@ class Analyzed:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """All findings, worst first."""
-        return self.result.findings
+        """What is found about access, worst first; that nobody manages most of the small keys here is left out."""
+        return tuple(f for f in self.result.findings if f.kind is not Kind.KEY_HYGIENE)
 
     def of(self, kind: Kind) -> list[Finding]:
         """The findings of one kind."""
-        return [f for f in self.findings if f.kind is kind]
+        return [f for f in self.result.findings if f.kind is kind]
 
     @property
     def external(self) -> Finding:

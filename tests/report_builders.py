@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any
 
+from scanner.model.approval import EndingApproval
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.decision import Gate, GateOutcome, Layer, Side, StatementRef
 from scanner.model.finding import (
@@ -359,6 +360,9 @@ def ineffective_finding() -> Finding:
     )
 
 
+ENDING = EndingApproval("account", "222233334444", "Payroll SaaS", "RISK-1042", "hr@acme.example", "2026-12-01")
+
+
 def run_info(**changes: Any) -> RunInfo:
     """A run over two accounts with one gap."""
     run = RunInfo(
@@ -570,7 +574,8 @@ def poisoned(value: Any, text: str) -> Any:
 
 def hostile_document(text: str) -> FindingsDocument:
     """The document with one hostile text in every field, the evidence's policy included."""
-    base = document(findings=(stranger_finding(), partner_finding(), grant_finding()))
+    run = run_info(ending_approvals=(ENDING,))
+    base = document(run=run, findings=(stranger_finding(), partner_finding(), grant_finding()))
     policy = f'{{\n  "Sid": "{text}"\n}}'
     poisoned_base: FindingsDocument = poisoned(base, text)
     return replace(poisoned_base, documents={sha256(POLICY): policy, sha256(GRANT): policy})

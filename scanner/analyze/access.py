@@ -9,7 +9,7 @@ from scanner.analyze.caller import Caller, account_of
 from scanner.analyze.classes import Classes
 from scanner.analyze.decide import decide
 from scanner.analyze.judge import Judgement, is_stranger
-from scanner.analyze.party import party_of
+from scanner.analyze.party import OWN_ACCOUNT
 from scanner.analyze.reach import Population
 from scanner.analyze.request import Request
 from scanner.analyze.selectors import Naming
@@ -26,7 +26,7 @@ def access_rows(
     assembly: Assembly, key: KeyFacts, naming: Naming, judgements: Sequence[Judgement], finding_id: str
 ) -> Iterator[AccessRow]:
     """The rows of one finding; a refused action has none. A stranger's account reads `unknown` here (R3.30)."""
-    party = party_of(naming, key, assembly.world, assembly.trust)
+    parties: dict[str, str] = {}
     callers: dict[str, Caller] = {}
     groups: dict[tuple[str, _Group], list[str]] = {}
     for j in judgements:
@@ -39,9 +39,11 @@ def access_rows(
     for (text, group), actions in groups.items():
         caller = callers[text]
         capability, decision, reason, condition, form = group
+        if capability not in parties:
+            parties[capability] = assembly.standing(naming, key, capability, ()).party
         yield AccessRow(
             key_arn=key.arn, principal_arn=caller.text, principal_account_id=_account(caller),
-            principal_account_name=account_of(assembly.world, caller.account_id).name, party=party,
+            principal_account_name=account_of(assembly.world, caller.account_id).name, party=parties[capability],
             capability=capability, actions=tuple(actions), decision=decision, reason=reason, conditions=condition,
             mechanism=naming.mechanism, path="direct", finding_id=finding_id,
             principal_kind="unique_id" if form == "unknown_id" else caller.kind.value,
@@ -89,7 +91,7 @@ def _insiders(
     for (capability, verdict, reason, condition, _), actions in groups:
         yield AccessRow(
             key_arn=key.arn, principal_arn=caller.text, principal_account_id=caller.account_id,
-            principal_account_name=account_of(world, caller.account_id).name, party="own_account",
+            principal_account_name=account_of(world, caller.account_id).name, party=OWN_ACCOUNT,
             capability=capability, actions=tuple(actions), decision=verdict, reason=reason, conditions=condition,
             mechanism="", path="direct", finding_id="", principal_kind=caller.kind.value,
         )  # fmt: skip

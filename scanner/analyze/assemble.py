@@ -19,7 +19,7 @@ from scanner.analyze.gates import statement_ref
 from scanner.analyze.identity import finding_id, fingerprint
 from scanner.analyze.judge import Judgement, best, confirmed_reason, named_actions, question, strength
 from scanner.analyze.match import action_matches
-from scanner.analyze.party import Trust, party_of
+from scanner.analyze.party import Standing, Trust, party_of, standing_of_naming
 from scanner.analyze.reach import sample
 from scanner.analyze.remedy import remediation_of
 from scanner.analyze.rules import rules_of
@@ -84,26 +84,35 @@ class Assembly:
         name = (key.aliases or (key_id_of(key.arn),))[0]
         return ResourceRef("key", key.arn, name, key.account_id, account_of(self.world, key.account_id).name)
 
-    def grantee(self, naming: Naming, key: KeyFacts) -> Grantee:
-        """Who the documents name."""
+    def standing(self, naming: Naming, key: KeyFacts, capability: str, judgements: Iterable[Judgement]) -> Standing:
+        """Where the selector stands for one capability; the judgements tell whom it reaches with it."""
+        accounts = sorted({j.caller.account_id for j in judgements} - {"", "*"})
+        return standing_of_naming(naming, key, capability, accounts, self.world, self.trust)
+
+    def grantee(self, naming: Naming, key: KeyFacts, standing: Standing | None = None) -> Grantee:
+        """Who the documents name; without a standing by whose it is alone, before approvals."""
         selector = naming.selector
+        standing = standing or Standing(party_of(naming, key, self.world, self.trust))
         name = account_of(self.world, selector.account_id).name if selector.account_id else ""
-        party = party_of(naming, key, self.world, self.trust)
-        return Grantee(selector.text, selector.kind, selector.account_id, name, party)
+        return Grantee(
+            selector.text, selector.kind, selector.account_id, name, standing.party, standing.name, standing.approval
+        )
 
 
 def external_finding(assembly: Assembly, key: KeyFacts, naming: Naming, judgements: Sequence[Judgement]) -> Finding:
     """The finding that a selector can, could or may use the key."""
-    grantee = assembly.grantee(naming, key)
     effective = [j for j in judgements if j.verdict is not FindingVerdict.INEFFECTIVE]
-    capabilities, trail = _capabilities(assembly, key, naming, grantee, effective)
-    leading = capabilities[0]
+    built = _capabilities(assembly, key, naming, effective)
+    capabilities = tuple(b.result for b in built)
+    leading, trail = built[0].result, built[0].trail
+    grantee = assembly.grantee(naming, key, built[0].standing)
     deciding = _deciding(effective, leading)
     facts = assembly.key_ref(key)
     reach = _reach(effective)
     layers = deciding.decision.gates
     identity = finding_id(Kind.EXTERNAL_ACCESS, key.arn, grantee.selector, naming.mechanism)
     refs = {r for j in effective for r in j.decision.rules if "/" in r}
+    refs.update(key.gaps.get(part, "") for b in built for part in b.standing.unread)
     covered = {row.ref for row in assembly.world.coverage}
     return Finding(
         id=identity,
@@ -138,10 +147,19 @@ def external_finding(assembly: Assembly, key: KeyFacts, naming: Naming, judgemen
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """A capability with its severity trail and where the grantee stands for it."""
+
+    result: CapabilityResult
+    trail: tuple[SeverityReason, ...]
+    standing: Standing
+
+
 def _capabilities(
-    assembly: Assembly, key: KeyFacts, naming: Naming, grantee: Grantee, effective: Sequence[Judgement]
-) -> tuple[tuple[CapabilityResult, ...], tuple[SeverityReason, ...]]:
-    """One result per capability, verdict and condition; the leading one first, with its severity trail."""
+    assembly: Assembly, key: KeyFacts, naming: Naming, effective: Sequence[Judgement]
+) -> tuple[_Built, ...]:
+    """One result per capability, verdict and condition, the leading one first."""
     by_action: dict[Action, list[Judgement]] = {}
     for judgement in effective:
         by_action.setdefault(judgement.action, []).append(judgement)
@@ -153,13 +171,14 @@ def _capabilities(
             reason = confirmed_reason(judgements)
         place = (action.capability, strongest.verdict, strongest.decision.condition)
         groups.setdefault(place, []).append((action, strongest, reason))
-    built: list[tuple[CapabilityResult, tuple[SeverityReason, ...]]] = []
+    built: list[_Built] = []
     for (capability, verdict, condition), members in groups.items():
         decision = members[0][1].decision
-        fence = grant_fence(naming) if capability == "delegate" else None
+        standing = assembly.standing(naming, key, capability, (j for a, _, _ in members for j in by_action[a]))
         exposure = Exposure(
-            Kind.EXTERNAL_ACCESS, grantee.party, capability, verdict, decision.caller_chosen, key.arn,
-            grantee.selector, key.tags, fence=fence,
+            Kind.EXTERNAL_ACCESS, standing.party, capability, verdict, decision.caller_chosen, key.arn,
+            naming.selector.text, key.tags, fence=grant_fence(naming) if capability == "delegate" else None,
+            note=standing.note, crosses=standing.crossing.boundaries, into_sensitive=standing.crossing.into_sensitive,
         )  # fmt: skip
         severity, trail = severity_of(exposure, assembly.severity)
         reasons = tuple(dict.fromkeys(reason for _, _, reason in members))
@@ -169,9 +188,12 @@ def _capabilities(
             capability, tuple(a.iam_name for a, _, _ in members), verdict, severity, reasons, condition,
             decision.residual, decision.caller_chosen,
         )  # fmt: skip
-        built.append((result, trail))
-    built.sort(key=lambda b: (-rank(b[0].severity), -strength(b[0].verdict), CAPABILITIES.index(b[0].capability)))
-    return tuple(result for result, _ in built), built[0][1]
+        built.append(_Built(result, trail, standing))
+    return tuple(sorted(built, key=lambda b: _order_of(b.result)))
+
+
+def _order_of(result: CapabilityResult) -> tuple[int, int, int]:
+    return -rank(result.severity), -strength(result.verdict), CAPABILITIES.index(result.capability)
 
 
 def _strongest(judgements: Sequence[Judgement]) -> Judgement:
@@ -250,7 +272,7 @@ def _rules(deciding: Judgement, leading: CapabilityResult) -> tuple[RuleRef, ...
 
 def grant_fence(naming: Naming) -> int | None:
     """The column in which a fenced CreateGrant counts; None where some statement allows it without a fence (R4.28)."""
-    fences = [_fence_of(n.statement) for n in naming.statements if _allows_create_grant(n.statement)]
+    fences = [fence_of(n.statement) for n in naming.statements if _allows_create_grant(n.statement)]
     if not fences or LEFT in fences:
         return None
     return min(fences)
@@ -260,7 +282,8 @@ def _allows_create_grant(statement: Statement) -> bool:
     return bool(action_matches(statement, "kms:CreateGrant"))
 
 
-def _fence_of(statement: Statement) -> int:
+def fence_of(statement: Statement) -> int:
+    """The column in which CreateGrant counts by the fences of one statement; LEFT where it has none (R4.28)."""
     column = LEFT
     for test in statement.conditions:
         if test.if_exists or (test.qualifier and test.key.lower() != "kms:grantoperations"):
@@ -285,11 +308,11 @@ def _names_account(value: str) -> bool:
 def ineffective_finding(assembly: Assembly, key: KeyFacts, parts: Sequence[Naming], reason: str) -> Finding:
     """The finding that a statement or grant is written but does nothing, or may do nothing (R6.U)."""
     first = parts[0]
-    grantee = assembly.grantee(first, key)
     facts = assembly.key_ref(key)
     verdict = FindingVerdict.POSSIBLE if reason == "unsupported_condition_key" else FindingVerdict.INEFFECTIVE
     actions = tuple(a.iam_name for a in named_actions(first))
     capability = next((a.capability for a in named_actions(first)), "metadata")
+    grantee = assembly.grantee(first, key, assembly.standing(first, key, capability, ()))
     exposure = Exposure(
         Kind.INEFFECTIVE_PERMISSION, grantee.party, capability, verdict, False, key.arn, grantee.selector,
         key.tags, reason=reason,

@@ -9,6 +9,7 @@ from scanner.analyze.access import access_rows, insider_rows
 from scanner.analyze.assemble import Assembly, external_finding, ineffective_finding
 from scanner.analyze.classes import Classes
 from scanner.analyze.everybody import Told, tell
+from scanner.analyze.hygiene import hygiene_findings, stale_grants
 from scanner.analyze.judge import Judgement, best, named_actions, statement_never_applies
 from scanner.analyze.parse import parse_policy
 from scanner.analyze.party import SERVICE_GUARDED, Trust, party_of
@@ -113,7 +114,9 @@ def key_findings(
     """The findings of one key; `write_access` receives the rows of access.csv behind them."""
     found: dict[str, Finding] = {}
     without_effect: dict[tuple[object, str], list[Naming]] = {}
-    for told in tell(key, population, assembly):
+    everybody = tuple(tell(key, population, assembly))
+    stale = stale_grants(key, population)
+    for told in everybody:
         if told.naming.selector.kind == "service" and not _wants_service(told.naming, key, assembly, rules):
             continue
         if any(j.verdict is not FindingVerdict.INEFFECTIVE for j in told.judgements):
@@ -122,10 +125,14 @@ def key_findings(
             for row in access_rows(assembly, key, told.naming, told.judgements, finding.id):
                 write_access(row)
         for part, reason in _ineffective_parts(assembly, key, told):
+            if part.grants and stale.get(part.grants[0].grant_id) == part.selector:
+                continue
             without_effect.setdefault((_place(part), reason), []).append(part)
     for named in _unsupported(key):
         part = Naming(_first_selector(named, key), named[1], (named[0],))
         without_effect.setdefault((_place(part), "unsupported_condition_key"), []).append(part)
+    for finding in hygiene_findings(assembly, key, population, everybody, tuple(found.values()), stale):
+        found[finding.id] = finding
     for (_, reason), parts in sorted(without_effect.items(), key=lambda item: str(item[0])):
         finding = ineffective_finding(assembly, key, parts, reason)
         found[finding.id] = finding

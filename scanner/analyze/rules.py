@@ -38,6 +38,10 @@ _RULES: dict[str, tuple[tuple[str, str], ...]] = {
     "wrong_partition": (("R9.21", "D"),),
     "key_usage": (("R1.9", "D"),),
     "nobody_there": (("R3.70", "I"), ("R6.8", "I")),
+    "unmanageable_key": (("R9.10", "D"),),
+    "weak_fence": (("R6.3", "I"), ("R6.7", "I")),
+    "unlimited_create_grant": (("R4.28", "I"), ("R8.2", "D")),
+    "stale_grant": (("R4.9", "I"),),
     "malformed": (("R10.12", "I"),),
 }
 

@@ -43,6 +43,35 @@ _BLOCKED = {
     "region_opt_in": "its account has not enabled the Region",
     "not_yet": "the dates in its condition lie ahead",
 }  # fmt: skip
+_HYGIENE = {
+    "unmanageable_key": ("Nobody is left who can change the key policy of {key}{more}", "none", (
+        "Only AWS Support can restore access: open a case as the account's root user, then let the key policy name the "
+        "account."
+    )),
+    "weak_fence": ("Only weak conditions hold everybody in AWS back from {key}", "add_condition", (
+        "Add aws:PrincipalOrgID, aws:PrincipalAccount or aws:PrincipalArn to the statement, or name the accounts that "
+        "need the key."
+    )),
+    "unlimited_create_grant": ("An outside account can hand out {key} by grants without limit", "add_condition", (
+        "Limit CreateGrant with kms:GrantIsForAWSResource, kms:GranteePrincipal or kms:GrantOperations (without "
+        "CreateGrant), then list the grants that exist."
+    )),
+    "stale_grant": ("Grants on {key} name a user or role that was deleted", "revoke_grant", (
+        "Revoke the grants; nobody loses access."
+    )),
+}  # fmt: skip
+"""Title, kind of remediation and its text by reason."""
+
+
+def hygiene_title(reason: str, verdict: FindingVerdict, key: KeyFactsRef, *, in_use: bool) -> str:
+    """What is wrong with a key, in words."""
+    text = _HYGIENE[reason][0].format(key=key_label(key), more=", and outsiders can use it" if in_use else "")
+    return f"Perhaps: {text[0].lower()}{text[1:]}" if verdict is FindingVerdict.POSSIBLE else text
+
+
+def hygiene_remedy(reason: str) -> tuple[str, str]:
+    """The kind of remediation and what to do."""
+    return _HYGIENE[reason][1:]
 
 
 def blocked_in_words(reason: str) -> str:
@@ -63,6 +92,10 @@ def key_label(key: KeyFactsRef) -> str:
 
 _OWNER = {
     "unknown_third_party": "unknown",
+    "identified_vendor": "a known vendor, not approved",
+    "expired_partner": "its approval has ended",
+    "partner_exceeds_approval": "beyond its approval",
+    "approved_partner": "approved",
     "same_organization": "same organization",
     "own_other_organization": "ours, outside the organization",
 }
@@ -73,8 +106,9 @@ def who(grantee: Grantee) -> str:
     name = grantee.selector.rsplit(":", 1)[-1]
     owner = _OWNER.get(grantee.party, grantee.party.replace("_", " "))
     unknown = grantee.party == "unknown_third_party"
-    label = f"{grantee.account_name} ({grantee.account_id}, {owner})"
-    account = label if grantee.account_name else grantee.account_id if unknown else f"{grantee.account_id} ({owner})"
+    called = grantee.account_name or grantee.vendor
+    label = f"{called} ({grantee.account_id}, {owner})"
+    account = label if called else grantee.account_id if unknown else f"{grantee.account_id} ({owner})"
     match grantee.kind:
         case "any":
             return "Any principal of any AWS account"

@@ -19,12 +19,28 @@ _C, _H, _M, _L, _I = Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity
 TABLE: dict[str, tuple[Severity, Severity, Severity]] = {
     "public": (_C, _C, _M),
     "unknown_third_party": (_C, _H, _L),
+    "identified_vendor": (_H, _M, _L),
+    "expired_partner": (_H, _M, _L),
+    "partner_exceeds_approval": (_H, _M, _L),
     "service_unguarded": (_M, _L, _I),
+    "partner_role_without_external_id": (_M, _L, _I),
     "own_other_organization": (_M, _L, _I),
     "same_organization": (_L, _I, _I),
+    "approved_partner": (_I, _I, _I),
     "service_guarded": (_I, _I, _I),
 }
-"""Party to base severity by column of capability; the rows whose parts are built."""
+"""Party to base severity by column of capability."""
+
+ACROSS_BOUNDARY: tuple[Severity, Severity, Severity] = (_M, _L, _I)
+"""The row of `same_organization` where the access crosses a declared boundary."""
+
+KEY_HYGIENE: dict[str, Severity] = {
+    "unmanageable_key": _M, "weak_fence": _M, "unlimited_create_grant": _M, "stale_grant": _I,
+}  # fmt: skip
+"""Base severity of `key_hygiene` by reason."""
+
+UNMANAGEABLE_IN_USE = _H
+"""Base of `unmanageable_key` while outsiders can still use the key."""
 
 EXPOSED_PARTIES = frozenset({"public", "unknown_third_party"})
 
@@ -54,7 +70,9 @@ class SeverityRules:
 class Exposure:
     """What a severity is decided from. `tags` are None where they were not read.
 
-    `fence` is the column a fenced CreateGrant counts in (R4.28), if it has one.
+    `fence` is the column a fenced CreateGrant counts in (R4.28), if it has one. `note` says why the party is what it
+    is. `crosses` are boundaries inside the organization that the access crosses, `into_sensitive` those of them that it
+    enters and that are sensitive. `in_use` holds for a key that outsiders can use.
     """
 
     kind: Kind
@@ -67,6 +85,10 @@ class Exposure:
     tags: Mapping[str, str] | None
     reason: str = ""
     fence: int | None = None
+    note: str = ""
+    crosses: tuple[str, ...] = ()
+    into_sensitive: tuple[str, ...] = ()
+    in_use: bool = False
 
 
 def severity_of(exposure: Exposure, rules: SeverityRules) -> tuple[Severity, tuple[SeverityReason, ...]]:
@@ -77,12 +99,8 @@ def severity_of(exposure: Exposure, rules: SeverityRules) -> tuple[Severity, tup
             SeverityReason("ineffective_permission", base.value, f"written without proven effect: {exposure.reason}")
         ]
         return _overridden(base, trail, exposure, rules)
-    column = COLUMN.get(exposure.capability, LEFT) if exposure.fence is None else exposure.fence
-    severity = TABLE[exposure.party][column]
-    fenced = "" if exposure.fence is None else ", limited by a fence on the grants"
-    trail = [
-        SeverityReason("base", severity.value, f"{exposure.party} may {exposure.capability or 'act'}{fenced}"),
-    ]
+    severity, why = _hygiene(exposure) if exposure.kind is Kind.KEY_HYGIENE else _base(exposure)
+    trail = [SeverityReason("base", severity.value, why)]
     severity = _verdict_step(severity, trail, exposure)
     active = exposure.verdict not in {FindingVerdict.BLOCKED, FindingVerdict.INEFFECTIVE}
     if active and rules.sensitive_tags and exposure.tags is None:
@@ -91,7 +109,29 @@ def severity_of(exposure: Exposure, rules: SeverityRules) -> tuple[Severity, tup
     if active and tag:
         severity = _moved(severity, 1)
         trail.append(SeverityReason("sensitive_tags", "+1", f"the key carries {tag}"))
+    if active and exposure.into_sensitive:
+        severity = _moved(severity, 1)
+        where = " and ".join(exposure.into_sensitive)
+        trail.append(SeverityReason("sensitive_boundary", "+1", f"crosses into {where}, marked sensitive"))
     return _overridden(severity, trail, exposure, rules)
+
+
+def _base(exposure: Exposure) -> tuple[Severity, str]:
+    """The cell of the table, and the sentence on it."""
+    column = COLUMN.get(exposure.capability, LEFT) if exposure.fence is None else exposure.fence
+    row = ACROSS_BOUNDARY if exposure.crosses else TABLE[exposure.party]
+    text = f"{exposure.party} may {exposure.capability or 'act'}"
+    if exposure.fence is not None:
+        text += ", limited by a fence on the grants"
+    if exposure.crosses:
+        text += f", across the boundary of {' and '.join(exposure.crosses)}"
+    return row[column], f"{text}: {exposure.note}" if exposure.note else text
+
+
+def _hygiene(exposure: Exposure) -> tuple[Severity, str]:
+    if exposure.in_use and exposure.reason == "unmanageable_key":
+        return UNMANAGEABLE_IN_USE, f"{exposure.reason}, and outsiders can use the key"
+    return KEY_HYGIENE[exposure.reason], exposure.reason
 
 
 def _verdict_step(severity: Severity, trail: list[SeverityReason], exposure: Exposure) -> Severity:
@@ -106,8 +146,7 @@ def _verdict_step(severity: Severity, trail: list[SeverityReason], exposure: Exp
             severity = _moved(severity, -1)
             trail.append(SeverityReason("verdict", "-1", "conditional on what the caller cannot choose"))
     elif verdict is FindingVerdict.POSSIBLE:
-        severity = _moved(severity, -1)
-        trail.append(SeverityReason("verdict", "-1", "possible: what was not read decides"))
+        severity = _possible(severity, trail, exposure)
     elif verdict is FindingVerdict.BLOCKED:
         severity = Severity.LOW if exposure.party in EXPOSED_PARTIES else Severity.INFO
         trail.append(SeverityReason("verdict", severity.value, "blocked today"))
@@ -115,6 +154,18 @@ def _verdict_step(severity: Severity, trail: list[SeverityReason], exposure: Exp
         severity = Severity.INFO
         trail.append(SeverityReason("verdict", "info", "without effect"))
     return severity
+
+
+def _possible(severity: Severity, trail: list[SeverityReason], exposure: Exposure) -> Severity:
+    """One step down; decrypting, signing, granting and control by outsiders stay at high or above."""
+    text = "possible: what was not read decides"
+    left = exposure.fence is None and COLUMN.get(exposure.capability, LEFT) == LEFT
+    if exposure.kind is not Kind.KEY_HYGIENE and left and exposure.party in EXPOSED_PARTIES:
+        lower = max(_moved(severity, -1), Severity.HIGH, key=rank)
+        trail.append(SeverityReason("verdict", "-1", f"{text}; never below high for {exposure.party}"))
+        return lower
+    trail.append(SeverityReason("verdict", "-1", text))
+    return _moved(severity, -1)
 
 
 def _moved(severity: Severity, steps: int) -> Severity:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from scanner import ENGINE, FINDINGS_SCHEMA
 from scanner.analyze.caller import account_of
 from scanner.analyze.findings import AnalysisResult
+from scanner.analyze.party import APPROVED_PARTNER, OUTSIDE_PARTIES
 from scanner.analyze.severity import rank
+from scanner.model.approval import EndingApproval
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.finding import (
     CoverageSummary,
@@ -37,7 +39,6 @@ LIMITS = (
     "AWS owned keys are invisible, and AWS managed keys cannot be shared with other accounts.",
     "Whether the root user of an account has credentials is not read.",
 )  # fmt: skip
-_OUTSIDE = frozenset({"public", "unknown_third_party"})
 _MAX_SUBJECTS = 20
 
 
@@ -56,6 +57,7 @@ class RunFacts:
     fail_on: str
     min_coverage: float
     scope: str
+    ending_approvals: tuple[EndingApproval, ...] = ()
 
 
 def build_document(world: World, result: AnalysisResult, facts: RunFacts) -> FindingsDocument:
@@ -95,6 +97,7 @@ def build_document(world: World, result: AnalysisResult, facts: RunFacts) -> Fin
         gate_coverage=coverage_gate,
         exit_code=0 if findings_gate and coverage_gate else 3 if not findings_gate else 4,
         synthetic=meta.get("synthetic") == "1",
+        ending_approvals=facts.ending_approvals,
     )
     return FindingsDocument(
         FINDINGS_SCHEMA, ENGINE, run, coverage, result.findings, dict(sorted(result.documents.items()))
@@ -201,7 +204,7 @@ def _answer(findings: Sequence[Finding], world: World) -> str:
     """What outsiders can do, the gravest first; never more than the findings say."""
     place = "the organization" if world.organizations else "the scanned accounts"
     access = [f for f in findings if f.kind is Kind.EXTERNAL_ACCESS]
-    outside = [f for f in access if f.grantee.party in _OUTSIDE]
+    outside = [f for f in access if f.grantee.party in OUTSIDE_PARTIES]
     sure, perhaps = _gravest(outside, _SURE), _gravest(outside, _UNSURE)
     parts = []
     if sure:
@@ -216,12 +219,14 @@ def _answer(findings: Sequence[Finding], world: World) -> str:
 
 
 def _without_strangers(access: Sequence[Finding], place: str) -> str:
-    """What there is where no stranger has access: services, then accounts of ours."""
-    others = [f for f in access if f.grantee.party not in _OUTSIDE]
+    """What there is where no stranger has access: approved partners, services, then accounts of ours."""
+    others = [f for f in access if f.grantee.party not in OUTSIDE_PARTIES]
     services = [f for f in others if f.grantee.kind == "service"]
-    ours = [f for f in others if f.grantee.kind != "service"]
+    partners = [f for f in others if f.grantee.party == APPROVED_PARTNER]
+    ours = [f for f in others if f.grantee.kind != "service" and f.grantee.party != APPROVED_PARTNER]
     parts = []
     for who, users, more in (
+        ("approved partners", partners, ""),
         ("AWS services", services, ", perhaps for whoever asks them"),
         ("accounts of ours", ours, ""),
     ):

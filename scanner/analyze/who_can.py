@@ -10,7 +10,15 @@ from scanner.analyze.assemble import Assembly
 from scanner.analyze.classes import Classes
 from scanner.analyze.findings import AnalysisRules, is_opaque, key_findings
 from scanner.analyze.judge import strength
-from scanner.analyze.party import PUBLIC, SERVICE_UNGUARDED, UNKNOWN_THIRD_PARTY
+from scanner.analyze.party import (
+    EXPIRED_PARTNER,
+    IDENTIFIED_VENDOR,
+    OWN_ACCOUNT,
+    PARTNER_EXCEEDS_APPROVAL,
+    PUBLIC,
+    SERVICE_UNGUARDED,
+    UNKNOWN_THIRD_PARTY,
+)
 from scanner.analyze.question import key_label
 from scanner.analyze.reach import CLOSED, Population
 from scanner.analyze.selectors import namings_of
@@ -21,12 +29,13 @@ from scanner.model.finding import AccessRow, CapabilityResult, Finding, FindingV
 from scanner.model.key import KeyFacts
 from scanner.model.world import World
 
-OWN_ACCOUNT = "own_account"
 _PARTS = {
     "describe": "the properties of the key", "key_policy": "the key policy", "grants": "the grants",
     "ram_policy": "the policy of resource shares", "tags": "the tags", "aliases": "the aliases",
 }  # fmt: skip
-_STRANGERS_FIRST = (PUBLIC, UNKNOWN_THIRD_PARTY, SERVICE_UNGUARDED)
+_STRANGERS_FIRST = (
+    PUBLIC, UNKNOWN_THIRD_PARTY, IDENTIFIED_VENDOR, EXPIRED_PARTNER, PARTNER_EXCEEDS_APPROVAL, SERVICE_UNGUARDED,
+)  # fmt: skip
 _OF_INSIDERS = {
     Verdict.ALLOWED.value: FindingVerdict.CONFIRMED, Verdict.CONDITIONAL.value: FindingVerdict.CONDITIONAL,
     Verdict.UNKNOWN.value: FindingVerdict.POSSIBLE, Verdict.LATENT.value: FindingVerdict.BLOCKED,
@@ -78,6 +87,8 @@ def _order(line: Access) -> tuple[object, ...]:
 
 def _of_finding(finding: Finding, behind: Sequence[AccessRow], action: str) -> Iterator[Access]:
     """One line per verdict and condition of a finding."""
+    if finding.kind is Kind.KEY_HYGIENE:
+        return
     without_effect = finding.kind is Kind.INEFFECTIVE_PERMISSION
     if without_effect and finding.verdict is not FindingVerdict.INEFFECTIVE:
         return
@@ -90,8 +101,8 @@ def _of_finding(finding: Finding, behind: Sequence[AccessRow], action: str) -> I
         grantee, mechanism = finding.grantee, finding.mechanism
         line = Access(
             verdict=verdict, selector=grantee.selector, kind=grantee.kind, account_id=grantee.account_id,
-            account_name=grantee.account_name, party=grantee.party, mechanism=mechanism.kind, path="direct",
-            statements=mechanism.statements, grants=tuple(g.grant_id for g in mechanism.grants),
+            account_name=grantee.account_name or grantee.vendor, party=grantee.party, mechanism=mechanism.kind,
+            path="direct", statements=mechanism.statements, grants=tuple(g.grant_id for g in mechanism.grants),
             capabilities=_in_order(r.capability for r in results), actions=actions, condition=condition,
             caller_chosen=any(r.caller_chosen for r in results),
             reasons=tuple(dict.fromkeys(reason for r in results for reason in r.reasons)),

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from scanner.config import LoadedSettings, check_secrets, find_config, load_settings
+from scanner.config import LoadedSettings, check_secrets, find_config, load_settings, read_vendors
 from scanner.logs import configure
 from scanner.model.neutral import terminal_safe
 from scanner.pipeline import SystemClock
@@ -111,6 +111,7 @@ def load(options: Mapping[str, Any], *, require_role: bool = False) -> LoadedSet
     set_up_logging(options, loaded)
     if require_role:
         check_secrets(loaded.settings, environ, strict=True)
+    read_vendors(loaded.settings.trust.known_vendors, place=loaded.origins["trust.known_vendors"])
     for warning in loaded.warnings:
         click.echo(f"warning: {terminal_safe(warning)}", err=True)
     return loaded

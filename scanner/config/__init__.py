@@ -20,6 +20,7 @@ from scanner.config.problems import Placed, Places, Problem, config_error, in_or
 from scanner.config.schema import NOT_YET, Settings
 from scanner.config.secrets import check_secrets, resolve_external_id
 from scanner.config.starter import write_starter
+from scanner.config.vendors import read_vendors
 from scanner.errors import ConfigError, UnavailableError, UsageError
 from scanner.yamltext import YamlDocument, YamlPath, YamlValue, read_yaml
 
@@ -33,6 +34,7 @@ __all__ = [
     "config_schema",
     "find_config",
     "load_settings",
+    "read_vendors",
     "resolve_external_id",
     "show",
     "show_json",

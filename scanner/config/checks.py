@@ -138,6 +138,15 @@ def _boundaries_match_something(settings: Settings) -> Iterator[Problem]:
             yield Problem(path, f"{dotted(path)} must hold one of ou or account")
 
 
+def _boundaries_have_names_of_their_own(settings: Settings) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for index, boundary in enumerate(settings.trust.boundaries):
+        if boundary.name in seen:
+            path = ("trust", "boundaries", index, "name")
+            yield Problem(path, f"{dotted(path)} is `{boundary.name}`, which another boundary is called already")
+        seen.add(boundary.name)
+
+
 def _overrides_match_something(settings: Settings) -> Iterator[Problem]:
     for index, override in enumerate(settings.severity.overrides):
         if not override.match.model_dump(exclude_none=True):
@@ -155,5 +164,6 @@ _CHECKS: tuple[tuple[tuple[str, ...], _Check], ...] = (
     (("gate.new_only", "gate.baseline"), _new_only_has_baseline),
     (("accounts.source", "accounts.ids", "trust.accounts", "trust.organizations"), _approvals_are_of_strangers),
     (("trust.boundaries",), _boundaries_match_something),
+    (("trust.boundaries",), _boundaries_have_names_of_their_own),
     (("severity.overrides",), _overrides_match_something),
 )

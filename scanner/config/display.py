@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -49,11 +50,17 @@ def show_json(loaded: LoadedSettings, *, origin: bool) -> dict[str, Any]:
     return values
 
 
-def config_hash(settings: Settings) -> str:
-    """SHA-256 over the canonical JSON of the sections that can change a finding, without ExternalIds."""
+def config_hash(settings: Settings, vendors: Mapping[str, str] | None = None) -> str:
+    """SHA-256 over the canonical JSON of the sections that can change a finding, without ExternalIds.
+
+    Args:
+        vendors: what the list of `trust.known_vendors` says, which is part of the configuration.
+    """
     values = settings.model_dump(mode="json", include=set(HASHED_SECTIONS))
     for override in values["accounts"]["overrides"].values():
         del override["external_id"]
+    if vendors:
+        values["trust"]["known_vendors"] = dict(vendors)
     text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 

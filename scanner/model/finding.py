@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from scanner.model.approval import Approval, EndingApproval
 from scanner.model.decision import Gate, StatementRef
 
 
@@ -91,17 +92,11 @@ class ResourceRef:
 
 
 @dataclass(frozen=True, slots=True)
-class Approval:
-    """An approval of a third party and whether it covers this finding."""
-
-    ref: str
-    expires: str
-    covered: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Grantee:
-    """Who the document names. `party` is a row of the severity table, `kind` the form of the selector."""
+    """Who the document names. `party` is a row of the severity table, `kind` the form of the selector.
+
+    `vendor` is what the user's approvals or list of vendors call the account.
+    """
 
     selector: str
     kind: str
@@ -385,6 +380,7 @@ class RunInfo:
     gate_coverage: bool
     exit_code: int
     synthetic: bool = False
+    ending_approvals: tuple[EndingApproval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

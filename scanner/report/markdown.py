@@ -23,6 +23,7 @@ def render_markdown(document: FindingsDocument, notes: Mapping[str, str]) -> byt
     lines = [
         *_header(document),
         *_coverage(document),
+        *_approvals(document),
         *_counts(document),
         *_findings(document, notes),
         *_footer(document),
@@ -101,6 +102,19 @@ def _gap(gap: GapSummary) -> str:
         _text(gap.what_to_do),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _approvals(document: FindingsDocument) -> Iterator[str]:
+    if not document.run.ending_approvals:
+        return
+    yield "## Approvals that end within 30 days"
+    yield ""
+    for approval in document.run.ending_approvals[:MAX_FINDINGS]:
+        about = (_text(text) for text in (approval.name, approval.ref, approval.owner) if text)
+        yield f"- {_text(approval.expires)}: {', '.join((_code(approval.subject), *about))}"
+    if len(document.run.ending_approvals) > MAX_FINDINGS:
+        yield f"- {len(document.run.ending_approvals) - MAX_FINDINGS:,} more are in findings.json"
+    yield ""
 
 
 def _counts(document: FindingsDocument) -> Iterator[str]:

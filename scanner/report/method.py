@@ -97,18 +97,37 @@ SEVERITY_NOTES: Final = (
         "without CreateGrant it "
         "counts in the middle column; only with `kms:GrantIsForAWSResource` in the right one, and the fence "
         "steps no further. "
-        "The `known_vendors` file names third parties and never lowers anything."
+        "The `known_vendors` file names third parties; it approves nothing, and no step follows from it."
     ),
     (
-        "Rows for approved partners, vendors, listed identity providers, boundaries and entry roles need "
-        "settings or parts "
-        "that this version does not evaluate yet; they are printed so that the order is complete."
-    ),
-    (
-        "Findings of the kind `ineffective_permission` start at info; the reason `unsupported_condition_key` "
-        "starts at low."
+        "An approval (`trust.accounts`) counts through its last day, for the keys and capabilities it names; what "
+        "was not read is not covered. Each capability of a finding has its own party, and the finding shows that of "
+        "the leading one."
     ),
 )
+
+SEVERITY_OTHER_KINDS: Final = Table(
+    "Base severity of the other kinds",
+    ("Kind", "Case", "Base"),
+    (
+        ("`ineffective_permission`", "every reason; `unsupported_condition_key`", "info; low"),
+        (
+            "`key_hygiene`",
+            "`unmanageable_key` (R9.10); the same while outsiders can still use it",
+            "medium; high",
+        ),
+        (
+            "`key_hygiene`",
+            (
+                "`weak_fence`: `*` held only by weak conditions; `unlimited_create_grant` to an outside account "
+                "(neither ours nor approved for it)"
+            ),
+            "medium",
+        ),
+        ("`key_hygiene`", "`stale_grant`: grantee deleted", "info"),
+    ),
+)
+"""One row per case; `test_method.py` ties it to the tables of the analysis."""
 
 SEVERITY_STEPS: Final = (
     (

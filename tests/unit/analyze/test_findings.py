@@ -484,6 +484,7 @@ def test_fenced_create_grant_counts_less(when: dict[str, Any] | None, severity: 
 
 # -- ids, fingerprints, evidence --------------------------------------------------------------------------------------
 
+MANAGED = allow({"AWS": iam(OWNER, "root")}, "kms:PutKeyPolicy", Sid="managed")
 ONE, TWO, THREE = (
     allow(UNKNOWN_ROOT, Sid="one"),
     allow(ROLE, Sid="two"),
@@ -573,7 +574,7 @@ def test_grant_is_its_own_document_by_hash() -> None:
 
 def test_order_of_keys_and_statements_gives_the_same_result_worst_first() -> None:
     other = KEY[:-1] + "c"
-    keys = [key(ONE, TWO), key(allow("*", "kms:DescribeKey"), arn=other)]
+    keys = [key(ONE, TWO, MANAGED), key(allow("*", "kms:DescribeKey"), MANAGED, arn=other)]
     results = [analyzed(world(*order, principal(ROLE, policy(allow())))).result for order in (keys, keys[::-1])]
     assert results[0].findings == results[1].findings
     assert [f.severity.value for f in results[0].findings] == ["critical", "medium", "low"]
@@ -602,6 +603,9 @@ def severity(
 
 BASE = {
     "public": ("critical", "critical", "medium"), "unknown_third_party": ("critical", "high", "low"),
+    "identified_vendor": ("high", "medium", "low"), "expired_partner": ("high", "medium", "low"),
+    "partner_exceeds_approval": ("high", "medium", "low"), "approved_partner": ("info", "info", "info"),
+    "partner_role_without_external_id": ("medium", "low", "info"),
     "service_unguarded": ("medium", "low", "info"), "own_other_organization": ("medium", "low", "info"),
     "same_organization": ("low", "info", "info"), "service_guarded": ("info", "info", "info"),
 }  # fmt: skip
@@ -745,7 +749,8 @@ def test_key_row_says_whether_iam_of_the_own_account_counts(
 
 
 def test_key_row_counts_findings_by_severity_and_tells_what_was_read() -> None:
-    used = key(ONE, TWO, grants=None, gaps={"grants": "row"}, aliases=("alias/b", "alias/a"), tags={"t": "v"})
+    grants = {"grants": None, "gaps": {"grants": "row"}}
+    used = key(ONE, TWO, MANAGED, **grants, aliases=("alias/b", "alias/a"), tags={"t": "v"})
     (row,) = of_key(used, principal(ROLE, policy(allow()))).keys
     assert (row.critical + row.high, row.grants_read, row.policy_read, row.aliases) == (
         1,

@@ -386,9 +386,11 @@ def test_encryption_context_of_a_grant_binds_symmetric_keys_only() -> None:
     assert told(of(key(grants=(held,), spec="RSA_2048")).external)[2:] == ("confirmed", "grant_held")
 
 
-def test_grant_to_a_session_of_a_role_that_is_gone_is_dead() -> None:
+def test_grant_to_a_session_of_a_role_that_is_gone_is_stale() -> None:
     gone = grant(iam(MEMBER, "assumed-role/Gone/x"))
-    assert told(of(key(grants=(gone,)), principal(ROLE, FULL)).ineffective)[3] == "nobody_there"
+    result = of(key(grants=(gone,)), principal(ROLE, FULL))
+    assert "stale_grant" in {reason for f in result.of(Kind.KEY_HYGIENE) for reason in f.verdict_reasons}
+    assert result.findings == ()
 
 
 @pytest.mark.parametrize("broken", [{"Organization": "o-x"}, "nonsense"])

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 from scanner import ENGINE, FINDINGS_SCHEMA
+from scanner.analyze.approvals import ApprovedAccount
+from scanner.analyze.party import Trust
 from scanner.analyze.summary import LIMITS, RunFacts, build_document, guardrails_in_words, headline, scanned_units
 from scanner.model.actions import CAPABILITIES
+from scanner.model.approval import EndingApproval
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.finding import FindingsDocument
 from scanner.model.world import World
@@ -129,6 +132,23 @@ HEADLINES: list[tuple[tuple[Any, ...], str]] = [
 @pytest.mark.parametrize(("things", "answer"), HEADLINES)
 def test_headline_says_what_outsiders_can_do_and_what_was_not_evaluated(things: tuple[Any, ...], answer: str) -> None:
     assert document(world(*things)).run.headline == f"{answer}; {OUT}"
+
+
+def test_headline_tells_approved_partners_from_strangers_and_from_ours() -> None:
+    approved = ApprovedAccount(STRANGER, "Vendor", "2027-01-01", capabilities=("decrypt",))
+    given = world(key(allow(UNKNOWN_ROOT)), key(allow(ROLE), arn=SECOND), BOTH)
+    result = analyzed(given, trust=Trust(approvals=(approved,))).result
+    facts = RunFacts({}, UNITS, (), "hash", {}, "critical", 90.0, "everything")
+    answer = "Approved partners can decrypt data with one key; accounts of ours can decrypt data with one key"
+    assert build_document(given, result, facts).run.headline == f"{answer}; {NO_STRANGERS}; {OUT}"
+    ended = Trust(approvals=(replace(approved, expires="2026-01-01"),))
+    text = build_document(given, analyzed(given, trust=ended).result, facts).run.headline
+    assert text == f"One account outside the organization can decrypt data with one key; {OUT}"
+
+
+def test_ending_approvals_are_part_of_the_run() -> None:
+    ending = EndingApproval("account", STRANGER, "Vendor", "", "me", "2026-12-01")
+    assert document(world(key()), ending_approvals=(ending,)).run.ending_approvals == (ending,)
 
 
 def test_headline_knows_every_capability() -> None:

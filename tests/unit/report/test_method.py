@@ -10,11 +10,14 @@ from fnmatch import fnmatchcase
 
 import pytest
 from scanner.analyze.severity import (
+    ACROSS_BOUNDARY,
     COLUMN,
     EXPOSED_PARTIES,
+    KEY_HYGIENE,
     LEFT,
     RIGHT,
     TABLE,
+    UNMANAGEABLE_IN_USE,
     Exposure,
     SeverityRules,
     rank,
@@ -28,6 +31,7 @@ from scanner.report.method import (
     PARTIES,
     SEVERITY_BASE,
     SEVERITY_NOTES,
+    SEVERITY_OTHER_KINDS,
     SEVERITY_STEPS,
     VERDICTS,
 )
@@ -118,13 +122,39 @@ def test_fence_on_grants_counts_in_the_column_that_is_printed() -> None:
         assert found is TABLE["unknown_third_party"][fence]
 
 
-def test_ineffective_permissions_start_where_the_note_says() -> None:
-    note = "Findings of the kind `ineffective_permission` start at info; the reason `unsupported_condition_key` "
-    assert SEVERITY_NOTES[2] == note + "starts at low."
+def test_row_of_a_crossed_boundary_counts_as_it_is_printed() -> None:
+    (row,) = [row for row in SEVERITY_BASE.rows if row[0] == "`same_organization`, crosses a declared boundary"]
+    assert row[1:] == tuple(severity.value for severity in ACROSS_BOUNDARY)
+    found = [outcome("same_organization", column, crosses=("prod",)) for column in sorted(CAPABILITY)]
+    assert tuple(found) == ACROSS_BOUNDARY
+
+
+def test_sensitive_boundary_steps_up_as_printed() -> None:
+    assert SEVERITY_STEPS[2].startswith("One step up when same-organization access crosses into a boundary marked")
+    stepped = outcome("same_organization", LEFT, crosses=("prod",), into_sensitive=("prod",))
+    assert stepped is Severity.HIGH
+
+
+def other_base(kind: Kind, reason: str) -> list[str]:
+    """The cells of the printed table about a reason of a kind, split at their semicolons."""
+    cells = [row for row in SEVERITY_OTHER_KINDS.rows if row[0] == f"`{kind}`" and reason in quoted(row[1])]
+    return [part for row in cells for part in row[2].split("; ")]
+
+
+def test_ineffective_permissions_start_where_the_table_says() -> None:
     ineffective = {"kind": Kind.INEFFECTIVE_PERMISSION, "verdict": FindingVerdict.INEFFECTIVE}
-    assert outcome("public", LEFT, **ineffective) is Severity.INFO  # type: ignore[arg-type]  # as above
+    plain = outcome("public", LEFT, **ineffective)  # type: ignore[arg-type]  # as above
     low = outcome("public", LEFT, reason="unsupported_condition_key", **ineffective)  # type: ignore[arg-type]  # as above
-    assert low is Severity.LOW
+    assert other_base(Kind.INEFFECTIVE_PERMISSION, "unsupported_condition_key") == [plain.value, low.value]
+
+
+@pytest.mark.parametrize("reason", KEY_HYGIENE)
+def test_faults_of_a_key_start_where_the_table_says(reason: str) -> None:
+    plain = outcome("public", LEFT, kind=Kind.KEY_HYGIENE, reason=reason)
+    in_use = outcome("public", LEFT, kind=Kind.KEY_HYGIENE, reason=reason, in_use=True)
+    expected = [plain.value] if plain is in_use else [plain.value, in_use.value]
+    assert other_base(Kind.KEY_HYGIENE, reason) == expected
+    assert (in_use is UNMANAGEABLE_IN_USE) is (reason == "unmanageable_key")
 
 
 def test_condition_keys_that_are_printed_as_chosen_by_the_caller_are_those_of_the_table() -> None:

@@ -29,7 +29,8 @@ STATES = (
 )
 OF_FINDINGS = {
     "action_not_cross_account", "asserted_context", "delegated_to_third_party", "explicit_deny", "nobody_there",
-    "not_yet", "principal_deleted", "root_user_only", "wrong_partition",
+    "not_yet", "principal_deleted", "root_user_only", "stale_grant", "unlimited_create_grant", "unmanageable_key",
+    "weak_fence", "wrong_partition",
 }  # fmt: skip
 """Codes that findings alone have; `explain` tells the decision behind them."""
 

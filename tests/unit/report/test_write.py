@@ -259,3 +259,18 @@ def test_terminal_summary_of_a_complete_run_says_so() -> None:
     assert "read 4 of 4 account-regions completely" in text
     assert "no finding in what was read" in text
     assert "NOT READ" not in text
+
+
+def test_approvals_that_end_soon_stand_in_summary_page_and_json() -> None:
+    document = build.document(run=build.run_info(ending_approvals=(build.ENDING,)))
+    markdown = render_markdown(document, {}).decode()
+    assert "## Approvals that end within 30 days\n\n- 2026-12-01: `222233334444`, Payroll SaaS, RISK-1042, " in markdown
+    page = render_html(document, build.key_rows(), {}, build.documents).decode()
+    assert "Approvals that end within 30 days of 2026-11-22T00:10:00Z" in page
+    assert load_findings(dump_findings(document), "findings.json").run.ending_approvals == (build.ENDING,)
+    assert "Approvals that end" not in render_markdown(build.document(), {}).decode()
+
+
+def test_long_list_of_approvals_that_end_is_cut_and_the_cut_is_said() -> None:
+    document = build.document(run=build.run_info(ending_approvals=(build.ENDING,) * 52))
+    assert "- 2 more are in findings.json\n" in render_markdown(document, {}).decode()
