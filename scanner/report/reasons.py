@@ -14,6 +14,8 @@ REASONS: Final = {
     "residual_condition": "a condition remains that depends on the request",
     "policy_not_readable": "a policy could not be read",
     "caller_side_not_collected": "the caller's account was not read",
+    "owner_side_not_collected": "the account that owns the key was not read",
+    "no_foreign_key_seen": "no key of another account that was read is reached; keys that were not read may be",
     "guardrail_not_read": "service or resource control policies were not read",
     "undocumented": "AWS does not document this case",
     "ram_policy": "depends on a RAM share",
