@@ -200,6 +200,11 @@ class Analyzed:
         """All findings, worst first."""
         return self.result.findings
 
+    @property
+    def about_keys(self) -> tuple[Finding, ...]:
+        """The findings that start at a key, without those that start at a policy of ours."""
+        return tuple(f for f in self.findings if f.kind in {Kind.EXTERNAL_ACCESS, Kind.INEFFECTIVE_PERMISSION})
+
     def of(self, kind: Kind) -> list[Finding]:
         """The findings of one kind."""
         return [f for f in self.findings if f.kind is kind]

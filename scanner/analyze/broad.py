@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import product
 
 from scanner.analyze.assemble import Assembly
+from scanner.analyze.axioms import axioms_for
 from scanner.analyze.broad_statements import Broad, broad_statements, is_administrator, key_actions
 from scanner.analyze.caller import Caller, account_of, resolve_caller
 from scanner.analyze.context import RequestContext
 from scanner.analyze.decide import conclude, evaluate
 from scanner.analyze.drafts import OWN_ACCOUNT, Case, Draft, finding_of, our_grantee, verdict_of, who_of_ours
 from scanner.analyze.evidence import condition_refs
-from scanner.analyze.expression import TRUE, disj
+from scanner.analyze.expression import TRUE, Expression, disj
 from scanner.analyze.gates import gates_of
 from scanner.analyze.judge import Judgement, question, strength
+from scanner.analyze.residual import TooComplexError, is_possible
 from scanner.analyze.sentences import we_may
 from scanner.analyze.severity import COLUMN, LEFT, RIGHT
-from scanner.analyze.stand_ins import any_key_of
+from scanner.analyze.stand_ins import any_keys_of
 from scanner.analyze.statement import statement_matches
 from scanner.analyze.uses import SURE, Grounds, Place
 from scanner.model.actions import Action
@@ -35,7 +38,7 @@ from scanner.model.finding import (
 from scanner.model.key import KeyFacts
 
 NOTHING_REACHED = "no_foreign_key_seen"
-MOST_HOLDERS = 200
+MOST_HOLDERS = 20
 """Distinct holders asked before a statement counts as usable although nobody was found to be able to use it."""
 
 _SHOWN_ACTIONS = 6
@@ -100,9 +103,9 @@ def _judge(assembly: Assembly, broad: Broad, reached: _Reached) -> list[Case]:
             open_.setdefault(action.capability, []).append(action)
     if not reached and _is_fenced(assembly, broad, actions):
         return []
-    holders = tuple(_distinct(assembly, broad))
+    holders = _distinct(assembly, broad)
     for members in open_.values():
-        first = _strongest(assembly, holders, members)
+        first = _strongest(assembly, holders, members, broad.regions)
         if first is not None:
             row = _row(broad, members[0], completes=False)
             cases.extend(Case(replace(first, action=action), row) for action in members)
@@ -120,31 +123,25 @@ def _row(broad: Broad, action: Action, *, completes: bool) -> str:
     return "strong_on_every_key" if column == LEFT else "weaker_capabilities"
 
 
-@dataclass(frozen=True, slots=True)
-class _Holder:
-    caller: Caller
-    key: KeyFacts
-    """Any key of its own account."""
-
-
-def _distinct(assembly: Assembly, broad: Broad) -> Iterator[_Holder]:
+def _distinct(assembly: Assembly, broad: Broad) -> list[Caller]:
     """One holder of every class."""
-    seen: set[object] = set()
+    found: dict[object, Caller] = {}
     for arn in sorted(broad.holders):
         caller = resolve_caller(assembly.world, arn)
-        key = any_key_of(caller.account_id, caller.partition)
-        like = assembly.classes.of(caller, key) if assembly.classes else arn
-        if like not in seen:
-            seen.add(like)
-            yield _Holder(caller, key)
+        key = next(any_keys_of(caller.account_id, caller.partition))
+        found.setdefault(assembly.classes.of(caller, key) if assembly.classes else arn, caller)
+    return list(found.values())
 
 
-def _strongest(assembly: Assembly, holders: tuple[_Holder, ...], actions: list[Action]) -> Judgement | None:
+def _strongest(
+    assembly: Assembly, holders: list[Caller], actions: list[Action], regions: tuple[str, ...]
+) -> Judgement | None:
     """What the holders' side lets through for actions of one capability; None where it allows nothing at all."""
     best: Judgement | None = None
-    for holder in holders[:MOST_HOLDERS]:
-        for action in actions:
-            found = _own_side(assembly, holder, action)
+    for caller in holders[:MOST_HOLDERS]:
+        keys = (k for region in regions for k in any_keys_of(caller.account_id, caller.partition, region))
+        for key, action in product(keys, actions):
+            found = _own_side(assembly, caller, key, action)
             if found is not None and (best is None or strength(found.verdict) > strength(best.verdict)):
                 best = found
             if best is not None and best.verdict is not FindingVerdict.BLOCKED:
@@ -154,9 +151,9 @@ def _strongest(assembly: Assembly, holders: tuple[_Holder, ...], actions: list[A
     return best
 
 
-def _own_side(assembly: Assembly, holder: _Holder, action: Action) -> Judgement | None:
+def _own_side(assembly: Assembly, caller: Caller, key: KeyFacts, action: Action) -> Judgement | None:
     """The caller's side alone for any key: whether a key admits it is that key's choice, so at most `possible`."""
-    request = question(holder.key, holder.caller, action)
+    request = question(key, caller, action)
     evaluation = evaluate(assembly.world, request)
     layers = tuple(x for x in evaluation.layers if x.side is Side.CALLER)
     alone = replace(
@@ -168,23 +165,29 @@ def _own_side(assembly: Assembly, holder: _Holder, action: Action) -> Judgement 
     if verdict is None:
         return None
     if verdict[0] is FindingVerdict.BLOCKED:
-        return Judgement(holder.caller, action, verdict[0], verdict[1], decision)
+        return Judgement(caller, action, verdict[0], verdict[1], decision)
     reason = verdict[1] if verdict[0] is FindingVerdict.POSSIBLE else NOTHING_REACHED
-    return Judgement(holder.caller, action, FindingVerdict.POSSIBLE, reason, decision)
+    return Judgement(caller, action, FindingVerdict.POSSIBLE, reason, decision)
 
 
-def _is_fenced(assembly: Assembly, broad: Broad, actions: Iterable[Action]) -> bool:
+def _is_fenced(assembly: Assembly, broad: Broad, actions: Sequence[Action]) -> bool:
     """Whether conditions keep every statement to keys of accounts that it names, so that it is not broad at all."""
-    strangers = _stranger(assembly)
-    foreign = [a for a in actions if a.cross_account is not False] or list(actions)
-    for holder in _distinct(assembly, broad):
-        key = any_key_of(strangers, holder.caller.partition)
-        for named in broad.statements:
-            for action in foreign[:1]:
-                context = RequestContext(assembly.world, question(key, holder.caller, action))
-                if statement_matches(named.document, named.statement, context):
-                    return False
+    stranger = _stranger(assembly)
+    action = next((a for a in actions if a.cross_account is not False), actions[0])
+    for caller, region in product(_distinct(assembly, broad)[:MOST_HOLDERS], broad.regions):
+        key = next(any_keys_of(stranger, caller.partition, region))
+        context = RequestContext(assembly.world, question(key, caller, action))
+        matches = (m for n in broad.statements for m in statement_matches(n.document, n.statement, context))
+        if any(_may_apply(m.applies) for m in matches):
+            return False
     return True
+
+
+def _may_apply(expression: Expression) -> bool:
+    try:
+        return is_possible(expression, axioms_for(expression))
+    except TooComplexError:
+        return True
 
 
 def _stranger(assembly: Assembly) -> str:
@@ -269,7 +272,8 @@ def _remediation(broad: Broad) -> Remediation:
 
 
 def _conditions(assembly: Assembly, broad: Broad, judgement: Judgement) -> tuple[ConditionRef, ...]:
-    key = any_key_of(judgement.caller.account_id, judgement.caller.partition)
-    request = question(key, judgement.caller, judgement.action)
+    caller = judgement.caller
+    key = next(any_keys_of(caller.account_id, caller.partition, broad.regions[0]))
+    request = question(key, caller, judgement.action)
     found = (c for n in broad.statements for c in condition_refs(assembly.world, request, (n.statement,), n))
     return tuple(replace(c, side=Side.CALLER.value) for c in found)

@@ -59,6 +59,13 @@ class Broad:
         return f"arn:{parts[0][1]}:iam::{account}:{resource}"
 
     @property
+    def regions(self) -> tuple[str, ...]:
+        """Regions of the keys that the statements cover, as patterns."""
+        elements = [e.value for n in self.statements for e in n.statement.resources or ()]
+        arns = [parse_arn(text) for text in elements if _fits_any_account(text)]
+        return tuple(sorted({arn.region if arn else "*" for arn in arns})) or ("*",)
+
+    @property
     def label(self) -> str:
         """What identifies the statement in its policy: its Sid, or its index."""
         return self.first.statement.sid or f"[{self.first.statement.index}]"

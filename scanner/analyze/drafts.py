@@ -259,7 +259,9 @@ def who_of_ours(grantee: Grantee, callers: Iterable[str]) -> str:
     """Our principals in words: the role, or how many there are and where; starts a sentence."""
     known = sorted(set(callers))
     accounts = sorted({c.split(":")[4] for c in known})
-    where = grantee.account_name or grantee.account_id if len(accounts) == 1 else f"{len(accounts)} accounts"
+    where = f"{len(accounts)} accounts"
+    if len(accounts) == 1:
+        where = grantee.account_name or f"one of our accounts ({grantee.account_id})"
     if len(known) == 1:
         return f"A {grantee.kind} of {where}, {known[0].rsplit('/', 1)[-1]},"
     return f"{len(known)} users and roles of {where}"

@@ -9,10 +9,11 @@ from scanner.analyze.assemble import Assembly
 from scanner.analyze.caller import Caller, account_of, resolve_caller
 from scanner.analyze.damaged import is_opaque
 from scanner.analyze.drafts import OURS, Case, Draft, finding_of, our_grantee, verdict_of, who_of_ours
+from scanner.analyze.evaluation import ALL_SOURCES, Sources
 from scanner.analyze.foreign_named import Named, add_proven, foreign_actions, named_targets, proves
 from scanner.analyze.judge import Judgement, question, strength
 from scanner.analyze.party import party_of_account
-from scanner.analyze.selectors import NamedStatement
+from scanner.analyze.selectors import KEY_POLICY, RAM, NamedStatement
 from scanner.analyze.sentences import key_label, we_may
 from scanner.analyze.stand_ins import Unread, decide_with_gates
 from scanner.model.arn import KeyArn
@@ -24,6 +25,7 @@ OWNER_NOT_READ = "owner_side_not_collected"
 MOST_KEYS = 20
 """Keys with an unread part that are judged one by one for a pattern; the others are like them."""
 
+_POLICIES = Sources((KEY_POLICY, RAM))
 _OF_OUR_SIDE = frozenset({"caller_side_not_collected", "malformed"})
 
 
@@ -51,11 +53,11 @@ def foreign_key_findings(assembly: Assembly) -> Iterator[Finding]:
 
 
 def _unread_keys(assembly: Assembly) -> dict[str, list[KeyFacts]]:
-    """Keys of which a part that could allow was not read, by account."""
+    """Keys of which a policy was not read, by account."""
     found: dict[str, list[KeyFacts]] = {}
     for arn in sorted(assembly.world.keys):
         key = assembly.world.keys[arn]
-        if key.manager != "AWS" and (is_opaque(key) or not key.ram_policy_read or not key.grants_complete):
+        if key.manager != "AWS" and (is_opaque(key) or not key.ram_policy_read):
             found.setdefault(key.account_id, []).append(key)
     return found
 
@@ -117,11 +119,15 @@ def _judge_unread(assembly: Assembly, found: Named, keys: Sequence[KeyFacts], ju
 def _ask(
     assembly: Assembly, caller: Caller, held: Sequence[NamedStatement], keys: Sequence[KeyFacts]
 ) -> Iterator[Judgement]:
-    """The strongest judgement of every action over keys that could be meant."""
+    """The strongest judgement of every action over keys that could be meant.
+
+    Grants are another mechanism, which needs no policy of ours; only retiring one is theirs alone (R4.22).
+    """
     for action in foreign_actions(held):
         best: Judgement | None = None
         for key in keys:
-            decision = decide_with_gates(assembly.world, question(key, caller, action))
+            sources = ALL_SOURCES if action.name == "RetireGrant" else _POLICIES
+            decision = decide_with_gates(assembly.world, question(key, caller, action), sources)
             verdict = verdict_of(decision)
             if verdict is None:
                 continue

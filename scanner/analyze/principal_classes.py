@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-from scanner.analyze.caller import Caller, resolve_caller
+from scanner.analyze.caller import Caller
 from scanner.model.arn import parse_arn
 from scanner.model.policy import PolicyText
 from scanner.model.principal import PrincipalFacts, PrincipalKind
@@ -70,8 +70,3 @@ def _answer(policy: PolicyText, asked: dict[str, bool], concerns: Callable[[Poli
     if policy.sha256 not in asked:
         asked[policy.sha256] = concerns(policy)
     return asked[policy.sha256]
-
-
-def callers_of(world: World, arns: Iterable[str]) -> tuple[Caller, ...]:
-    """The principals as callers, in order."""
-    return tuple(resolve_caller(world, arn) for arn in sorted(arns))

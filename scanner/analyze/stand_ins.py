@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from scanner.analyze.caller import account_of
 from scanner.analyze.decide import conclude, evaluate, refused_at_once
+from scanner.analyze.evaluation import ALL_SOURCES, Sources
 from scanner.analyze.gates import gates_of
 from scanner.analyze.patterns import glob, tokens_of
 from scanner.analyze.request import Request
@@ -122,19 +123,25 @@ def _stand_in(arn: str, gap: str) -> KeyFacts:
     )  # fmt: skip
 
 
-def any_key_of(account_id: str, partition: str) -> KeyFacts:
-    """Whichever key of an account, enabled and fit for every use: for questions about the caller's side alone."""
-    region = "us-east-1" if partition == "aws" else next(r for r in sorted(ENABLED_BY_DEFAULT) if _is_of(r, partition))
-    arn = f"arn:{partition}:kms:{region}:{account_id}:key/{_ANY_ID}"
-    return replace(_stand_in(arn, _NOT_READABLE), grants=(), ram_policy_read=True, state="Enabled")
+def any_keys_of(account_id: str, partition: str, region: str = "*") -> Iterator[KeyFacts]:
+    """Whichever keys of an account, enabled and fit for every use: for questions about the caller's side alone.
+
+    Args:
+        region: a Region or pattern; one key stands for each that fits, and one for its multi-Region keys.
+    """
+    pattern = KeyPattern(f"arn:{partition}:kms:{region}:{account_id}:key/*", account_id, partition, region, "key/*")
+    for known in _regions(pattern):
+        for name in (_ANY_ID, f"mrk-{_ANY_ID}") if glob(tokens_of(region)).matches(known) else ():
+            key = _stand_in(f"arn:{partition}:kms:{known}:{account_id}:key/{name}", _NOT_READABLE)
+            yield replace(key, grants=(), ram_policy_read=True, state="Enabled")
 
 
-def decide_with_gates(world: World, request: Request) -> Decision:
+def decide_with_gates(world: World, request: Request, sources: Sources = ALL_SOURCES) -> Decision:
     """The decision on a key with the gates it passed, without the statements that came close."""
     refusal = refused_at_once(request)
     if refusal is not None:
         return Decision(Verdict.DENIED, refusal[0], rules=(refusal[1],))
-    evaluation = evaluate(world, request)
+    evaluation = evaluate(world, request, sources=sources)
     return conclude(world, request, evaluation, gates_of(request, evaluation))
 
 
