@@ -112,9 +112,13 @@ def _some_users(assembly: Assembly, keys: KeySet) -> list[str]:
     found: dict[object, str] = {}
     for arn in sorted(keys.users):
         caller = resolve_caller(assembly.world, arn)
-        like = (class_name(caller), assembly.classes.of(caller, key) if assembly.classes else arn)
-        found.setdefault(like, arn)
+        found.setdefault((class_name(caller), _like(assembly, caller, key)), arn)
     return list(found.values())[:MOST_USERS]
+
+
+def _like(assembly: Assembly, caller: Caller, key: KeyFacts) -> object:
+    """What a caller shares with those that cannot be told apart from it."""
+    return assembly.classes.of(caller, key) if assembly.classes else caller.text
 
 
 # -- who may change it ------------------------------------------------------------------------------------------------
@@ -125,15 +129,15 @@ def _of_controllers(assembly: Assembly, population: Population, keys: KeySet, fl
     classes: dict[str, dict[object, list[Caller]]] = {}
     first = next(iter(keys.keys.values()))
     for caller in _candidates(population, keys, flips):
-        like = assembly.classes.of(caller, first) if assembly.classes else caller.text
-        classes.setdefault(class_name(caller), {}).setdefault(like, []).append(caller)
+        classes.setdefault(class_name(caller), {}).setdefault(_like(assembly, caller, first), []).append(caller)
+    alike = {f.user: _like(assembly, resolve_caller(assembly.world, f.user), first) for f in flips}
     for name, groups in sorted(classes.items()):
         cases: list[Case] = []
         members: list[str] = []
         reached: dict[str, KeyFacts] = {}
-        for callers in groups.values():
+        for like, callers in groups.items():
             for flip, judgement in _controlled(assembly, callers[0], flips):
-                of_itself = class_name(assembly.world.principals[flip.user]) == name
+                of_itself = alike[flip.user] == like
                 if of_itself and not flip.opens:
                     continue
                 reason = OPENS if of_itself else DECIDES

@@ -110,9 +110,9 @@ def verdict_of(decision: Decision) -> tuple[FindingVerdict, str] | None:
 
 def finding_of(assembly: Assembly, draft: Draft) -> Finding:
     """The finding that a draft describes; its leading capability gives severity and verdict."""
-    capabilities, trail = _capabilities(assembly, draft)
-    leading = capabilities[0]
-    deciding = _deciding(draft.cases, leading)
+    groups = _capabilities(assembly, draft)
+    capabilities = tuple(g.result for g in groups)
+    leading, deciding = capabilities[0], groups[0].judgement
     gates = deciding.decision.gates
     callers = tuple(sorted(set(draft.callers)))
     accounts = sorted({c.split(":")[4] for c in callers})
@@ -131,7 +131,7 @@ def finding_of(assembly: Assembly, draft: Draft) -> Finding:
         first_seen=assembly.world.as_of,
         last_seen=assembly.world.as_of,
         severity=leading.severity,
-        severity_reasons=trail,
+        severity_reasons=groups[0].trail,
         verdict=leading.verdict,
         verdict_reasons=reasons,
         title=draft.title(leading),
@@ -157,48 +157,53 @@ def _shown(assembly: Assembly, draft: Draft) -> tuple[KeyFactsRef, ...]:
     return () if draft.key else tuple(assembly.key_ref(k) for k in draft.keys[:SAMPLE])
 
 
-def _capabilities(assembly: Assembly, draft: Draft) -> tuple[tuple[CapabilityResult, ...], tuple[SeverityReason, ...]]:
-    """One result per capability, verdict and condition, the leading one first, with its severity trail."""
-    groups: dict[tuple[str, FindingVerdict, str], dict[str, Case]] = {}
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """A capability with its severity trail and the judgement behind it."""
+
+    result: CapabilityResult
+    trail: tuple[SeverityReason, ...]
+    judgement: Judgement
+
+
+def _capabilities(assembly: Assembly, draft: Draft) -> list[_Group]:
+    """One group per capability, row, verdict and condition, the leading one first."""
+    groups: dict[tuple[str, str, FindingVerdict, str], dict[str, Case]] = {}
     for case in _strongest(draft.cases):
         j = case.judgement
-        place = (j.action.capability, j.verdict, j.decision.condition)
+        place = (j.action.capability, case.row, j.verdict, j.decision.condition)
         groups.setdefault(place, {}).setdefault(j.action.iam_name, case)
-    built: list[tuple[CapabilityResult, tuple[SeverityReason, ...]]] = []
-    for (capability, verdict, condition), members in groups.items():
-        first = next(iter(members.values()))
-        decision = first.judgement.decision
+    built: list[_Group] = []
+    for (capability, row, verdict, condition), members in groups.items():
+        first = next(iter(members.values())).judgement
+        decision = first.decision
         exposure = Exposure(
             draft.kind, draft.party, capability, verdict, decision.caller_chosen,
             draft.key.arn if draft.key else "", draft.grantee.selector, draft.key.tags if draft.key else None,
         )  # fmt: skip
-        severity, trail = identity_severity(first.row, exposure, assembly.severity)
+        severity, trail = identity_severity(row, exposure, assembly.severity)
         reasons = tuple(dict.fromkeys(c.judgement.reason for c in members.values()))
         result = CapabilityResult(
             capability, tuple(members), verdict, severity, reasons, condition, decision.residual,
             decision.caller_chosen,
         )  # fmt: skip
-        built.append((result, trail))
-    built.sort(key=lambda b: (-rank(b[0].severity), -strength(b[0].verdict), CAPABILITIES.index(b[0].capability)))
-    return tuple(result for result, _ in built), built[0][1]
+        built.append(_Group(result, trail, first))
+    built.sort(key=lambda g: (-rank(g.result.severity), -strength(g.result.verdict), _place(g.result.capability)))
+    return built
+
+
+def _place(capability: str) -> int:
+    return CAPABILITIES.index(capability)
 
 
 def _strongest(cases: Sequence[Case]) -> Iterable[Case]:
-    """The strongest case of every action, in the order of the cases."""
-    found: dict[str, Case] = {}
+    """The strongest case of every action and row, in the order of the cases."""
+    found: dict[tuple[str, str], Case] = {}
     for case in cases:
-        held = found.get(case.judgement.action.name)
-        if held is None or strength(case.judgement.verdict) > strength(held.judgement.verdict):
-            found[case.judgement.action.name] = case
+        place = (case.judgement.action.name, case.row)
+        if place not in found or strength(case.judgement.verdict) > strength(found[place].judgement.verdict):
+            found[place] = case
     return found.values()
-
-
-def _deciding(cases: Sequence[Case], leading: CapabilityResult) -> Judgement:
-    """The judgement that gave the leading capability its verdict."""
-    return next(
-        c.judgement for c in _strongest(cases)
-        if c.judgement.action.iam_name in leading.actions and c.judgement.verdict is leading.verdict
-    )  # fmt: skip
 
 
 def _mechanism(draft: Draft) -> Mechanism:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from scanner.analyze import broad
+from scanner.analyze.residual import TooComplexError
 from scanner.model.finding import Finding, FindingVerdict, Kind
 from scanner.model.policy import DocumentKind
 from scanner.model.principal import PrincipalFacts
@@ -352,3 +353,27 @@ def test_text_shared_by_many_principals_is_judged_once(monkeypatch: pytest.Monke
 def test_stranger_is_an_account_that_nothing_mentions() -> None:
     nobody = account("999999999999")
     assert one(principal(APP, DECRYPT), nobody, accounts=(account(STRANGER),)).severity.value == "low"
+
+
+def test_conditions_beyond_the_bounds_count_as_broad(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> bool:
+        raise TooComplexError
+
+    monkeypatch.setattr(broad, "is_possible", refuse)
+    assert one(principal(APP, DECRYPT)).severity.value == "low"
+
+
+def test_what_is_sure_beside_a_damaged_statement_is_told_under_its_condition() -> None:
+    damaged = allow(None, Resource=KEY, Condition={"Nonsense": {"a": "b"}})
+    finding = one(principal(APP, policy(allow(when=VIA), damaged)))
+    assert (finding.verdict_reasons, "kms:ViaService" in finding.capabilities[0].condition) == (
+        ("no_foreign_key_seen",),
+        True,
+    )
+
+
+def test_weaker_access_to_a_second_key_does_not_replace_the_stronger_one() -> None:
+    second = key(allow(iam(MEMBER, "root"), when=VIA), arn=KEY[:-1] + "f")
+    twice = policy(allow(Sid="a"), allow(Sid="b"))
+    for finding in every(key(THEIRS), second, principal(APP, twice)):
+        assert (finding.verdict.value, finding.keys_total) == ("confirmed", 2)

@@ -450,3 +450,9 @@ def test_user_and_role_of_one_class_both_reach_the_key() -> None:
     used = key(allow(iam(MEMBER, "root")), deny(JOB))
     finding = use(used, *(principal(who, names(KEY)) for who in (APP, JOB, user)))
     assert (finding.verdict.value, finding.reach.principals_sample) == ("confirmed", (APP, user))
+
+
+def test_disabled_key_with_a_damaged_statement_stays_blocked() -> None:
+    damaged = allow(iam(OWNER, "root"), "kms:Sign", Condition={"Nonsense": {"a": "b"}})
+    finding = use(key(allow(iam(MEMBER, "root")), damaged, state="Disabled"), principal(APP, names(KEY)))
+    assert (finding.verdict.value, finding.verdict_reasons[0]) == ("blocked", "key_disabled")
