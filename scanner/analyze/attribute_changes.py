@@ -12,9 +12,6 @@ from scanner.analyze.request import Request
 from scanner.model.actions import ACTIONS
 from scanner.model.key import KeyFacts
 
-MOST_VALUES = 6
-"""Values of a tag that are tried; rules with more are tried with the first ones."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Change:
@@ -45,35 +42,38 @@ class Change:
         yield Request(caller, action.iam_name, key.arn, action=action, key=key, context=context)
 
 
-def changes_of(keys: KeySet, key: KeyFacts) -> Iterator[Change]:
-    """What whoever controls the attribute could make of a key."""
-    if keys.attribute.kind == TAG:
-        yield from _tag_changes(keys, key)
-    else:
-        yield from _alias_changes(keys, key)
+def changes_of(keys: KeySet, key: KeyFacts) -> dict[str, tuple[Change, ...]]:
+    """What whoever controls the attribute could make of a key, by the value that is set; empty text for any rule."""
+    values = sorted({v for wanted in keys.users.values() for v in wanted})
+    found = _tag_changes(keys, key, values) if keys.attribute.kind == TAG else _alias_changes(keys, key, values)
+    changes: dict[str, tuple[Change, ...]] = {}
+    for value, change in found:
+        changes[value] = (*changes.get(value, ()), change)
+    return changes
 
 
-def _tag_changes(keys: KeySet, key: KeyFacts) -> Iterator[Change]:
+def _tag_changes(keys: KeySet, key: KeyFacts, values: list[str]) -> Iterator[tuple[str, Change]]:
     name = keys.attribute.name
     rest = {k: v for k, v in (key.tags or {}).items() if k.lower() != name.lower()}
     held = {v for k, v in (key.tags or {}).items() if k.lower() == name.lower()}
-    for value in (*sorted(keys.values)[:MOST_VALUES], OTHER_VALUE):
+    for value in (*values, OTHER_VALUE):
         if {value} != held:
-            yield Change(replace(key, tags={**rest, name: value}), "TagResource", (name,), value)
+            place = "" if value == OTHER_VALUE else value
+            yield place, Change(replace(key, tags={**rest, name: value}), "TagResource", (name,), value)
     if held:
-        yield Change(replace(key, tags=rest), "UntagResource", (name,))
+        yield "", Change(replace(key, tags=rest), "UntagResource", (name,))
 
 
-def _alias_changes(keys: KeySet, key: KeyFacts) -> Iterator[Change]:
+def _alias_changes(keys: KeySet, key: KeyFacts, values: list[str]) -> Iterator[tuple[str, Change]]:
     fits = glob(tokens_of(keys.attribute.name)).matches
     held = key.aliases or ()
     fitting = [a for a in held if fits(a)]
     if fitting:
         rest = tuple(a for a in held if not fits(a))
-        yield Change(replace(key, aliases=rest), "DeleteAlias", tuple(fitting))
+        yield "", Change(replace(key, aliases=rest), "DeleteAlias", tuple(fitting))
         return
-    for alias in keys.values:
-        yield Change(replace(key, aliases=(*held, alias)), "CreateAlias", (alias,))
+    for alias in values:
+        yield "", Change(replace(key, aliases=(*held, alias)), "CreateAlias", (alias,))
     for other in keys.keys.values():
         for alias in filter(fits, other.aliases or ()):
-            yield Change(replace(key, aliases=(*held, alias)), "UpdateAlias", (alias,), donor=other)
+            yield "", Change(replace(key, aliases=(*held, alias)), "UpdateAlias", (alias,), donor=other)

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from scanner.analyze.broad_statements import key_actions
 from scanner.analyze.match import action_matches
 from scanner.analyze.parse import parse_policy
 from scanner.analyze.patterns import glob, tokens_of
 from scanner.analyze.principal_classes import IDENTITIES
 from scanner.analyze.selectors import NamedStatement
 from scanner.analyze.stand_ins import patterns_of
+from scanner.analyze.statement_actions import key_actions
 from scanner.model.key import KeyFacts
 from scanner.model.policy import ConditionTest, PolicyText, Statement
 from scanner.model.principal import PrincipalFacts
@@ -37,16 +37,15 @@ class Attribute:
 class KeySet:
     """Keys of one account and Region with the rules that hang on one attribute of theirs.
 
-    `users` are the principals whose access the rules decide; `values` what the rules ask for.
+    `users` are the principals whose access the rules decide, each with the values that its rules ask for.
     """
 
     account_id: str
     region: str
     attribute: Attribute
     keys: dict[str, KeyFacts] = field(default_factory=dict)
-    users: dict[str, None] = field(default_factory=dict)
+    users: dict[str, dict[str, None]] = field(default_factory=dict)
     statements: dict[tuple[str, int], NamedStatement] = field(default_factory=dict)
-    values: dict[str, None] = field(default_factory=dict)
 
     @property
     def actions(self) -> tuple[str, ...]:
@@ -132,10 +131,10 @@ def _add(
         place = (key.account_id, key.region, attribute)
         held = found.setdefault(place, KeySet(key.account_id, key.region, attribute))
         held.keys[key.arn] = key
-        held.users[facts.arn] = None
+        wanted = held.users.setdefault(facts.arn, {})
         held.statements[named.place] = named
         for value in test.values if attribute.kind == TAG else (attribute.name,):
-            held.values.update(dict.fromkeys(_values(value, facts, is_presence=test.operator == "Null")))
+            wanted.update(dict.fromkeys(_values(value, facts, is_presence=test.operator == "Null")))
 
 
 def _values(written: str, facts: PrincipalFacts, *, is_presence: bool) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 
 from scanner.analyze.assemble import Assembly
 from scanner.analyze.attribute_changes import Change, changes_of
@@ -38,7 +39,8 @@ class _Flip:
     """A change of an attribute that decides an action of somebody: whom, what, on which key, and how sure."""
 
     change: Change
-    key: KeyFacts
+    keys: tuple[KeyFacts, ...]
+    """The key that was judged, then those that differ in nothing but their id."""
     user: str
     action: Action
     opens: bool
@@ -60,22 +62,17 @@ def attribute_findings(assembly: Assembly, population: Population) -> Iterator[F
 
 def _flips(assembly: Assembly, keys: KeySet) -> Iterator[_Flip]:
     """Judge the users again in a world where the attribute is changed, and keep what becomes different."""
-    users = _some_users(assembly, keys)
-    for key in _some_keys(keys):
-        today: dict[tuple[str, str], Decision] = {}
-        for change in changes_of(keys, key):
-            for arn in users:
-                caller = resolve_caller(assembly.world, arn)
-                for name in keys.actions:
-                    action = find_action(name)
-                    if action is None:
-                        continue
-                    if (arn, name) not in today:
-                        today[arn, name] = decide(assembly.world, question(key, caller, action), trace=False)
-                    after = decide(assembly.world, question(change.key, caller, action), trace=False)
-                    found = _compared(today[arn, name], after)
-                    if found is not None:
-                        yield _Flip(change, key, arn, action, found[0], found[1], after)
+    users = [resolve_caller(assembly.world, arn) for arn in _some_users(assembly, keys)]
+    actions = [a for a in map(find_action, keys.actions) if a is not None]
+    for key, alike in _some_keys(keys):
+        changes = changes_of(keys, key)
+        for caller, action in product(users, actions):
+            today = decide(assembly.world, question(key, caller, action), trace=False)
+            for change in (c for value in ("", *keys.users[caller.text]) for c in changes.get(value, ())):
+                after = decide(assembly.world, question(change.key, caller, action), trace=False)
+                found = _compared(today, after)
+                if found is not None:
+                    yield _Flip(change, alike, caller.text, action, *found, after)
 
 
 def _compared(before: Decision, after: Decision) -> tuple[bool, FindingVerdict] | None:
@@ -93,17 +90,17 @@ def _compared(before: Decision, after: Decision) -> tuple[bool, FindingVerdict] 
     return None
 
 
-def _some_keys(keys: KeySet) -> list[KeyFacts]:
-    """One key of those that differ in nothing but their id, at most so many."""
-    found: dict[object, KeyFacts] = {}
+def _some_keys(keys: KeySet) -> list[tuple[KeyFacts, tuple[KeyFacts, ...]]]:
+    """One key of those that differ in nothing but their id, with all of them; at most so many."""
+    found: dict[object, list[KeyFacts]] = {}
     for key in keys.keys.values():
         policy, ram = key.key_policy, key.ram_policy
         alike = (
             policy and policy.sha256, ram and ram.sha256, key.grants, tuple(sorted((key.tags or {}).items())),
             key.aliases, key.state, key.spec, key.usage, key.tags is None,
         )  # fmt: skip
-        found.setdefault(alike, key)
-    return list(found.values())[:MOST_KEYS]
+        found.setdefault(alike, []).append(key)
+    return [(members[0], tuple(members)) for members in found.values()][:MOST_KEYS]
 
 
 def _some_users(assembly: Assembly, keys: KeySet) -> list[str]:
@@ -136,14 +133,16 @@ def _of_controllers(assembly: Assembly, population: Population, keys: KeySet, fl
         members: list[str] = []
         reached: dict[str, KeyFacts] = {}
         for like, callers in groups.items():
-            for flip, judgement in _controlled(assembly, callers[0], flips):
-                of_itself = alike[flip.user] == like
-                if of_itself and not flip.opens:
-                    continue
-                reason = OPENS if of_itself else DECIDES
-                cases.append(Case(replace(judgement, reason=reason), _ROWS[reason]))
+            before = len(cases)
+            for flip, judgement in _controlled(assembly, callers[0], [f for f in flips if alike[f.user] == like]):
+                if flip.opens:
+                    cases.append(Case(replace(judgement, reason=OPENS), _ROWS[OPENS]))
+                    reached.update({k.arn: k for k in flip.keys})
+            for flip, judgement in _controlled(assembly, callers[0], [f for f in flips if alike[f.user] != like]):
+                cases.append(Case(replace(judgement, reason=DECIDES), _ROWS[DECIDES]))
+                reached.update({k.arn: k for k in flip.keys})
+            if len(cases) > before:
                 members.extend(c.text for c in callers)
-                reached[flip.key.arn] = flip.key
         if cases:
             yield finding_of(assembly, _draft(assembly, name, keys, _Told(cases, members, reached)))
 
@@ -171,16 +170,24 @@ def _speaks_of(caller: Caller, names: list[str]) -> bool:
     )
 
 
-def _controlled(assembly: Assembly, caller: Caller, flips: list[_Flip]) -> Iterator[tuple[_Flip, Judgement]]:
-    """The flips whose change the caller may make: as sure as the weaker of the two."""
-    decided: dict[tuple[str, Change], tuple[FindingVerdict, Decision] | None] = {}
+def _controlled(assembly: Assembly, caller: Caller, flips: Iterable[_Flip]) -> Iterator[tuple[_Flip, Judgement]]:
+    """The flips whose change the caller may make: as sure as the weaker of the two.
+
+    Once a change is sure for a key and an action, further ones of the same kind say nothing new.
+    """
+    decided: dict[Change, tuple[FindingVerdict, Decision] | None] = {}
+    sure: set[tuple[str, str, bool]] = set()
     for flip in flips:
-        place = (flip.key.arn, flip.change)
-        if place not in decided:
-            decided[place] = _may_make(assembly, caller, flip)
-        may = decided[place]
+        place = (flip.keys[0].arn, flip.action.name, flip.opens)
+        if place in sure:
+            continue
+        if flip.change not in decided:
+            decided[flip.change] = _may_make(assembly, caller, flip)
+        may = decided[flip.change]
         if may is not None:
             verdict = min((may[0], flip.verdict), key=strength)
+            if verdict is FindingVerdict.CONFIRMED:
+                sure.add(place)
             decision = replace(
                 flip.decision, gates=may[1].gates, rules=(*flip.decision.rules, *may[1].rules),
                 condition="; ".join(filter(None, (may[1].condition, flip.decision.condition))), residual=None,
@@ -191,7 +198,7 @@ def _controlled(assembly: Assembly, caller: Caller, flips: list[_Flip]) -> Itera
 def _may_make(assembly: Assembly, caller: Caller, flip: _Flip) -> tuple[FindingVerdict, Decision] | None:
     """Whether the caller may do everything the change takes; the weakest answer counts, a refusal is none."""
     answers: list[tuple[FindingVerdict, Decision]] = []
-    for request in flip.change.requests(flip.key, caller):
+    for request in flip.change.requests(flip.keys[0], caller):
         decision = decide_with_gates(assembly.world, request)
         verdict = verdict_of(decision)
         if verdict is None or verdict[0] is FindingVerdict.BLOCKED:
@@ -217,7 +224,7 @@ def _of_users(assembly: Assembly, keys: KeySet, flips: list[_Flip]) -> Iterator[
             for f in found
         ]  # fmt: skip
         members = [arn for arn in keys.users if class_name(assembly.world.principals[arn]) == name]
-        reached: dict[str, KeyFacts] = {f.key.arn: f.key for f in found}
+        reached: dict[str, KeyFacts] = {k.arn: k for f in found for k in f.keys}
         yield finding_of(assembly, _draft(assembly, name, keys, _Told(cases, members, reached)))
 
 

@@ -8,7 +8,7 @@ from itertools import product
 
 from scanner.analyze.assemble import Assembly
 from scanner.analyze.axioms import axioms_for
-from scanner.analyze.broad_statements import Broad, broad_statements, is_administrator, key_actions
+from scanner.analyze.broad_statements import Broad, broad_statements, is_administrator
 from scanner.analyze.caller import Caller, account_of, resolve_caller
 from scanner.analyze.context import RequestContext
 from scanner.analyze.decide import conclude, evaluate
@@ -22,6 +22,7 @@ from scanner.analyze.sentences import we_may
 from scanner.analyze.severity import COLUMN, LEFT, RIGHT
 from scanner.analyze.stand_ins import any_keys_of
 from scanner.analyze.statement import statement_matches
+from scanner.analyze.statement_actions import key_actions
 from scanner.analyze.uses import SURE, Grounds, Place
 from scanner.model.actions import Action
 from scanner.model.arn import KeyArn, parse_arn
@@ -101,9 +102,9 @@ def _judge(assembly: Assembly, broad: Broad, reached: _Reached) -> list[Case]:
             cases.append(Case(completed, _row(broad, action, completes=True)))
         else:
             open_.setdefault(action.capability, []).append(action)
-    if not reached and _is_fenced(assembly, broad, actions):
-        return []
     holders = _distinct(assembly, broad)
+    if not reached and _is_fenced(assembly, broad, holders, actions):
+        return []
     for members in open_.values():
         first = _strongest(assembly, holders, members, broad.regions)
         if first is not None:
@@ -170,11 +171,11 @@ def _own_side(assembly: Assembly, caller: Caller, key: KeyFacts, action: Action)
     return Judgement(caller, action, FindingVerdict.POSSIBLE, reason, decision)
 
 
-def _is_fenced(assembly: Assembly, broad: Broad, actions: Sequence[Action]) -> bool:
+def _is_fenced(assembly: Assembly, broad: Broad, holders: list[Caller], actions: Sequence[Action]) -> bool:
     """Whether conditions keep every statement to keys of accounts that it names, so that it is not broad at all."""
     stranger = _stranger(assembly)
     action = next((a for a in actions if a.cross_account is not False), actions[0])
-    for caller, region in product(_distinct(assembly, broad)[:MOST_HOLDERS], broad.regions):
+    for caller, region in product(holders[:MOST_HOLDERS], broad.regions):
         key = next(any_keys_of(stranger, caller.partition, region))
         context = RequestContext(assembly.world, question(key, caller, action))
         matches = (m for n in broad.statements for m in statement_matches(n.document, n.statement, context))

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from scanner.analyze.drafts import IDENTITY_POLICY
-from scanner.analyze.judge import named_actions
 from scanner.analyze.parse import parse_policy
 from scanner.analyze.patterns import glob, tokens_of
 from scanner.analyze.principal_classes import EVERY_ACCOUNT, holders_of, organization_wide
-from scanner.analyze.selectors import NamedStatement, Naming, Selector
+from scanner.analyze.selectors import NamedStatement
+from scanner.analyze.statement_actions import key_actions
 from scanner.analyze.uses import Place
-from scanner.model.actions import Action
 from scanner.model.arn import parse_arn
 from scanner.model.policy import Effect, PolicyText, Statement
 from scanner.model.world import World
 
-_ANYBODY = Selector("*", "any")
 _ANY_KEY = "\ufffe"
 """Account and id that no policy writes: only a wildcard fits them."""
 
@@ -136,11 +133,6 @@ def _fits_any_account(text: str) -> bool:
     if not glob(tokens_of(arn.service)).matches("kms") or not glob(tokens_of(arn.account_id)).matches(_ANY_KEY * 12):
         return False
     return glob(tokens_of(arn.resource)).matches(f"key/{_ANY_KEY}")
-
-
-def key_actions(statements: tuple[NamedStatement, ...]) -> tuple[Action, ...]:
-    """The actions on keys that statements cover."""
-    return named_actions(Naming(_ANYBODY, IDENTITY_POLICY, statements))
 
 
 def is_administrator(statement: Statement) -> bool:

@@ -10,12 +10,13 @@ from scanner.analyze.caller import Caller, account_of, resolve_caller
 from scanner.analyze.damaged import is_opaque
 from scanner.analyze.drafts import OURS, Case, Draft, finding_of, our_grantee, verdict_of, who_of_ours
 from scanner.analyze.evaluation import ALL_SOURCES, Sources
-from scanner.analyze.foreign_named import Named, add_proven, foreign_actions, named_targets, proves
+from scanner.analyze.foreign_named import Named, add_proven, named_targets, proves
 from scanner.analyze.judge import Judgement, question, strength
 from scanner.analyze.party import party_of_account
 from scanner.analyze.selectors import KEY_POLICY, RAM, NamedStatement
 from scanner.analyze.sentences import key_label, we_may
 from scanner.analyze.stand_ins import Unread, decide_with_gates
+from scanner.analyze.statement_actions import foreign_actions
 from scanner.model.arn import KeyArn
 from scanner.model.decision import GateOutcome, Layer
 from scanner.model.finding import CapabilityResult, Finding, FindingVerdict, Kind, Remediation, ResourceRef

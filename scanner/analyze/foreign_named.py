@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from scanner.analyze.assemble import Assembly
-from scanner.analyze.drafts import IDENTITY_POLICY
-from scanner.analyze.judge import Judgement, named_actions
+from scanner.analyze.judge import Judgement
 from scanner.analyze.parse import parse_policy
 from scanner.analyze.principal_classes import class_name, holders_of
-from scanner.analyze.selectors import GRANT, RAM, NamedStatement, Naming, Selector, is_fence
+from scanner.analyze.selectors import GRANT, RAM, NamedStatement, is_fence
 from scanner.analyze.stand_ins import KeyPattern, patterns_of
+from scanner.analyze.statement_actions import foreign_actions
 from scanner.analyze.uses import SURE
-from scanner.model.actions import Action
 from scanner.model.arn import is_account_id
 from scanner.model.finding import FindingVerdict
 from scanner.model.policy import Effect, PolicyText, Statement
@@ -42,7 +41,6 @@ ByTarget = dict[tuple[str, str], Named]
 """By class name, and key ARN or account id."""
 
 _Statements = tuple[tuple[Statement, tuple[KeyPattern, ...]], ...]
-_ANYBODY = Selector("*", "any")
 
 
 def named_targets(world: World) -> ByTarget:
@@ -81,12 +79,6 @@ def _from_conditions(statement: Statement, partition: str) -> Iterator[KeyPatter
         if test.key.lower() == "aws:resourceaccount" and is_fence(test):
             for value in filter(is_account_id, test.values):
                 yield KeyPattern(f"arn:{partition}:kms:*:{value}:key/*", value, partition, "*", "key/*")
-
-
-def foreign_actions(statements: Sequence[NamedStatement]) -> tuple[Action, ...]:
-    """The actions of statements that work across accounts, or may do so (R1.3, R1.11)."""
-    naming = Naming(_ANYBODY, IDENTITY_POLICY, tuple(statements))
-    return tuple(a for a in named_actions(naming) if a.cross_account is not False)
 
 
 def _add(named: ByTarget, facts: PrincipalFacts, statement: NamedStatement, patterns: Iterable[KeyPattern]) -> None:

@@ -39,6 +39,11 @@ _RULES: dict[str, tuple[tuple[str, str], ...]] = {
     "key_usage": (("R1.9", "D"),),
     "nobody_there": (("R3.70", "I"), ("R6.8", "I")),
     "malformed": (("R10.12", "I"),),
+    "owner_side_not_collected": (("R3.24", "D"), ("R8.11", "C"), ("R10.7", "D")),
+    "no_foreign_key_seen": (("R3.24", "D"),),
+    "attribute_opens_access": (("R6.T", "D"), ("R6.A", "D"), ("R8.5", "D"), ("R8.20", "D")),
+    "attribute_decides_access": (("R6.T", "D"), ("R6.A", "D"), ("R8.5", "D"), ("R8.20", "D")),
+    "foreign_attribute": (("R6.T", "D"), ("R6.A", "D"), ("R8.6", "I")),
 }
 
 

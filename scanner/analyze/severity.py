@@ -183,11 +183,7 @@ def identity_severity(
     elif exposure.verdict is FindingVerdict.CONDITIONAL and exposure.kind is Kind.BROAD_KEY_PERMISSION:
         trail.append(SeverityReason("verdict", "±0", "conditional: counted by the row"))
     else:
-        stepped = _verdict_step(severity, trail, exposure)
-        if rank(stepped) <= rank(severity):
-            severity = stepped
-        else:
-            trail[-1] = SeverityReason("verdict", severity.value, "blocked today")
+        severity = min(severity, _verdict_step(severity, trail, exposure), key=rank)
     if exposure.verdict is not FindingVerdict.BLOCKED:
         tag = _sensitive_tag(exposure.tags or {}, rules)
         if tag:

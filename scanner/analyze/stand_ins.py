@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from scanner.analyze.caller import account_of
 from scanner.analyze.decide import conclude, evaluate, refused_at_once
@@ -83,7 +84,11 @@ class Unread:
             return
         account = account_of(self.world, pattern.account_id)
         gaps = self._gaps.get(pattern.account_id, {})
-        regions = _regions(pattern) if not account.collected or "*" in gaps else sorted(set(gaps) - {"*"})
+        regions = (
+            _regions(pattern.region, pattern.partition)
+            if not account.collected or "*" in gaps
+            else sorted(set(gaps) - {"*"})
+        )
         key = _VARIABLE.sub("*", pattern.resource.partition("/")[2]) or "*"
         for region in regions:
             if glob(tokens_of(pattern.region)).matches(region):
@@ -101,12 +106,13 @@ class Unread:
         return gaps.get(region) or gaps.get("*") or account_of(self.world, account_id).gap or _NOT_READABLE
 
 
-def _regions(pattern: KeyPattern) -> list[str]:
-    """Regions a pattern can mean, those that every account has first."""
-    if not any(c in pattern.region for c in "*?"):
-        return [pattern.region]
+@lru_cache(maxsize=1024)
+def _regions(region: str, partition: str) -> tuple[str, ...]:
+    """Regions that a pattern fits, those that every account has first."""
+    if not any(c in region for c in "*?"):
+        return (region,)
     known = (*sorted(ENABLED_BY_DEFAULT), *sorted(OPT_IN))
-    return [r for r in known if _is_of(r, pattern.partition)]
+    return tuple(r for r in known if _is_of(r, partition) and glob(tokens_of(region)).matches(r))
 
 
 def _is_of(region: str, partition: str) -> bool:
@@ -129,9 +135,8 @@ def any_keys_of(account_id: str, partition: str, region: str = "*") -> Iterator[
     Args:
         region: a Region or pattern; one key stands for each that fits, and one for its multi-Region keys.
     """
-    pattern = KeyPattern(f"arn:{partition}:kms:{region}:{account_id}:key/*", account_id, partition, region, "key/*")
-    for known in _regions(pattern):
-        for name in (_ANY_ID, f"mrk-{_ANY_ID}") if glob(tokens_of(region)).matches(known) else ():
+    for known in _regions(region, partition):
+        for name in (_ANY_ID, f"mrk-{_ANY_ID}"):
             key = _stand_in(f"arn:{partition}:kms:{known}:{account_id}:key/{name}", _NOT_READABLE)
             yield replace(key, grants=(), ram_policy_read=True, state="Enabled")
 

@@ -335,3 +335,19 @@ def test_documents_without_attributes_cost_no_decision(monkeypatch: pytest.Monke
 def test_strangers_have_no_rules_of_ours() -> None:
     used: KeyFacts = key(OWN_ROOT, allow(iam(STRANGER, "root")))
     assert controls(used, principal(ADMIN, TAGGING)) == []
+
+
+def test_key_policy_that_speaks_of_other_actions_names_nobody_for_tagging() -> None:
+    assert controls(key(OWN_ROOT, allow(ADMIN, "kms:Sign")), principal(ADMIN), principal(APP, BY_TAG)) == []
+
+
+def test_second_change_of_the_same_kind_is_not_asked_for() -> None:
+    two = policy(allow(when={"StringEquals": {"aws:ResourceTag/Project": ["Alpha", "Beta"]}}))
+    finding = control(key(OWN_ROOT), principal(ADMIN, TAGGING), principal(APP, two))
+    assert told(finding) == ("low", "confirmed", ("attribute_decides_access",))
+
+
+def test_members_of_a_class_that_control_nothing_are_not_counted() -> None:
+    weak = principal(iam(OWNER, "role/Weak"), policy(allow(None, "kms:TagResource", Resource="x")))
+    finding = control(key(OWN_ROOT), principal(ADMIN, TAGGING), weak, principal(APP, BY_TAG))
+    assert finding.reach.principals_sample == (ADMIN,)

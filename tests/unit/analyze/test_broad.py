@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from scanner.analyze import broad
+from scanner.analyze import broad, statement_actions
 from scanner.analyze.residual import TooComplexError
 from scanner.model.finding import Finding, FindingVerdict, Kind
 from scanner.model.policy import DocumentKind
@@ -364,7 +364,7 @@ def test_conditions_beyond_the_bounds_count_as_broad(monkeypatch: pytest.MonkeyP
 
 
 def test_what_is_sure_beside_a_damaged_statement_is_told_under_its_condition() -> None:
-    damaged = allow(None, Resource=KEY, Condition={"Nonsense": {"a": "b"}})
+    damaged = allow(None, Resource=f"arn:aws:kms:*:{MEMBER}:key/*", Condition={"Nonsense": {"a": "b"}})
     finding = one(principal(APP, policy(allow(when=VIA), damaged)))
     assert (finding.verdict_reasons, "kms:ViaService" in finding.capabilities[0].condition) == (
         ("no_foreign_key_seen",),
@@ -372,8 +372,25 @@ def test_what_is_sure_beside_a_damaged_statement_is_told_under_its_condition() -
     )
 
 
+def test_same_access_of_two_holders_counts_once() -> None:
+    named = policy(allow(None, Resource=KEY, when=VIA))
+    finding = one(key(THEIRS), principal(APP, DECRYPT), principal(JOB, DECRYPT, named))
+    assert (finding.verdict.value, finding.keys_total, finding.reach.principals_total) == ("confirmed", 1, 2)
+
+
 def test_weaker_access_to_a_second_key_does_not_replace_the_stronger_one() -> None:
     second = key(allow(iam(MEMBER, "root"), when=VIA), arn=KEY[:-1] + "f")
     twice = policy(allow(Sid="a"), allow(Sid="b"))
     for finding in every(key(THEIRS), second, principal(APP, twice)):
         assert (finding.verdict.value, finding.keys_total) == ("confirmed", 2)
+
+
+def test_rest_of_a_fenced_statement_that_no_key_of_the_holder_meets_is_left_out() -> None:
+    fenced = policy(allow(None, "kms:Decrypt", "kms:Sign", when={"StringEquals": {"aws:ResourceAccount": OWNER}}))
+    assert [c.capability for c in one(key(THEIRS), principal(APP, fenced)).capabilities] == ["decrypt"]
+
+
+def test_actions_of_many_texts_are_forgotten_and_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statement_actions, "_MOST_FOUND", 1)
+    wide = policy(allow(None, "kms:Decrypt", Sid="x1"), allow(None, "kms:Sign", Sid="x2"))
+    assert len(every(principal(APP, wide))) == 2
