@@ -20,7 +20,7 @@ from scanner.analyze.judge import Judgement, question, strength
 from scanner.analyze.residual import TooComplexError, is_possible
 from scanner.analyze.sentences import we_may
 from scanner.analyze.severity import COLUMN, LEFT, RIGHT
-from scanner.analyze.stand_ins import any_keys_of
+from scanner.analyze.stand_ins import any_keys_of, tells_keys_apart
 from scanner.analyze.statement import statement_matches
 from scanner.analyze.statement_actions import key_actions
 from scanner.analyze.uses import SURE, Grounds, Place
@@ -140,7 +140,8 @@ def _strongest(
     """What the holders' side lets through for actions of one capability; None where it allows nothing at all."""
     best: Judgement | None = None
     for caller in holders[:MOST_HOLDERS]:
-        keys = (k for region in regions for k in any_keys_of(caller.account_id, caller.partition, region))
+        keys = [k for region in regions for k in any_keys_of(caller.account_id, caller.partition, region)]
+        keys = keys if tells_keys_apart(assembly.world, caller) else keys[:1]
         for key, action in product(keys, actions):
             found = _own_side(assembly, caller, key, action)
             if found is not None and (best is None or strength(found.verdict) > strength(best.verdict)):

@@ -15,7 +15,7 @@ from scanner.analyze.judge import Judgement, question, strength
 from scanner.analyze.party import party_of_account
 from scanner.analyze.selectors import KEY_POLICY, RAM, NamedStatement
 from scanner.analyze.sentences import key_label, we_may
-from scanner.analyze.stand_ins import Unread, decide_with_gates
+from scanner.analyze.stand_ins import Unread, decide_with_gates, tells_keys_apart
 from scanner.analyze.statement_actions import foreign_actions
 from scanner.model.arn import KeyArn
 from scanner.model.decision import GateOutcome, Layer
@@ -112,7 +112,8 @@ def _judge_unread(assembly: Assembly, found: Named, keys: Sequence[KeyFacts], ju
         like = assembly.classes.of(caller, keys[0]) if assembly.classes else arn
         place = (like, tuple(n.place for n in held))
         if place not in seen:
-            seen[place] = tuple(_ask(assembly, caller, held, keys))
+            apart = tells_keys_apart(assembly.world, caller)
+            seen[place] = tuple(_ask(assembly, caller, held, keys if apart else keys[:1]))
         for judgement in seen[place]:
             judged.add(judgement, {arn}, collected)
 

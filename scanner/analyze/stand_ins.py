@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from scanner.analyze.caller import account_of
+from scanner.analyze.caller import Caller, account_of, organization_of
 from scanner.analyze.decide import conclude, evaluate, refused_at_once
 from scanner.analyze.evaluation import ALL_SOURCES, Sources
 from scanner.analyze.gates import gates_of
@@ -18,6 +18,7 @@ from scanner.model.arn import AccountId, KeyArn, is_account_id, key_id_of, parse
 from scanner.model.coverage import Outcome
 from scanner.model.decision import Decision, Verdict
 from scanner.model.key import KeyFacts
+from scanner.model.policy import PolicyText
 from scanner.model.world import World
 
 _PARTS = ("describe", "key_policy", "ram_policy", "grants", "tags", "aliases")
@@ -127,6 +128,25 @@ def _stand_in(arn: str, gap: str) -> KeyFacts:
         grants=None, tags=None, aliases=None, spec="", usage="", origin="", state="",
         multi_region=key_id_of(arn).startswith("mrk-"), gaps=dict.fromkeys(_PARTS, gap),
     )  # fmt: skip
+
+
+_TELLS_KEYS_APART = re.compile(r'requestedregion|multiregion|mrk-|:kms:[^:"]*[a-z]|\\u', re.IGNORECASE)
+"""What a document must hold to treat one stand-in of an account unlike another; an escape may hide it."""
+
+
+def tells_keys_apart(world: World, caller: Caller) -> bool:
+    """Whether a document on the caller's side may look at the Region of a key, or at its being multi-Region."""
+    organization = organization_of(world, caller.account_id)
+    above = (*organization.members.get(caller.account_id, ()), caller.account_id) if organization else ()
+    scps = (organization.scps if organization else None) or {}
+    boundary = (caller.boundary,) if caller.boundary else ()
+    policies = (*caller.identity_policies, *boundary, *(p for target in above for p in scps.get(target, ())))
+    return any(map(_looks_at_keys, policies))
+
+
+@lru_cache(maxsize=65536)
+def _looks_at_keys(policy: PolicyText) -> bool:
+    return _TELLS_KEYS_APART.search(policy.text) is not None
 
 
 def any_keys_of(account_id: str, partition: str, region: str = "*") -> Iterator[KeyFacts]:

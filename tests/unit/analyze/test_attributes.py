@@ -351,3 +351,9 @@ def test_members_of_a_class_that_control_nothing_are_not_counted() -> None:
     weak = principal(iam(OWNER, "role/Weak"), policy(allow(None, "kms:TagResource", Resource="x")))
     finding = control(key(OWN_ROOT), principal(ADMIN, TAGGING), weak, principal(APP, BY_TAG))
     assert finding.reach.principals_sample == (ADMIN,)
+
+
+def test_every_capability_that_a_change_opens_is_told() -> None:
+    both = policy(allow(None, "kms:Decrypt", "kms:CreateGrant", when=ALPHA))
+    finding = control(key(OWN_ROOT), principal(ADMIN, both, TAGGING))
+    assert {c.capability for c in finding.capabilities} == {"decrypt", "delegate"}

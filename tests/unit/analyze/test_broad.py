@@ -394,3 +394,15 @@ def test_actions_of_many_texts_are_forgotten_and_found_again(monkeypatch: pytest
     monkeypatch.setattr(statement_actions, "_MOST_FOUND", 1)
     wide = policy(allow(None, "kms:Decrypt", Sid="x1"), allow(None, "kms:Sign", Sid="x2"))
     assert len(every(principal(APP, wide))) == 2
+
+
+def test_region_of_a_statement_is_asked_for_in_that_region() -> None:
+    documents = policy(allow(None, Resource=["arn:aws:kms:eu-west-1:*:key/*", "arn:aws:kms:us-east-1:*:key/*"]))
+    lock = policy(allow(None, "*"), deny(None, "*", when={"StringNotEquals": {"aws:RequestedRegion": "us-east-1"}}))
+    assert one(principal(APP, documents), organization(scps={OU: [lock]})).verdict.value == "possible"
+    assert one(principal(APP, documents, boundary=policy(allow(None, "s3:*")))).verdict.value == "blocked"
+
+
+def test_account_without_organization_has_no_guardrails_to_look_at() -> None:
+    alone = replace(organization(), members={})
+    assert one(principal(APP, DECRYPT, boundary=policy(allow(None, "s3:*"))), alone).verdict.value == "blocked"
