@@ -248,11 +248,13 @@ def _draft(assembly: Assembly, name: str, keys: KeySet, told: _Told) -> Draft:
 
     def title(leading: CapabilityResult) -> str:
         does = f"{DOES_WITH[leading.capability]} keys of {whose}"
+        who = who_of_ours(grantee, members)
         if FOREIGN in reasons:
-            return f"{who_of_ours(grantee, members)} may {does} only as {attribute} says, which others change"
-        opens = "open for itself, by" if OPENS in leading.reasons else "decide for others, by"
+            return f"{who} may {does} only as {attribute} says, which others change"
         may = "may" if leading.verdict is FindingVerdict.POSSIBLE else "can"
-        return f"{who_of_ours(grantee, members)} {may} {opens} {attribute}, who may {does}"
+        if OPENS in leading.reasons:
+            return f"{who} {may} give itself, by {attribute}, the right to {does}"
+        return f"{who} {may} decide, by {attribute}, who else may {does}"
 
     partition = next(iter(keys.keys.values())).partition
     root = f"arn:{partition}:iam::{keys.account_id}:root"

@@ -64,7 +64,7 @@ def test_insider_who_may_tag_and_decrypts_by_that_tag_opens_access_for_itself() 
     finding = control(key(OWN_ROOT), principal(ADMIN, BY_TAG, TAGGING), accounts=(account(OWNER, name="pay"),))
     assert told(finding) == ("medium", "confirmed", ("attribute_opens_access",))
     assert finding.title == (
-        "A role of pay, Admin, can open for itself, by the tag Project, who may decrypt data with keys of pay"
+        "A role of pay, Admin, can give itself, by the tag Project, the right to decrypt data with keys of pay"
     )
     assert finding.summary == (
         "Identity policies or guardrails of 1 principal ask for the tag Project of keys; judged again with another "
@@ -80,7 +80,7 @@ def test_insider_who_may_tag_and_decrypts_by_that_tag_opens_access_for_itself() 
 def test_insider_who_may_tag_decides_for_others() -> None:
     finding = control(key(OWN_ROOT), principal(ADMIN, TAGGING), principal(APP, BY_TAG))
     assert told(finding) == ("low", "confirmed", ("attribute_decides_access",))
-    assert "decide for others" in finding.title
+    assert "can decide, by the tag Project, who else may" in finding.title
     assert finding.reach.principals_sample == (ADMIN,)
 
 
