@@ -200,6 +200,11 @@ class Analyzed:
         """What is found about access, worst first; that nobody manages most of the small keys here is left out."""
         return tuple(f for f in self.result.findings if f.kind is not Kind.KEY_HYGIENE)
 
+    @property
+    def about_keys(self) -> tuple[Finding, ...]:
+        """The findings that start at a key, without those that start at a policy of ours."""
+        return tuple(f for f in self.findings if f.kind in {Kind.EXTERNAL_ACCESS, Kind.INEFFECTIVE_PERMISSION})
+
     def of(self, kind: Kind) -> list[Finding]:
         """The findings of one kind."""
         return [f for f in self.result.findings if f.kind is kind]

@@ -32,6 +32,7 @@ from scanner.analyze.sentences import (
     title_of,
 )
 from scanner.analyze.severity import LEFT, MIDDLE, RIGHT, Exposure, SeverityRules, rank, severity_of
+from scanner.analyze.uses import ForeignUses
 from scanner.model.actions import CAPABILITIES, Action
 from scanner.model.arn import is_account_id, key_id_of, parse_arn
 from scanner.model.finding import (
@@ -61,13 +62,14 @@ _GRANTS_SHOWN = 20
 
 @dataclass(slots=True)
 class Assembly:
-    """What putting findings together needs, and the grant texts collected on the way."""
+    """What putting findings together needs; grant texts and uses of foreign keys are collected on the way."""
 
     world: World
     trust: Trust
     severity: SeverityRules
     classes: Classes | None = None
     documents: dict[str, str] = field(default_factory=dict)
+    uses: ForeignUses = field(default_factory=ForeignUses)
 
     def key_ref(self, key: KeyFacts) -> KeyFactsRef:
         """The key as findings show it."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from scanner.analyze.parse import parse_policy
 from scanner.model.arn import key_id_of
 from scanner.model.coverage import LedgerRow, Outcome
+from scanner.model.key import KeyFacts
 from scanner.model.policy import PolicyText
 from scanner.model.world import World
 
@@ -62,3 +63,16 @@ def _row(policy: PolicyText, account_id: str, region: str, call: str, subject: s
         yield LedgerRow(
             account_id, region, call, subject, Outcome.MALFORMED, "MalformedDocument", message, _WHAT_TO_DO
         )  # fmt: skip
+
+
+def is_damaged(policy: PolicyText) -> bool:
+    """Whether the document holds something AWS would have refused."""
+    document = parse_policy(policy)
+    return bool(document.problems) or any(s.damage for s in document.statements)
+
+
+def is_opaque(key: KeyFacts) -> bool:
+    """Whether a policy of the key could not be read, or not as AWS reads it: neither clean nor a finding."""
+    if key.key_policy is None:
+        return True
+    return any(is_damaged(policy) for policy in (key.key_policy, key.ram_policy) if policy)

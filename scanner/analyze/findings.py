@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from scanner.analyze.access import access_rows, insider_rows
 from scanner.analyze.assemble import Assembly, external_finding, ineffective_finding
 from scanner.analyze.classes import Classes
+from scanner.analyze.damaged import is_damaged, is_opaque
 from scanner.analyze.everybody import Told, tell
 from scanner.analyze.hygiene import hygiene_findings, stale_grants
+from scanner.analyze.identity_findings import identity_findings
 from scanner.analyze.judge import Judgement, best, named_actions, statement_never_applies
 from scanner.analyze.parse import parse_policy
 from scanner.analyze.party import SERVICE_GUARDED, Trust, party_of
@@ -28,7 +30,7 @@ from scanner.analyze.severity import SeverityRules, rank
 from scanner.model.actions import Action
 from scanner.model.finding import AccessRow, Finding, FindingVerdict, KeyRow
 from scanner.model.key import KeyFacts
-from scanner.model.policy import Effect, PolicyText
+from scanner.model.policy import Effect
 from scanner.model.world import World
 
 _STATIC = ("action_not_cross_account", "key_usage", "wrong_partition")
@@ -88,20 +90,9 @@ def analyze(
                     write_access(row)
         findings.extend(found)
         write_key(_key_row(key, found, assembly))
+    findings.extend(identity_findings(assembly, population))
     ordered = sorted(findings, key=lambda f: (-rank(f.severity), f.resource.account_id, f.resource.arn, f.kind, f.id))
     return AnalysisResult(tuple(ordered), assembly.documents, tuple(opaque))
-
-
-def is_opaque(key: KeyFacts) -> bool:
-    """Whether a policy of the key could not be read, or not as AWS reads it: neither clean nor a finding."""
-    if key.key_policy is None:
-        return True
-    return any(_is_damaged(policy) for policy in (key.key_policy, key.ram_policy) if policy)
-
-
-def _is_damaged(policy: PolicyText) -> bool:
-    document = parse_policy(policy)
-    return bool(document.problems) or any(s.damage for s in document.statements)
 
 
 def key_findings(
@@ -117,6 +108,7 @@ def key_findings(
     everybody = tuple(tell(key, population, assembly))
     stale = stale_grants(key, population)
     for told in everybody:
+        assembly.uses.note(key, told.naming.mechanism, told.judgements)
         if told.naming.selector.kind == "service" and not _wants_service(told.naming, key, assembly, rules):
             continue
         if any(j.verdict is not FindingVerdict.INEFFECTIVE for j in told.judgements):
@@ -229,7 +221,7 @@ def _read_state(key: KeyFacts, part: str) -> str:
     if key.manager == "AWS":
         return "skipped"
     policy = {"key_policy": key.key_policy, "ram_policy": key.ram_policy}.get(part)
-    if policy is not None and _is_damaged(policy):
+    if policy is not None and is_damaged(policy):
         return "malformed"
     return "not read" if part in key.gaps else "read"
 

@@ -43,6 +43,11 @@ _RULES: dict[str, tuple[tuple[str, str], ...]] = {
     "unlimited_create_grant": (("R4.28", "I"), ("R8.2", "D")),
     "stale_grant": (("R4.9", "I"),),
     "malformed": (("R10.12", "I"),),
+    "owner_side_not_collected": (("R3.24", "D"), ("R8.11", "C"), ("R10.7", "D")),
+    "no_foreign_key_seen": (("R3.24", "D"),),
+    "attribute_opens_access": (("R6.T", "D"), ("R6.A", "D"), ("R8.5", "D"), ("R8.20", "D")),
+    "attribute_decides_access": (("R6.T", "D"), ("R6.A", "D"), ("R8.5", "D"), ("R8.20", "D")),
+    "foreign_attribute": (("R6.T", "D"), ("R6.A", "D"), ("R8.6", "I")),
 }
 
 

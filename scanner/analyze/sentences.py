@@ -137,6 +137,24 @@ def ineffective_title(grantee: Grantee, reason: str, key: KeyFactsRef) -> str:
     return f"A permission without effect on {key_label(key)}: {_INEFFECTIVE[reason]} ({grantee.selector})"
 
 
+DOES_WITH = {
+    "control": "take over", "decrypt": "decrypt data with", "sign": "sign with", "delegate": "hand out access to",
+    "destroy": "destroy or disable", "encrypt": "encrypt data with", "revoke": "remove grants from",
+    "manage": "manage", "verify": "verify signatures with", "metadata": "read metadata of",
+    "undocumented": "do something that this version does not know with",
+}  # fmt: skip
+"""What each capability lets somebody do, to be followed by the keys; the gravest first."""
+_WE_MAY = {
+    FindingVerdict.CONFIRMED: "can", FindingVerdict.CONDITIONAL: "can, under conditions,",
+    FindingVerdict.POSSIBLE: "may be able to", FindingVerdict.BLOCKED: "could, were it not blocked today,",
+}  # fmt: skip
+
+
+def we_may(capability: str, verdict: FindingVerdict) -> str:
+    """What principals of ours can do, to be followed by the keys."""
+    return f"{_WE_MAY[verdict]} {DOES_WITH[capability]}"
+
+
 def mechanism_in_words(mechanism: str, selector: Selector, count: int) -> str:
     """Through what the access comes."""
     if mechanism == "grant":

@@ -197,3 +197,47 @@ def _overridden(
 def rank(severity: Severity) -> int:
     """Position of a severity, info lowest."""
     return _ORDER.index(severity)
+
+
+# -- findings about our own permissions (the other kinds of the severity table) ----------------------------------------
+
+IDENTITY_ROWS: dict[str, tuple[Severity, str]] = {
+    "foreign_encrypt": (_M, "we may encrypt under a key of an unknown or unapproved owner (R8.11)"),
+    "foreign_use": (_L, "we may use a key of an unknown or unapproved owner"),
+    "own_keys_elsewhere": (_I, "the key belongs to an approved owner or to an account of ours"),
+    "completes_foreign_access": (_M, "the statement completes an access to keys of another account"),
+    "strong_on_every_key": (
+        _L,
+        "control, delegate, decrypt or sign on every key; no foreign key was seen to be reached",
+    ),
+    "administrator": (_I, "a statement of administrators"),
+    "aws_managed_policy": (_I, "a policy that AWS writes"),
+    "weaker_capabilities": (_I, "weaker capabilities only"),
+    "opens_denied_access": (_M, "an insider opens access that is denied today"),
+    "decides_for_others": (_L, "an insider decides access of others only"),
+    "foreign_attributes": (_L, "our rules hang on attributes of a foreign key (R8.6)"),
+}
+"""Base severity and its words, by case."""
+
+
+def identity_severity(
+    row: str, exposure: Exposure, rules: SeverityRules
+) -> tuple[Severity, tuple[SeverityReason, ...]]:
+    """The severity of one capability of a finding about our own permissions.
+
+    An unread owner takes no step: that we may use a stranger's key is the claim (product contract, 8.4).
+    """
+    severity, text = IDENTITY_ROWS[row]
+    trail = [SeverityReason("base", severity.value, text)]
+    if exposure.verdict is FindingVerdict.POSSIBLE and exposure.kind is not Kind.ATTRIBUTE_CONTROL:
+        trail.append(SeverityReason("verdict", "±0", "possible: what was not read decides, which takes no step here"))
+    elif exposure.verdict is FindingVerdict.CONDITIONAL and exposure.kind is Kind.BROAD_KEY_PERMISSION:
+        trail.append(SeverityReason("verdict", "±0", "conditional: counted by the row"))
+    else:
+        severity = min(severity, _verdict_step(severity, trail, exposure), key=rank)
+    if exposure.verdict is not FindingVerdict.BLOCKED:
+        tag = _sensitive_tag(exposure.tags or {}, rules)
+        if tag:
+            severity = _moved(severity, 1)
+            trail.append(SeverityReason("sensitive_tags", "+1", f"the key carries {tag}"))
+    return _overridden(severity, trail, exposure, rules)

@@ -11,6 +11,7 @@ from scanner import ENGINE, FINDINGS_SCHEMA
 from scanner.analyze.caller import account_of
 from scanner.analyze.findings import AnalysisResult
 from scanner.analyze.party import APPROVED_PARTNER, OUTSIDE_PARTIES
+from scanner.analyze.sentences import DOES_WITH
 from scanner.analyze.severity import rank
 from scanner.model.approval import EndingApproval
 from scanner.model.coverage import LedgerRow, Outcome
@@ -239,13 +240,7 @@ def _without_strangers(access: Sequence[Finding], place: str) -> str:
     return f"{'; '.join(parts)}; direct use by strangers was not found in what was read"
 
 
-_DOES = {
-    "control": "take over", "decrypt": "decrypt data with", "sign": "sign with", "delegate": "hand out access to",
-    "destroy": "destroy or disable", "encrypt": "encrypt data with", "revoke": "remove grants from",
-    "manage": "manage", "verify": "verify signatures with", "metadata": "read metadata of",
-    "undocumented": "do something that this version does not know with",
-}  # fmt: skip
-"""What each capability lets somebody do, to be followed by the keys; the gravest first."""
+_DOES = DOES_WITH
 _DOES_ORDER = tuple(_DOES)
 _SURE = frozenset({FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL})
 _UNSURE = frozenset({FindingVerdict.POSSIBLE})

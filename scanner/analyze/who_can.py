@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from scanner.analyze.access import insider_rows
 from scanner.analyze.assemble import Assembly
 from scanner.analyze.classes import Classes
-from scanner.analyze.findings import AnalysisRules, is_opaque, key_findings
+from scanner.analyze.damaged import is_opaque
+from scanner.analyze.findings import AnalysisRules, key_findings
 from scanner.analyze.judge import strength
 from scanner.analyze.party import (
     EXPIRED_PARTNER,

@@ -226,6 +226,7 @@ LAYER_WORDS: Final = {
     "ram": "RAM share",
     "trust": "trust policy",
     "key_state": "key state",
+    "identity_policy": "identity policy",
 }
 
 SIDE_WORDS: Final = {"caller": "caller's account", "owner": "key's account"}

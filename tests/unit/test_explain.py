@@ -760,7 +760,7 @@ def test_insiders_are_narrowed_to_the_action() -> None:
 def test_condition_key_that_may_not_work_is_listed_once() -> None:
     gated = {"StringEquals": {"aws:ResourceTag/Project": "Alpha"}}
     given = world(key(allow(APP, when=gated)), principal(APP, FULL))
-    assert len(analyzed(given).findings) == 2
+    assert len(analyzed(given).about_keys) == 2
     (line,) = listed(given, Wanted(verdicts=tuple(FindingVerdict))).access
     assert (line.verdict.value, line.reasons) == ("possible", ("unsupported_condition_key",))
 

@@ -390,7 +390,7 @@ def test_grant_to_a_session_of_a_role_that_is_gone_is_stale() -> None:
     gone = grant(iam(MEMBER, "assumed-role/Gone/x"))
     result = of(key(grants=(gone,)), principal(ROLE, FULL))
     assert "stale_grant" in {reason for f in result.of(Kind.KEY_HYGIENE) for reason in f.verdict_reasons}
-    assert result.findings == ()
+    assert result.about_keys == ()
 
 
 @pytest.mark.parametrize("broken", [{"Organization": "o-x"}, "nonsense"])

@@ -224,7 +224,7 @@ def test_gap_counts_the_findings_that_hang_on_it() -> None:
     row = replace(DENIED, subject="k-1/AWS_RAM")
     used = key(allow(ROLE), ram_policy_read=False, gaps={"ram_policy": row.ref})
     given = world(used, BOTH, coverage=(row,))
-    (finding,) = analyzed(given).findings
+    (finding,) = analyzed(given).about_keys
     assert finding.coverage_refs == (row.ref,)
     assert document(given).coverage.gaps[0].findings_affected == 1
 

@@ -28,8 +28,10 @@ STATES = (
     "Updating",
 )
 OF_FINDINGS = {
-    "action_not_cross_account", "asserted_context", "delegated_to_third_party", "explicit_deny", "nobody_there",
-    "not_yet", "principal_deleted", "root_user_only", "stale_grant", "unlimited_create_grant", "unmanageable_key",
+    "action_not_cross_account", "asserted_context", "attribute_decides_access", "attribute_opens_access",
+    "delegated_to_third_party", "explicit_deny", "foreign_attribute", "no_foreign_key_seen", "nobody_there",
+    "not_yet", "owner_side_not_collected", "principal_deleted", "root_user_only", "stale_grant",
+    "unlimited_create_grant", "unmanageable_key",
     "weak_fence", "wrong_partition",
 }  # fmt: skip
 """Codes that findings alone have; `explain` tells the decision behind them."""

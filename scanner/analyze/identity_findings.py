@@ -1,0 +1,19 @@
+"""Findings about what our own principals may do beyond their account: the identity side of an analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scanner.analyze.assemble import Assembly
+from scanner.analyze.attributes import attribute_findings
+from scanner.analyze.broad import broad_key_findings
+from scanner.analyze.foreign_keys import foreign_key_findings
+from scanner.analyze.reach import Population
+from scanner.model.finding import Finding
+
+
+def identity_findings(assembly: Assembly, population: Population) -> Iterator[Finding]:
+    """Every finding that starts at a policy of ours; all keys were judged before."""
+    yield from foreign_key_findings(assembly)
+    yield from broad_key_findings(assembly)
+    yield from attribute_findings(assembly, population)
