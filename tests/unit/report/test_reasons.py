@@ -30,6 +30,8 @@ STATES = (
 OF_FINDINGS = {
     "action_not_cross_account", "asserted_context", "delegated_to_third_party", "explicit_deny", "nobody_there",
     "not_yet", "principal_deleted", "root_user_only", "wrong_partition",
+    "attribute_decides_access", "attribute_opens_access", "foreign_attribute", "no_foreign_key_seen",
+    "owner_side_not_collected",
 }  # fmt: skip
 """Codes that findings alone have; `explain` tells the decision behind them."""
 
