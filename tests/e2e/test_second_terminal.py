@@ -132,5 +132,7 @@ def test_hostile_text_is_inert_in_csv_markdown_and_stdout(hostile_run) -> None:
 def test_every_hostile_key_has_its_finding(hostile_run) -> None:
     folder, _ = hostile_run
     document = json.loads((folder / "kms-scan-out" / "latest" / "findings.json").read_text())
-    hostile = {f["key"]["description"] for f in document["findings"] if "hostile" in str(f["key"]["aliases"])}
+    hostile = {
+        f["key"]["description"] for f in document["findings"] if f["key"] and "hostile" in str(f["key"]["aliases"])
+    }
     assert hostile == set(HOSTILE)
