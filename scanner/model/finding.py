@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from scanner.model.decision import Gate, StatementRef
+from scanner.model.lifecycle import History, Suppression
+from scanner.model.rows import AccessRow as AccessRow  # noqa: PLC0414  # the contract is read from this module
+from scanner.model.rows import KeyRow as KeyRow  # noqa: PLC0414  # the same
 
 
 class Kind(StrEnum):
@@ -189,13 +192,14 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Who is reached: principals with at least a possible decision."""
+    """Who is reached: principals with at least a possible decision; `digest` differs where any decision does."""
 
     principals_total: int = 0
     classes: tuple[str, ...] = ()
     principals_sample: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()
     truncated: bool = False
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,56 +277,7 @@ class Finding:
     coverage_refs: tuple[str, ...] = ()
     keys: tuple[KeyFactsRef, ...] = ()
     keys_total: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRow:
-    """A line of keys.csv: every key, also without findings. Read states are outcomes of the ledger."""
-
-    key_arn: str
-    account_id: str
-    account_name: str
-    region: str
-    aliases: tuple[str, ...]
-    state: str
-    manager: str
-    spec: str
-    usage: str
-    origin: str
-    family: str
-    tags: dict[str, str]
-    last_used: str
-    policy_read: str
-    grants_read: str
-    ram_read: str
-    delegates_to_iam: str
-    grants: int
-    critical: int = 0
-    high: int = 0
-    medium: int = 0
-    low: int = 0
-    info: int = 0
-    suppressed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class AccessRow:
-    """A line of access.csv: key × principal × path × actions that share one decision."""
-
-    key_arn: str
-    principal_arn: str
-    principal_account_id: str
-    principal_account_name: str
-    party: str
-    capability: str
-    actions: tuple[str, ...]
-    decision: str
-    reason: str
-    conditions: str
-    mechanism: str
-    path: str
-    finding_id: str
-    principal_kind: str
+    suppression: Suppression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +340,7 @@ class RunInfo:
     gate_coverage: bool
     exit_code: int
     synthetic: bool = False
+    new_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,3 +354,6 @@ class FindingsDocument:
     findings: tuple[Finding, ...]
     documents: dict[str, str] = field(default_factory=dict)
     """sha256 -> text of the documents cited as evidence that no snapshot holds (grants as JSON)."""
+    resolved: tuple[Finding, ...] = ()
+    """Findings of earlier runs that are proven gone; in short form, in no count and no gate."""
+    history: History = field(default_factory=History)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hypothesis import given as supposing
+from hypothesis import settings
 from hypothesis import strategies as st
 from scanner.analyze.difference import compare_access, compare_findings
 from scanner.model.arn import KeyArn
@@ -273,6 +274,7 @@ def _flat(differences: tuple[AccessDifference, ...], change: Change) -> set[tupl
     return {(d.grantee.selector, d.resource.arn, a) for d in differences if d.change is change for a in d.actions}
 
 
+@settings(deadline=None, max_examples=60)
 @supposing(_statements)
 def test_analysis_does_not_differ_from_itself(statements) -> None:
     said = _said(statements)
@@ -280,6 +282,7 @@ def test_analysis_does_not_differ_from_itself(statements) -> None:
     assert compare_access(said, _said(list(reversed(statements)))).differences == ()
 
 
+@settings(deadline=None, max_examples=60)
 @supposing(_statements, _statements)
 def test_what_one_way_gains_the_other_way_loses(one, other) -> None:
     a, b = _said(one), _said(other)
