@@ -11,6 +11,7 @@ from scanner import ENGINE, FINDINGS_SCHEMA
 from scanner.analyze.caller import account_of
 from scanner.analyze.findings import AnalysisResult
 from scanner.analyze.severity import rank
+from scanner.analyze.suppress import is_suppressed
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.finding import (
     CoverageSummary,
@@ -22,6 +23,7 @@ from scanner.model.finding import (
     RunInfo,
     Severity,
 )
+from scanner.model.lifecycle import GREW
 from scanner.model.world import World
 
 ROLE_PATHS = "paths through assumed roles: not evaluated"
@@ -56,12 +58,13 @@ class RunFacts:
     fail_on: str
     min_coverage: float
     scope: str
+    new_only: bool = False
 
 
 def build_document(world: World, result: AnalysisResult, facts: RunFacts) -> FindingsDocument:
     """The content of findings.json."""
     coverage = coverage_summary(world, result, facts)
-    findings_gate = gate_is_open(result.findings, facts.fail_on)
+    findings_gate = gate_is_open(result.findings, facts.fail_on, new_only=facts.new_only)
     coverage_gate = coverage.percent >= facts.min_coverage and facts.meta.get("complete", "1") == "1"
     organization = world.organizations[0] if world.organizations else None
     customer = [k for k in world.keys.values() if k.manager != "AWS"]
@@ -95,17 +98,23 @@ def build_document(world: World, result: AnalysisResult, facts: RunFacts) -> Fin
         gate_coverage=coverage_gate,
         exit_code=0 if findings_gate and coverage_gate else 3 if not findings_gate else 4,
         synthetic=meta.get("synthetic") == "1",
+        new_only=facts.new_only,
     )
     return FindingsDocument(
         FINDINGS_SCHEMA, ENGINE, run, coverage, result.findings, dict(sorted(result.documents.items()))
     )
 
 
-def gate_is_open(findings: Iterable[Finding], fail_on: str) -> bool:
-    """Whether no finding reaches the level that fails a run."""
+def gate_is_open(findings: Iterable[Finding], fail_on: str, *, new_only: bool = False) -> bool:
+    """Whether no finding reaches the level that fails a run; accepted ones are not counted.
+
+    Args:
+        new_only: count only what is new, reopened or wider than in the baseline.
+    """
     if fail_on == "none":
         return True
-    return not any(rank(f.severity) >= rank(Severity(fail_on)) for f in findings)
+    counted = (f for f in findings if not is_suppressed(f) and (not new_only or f.lifecycle in GREW))
+    return not any(rank(f.severity) >= rank(Severity(fail_on)) for f in counted)
 
 
 # -- coverage ---------------------------------------------------------------------------------------------------------

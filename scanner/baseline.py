@@ -1,0 +1,71 @@
+"""What an earlier run said, as a run is compared with it: read from its findings, or judged again from its snapshot."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from scanner import ENGINE
+from scanner.analyze.lifecycle import Followed, Former, follow
+from scanner.model.finding import Finding, FindingsDocument
+from scanner.model.lifecycle import Baseline
+from scanner.model.world import World
+from scanner.report.directory import RunDirectory
+from scanner.runs import SNAPSHOT
+
+logger = logging.getLogger(__name__)
+
+Judge = Callable[[RunDirectory, str], tuple[Finding, ...]]
+"""Judges the snapshot of a run again, with the present engine and configuration, at the given evaluation time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An earlier run as it is compared with: what it said, how that was made comparable, and its grant texts."""
+
+    former: Former
+    baseline: Baseline
+    documents: Mapping[str, str]
+
+
+def earlier_run(directory: RunDirectory, document: FindingsDocument, config_hash: str, judge: Judge) -> Earlier:
+    """An earlier run in terms of the present engine and configuration.
+
+    Where either differs and the run still has its snapshot, that is judged again; without it, differences are marked.
+
+    Raises:
+        SnapshotError: its snapshot is damaged.
+    """
+    run = document.run
+    baseline = Baseline(
+        run.run_id, run.as_of, document.engine, run.config_hash, run.snapshot_hash, "findings"
+    )  # fmt: skip
+    former = Former(document.findings, document.resolved)
+    if (document.engine, run.config_hash) != (ENGINE, config_hash):
+        if (directory.path / SNAPSHOT).is_file():
+            baseline = replace(baseline, compared="judged_again")
+            former = replace(former, findings=_with_times(judge(directory, run.as_of), document.findings))
+        else:
+            logger.warning(
+                "`%s` was judged with another engine or configuration and has no snapshot to judge again: "
+                "differences are marked `engine_changed`",
+                directory.path.name,
+            )
+            baseline = replace(baseline, compared="engine_changed")
+            former = replace(former, comparable=False)
+    return Earlier(former, baseline, document.documents)
+
+
+def _with_times(judged: tuple[Finding, ...], written: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """The findings judged again, first seen when they were; and those that the run itself had not rechecked."""
+    known = {f.id: f for f in written}
+    again = {f.id for f in judged}
+    kept = (f for f in written if f.lifecycle == "not_rechecked" and f.id not in again)
+    return (*(replace(f, first_seen=known[f.id].first_seen) if f.id in known else f for f in judged), *kept)
+
+
+def compared(present: tuple[Finding, ...], earlier: Earlier, world: World) -> tuple[Followed, Baseline]:
+    """The present findings followed from the earlier run, and the baseline with its counts."""
+    followed = follow(present, earlier.former, world)
+    return followed, replace(earlier.baseline, counts=followed.counts)
