@@ -261,10 +261,14 @@ def append_suppression(path: Path, entry: SuppressionEntry, rules: SuppressionRu
 
     Raises:
         ConfigError: the file has problems, or would have with the entry; it is not touched.
+        UsageError: the finding has an entry already, or the list does not end the file.
         OutputError: the file cannot be written.
     """
     old = _bytes(path) if path.exists() else f"version: {VERSION}\nsuppressions: []\n".encode()
     before = _parsed(old, path, rules, today)
+    held = next((e for e in before if e.id == entry.id), None)
+    if held is not None:
+        raise UsageError(f"{path}:{held.line}: `{entry.id}` has an entry already", hint="change that entry")
     text = old.decode("utf-8")
     if text and not text.endswith("\n"):
         text += "\n"
