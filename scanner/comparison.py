@@ -10,7 +10,7 @@ from scanner import ENGINE
 from scanner.analyze.difference import compare_access
 from scanner.analyze.lifecycle import Former, follow
 from scanner.analyze.severity import rank
-from scanner.analyze.suppress import is_suppressed, suppress
+from scanner.analyze.suppress import suppress
 from scanner.config import Settings, config_hash
 from scanner.model.difference import Compared
 from scanner.model.finding import Finding, FindingsDocument, Severity
@@ -44,7 +44,7 @@ class RunsCompared:
 
     def grew(self, level: str) -> bool:
         """Whether a finding that is new, reopened or wider reaches a severity; accepted ones are not counted."""
-        grown = (f for f in self.findings if f.lifecycle in GREW and not is_suppressed(f))
+        grown = (f for f in self.findings if f.lifecycle in GREW and not f.is_suppressed)
         return any(rank(f.severity) >= rank(Severity(level)) for f in grown)
 
 

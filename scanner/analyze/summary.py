@@ -11,7 +11,6 @@ from scanner import ENGINE, FINDINGS_SCHEMA
 from scanner.analyze.caller import account_of
 from scanner.analyze.findings import AnalysisResult
 from scanner.analyze.severity import rank
-from scanner.analyze.suppress import is_suppressed
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.finding import (
     CoverageSummary,
@@ -113,7 +112,7 @@ def gate_is_open(findings: Iterable[Finding], fail_on: str, *, new_only: bool = 
     """
     if fail_on == "none":
         return True
-    counted = (f for f in findings if not is_suppressed(f) and (not new_only or f.lifecycle in GREW))
+    counted = (f for f in findings if not f.is_suppressed and (not new_only or f.lifecycle in GREW))
     return not any(rank(f.severity) >= rank(Severity(fail_on)) for f in counted)
 
 

@@ -44,11 +44,6 @@ def suppress(findings: Sequence[Finding], entries: Sequence[SuppressionEntry], a
     return Suppressed(tuple(found), tuple(_note(e, said[place], as_of[:10]) for place, e in enumerate(entries)))
 
 
-def is_suppressed(finding: Finding) -> bool:
-    """Whether an entry that holds accepts the whole finding: no gate counts it."""
-    return finding.suppression is not None and finding.suppression.state == SuppressionState.ACTIVE
-
-
 def recounted(rows: Sequence[KeyRow], judged: Sequence[Finding], findings: Sequence[Finding]) -> Iterator[KeyRow]:
     """Rows of keys.csv with accepted findings in their own column, and with those that were not rechecked.
 
@@ -60,7 +55,7 @@ def recounted(rows: Sequence[KeyRow], judged: Sequence[Finding], findings: Seque
     for finding in findings:
         if finding.key is not None:
             change = changes.setdefault(finding.key.arn, Counter())
-            accepted = is_suppressed(finding)
+            accepted = finding.is_suppressed
             change[finding.severity] += (finding.id not in known) - accepted
             change["suppressed"] += accepted
     for row in rows:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from scanner.model.decision import Gate, StatementRef
-from scanner.model.lifecycle import History, Suppression
+from scanner.model.lifecycle import History, Suppression, SuppressionState
 from scanner.model.rows import AccessRow as AccessRow  # noqa: PLC0414  # the contract is read from this module
 from scanner.model.rows import KeyRow as KeyRow  # noqa: PLC0414  # the same
 
@@ -278,6 +278,11 @@ class Finding:
     keys: tuple[KeyFactsRef, ...] = ()
     keys_total: int = 1
     suppression: Suppression | None = None
+
+    @property
+    def is_suppressed(self) -> bool:
+        """Whether a reviewed entry that holds accepts the whole finding: no gate and no headcount has it."""
+        return self.suppression is not None and self.suppression.state == SuppressionState.ACTIVE
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,9 @@ def summary_fields(document: FindingsDocument) -> dict[str, object]:
     counts: dict[str, dict[str, dict[str, int]]] = {}
     for (severity, verdict, kind), number in sorted(
         Counter(
-            (finding.severity.value, finding.verdict.value, finding.kind.value) for finding in document.findings
+            (finding.severity.value, finding.verdict.value, finding.kind.value)
+            for finding in document.findings
+            if not finding.is_suppressed
         ).items()
     ):
         counts.setdefault(severity, {}).setdefault(verdict, {})[kind] = number
@@ -76,7 +78,10 @@ def summary_fields(document: FindingsDocument) -> dict[str, object]:
         "regions": run.regions,
         "keys": run.keys,
         "customer_keys": run.customer_keys,
-        "findings": len(document.findings),
+        "findings": sum(1 for finding in document.findings if not finding.is_suppressed),
+        "suppressed": sum(1 for finding in document.findings if finding.is_suppressed),
+        "suppressions": dict(sorted(Counter(note.state for note in document.history.suppressions).items())),
+        "baseline": asdict(document.history.baseline) if document.history.baseline else None,
         "counts": counts,
         "coverage": {
             "units_total": coverage.units_total,
@@ -89,6 +94,7 @@ def summary_fields(document: FindingsDocument) -> dict[str, object]:
         "gate": {
             "fail_on": run.fail_on,
             "findings": run.gate_findings,
+            "new_only": run.new_only,
             "min_coverage": run.min_coverage,
             "coverage": run.gate_coverage,
         },

@@ -10,7 +10,7 @@ from hypothesis import given as supposing
 from hypothesis import settings
 from hypothesis import strategies as st
 from scanner.analyze.summary import gate_is_open
-from scanner.analyze.suppress import is_suppressed, recounted, suppress
+from scanner.analyze.suppress import recounted, suppress
 from scanner.model.finding import Finding, Kind
 from scanner.model.suppression import Selector, SuppressionEntry
 
@@ -49,7 +49,7 @@ def test_entry_by_id_accepts_its_finding_and_keeps_its_severity() -> None:
         "who", "active", ("decrypt",),
     )  # fmt: skip
     assert accepted.severity == finding.severity
-    assert is_suppressed(accepted)
+    assert accepted.is_suppressed
     assert [(n.entry, n.state, n.finding_ids) for n in found.notes] == [(finding.id, "active", (finding.id,))]
     assert (gate_is_open((finding,), "low"), gate_is_open((accepted,), "low")) == (False, True)
 
@@ -117,7 +117,7 @@ def test_finding_that_reaches_several_keys_is_accepted_only_where_all_are_listed
     for given, fits in ((path, True), (replace(path, keys_total=2), False), (replace(path, keys=()), False),
                         (replace(path, keys=(finding.key, other), keys_total=2), False)):  # fmt: skip
         (found,) = suppress((given,), (by_selector(),), AS_OF).findings
-        assert is_suppressed(found) is fits
+        assert found.is_suppressed is fits
 
 
 def test_best_of_several_entries_counts_and_every_entry_says_what_it_did() -> None:
@@ -128,7 +128,7 @@ def test_best_of_several_entries_counts_and_every_entry_says_what_it_did() -> No
         entry(id="kx-bbbbbbbbbbbb", expires="2026-01-01"),
     )  # fmt: skip
     found = suppress((finding,), entries, AS_OF)
-    assert is_suppressed(found.findings[0])
+    assert found.findings[0].is_suppressed
     assert [n.state for n in found.notes] == ["expired", "partial", "unused", "active", "expired"]
     assert found.notes[0].finding_ids == (finding.id,)
 
@@ -163,5 +163,5 @@ def test_stale_fingerprint_never_hides_another_access(actions) -> None:
     pinned = entry(id=finding.id, fingerprint=finding.fingerprint)
     for found in (f for f in findings(*actions) if f.id == finding.id):
         (held,) = suppress((found,), (pinned,), AS_OF).findings
-        assert is_suppressed(held) is (found.fingerprint == finding.fingerprint)
-        assert not is_suppressed(held) or [c.capability for c in held.capabilities] == ["decrypt"]
+        assert held.is_suppressed is (found.fingerprint == finding.fingerprint)
+        assert not held.is_suppressed or [c.capability for c in held.capabilities] == ["decrypt"]
