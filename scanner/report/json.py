@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from scanner import FINDINGS_SCHEMA
 from scanner.errors import SnapshotError
 from scanner.model.finding import FindingsDocument
+from scanner.report.history import open_findings
 
 NOT_EVALUATED = "not evaluated"
 _HINT = "run `kms-scan analyze` on the snapshot again"
@@ -54,15 +55,6 @@ def load_findings(data: bytes, source: str) -> FindingsDocument:
 def summary_fields(document: FindingsDocument) -> dict[str, object]:
     """What summary.json holds: counts, coverage, both gates and the exit code; kept for trends."""
     run, coverage = document.run, document.coverage
-    counts: dict[str, dict[str, dict[str, int]]] = {}
-    for (severity, verdict, kind), number in sorted(
-        Counter(
-            (finding.severity.value, finding.verdict.value, finding.kind.value)
-            for finding in document.findings
-            if not finding.is_suppressed
-        ).items()
-    ):
-        counts.setdefault(severity, {}).setdefault(verdict, {})[kind] = number
     return {
         "schema_version": document.schema_version,
         "engine": document.engine,
@@ -78,11 +70,7 @@ def summary_fields(document: FindingsDocument) -> dict[str, object]:
         "regions": run.regions,
         "keys": run.keys,
         "customer_keys": run.customer_keys,
-        "findings": sum(1 for finding in document.findings if not finding.is_suppressed),
-        "suppressed": sum(1 for finding in document.findings if finding.is_suppressed),
-        "suppressions": dict(sorted(Counter(note.state for note in document.history.suppressions).items())),
-        "baseline": asdict(document.history.baseline) if document.history.baseline else None,
-        "counts": counts,
+        **_counted(document),
         "coverage": {
             "units_total": coverage.units_total,
             "units_read": coverage.units_read,
@@ -101,6 +89,24 @@ def summary_fields(document: FindingsDocument) -> dict[str, object]:
         "exit_code": run.exit_code,
         "paths_through_assumed_roles": NOT_EVALUATED,
         "synthetic": run.synthetic,
+    }
+
+
+def _counted(document: FindingsDocument) -> dict[str, object]:
+    """Findings that nobody accepted, by severity, verdict and kind; accepted ones, entries and the baseline."""
+    counted = open_findings(document)
+    counts: dict[str, dict[str, dict[str, int]]] = {}
+    for (severity, verdict, kind), number in sorted(
+        Counter((finding.severity.value, finding.verdict.value, finding.kind.value) for finding in counted).items()
+    ):
+        counts.setdefault(severity, {}).setdefault(verdict, {})[kind] = number
+    history = document.history
+    return {
+        "findings": len(counted),
+        "counts": counts,
+        "suppressed": len(document.findings) - len(counted),
+        "suppressions": dict(sorted(Counter(note.state for note in history.suppressions).items())),
+        "baseline": asdict(history.baseline) if history.baseline else None,
     }
 
 
