@@ -119,7 +119,7 @@ def _counts(document: FindingsDocument) -> Iterator[str]:
         yield "No finding was made from what was read."
         yield ""
         return
-    counted_in, day = open_findings(document), since(document)
+    counted_in, day = open_findings(document), _text(since(document))
     yield f"| Severity | {' | '.join(FindingVerdict)} |{f' new since {day} |' if day else ''}"
     yield f"|---|{'--:|' * (len(FindingVerdict) + bool(day))}"
     for severity in Severity:
@@ -156,7 +156,7 @@ def _accepted(document: FindingsDocument) -> Iterator[str]:
         ticket = f", {_text(entry.ticket)}" if entry.ticket else ""
         yield (
             f"- **{finding.severity}**: {_text(finding.title)} {_code(finding.id)}, "
-            f"until {entry.expires} by {_text(entry.owner)}{ticket}: {_text(entry.reason)}"
+            f"until {_text(entry.expires)} by {_text(entry.owner)}{ticket}: {_text(entry.reason)}"
         )
     yield from (f"- {_text(sentence)}" for sentence in sentences)
     yield ""

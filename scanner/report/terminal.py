@@ -38,7 +38,7 @@ def render_summary(document: FindingsDocument, report_path: Path, exit_code: int
 
 
 def _finding_lines(document: FindingsDocument) -> list[str]:
-    counted_in, day = open_findings(document), since(document)
+    counted_in, day = open_findings(document), _safe(since(document))
     counts = Counter((finding.severity, finding.verdict) for finding in counted_in)
     lines = []
     for severity in _ONE_LINE_EACH:
