@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from scanner import ENGINE
 from scanner.analyze.lifecycle import Followed, Former, follow
@@ -13,6 +15,7 @@ from scanner.model.lifecycle import Baseline
 from scanner.model.world import World
 from scanner.report.directory import RunDirectory
 from scanner.runs import SNAPSHOT
+from scanner.snapshot.read import ContentError, read_document, reading
 
 logger = logging.getLogger(__name__)
 
@@ -22,11 +25,30 @@ Judge = Callable[[RunDirectory, str], tuple[Finding, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """An earlier run as it is compared with: what it said, how that was made comparable, and its grant texts."""
+    """An earlier run as it is compared with: what it said, and how that was made comparable.
+
+    `documents` are the texts it kept itself, `snapshot` has the others and may be missing.
+    """
 
     former: Former
     baseline: Baseline
     documents: Mapping[str, str]
+    snapshot: Path
+
+    def texts(self, wanted: Iterable[str]) -> dict[str, str]:
+        """The documents with these hashes, as far as the run still has them.
+
+        Raises:
+            SnapshotError: its snapshot is damaged.
+        """
+        found = {sha256: self.documents[sha256] for sha256 in wanted if sha256 in self.documents}
+        missing = [sha256 for sha256 in wanted if sha256 not in found]
+        if missing and self.snapshot.is_file():
+            with reading(self.snapshot) as connection:
+                for sha256 in missing:
+                    with suppress(ContentError):
+                        found[sha256] = read_document(connection, sha256)
+        return found
 
 
 def earlier_run(directory: RunDirectory, document: FindingsDocument, config_hash: str, judge: Judge) -> Earlier:
@@ -54,7 +76,7 @@ def earlier_run(directory: RunDirectory, document: FindingsDocument, config_hash
             )
             baseline = replace(baseline, compared="engine_changed")
             former = replace(former, comparable=False)
-    return Earlier(former, baseline, document.documents)
+    return Earlier(former, baseline, document.documents, directory.path / SNAPSHOT)
 
 
 def _with_times(judged: tuple[Finding, ...], written: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -216,8 +216,9 @@ def _reviewed(
     if earlier is not None:
         followed, baseline = compared(findings, earlier, world)
         findings, resolved = followed.findings, followed.resolved
-        cited = {e.sha256 for f in findings for e in f.evidence}
-        documents = {**{k: v for k, v in earlier.documents.items() if k in cited}, **documents}
+        known = {f.id for f in judged.findings}
+        kept = sorted({e.sha256 for f in findings if f.id not in known for e in f.evidence} - documents.keys())
+        documents = earlier.texts(kept) | documents
     held = suppress(findings, accepted.entries, world.as_of)
     result = replace(judged, findings=held.findings, documents=documents)
     return result, resolved, History(baseline, held.notes, accepted.sha256)

@@ -149,6 +149,8 @@ def test_key_that_was_not_read_this_time_keeps_its_finding_and_fails_the_gate(or
     kept = of_key(second, organization.key)[STRANGER]
     assert (kept["lifecycle"], kept["severity"], kept["last_seen"][:10]) == ("not_rechecked", "critical", "2026-11-22")
     assert summary["baseline"]["counts"]["not_rechecked"] >= 1
+    evidence = json.loads((second / "findings.json").read_text())["documents"][kept["evidence"][0]["sha256"]]
+    assert json.loads(evidence)["Statement"][-1]["Sid"] == "Share"
     third = organization.collected(organization.with_statements())
     judged(third, "--baseline", "latest")
     assert of_key(third, organization.key)[STRANGER]["lifecycle"] == "resolved"
