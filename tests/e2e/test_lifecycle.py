@@ -183,6 +183,20 @@ def test_latest_baseline_of_the_first_run_is_none_and_everything_is_new(organiza
     assert "no earlier run with a report: every finding is new" in err
 
 
+def test_latest_baseline_is_the_newest_complete_run_before_this_one(organization, judged, cli) -> None:
+    first, second = organization.collected(), organization.collected()
+    judged(first)
+    judged(second)
+    third = organization.collected()
+    code, _, _ = cli("analyze", str(third))
+    assert code == 3
+    fourth = organization.collected()
+    _, summary = judged(fourth, "--baseline", "latest")
+    assert summary["baseline"]["run_id"] == second.name
+    code, out, _ = cli("analyze", str(second), "--baseline", "latest", "--json")
+    assert json.loads(out)["baseline"]["run_id"] == first.name
+
+
 def test_same_input_and_baseline_give_the_same_bytes(organization, judged, cli) -> None:
     first = organization.collected(organization.with_statements(allow(STRANGER)))
     judged(first)
