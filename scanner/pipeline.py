@@ -7,34 +7,39 @@ import secrets
 import signal
 import sqlite3
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from threading import Event
 from types import FrameType
 
 from scanner.analyze.approvals import ending_approvals
 from scanner.analyze.damaged import with_damaged_documents
-from scanner.analyze.findings import analyze
+from scanner.analyze.findings import AnalysisResult, analyze
 from scanner.analyze.summary import RunFacts, build_document, scanned_units
+from scanner.analyze.suppress import recounted, suppress
+from scanner.baseline import Earlier, compared, earlier_run
 from scanner.config import Settings, config_hash
 from scanner.errors import InterruptedRunError, SnapshotError, UsageError
 from scanner.logs import log_context, run_log
-from scanner.model.finding import FindingsDocument
+from scanner.model.finding import Finding, FindingsDocument, KeyRow
+from scanner.model.lifecycle import History
 from scanner.model.world import World
-from scanner.plan import analysis_rules, check_trust, collect_settings, refuse_suppressions, trust_of
+from scanner.plan import analysis_rules, check_trust, collect_settings, suppressions_of, trust_of
 from scanner.report.directory import RunDirectory
 from scanner.report.escape import CsvDialect
 from scanner.report.json import load_findings
 from scanner.report.manifest import check_files, write_manifest
 from scanner.report.streams import AccessWriter, CoverageWriter, KeysWriter, read_key_rows, read_ledger
-from scanner.runs import FINDINGS, SNAPSHOT, find_run, run_to_judge
+from scanner.runs import FINDINGS, LATEST, SNAPSHOT, find_run, run_before, run_to_judge
 from scanner.snapshot.read import ContentError, read_document, read_header, reading
 from scanner.snapshot.view import Assumptions, load_meta, load_scope, load_world
+from scanner.suppressions import SuppressionFile
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +95,9 @@ def collect_run(
     from scanner.collect.collector import collect  # noqa: PLC0415  # boto3 is loaded by commands that need AWS only
     from scanner.snapshot.store import SnapshotStore  # noqa: PLC0415
 
-    refuse_suppressions(settings)
+    suppressions_of(settings, clock.now().date())
+    if settings.gate.baseline not in {None, LATEST}:
+        find_run(str(settings.gate.baseline), settings.output.directory)
     run_id = new_run_id(clock)
     directory = RunDirectory.create(settings.output.directory, run_id)
     store = SnapshotStore.create(directory.path / SNAPSHOT, synthetic=synthetic)
@@ -149,14 +156,20 @@ def analyze_run(directory: RunDirectory, settings: Settings) -> FindingsDocument
     """
     from scanner.report.write import write_findings  # noqa: PLC0415  # pandas is loaded by commands that write reports
 
-    refuse_suppressions(settings)
     dialect = CsvDialect(settings.output.csv_dialect)
     with _checked(directory.path / SNAPSHOT) as connection:
         meta = load_meta(connection)
         _, rules = analysis_rules(settings)
         world = _world(connection, settings)
-        with KeysWriter(directory, dialect) as keys, AccessWriter(directory, dialect) as access:
-            result = analyze(world, rules, write_key=keys.write, write_access=access.write)
+        accepted = suppressions_of(settings, date.fromisoformat(world.as_of[:10]))
+        earlier = _earlier(settings, meta, directory.path.parent)
+        rows: list[KeyRow] = []
+        with AccessWriter(directory, dialect) as access:
+            judged = analyze(world, rules, write_key=rows.append, write_access=access.write)
+        result, resolved, history = _reviewed(judged, world, earlier, accepted)
+        with KeysWriter(directory, dialect) as keys:
+            for row in recounted(rows, judged.findings, result.findings):
+                keys.write(row)
         pairs, accounts, left_out = load_scope(connection)
         facts = RunFacts(
             meta=meta,
@@ -168,15 +181,62 @@ def analyze_run(directory: RunDirectory, settings: Settings) -> FindingsDocument
             min_coverage=float(settings.gate.min_coverage),
             scope=meta.get("scope", ""),
             ending_approvals=ending_approvals(rules.trust.approvals, rules.trust.providers, world.as_of),
+            new_only=settings.gate.new_only,
         )
-        document = build_document(world, result, facts)
+        document = replace(build_document(world, result, facts), resolved=resolved, history=history)
         affected = Counter(ref for f in document.findings for ref in f.coverage_refs)
         names = {str(account.id): account.name for account in world.accounts.values()}
         with CoverageWriter(directory, dialect, names) as coverage:
-            for row in world.coverage:
-                coverage.write(row, affected[row.ref])
+            for entry in world.coverage:
+                coverage.write(entry, affected[entry.ref])
     write_findings(directory, document)
     return document
+
+
+def _earlier(settings: Settings, meta: Mapping[str, str], folder: Path) -> Earlier | None:
+    """The baseline that was asked for; None where none was, or where `latest` finds no earlier run in the folder."""
+    name = settings.gate.baseline
+    if name is None:
+        return None
+    if name == LATEST:
+        found = run_before(folder, meta.get("finished", ""), meta.get("run_id", ""))
+        if found is None:
+            logger.warning("`%s` holds no earlier run with a report: every finding is new", folder)
+            return None
+    else:
+        found = find_run(name, settings.output.directory)
+    return earlier_run(found, read_findings(found.path), config_hash(settings), partial(judge_again, settings))
+
+
+def _reviewed(
+    judged: AnalysisResult, world: World, earlier: Earlier | None, accepted: SuppressionFile
+) -> tuple[AnalysisResult, tuple[Finding, ...], History]:
+    """What was judged with its lifecycle and suppressions, the resolved findings, and what it was compared with."""
+    findings, documents = judged.findings, judged.documents
+    resolved: tuple[Finding, ...] = ()
+    baseline = None
+    if earlier is not None:
+        followed, baseline = compared(findings, earlier, world)
+        findings, resolved = followed.findings, followed.resolved
+        known = {f.id for f in judged.findings}
+        kept = sorted({e.sha256 for f in findings if f.id not in known for e in f.evidence} - documents.keys())
+        documents = earlier.texts(kept) | documents
+    held = suppress(findings, accepted.entries, world.as_of)
+    result = replace(judged, findings=held.findings, documents=documents)
+    return result, resolved, History(baseline, held.notes, accepted.sha256)
+
+
+def judge_again(settings: Settings, directory: RunDirectory, as_of: str) -> tuple[Finding, ...]:
+    """The findings of a run's snapshot with the present engine and configuration, at an evaluation time of its own.
+
+    Raises:
+        SnapshotError: the snapshot is missing or damaged.
+    """
+    with _checked(directory.path / SNAPSHOT) as connection:
+        world = _world(connection, settings, as_of)
+    _, rules = analysis_rules(settings)
+    nowhere = deque[object](maxlen=0).append
+    return analyze(world, rules, write_key=nowhere, write_access=nowhere).findings
 
 
 def analyze_named(name: str, settings: Settings, *, folder_given: bool) -> tuple[FindingsDocument, RunDirectory]:
@@ -220,13 +280,14 @@ def _checked(snapshot: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def _world(connection: sqlite3.Connection, settings: Settings) -> World:
-    """The snapshot as the configuration asks it to be read."""
+def _world(connection: sqlite3.Connection, settings: Settings, as_of: str = "") -> World:
+    """The snapshot as the configuration asks it to be read; `as_of` goes before the configured evaluation time."""
     trust = trust_of(settings)
     asserted = {k.lower(): tuple(v) for k, v in settings.analysis.context.items()}
-    as_of = settings.analysis.as_of.isoformat() if settings.analysis.as_of else load_meta(connection).get("as_of", "")
+    asked = as_of or (settings.analysis.as_of.isoformat() if settings.analysis.as_of else "")
+    moment = asked or load_meta(connection).get("as_of", "")
     assumptions = Assumptions(
-        _utc(as_of), trust.accounts, settings.analysis.scp, settings.analysis.rcp, asserted
+        _utc(moment), trust.accounts, settings.analysis.scp, settings.analysis.rcp, asserted
     )  # fmt: skip
     world = with_damaged_documents(load_world(connection, assumptions))
     check_trust(trust, world)
@@ -267,8 +328,8 @@ def report_run(
     """
     from scanner.report.write import render_all  # noqa: PLC0415
 
-    check_files(directory.path, (FINDINGS, "keys.csv", "coverage.csv"))
-    document = _read_findings(directory.path)
+    check_files(directory.path, ("keys.csv", "coverage.csv"))
+    document = read_findings(directory.path)
     key_rows = read_key_rows(directory.path / "keys.csv")
     ledger = read_ledger(directory.path / "coverage.csv")
     with _checked(directory.path / SNAPSHOT) as connection:
@@ -292,7 +353,13 @@ def _document(connection: sqlite3.Connection, sha256: str) -> str | None:
         return None
 
 
-def _read_findings(path: Path) -> FindingsDocument:
+def read_findings(path: Path) -> FindingsDocument:
+    """The findings of a run directory, as its manifest names them.
+
+    Raises:
+        SnapshotError: there are none, or they are damaged or of another version.
+    """
+    check_files(path, (FINDINGS,))
     file = path / FINDINGS
     try:
         data = file.read_bytes()

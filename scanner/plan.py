@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 
 from scanner.analyze.approvals import ApprovedAccount, ApprovedProvider
@@ -11,10 +12,10 @@ from scanner.analyze.findings import AnalysisRules
 from scanner.analyze.party import Trust
 from scanner.analyze.severity import Override, SeverityRules
 from scanner.config import Settings, config_hash, read_vendors, resolve_external_id
-from scanner.errors import UnavailableError, UsageError
+from scanner.errors import UsageError
 from scanner.model.finding import Severity
 from scanner.model.world import World
-from scanner.yamltext import read_yaml
+from scanner.suppressions import SuppressionFile, SuppressionRules, read_suppressions
 
 
 def collect_settings(settings: Settings, environ: Mapping[str, str], run_id: str):  # type: ignore[no-untyped-def]  # loaded with boto3
@@ -95,24 +96,22 @@ def scope_in_words(settings: Settings) -> str:
     return "; ".join(parts)
 
 
-def refuse_suppressions(settings: Settings) -> None:
-    """Refuse a suppression file that holds entries: their part is not built, and ignoring them would mislead.
+def suppressions_of(settings: Settings, today: dt.date) -> SuppressionFile:
+    """The reviewed exceptions that the configuration names; none where its default file is missing.
 
     Raises:
-        UnavailableError: the file has entries.
-        UsageError: the file cannot be read or is no YAML.
+        ConfigError: with every problem in the file.
+        UsageError: the file cannot be read.
     """
-    path = settings.suppressions.file
-    if not path.exists():
-        return
-    try:
-        document = read_yaml(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"`{path}` cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    if document.problems:
-        raise UsageError(f"{path}:{document.problems[0].line}: {document.problems[0].text}")
-    if isinstance(document.value, dict) and document.value.get("suppressions"):
-        raise UnavailableError(f"`{path}`: suppressions are not available in this version", hint="empty the list")
+    asked = settings.suppressions
+    return read_suppressions(
+        asked.file, suppression_rules(settings), today, must_exist=asked.file != type(asked)().file
+    )  # fmt: skip
+
+
+def suppression_rules(settings: Settings) -> SuppressionRules:
+    """What the configuration asks of an entry."""
+    return SuppressionRules(settings.suppressions.max_days, settings.suppressions.require)
 
 
 def analysis_rules(settings: Settings) -> tuple[Trust, AnalysisRules]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 from scanner.errors import SnapshotError
 from scanner.report.directory import RunDirectory
+from scanner.report.manifest import MANIFEST
 from scanner.snapshot.read import WRITER, read_header
 
 logger = logging.getLogger(__name__)
@@ -65,6 +67,21 @@ def run_to_report(name: str, output: Path) -> RunDirectory:
     if ended is not None and ended[1] not in judged:
         logger.warning("`%s` was collected and is not analyzed; `latest` is `%s`", ended[1].name, newest.name)
     return RunDirectory(newest.resolve())
+
+
+def run_before(output: Path, finished: str, run_id: str) -> RunDirectory | None:
+    """The newest run with a report whose collection ended before `finished`; another judgement of this one is none."""
+    earlier: list[tuple[str, int, Path]] = []
+    for path in _folders(output):
+        try:
+            manifest = json.loads((path / MANIFEST).read_bytes())
+            ended, known = str(manifest["finished"]), str(manifest["run_id"])
+            judged = (path / FINDINGS).stat().st_mtime_ns
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            continue
+        if known != run_id and ended < finished:
+            earlier.append((ended, judged, path))
+    return RunDirectory(max(earlier)[2].resolve()) if earlier else None
 
 
 def is_synthetic(path: Path) -> bool | None:

@@ -16,7 +16,7 @@ from scanner.analyze.evidence import (
     statement_evidence,
 )
 from scanner.analyze.gates import statement_ref
-from scanner.analyze.identity import finding_id, fingerprint
+from scanner.analyze.identity import digest, finding_id, fingerprint
 from scanner.analyze.judge import Judgement, best, confirmed_reason, named_actions, question, strength
 from scanner.analyze.match import action_matches
 from scanner.analyze.party import Standing, Trust, party_of, standing_of_naming
@@ -120,7 +120,7 @@ def external_finding(assembly: Assembly, key: KeyFacts, naming: Naming, judgemen
         id=identity,
         fingerprint=fingerprint([
             [[c.capability, c.actions, c.verdict, c.residual] for c in capabilities],
-            sorted({j.caller.text for j in effective}),
+            reach.digest,
             [[gate.layer, gate.side, gate.outcome] for gate in layers],
         ]),
         kind=Kind.EXTERNAL_ACCESS,
@@ -265,7 +265,10 @@ def _reach(effective: Sequence[Judgement]) -> Reach:
     counted = [j for j in effective if j.verdict is not FindingVerdict.BLOCKED]
     texts = {j.caller.text for j in counted}
     accounts = tuple(sorted({j.caller.account_id for j in counted if j.caller.account_id not in {"", "*"}}))
-    return Reach(len(texts), (), sample(tuple(texts), SAMPLE), accounts, len(texts) > SAMPLE)
+    told = digest(
+        (j.caller.text, f"{j.action.iam_name} {j.verdict} {j.decision.condition}") for j in effective
+    )  # fmt: skip
+    return Reach(len(texts), (), sample(tuple(texts), SAMPLE), accounts, len(texts) > SAMPLE, told)
 
 
 def _rules(deciding: Judgement, leading: CapabilityResult) -> tuple[RuleRef, ...]:

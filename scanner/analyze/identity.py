@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Iterable
+from functools import lru_cache
 
 
 def finding_id(kind: str, *parts: str) -> str:
@@ -17,3 +19,13 @@ def fingerprint(evidence: object) -> str:
     """The first 8 hex digits of the SHA-256 over the canonical evidence; it changes when access changes."""
     text = json.dumps(evidence, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def digest(pairs: Iterable[tuple[str, str]]) -> str:
+    """16 hex digits over pairs of texts, such as principal and decision, in whatever order they come."""
+    return f"{sum(_number(one) * _number(other) for one, other in pairs) % 2**64:016x}"
+
+
+@lru_cache(maxsize=65536)
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") | 1

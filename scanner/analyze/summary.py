@@ -25,6 +25,7 @@ from scanner.model.finding import (
     RunInfo,
     Severity,
 )
+from scanner.model.lifecycle import GREW
 from scanner.model.world import World
 
 ROLE_PATHS = "paths through assumed roles: not evaluated"
@@ -59,12 +60,13 @@ class RunFacts:
     min_coverage: float
     scope: str
     ending_approvals: tuple[EndingApproval, ...] = ()
+    new_only: bool = False
 
 
 def build_document(world: World, result: AnalysisResult, facts: RunFacts) -> FindingsDocument:
     """The content of findings.json."""
     coverage = coverage_summary(world, result, facts)
-    findings_gate = gate_is_open(result.findings, facts.fail_on)
+    findings_gate = gate_is_open(result.findings, facts.fail_on, new_only=facts.new_only)
     coverage_gate = coverage.percent >= facts.min_coverage and facts.meta.get("complete", "1") == "1"
     organization = world.organizations[0] if world.organizations else None
     customer = [k for k in world.keys.values() if k.manager != "AWS"]
@@ -99,17 +101,23 @@ def build_document(world: World, result: AnalysisResult, facts: RunFacts) -> Fin
         exit_code=0 if findings_gate and coverage_gate else 3 if not findings_gate else 4,
         synthetic=meta.get("synthetic") == "1",
         ending_approvals=facts.ending_approvals,
+        new_only=facts.new_only,
     )
     return FindingsDocument(
         FINDINGS_SCHEMA, ENGINE, run, coverage, result.findings, dict(sorted(result.documents.items()))
     )
 
 
-def gate_is_open(findings: Iterable[Finding], fail_on: str) -> bool:
-    """Whether no finding reaches the level that fails a run."""
+def gate_is_open(findings: Iterable[Finding], fail_on: str, *, new_only: bool = False) -> bool:
+    """Whether no finding reaches the level that fails a run; accepted ones are not counted.
+
+    Args:
+        new_only: count only what is new, reopened or wider than in the baseline.
+    """
     if fail_on == "none":
         return True
-    return not any(rank(f.severity) >= rank(Severity(fail_on)) for f in findings)
+    counted = (f for f in findings if not f.is_suppressed and (not new_only or f.lifecycle in GREW))
+    return not any(rank(f.severity) >= rank(Severity(fail_on)) for f in counted)
 
 
 # -- coverage ---------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from scanner.commands.options import gate_options, json_option, load, logging_options
+from scanner.commands.options import gate_options, json_option, load, logging_options, suppressions_option
 from scanner.errors import UsageError
 from scanner.model.neutral import terminal_safe
 
@@ -33,6 +33,7 @@ Examples:
 @click.argument("snapshot")
 @click.option("-o", "--output", metavar="DIR", help="Where runs are looked for and new ones created [./kms-scan-out].")
 @click.option("--as-of", metavar="ISO8601", help="Evaluation time [collection time].")
+@suppressions_option
 @gate_options
 @json_option
 @logging_options

@@ -65,6 +65,8 @@ def scope_options(command: F) -> F:
 def gate_options(command: F) -> F:
     """Group Gate."""
     for decorate in (
+        click.option("--new-only", is_flag=True, help="Gate on what is new or wider than in the baseline only."),
+        click.option("--baseline", metavar="RUN|latest", help="Compare with an earlier run."),
         click.option("--min-coverage", metavar="PCT", help="Below it the run ends with 4 [100]."),
         click.option("--fail-on", metavar="LEVEL", help="Findings at or above end with 3 [high]."),
     ):
@@ -72,6 +74,7 @@ def gate_options(command: F) -> F:
     return command
 
 
+suppressions_option = click.option("--suppressions", metavar="PATH", help="Reviewed exceptions [./suppressions.yaml].")
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON on stdout instead of text.")
 
 _KEYS = {
@@ -91,6 +94,9 @@ _KEYS = {
     "csv_dialect": "output.csv_dialect",
     "fail_on": "gate.fail_on",
     "min_coverage": "gate.min_coverage",
+    "baseline": "gate.baseline",
+    "new_only": "gate.new_only",
+    "suppressions": "suppressions.file",
     "deadline": "limits.deadline",
     "workers": "limits.workers",
     "as_of": "analysis.as_of",

@@ -349,12 +349,7 @@ class Settings(Section):
 
 
 NOT_YET: Mapping[str, frozenset[str] | None] = {
-    "gate.baseline": None,
-    "gate.new_only": None,
     "analysis.max_role_hops": None,
-    "suppressions.file": None,
-    "suppressions.max_days": None,
-    "suppressions.require": None,
     "output.formats": frozenset({"ocsf", "asff", "sarif"}),
     "output.html_max_findings": None,
     "output.keep_runs": None,

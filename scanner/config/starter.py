@@ -11,7 +11,8 @@ from scanner.resources import example_config
 
 SUPPRESSIONS_STARTER = """\
 # kms-scan suppressions: findings that were reviewed and accepted, each with a reason, an owner and an end.
-# This version reads the file but refuses entries: suppressions are not available yet. The format will be:
+# `kms-scan suppress RUN FINDING` appends an entry. One that is over, or whose fingerprint no longer holds, is void.
+# Texts are compared whole, with the wildcards `*` and `?`. A selector covers the capabilities it lists, and no other.
 #
 #  - id: kx-pnfc3b5nav5y                       # by finding id ...
 #    fingerprint: a1fce436                     # ... optional: void as soon as the access changes

@@ -11,6 +11,9 @@ from enum import StrEnum
 
 from scanner.model.approval import Approval, EndingApproval
 from scanner.model.decision import Gate, StatementRef
+from scanner.model.lifecycle import History, Suppression, SuppressionState
+from scanner.model.rows import AccessRow as AccessRow  # noqa: PLC0414  # the contract is read from this module
+from scanner.model.rows import KeyRow as KeyRow  # noqa: PLC0414  # the same
 
 
 class Kind(StrEnum):
@@ -184,13 +187,14 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Who is reached: principals with at least a possible decision."""
+    """Who is reached: principals with at least a possible decision; `digest` differs where any decision does."""
 
     principals_total: int = 0
     classes: tuple[str, ...] = ()
     principals_sample: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()
     truncated: bool = False
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,56 +272,12 @@ class Finding:
     coverage_refs: tuple[str, ...] = ()
     keys: tuple[KeyFactsRef, ...] = ()
     keys_total: int = 1
+    suppression: Suppression | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class KeyRow:
-    """A line of keys.csv: every key, also without findings. Read states are outcomes of the ledger."""
-
-    key_arn: str
-    account_id: str
-    account_name: str
-    region: str
-    aliases: tuple[str, ...]
-    state: str
-    manager: str
-    spec: str
-    usage: str
-    origin: str
-    family: str
-    tags: dict[str, str]
-    last_used: str
-    policy_read: str
-    grants_read: str
-    ram_read: str
-    delegates_to_iam: str
-    grants: int
-    critical: int = 0
-    high: int = 0
-    medium: int = 0
-    low: int = 0
-    info: int = 0
-    suppressed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class AccessRow:
-    """A line of access.csv: key × principal × path × actions that share one decision."""
-
-    key_arn: str
-    principal_arn: str
-    principal_account_id: str
-    principal_account_name: str
-    party: str
-    capability: str
-    actions: tuple[str, ...]
-    decision: str
-    reason: str
-    conditions: str
-    mechanism: str
-    path: str
-    finding_id: str
-    principal_kind: str
+    @property
+    def is_suppressed(self) -> bool:
+        """Whether a reviewed entry that holds accepts the whole finding: no gate and no headcount has it."""
+        return self.suppression is not None and self.suppression.state == SuppressionState.ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +341,7 @@ class RunInfo:
     exit_code: int
     synthetic: bool = False
     ending_approvals: tuple[EndingApproval, ...] = ()
+    new_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,3 +355,6 @@ class FindingsDocument:
     findings: tuple[Finding, ...]
     documents: dict[str, str] = field(default_factory=dict)
     """sha256 -> text of the documents cited as evidence that no snapshot holds (grants as JSON)."""
+    resolved: tuple[Finding, ...] = ()
+    """Findings of earlier runs that are proven gone; in short form, in no count and no gate."""
+    history: History = field(default_factory=History)

@@ -21,6 +21,14 @@ from scanner.model.finding import (
 )
 from scanner.report.coverage_notes import coverage_note
 from scanner.report.escape import visible
+from scanner.report.history import (
+    accepted_findings,
+    change_sentences,
+    new_since,
+    open_findings,
+    since,
+    suppression_sentences,
+)
 from scanner.report.method import NOT_READ_PATHS, PARTIES
 from scanner.report.ordering import rank, worst_first
 from scanner.report.phrases import TOGETHER, refuses_alone
@@ -119,13 +127,18 @@ class ReportView:
     """Everything that report.html.j2 reads."""
 
     document: FindingsDocument
-    matrix: tuple[tuple[str, tuple[int, ...]], ...]
+    matrix: tuple[tuple[str, tuple[int, ...], tuple[int, int]], ...]
     kinds: tuple[tuple[str, int], ...]
     groups: tuple[Group, ...]
     keys: tuple[KeyView, ...]
     filters: tuple[Filter, ...]
     combinations: tuple[Combination, ...]
     limits: tuple[str, ...]
+    accepted: tuple[FindingCard, ...]
+    """Findings that a reviewed entry accepts: in no count, no filter and no group."""
+    since: str
+    changes: tuple[str, ...]
+    suppressions: tuple[str, ...]
 
 
 def report_view(
@@ -133,27 +146,32 @@ def report_view(
 ) -> ReportView:
     """Arrange a document for the page. Nothing is judged here: verdicts and severities are those of the findings."""
     texts: Documents = lambda sha256: document.documents.get(sha256) or documents(sha256)  # noqa: E731 - one expression
-    ordered = worst_first(document.findings)
+    ordered = worst_first(open_findings(document))
     combinations = _combinations(ordered)
-    cards = [
-        FindingCard(
+
+    def card(finding: Finding) -> FindingCard:
+        return FindingCard(
             finding,
-            combinations[_options(finding)],
+            combinations.get(_options(finding), ""),
             _gates_note(finding),
             tuple(_evidence(finding, part, texts) for part in finding.evidence),
             tuple(coverage_note(ref, notes) for ref in finding.coverage_refs),
         )
-        for finding in ordered
-    ]
+
+    cards = [card(finding) for finding in ordered]
     return ReportView(
         document=document,
         matrix=_matrix(ordered),
         kinds=tuple(sorted(Counter(finding.kind.value for finding in ordered).items())),
         groups=_groups(cards),
-        keys=_keys(key_rows, ordered, texts),
+        keys=_keys(key_rows, worst_first(document.findings), texts),
         filters=_filters(ordered),
         combinations=tuple(Combination(name, ids) for ids, name in combinations.items()),
         limits=_limits(document.run.limits),
+        accepted=tuple(card(finding) for finding in worst_first(accepted_findings(document))),
+        since=since(document),
+        changes=change_sentences(document),
+        suppressions=suppression_sentences(document),
     )
 
 
@@ -216,10 +234,12 @@ def _filters(findings: Sequence[Finding]) -> tuple[Filter, ...]:
     )
 
 
-def _matrix(findings: Iterable[Finding]) -> tuple[tuple[str, tuple[int, ...]], ...]:
+def _matrix(findings: Sequence[Finding]) -> tuple[tuple[str, tuple[int, ...], tuple[int, int]], ...]:
+    """Severity, number by verdict, and how many are new and wider since the baseline."""
     counts = Counter((finding.severity, finding.verdict) for finding in findings)
     return tuple(
-        (severity.value, tuple(counts[severity, verdict] for verdict in FindingVerdict)) for severity in Severity
+        (severity.value, tuple(counts[severity, verdict] for verdict in FindingVerdict), new_since(findings, severity))
+        for severity in Severity
     )
 
 

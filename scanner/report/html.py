@@ -17,6 +17,7 @@ from scanner.report import method
 from scanner.report.context import Combination, Documents, key_anchor, report_view
 from scanner.report.coverage_notes import OUTCOME_WORDS
 from scanner.report.escape import html_value, shorten, trusted_css
+from scanner.report.history import STATE_WORDS
 from scanner.report.phrases import account_text, counted, percent_text, prose_parts, units_text
 from scanner.report.reasons import REASONS
 from scanner.resources import template_root
@@ -42,6 +43,7 @@ def render_html(
             method=method,
             reason_words=REASONS,
             outcome_words=OUTCOME_WORDS,
+            state_words=STATE_WORDS,
             stylesheet=stylesheet,
             style_hash=_style_hash(stylesheet),
         )
@@ -81,10 +83,11 @@ def _stylesheet(combinations: Sequence[Combination]) -> Markup:
     text = _CSS_COMMENT.sub("", _template("report.css") or "")
     return trusted_css(
         f"{text}@media screen {{\n@supports selector(:has(*)) {{\n.group, .finding {{ display: none; }}\n{rules}\n"
-        f"{_TARGET_RULE}\n}}\n}}\n"
+        f"{_TARGET_RULE}\n{_ACCEPTED_RULE}\n}}\n}}\n"
     )
 
 
+_ACCEPTED_RULE = ".accepted .finding { display: block; }"
 _TARGET_RULE = ".group:has(:target), .finding:has(:target) { display: block; }"
 
 

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from scanner import FINDINGS_SCHEMA
 from scanner.errors import SnapshotError
 from scanner.model.finding import FindingsDocument
+from scanner.report.history import open_findings
 
 NOT_EVALUATED = "not evaluated"
 _HINT = "run `kms-scan analyze` on the snapshot again"
@@ -54,13 +55,6 @@ def load_findings(data: bytes, source: str) -> FindingsDocument:
 def summary_fields(document: FindingsDocument) -> dict[str, object]:
     """What summary.json holds: counts, coverage, both gates and the exit code; kept for trends."""
     run, coverage = document.run, document.coverage
-    counts: dict[str, dict[str, dict[str, int]]] = {}
-    for (severity, verdict, kind), number in sorted(
-        Counter(
-            (finding.severity.value, finding.verdict.value, finding.kind.value) for finding in document.findings
-        ).items()
-    ):
-        counts.setdefault(severity, {}).setdefault(verdict, {})[kind] = number
     return {
         "schema_version": document.schema_version,
         "engine": document.engine,
@@ -76,8 +70,7 @@ def summary_fields(document: FindingsDocument) -> dict[str, object]:
         "regions": run.regions,
         "keys": run.keys,
         "customer_keys": run.customer_keys,
-        "findings": len(document.findings),
-        "counts": counts,
+        **_counted(document),
         "coverage": {
             "units_total": coverage.units_total,
             "units_read": coverage.units_read,
@@ -89,12 +82,31 @@ def summary_fields(document: FindingsDocument) -> dict[str, object]:
         "gate": {
             "fail_on": run.fail_on,
             "findings": run.gate_findings,
+            "new_only": run.new_only,
             "min_coverage": run.min_coverage,
             "coverage": run.gate_coverage,
         },
         "exit_code": run.exit_code,
         "paths_through_assumed_roles": NOT_EVALUATED,
         "synthetic": run.synthetic,
+    }
+
+
+def _counted(document: FindingsDocument) -> dict[str, object]:
+    """Findings that nobody accepted, by severity, verdict and kind; accepted ones, entries and the baseline."""
+    counted = open_findings(document)
+    counts: dict[str, dict[str, dict[str, int]]] = {}
+    for (severity, verdict, kind), number in sorted(
+        Counter((finding.severity.value, finding.verdict.value, finding.kind.value) for finding in counted).items()
+    ):
+        counts.setdefault(severity, {}).setdefault(verdict, {})[kind] = number
+    history = document.history
+    return {
+        "findings": len(counted),
+        "counts": counts,
+        "suppressed": len(document.findings) - len(counted),
+        "suppressions": dict(sorted(Counter(note.state for note in history.suppressions).items())),
+        "baseline": asdict(history.baseline) if history.baseline else None,
     }
 
 

@@ -7,6 +7,14 @@ from collections.abc import Iterator, Mapping
 from scanner.model.finding import Finding, FindingsDocument, FindingVerdict, GapSummary, Severity
 from scanner.report.coverage_notes import OUTCOME_WORDS, coverage_note
 from scanner.report.escape import markdown_code, markdown_text, shorten
+from scanner.report.history import (
+    accepted_findings,
+    change_sentences,
+    new_since,
+    open_findings,
+    since,
+    suppression_sentences,
+)
 from scanner.report.method import NOT_READ_PATHS
 from scanner.report.ordering import worst_first
 from scanner.report.phrases import account_text, counted, percent_text, prose_parts, units_text
@@ -26,6 +34,7 @@ def render_markdown(document: FindingsDocument, notes: Mapping[str, str]) -> byt
         *_approvals(document),
         *_counts(document),
         *_findings(document, notes),
+        *_accepted(document),
         *_footer(document),
     ]
     return ("\n".join(lines) + "\n").encode()
@@ -124,28 +133,54 @@ def _counts(document: FindingsDocument) -> Iterator[str]:
         yield "No finding was made from what was read."
         yield ""
         return
-    yield f"| Severity | {' | '.join(FindingVerdict)} |"
-    yield f"|---|{'--:|' * len(FindingVerdict)}"
+    counted_in, day = open_findings(document), _text(since(document))
+    yield f"| Severity | {' | '.join(FindingVerdict)} |{f' new since {day} |' if day else ''}"
+    yield f"|---|{'--:|' * (len(FindingVerdict) + bool(day))}"
     for severity in Severity:
-        found = [finding.verdict for finding in document.findings if finding.severity is severity]
-        yield f"| {severity} | {' | '.join(str(found.count(verdict)) for verdict in FindingVerdict)} |"
+        found = [finding.verdict for finding in counted_in if finding.severity is severity]
+        news = f" {new_since(counted_in, severity)[0]} |" if day else ""
+        yield f"| {severity} | {' | '.join(str(found.count(verdict)) for verdict in FindingVerdict)} |{news}"
     yield ""
+    if day:
+        yield " ".join(_text(sentence) for sentence in change_sentences(document))
+        yield ""
 
 
 def _findings(document: FindingsDocument, notes: Mapping[str, str]) -> Iterator[str]:
-    for finding in worst_first(document.findings)[:MAX_FINDINGS]:
-        yield from _finding(finding, notes)
-    if len(document.findings) > MAX_FINDINGS:
+    listed = open_findings(document)
+    for finding in worst_first(listed)[:MAX_FINDINGS]:
+        yield from _finding(finding, notes, told=bool(since(document)))
+    if len(listed) > MAX_FINDINGS:
         yield ""
-        yield f"The {MAX_FINDINGS} worst of {len(document.findings):,} findings; all are in findings.csv."
-    if document.findings:
+        yield f"The {MAX_FINDINGS} worst of {len(listed):,} findings; all are in findings.csv."
+    if listed:
         yield ""
 
 
-def _finding(finding: Finding, notes: Mapping[str, str]) -> Iterator[str]:
+def _accepted(document: FindingsDocument) -> Iterator[str]:
+    """Findings that an entry accepts, with owner and end, and the entries that do not hold any more."""
+    sentences = suppression_sentences(document)
+    if not sentences:
+        return
+    yield "## Suppressed"
+    yield ""
+    for finding in worst_first(accepted_findings(document))[:MAX_FINDINGS]:
+        entry = finding.suppression
+        assert entry is not None
+        ticket = f", {_text(entry.ticket)}" if entry.ticket else ""
+        yield (
+            f"- **{finding.severity}**: {_text(finding.title)} {_code(finding.id)}, "
+            f"until {_text(entry.expires)} by {_text(entry.owner)}{ticket}: {_text(entry.reason)}"
+        )
+    yield from (f"- {_text(sentence)}" for sentence in sentences)
+    yield ""
+
+
+def _finding(finding: Finding, notes: Mapping[str, str], *, told: bool) -> Iterator[str]:
     about = finding.resource
     account = _text(account_text(about.account_name, about.account_id))
-    yield f"- **{finding.severity}**, {finding.verdict}: {_text(finding.title)} {_code(finding.id)}"
+    change = f", {finding.lifecycle.replace('_', ' ')}" if told else ""
+    yield f"- **{finding.severity}**, {finding.verdict}{change}: {_text(finding.title)} {_code(finding.id)}"
     yield f"  - {_text(about.kind.capitalize())} {_code(about.name)} {_code(about.arn)} of {account}"
     if finding.severity not in _DETAILED:
         return

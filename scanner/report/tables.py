@@ -122,9 +122,9 @@ def _actions(result: CapabilityResult) -> str:
 
 def _follow_up(finding: Finding, notes: Mapping[str, str]) -> dict[str, str]:
     return {
-        "suppressed": "no",
-        "suppressed_by": "",
-        "suppressed_until": "",
+        "suppressed": "yes" if finding.is_suppressed else "no",
+        "suppressed_by": finding.suppression.owner if finding.suppression else "",
+        "suppressed_until": finding.suppression.expires if finding.suppression else "",
         "remediation": finding.remediation.text,
         "coverage_note": join_list(tuple(coverage_note(ref, notes) for ref in finding.coverage_refs)),
         "report_link": f"report.html#{finding.id}",

@@ -9,6 +9,7 @@ from pathlib import Path
 from scanner.model.finding import FindingsDocument, FindingVerdict, GapSummary, Severity
 from scanner.model.neutral import terminal_safe
 from scanner.report.coverage_notes import OUTCOME_WORDS
+from scanner.report.history import accepted_text, gone_text, new_since_text, open_findings, since
 from scanner.report.json import NOT_EVALUATED
 from scanner.report.phrases import counted, duration_text, size_text, units_text
 
@@ -37,17 +38,22 @@ def render_summary(document: FindingsDocument, report_path: Path, exit_code: int
 
 
 def _finding_lines(document: FindingsDocument) -> list[str]:
-    counts = Counter((finding.severity, finding.verdict) for finding in document.findings)
+    counted_in, day = open_findings(document), _safe(since(document))
+    counts = Counter((finding.severity, finding.verdict) for finding in counted_in)
     lines = []
     for severity in _ONE_LINE_EACH:
         parts = [f"{counts[severity, verdict]} {verdict}" for verdict in FindingVerdict if counts[severity, verdict]]
         if parts:
-            lines.append(f"  {severity:<9} {'   '.join(parts)}")
-    totals = Counter(finding.severity for finding in document.findings)
+            news = new_since_text(counted_in, severity, day)
+            lines.append(f"  {severity:<9} {'   '.join(parts)}{f'   ({news})' if news else ''}")
+    totals = Counter(finding.severity for finding in counted_in)
     rest = [f"{severity:<9} {totals[severity]}" for severity in _SHARED_LINE if totals[severity]]
+    rest += [text for text in (_safe(accepted_text(document)), gone_text(document)) if text]
+    if not counted_in:
+        rest.insert(0, f"no {'other ' if document.findings else ''}finding in what was read")
     if rest:
         lines.append("  " + "   ".join(rest))
-    return lines or ["  no finding in what was read"]
+    return lines
 
 
 def _coverage_lines(document: FindingsDocument) -> list[str]:

@@ -47,18 +47,32 @@ def test_broken_config_lists_every_problem_with_its_line(cli, tmp_path) -> None:
 
 
 def test_setting_of_a_later_version_is_refused(cli, tmp_path) -> None:
-    (tmp_path / "config.yaml").write_text("version: 1\naws:\n  member_role: X\ngate:\n  baseline: latest\n")
+    (tmp_path / "config.yaml").write_text("version: 1\naws:\n  member_role: X\noutput:\n  keep_runs: 3\n")
     code, _, err = cli("config", "check")
     assert code == 2
-    assert "gate.baseline is not available in this version" in err
+    assert "output.keep_runs is not available in this version" in err
 
 
-def test_suppressions_with_entries_are_refused_before_anything_is_written(cli, tmp_path) -> None:
+def test_suppressions_with_problems_are_refused_before_anything_is_written(cli, tmp_path) -> None:
     (tmp_path / "suppressions.yaml").write_text("version: 1\nsuppressions:\n  - id: kx-abc\n    reason: fine\n")
     code, _, err = cli("run", "--role", "Audit", "-o", str(tmp_path / "out"))
     assert code == 2
-    assert "suppressions are not available in this version" in err
+    assert "suppressions.yaml:3: suppressions.0.id is `kx-abc`, must be a finding id" in err
+    assert "suppressions.yaml:3: suppressions.0.expires is required" in err
     assert not (tmp_path / "out").exists()
+
+
+def test_baseline_that_does_not_exist_is_refused_before_anything_is_read(cli, tmp_path) -> None:
+    code, _, err = cli("run", "--role", "Audit", "--baseline", "last-week", "-o", str(tmp_path / "out"))
+    assert code == 2
+    assert "there is no run `last-week`" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_gate_on_new_findings_without_a_baseline_is_refused(cli) -> None:
+    code, _, err = cli("run", "--role", "Audit", "--new-only")
+    assert code == 2
+    assert "gate.new_only needs gate.baseline" in err
 
 
 def test_run_without_a_role_says_which_setting_is_missing(cli) -> None:
@@ -150,7 +164,7 @@ def test_report_without_findings_says_which_command_writes_them(cli, demo_run, t
 
 def test_unknown_command_and_option_end_with_2(cli) -> None:
     assert cli("explain", "latest")[0] == 2
-    code, _, err = cli("run", "--baseline", "latest")
+    code, _, err = cli("run", "--resume", "latest")
     assert code == 2
     assert "No such option" in err
 

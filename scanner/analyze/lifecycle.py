@@ -1,0 +1,199 @@
+"""What became of findings since an earlier run; resolved is a proof that what they were about was read again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from scanner.analyze.damaged import is_opaque
+from scanner.analyze.difference import compare_findings
+from scanner.analyze.severity import rank
+from scanner.model.arn import AccountId, KeyArn, key_id_of, parse_arn
+from scanner.model.coverage import LedgerRow, Outcome
+from scanner.model.difference import Change
+from scanner.model.finding import Finding, FindingVerdict, Kind, Path, Reach
+from scanner.model.lifecycle import Lifecycle
+from scanner.model.world import World
+
+_OF_KEYS = frozenset({Kind.EXTERNAL_ACCESS, Kind.INEFFECTIVE_PERMISSION, Kind.KEY_HYGIENE})
+"""Kinds that the documents of their key decide; the others hang on the IAM of accounts as well."""
+_OF_IAM = frozenset({Kind.FOREIGN_KEY_USE, Kind.BROAD_KEY_PERMISSION})
+"""Kinds that policies of IAM alone decide; the keys they reach may be of accounts that nobody reads."""
+_PARTS = {"key_policy": ("key_policy",), "grant": ("grants",), "ram": ("ram_policy",)}
+"""What of a key decides a finding of each mechanism; both policies and grants decide the others."""
+_LISTED = frozenset({Outcome.OK, Outcome.EMPTY})
+_LIST_KEYS = "kms:ListKeys"
+_REFS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """What an earlier run said: its findings, and those that were resolved by then.
+
+    `comparable` is false where another engine or configuration judged it: what differs is `engine_changed` then.
+    """
+
+    findings: tuple[Finding, ...]
+    resolved: tuple[Finding, ...] = ()
+    comparable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """The present findings with those that were not rechecked, the resolved ones, and counts by lifecycle."""
+
+    findings: tuple[Finding, ...]
+    resolved: tuple[Finding, ...]
+    counts: dict[str, int]
+
+
+def follow(present: Sequence[Finding], former: Former, world: World) -> Followed:
+    """Give every finding its lifecycle and the time it was first seen.
+
+    A former finding that is gone is `resolved` where what it was about was read again, in short form and outside of
+    `findings`; otherwise it stays among them as it was, `not_rechecked`.
+
+    Args:
+        world: what was read this time; the ledger in it is the proof.
+    """
+    before = {f.id: f for f in former.findings}
+    closed = {f.id: f for f in former.resolved}
+    now = {f.id for f in present}
+    reading = _Reading(world)
+    findings = [_present(f, before.get(f.id), closed.get(f.id), former) for f in present]
+    resolved = [f for f in former.resolved if f.id not in now and f.id not in before]
+    ended = 0
+    for gone in (f for f in former.findings if f.id not in now):
+        if reading.is_read_again(gone):
+            ended += 1
+            resolved.append(_resolved(gone, former))
+        else:
+            refs = tuple(dict.fromkeys((*gone.coverage_refs, *reading.gaps_of(gone))))
+            findings.append(replace(
+                gone, lifecycle=Lifecycle.NOT_RECHECKED, coverage_refs=refs, suppression=None
+            ))  # fmt: skip
+    counts = Counter(f.lifecycle for f in findings) + Counter({str(Lifecycle.RESOLVED): ended})
+    return Followed(worst_first(findings), tuple(sorted(resolved, key=lambda f: f.id)), dict(sorted(counts.items())))
+
+
+def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The order of findings.json."""
+    return tuple(
+        sorted(findings, key=lambda f: (-rank(f.severity), f.resource.account_id, f.resource.arn, f.kind, f.id))
+    )
+
+
+def _present(finding: Finding, old: Finding | None, closed: Finding | None, former: Former) -> Finding:
+    if old is None:
+        if closed is None:
+            return replace(finding, lifecycle=Lifecycle.NEW)
+        return replace(finding, lifecycle=Lifecycle.REOPENED, first_seen=closed.first_seen)
+    lifecycle = lifecycle_of(old, finding)
+    if lifecycle is not Lifecycle.UNCHANGED and not former.comparable:
+        lifecycle = Lifecycle.ENGINE_CHANGED
+    return replace(finding, lifecycle=lifecycle, first_seen=old.first_seen)
+
+
+def lifecycle_of(old: Finding, new: Finding) -> Lifecycle:
+    """How one finding compares with its former state.
+
+    What cannot be named although the fingerprint differs is `widened`, unless nobody can do anything on either side or
+    every decision is the same and only the gates behind them differ.
+    """
+    if old.fingerprint == new.fingerprint:
+        return Lifecycle.UNCHANGED
+    changes = {d.change for d in compare_findings(old, new)}
+    if changes & {Change.GAINED, Change.WIDENED}:
+        return Lifecycle.WIDENED
+    if Change.NOT_RECHECKED in changes:
+        return Lifecycle.NOT_RECHECKED
+    if changes:
+        return Lifecycle.NARROWED
+    without_effect = old.verdict is new.verdict is FindingVerdict.INEFFECTIVE
+    same_decisions = bool(old.reach.digest) and old.reach.digest == new.reach.digest
+    return Lifecycle.UNCHANGED if without_effect or same_decisions else Lifecycle.WIDENED
+
+
+def _resolved(finding: Finding, former: Former) -> Finding:
+    """The claim that is gone, without its evidence."""
+    lifecycle = Lifecycle.RESOLVED if former.comparable else Lifecycle.ENGINE_CHANGED
+    return replace(
+        finding, lifecycle=lifecycle, severity_reasons=(), conditions=(), path=Path(), reach=Reach(), evidence=(),
+        rules=(), coverage_refs=(), suppression=None,
+    )  # fmt: skip
+
+
+# -- what was read again ----------------------------------------------------------------------------------------------
+
+
+class _Reading:
+    """Answers from the world and its ledger whether what a former finding was about was read this time."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._gaps = [row for row in world.coverage if row.outcome.is_gap]
+        rows = [row for row in world.coverage if row.call.startswith("kms:")]
+        self._listed = {(r.account_id, r.region) for r in rows if r.call == _LIST_KEYS and r.outcome in _LISTED}
+        self._doubted = {
+            (r.account_id, r.region, r.subject) for r in rows if r.outcome.is_gap or r.outcome is Outcome.SKIPPED
+        }
+
+    def is_read_again(self, finding: Finding) -> bool:
+        """Whether the absence of the finding is a proof."""
+        parts = _PARTS.get(finding.mechanism.kind, ("key_policy", "grants"))
+        keys = [self._key_is_read(k.arn, parts) for k in ((finding.key,) if finding.key else finding.keys)]
+        if finding.kind in _OF_KEYS:
+            return all(keys)
+        accounts = {finding.resource.account_id, *(_account_of(hop.role_arn) for hop in finding.path.hops)}
+        if finding.grantee.account_id in self._world.accounts:
+            accounts.add(finding.grantee.account_id)
+        if not all(map(self._iam_is_read, accounts)):
+            return False
+        role_is_gone = finding.kind is Kind.ASSUMED_ROLE_PATH and finding.resource.arn not in self._world.principals
+        if finding.kind in _OF_IAM or role_is_gone:
+            return True
+        return all(keys) and (finding.keys_total <= len(keys) or self._every_key_is_read(parts))
+
+    def gaps_of(self, finding: Finding) -> tuple[str, ...]:
+        """Rows of the ledger that stand in the way, the worst-hit unit first; at most 20."""
+        keys = (finding.key,) if finding.key else finding.keys
+        units = {(k.account_id, k.region) for k in keys}
+        accounts = {a for a, _ in units} | {finding.resource.account_id}
+        accounts.update(_account_of(hop.role_arn) for hop in finding.path.hops)
+        near = [r for r in self._gaps if (r.account_id, r.region) in units]
+        wide = [r for r in self._gaps if r.account_id in accounts and r.region in {"*", "global"}]
+        return tuple(row.ref for row in (*near, *wide) if _concerns(row, finding))[:_REFS]
+
+    def _key_is_read(self, arn: str, parts: Collection[str]) -> bool:
+        """Whether these parts of the key were read, or it is proven to be no more."""
+        key = self._world.keys.get(KeyArn(arn))
+        if key is not None:
+            return not any(p in key.gaps for p in parts) and ("key_policy" not in parts or not is_opaque(key))
+        where = parse_arn(arn)
+        if where is None:
+            return False
+        unit = (where.account_id, where.region)
+        return unit in self._listed and not {(*unit, ""), (*unit, key_id_of(arn))} & self._doubted
+
+    def _every_key_is_read(self, parts: Collection[str]) -> bool:
+        """Whether no key can be among those that a finding reaches and does not list."""
+        keys = self._world.keys
+        known = {(k.account_id, k.region, key_id_of(k.arn)) for k in keys.values()}
+        unlisted = {unit for unit in self._doubted if unit not in known and "/" not in unit[2]}
+        return not unlisted and all(self._key_is_read(k.arn, parts) for k in keys.values() if k.manager != "AWS")
+
+    def _iam_is_read(self, account_id: str) -> bool:
+        account = self._world.accounts.get(AccountId(account_id))
+        return account is not None and account.collected and account.iam_complete
+
+
+def _concerns(row: LedgerRow, finding: Finding) -> bool:
+    """Whether a gap can be about the finding: that of another key of the same unit is not."""
+    ids = {k.key_id for k in ((finding.key,) if finding.key else finding.keys)}
+    return not row.call.startswith("kms:") or row.subject == "" or row.subject in ids
+
+
+def _account_of(arn: str) -> str:
+    parts = parse_arn(arn)
+    return parts.account_id if parts else ""

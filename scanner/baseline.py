@@ -1,0 +1,93 @@
+"""What an earlier run said, as a run is compared with it: read from its findings, or judged again from its snapshot."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from scanner import ENGINE
+from scanner.analyze.lifecycle import Followed, Former, follow
+from scanner.model.finding import Finding, FindingsDocument
+from scanner.model.lifecycle import Baseline
+from scanner.model.world import World
+from scanner.report.directory import RunDirectory
+from scanner.runs import SNAPSHOT
+from scanner.snapshot.read import ContentError, read_document, reading
+
+logger = logging.getLogger(__name__)
+
+Judge = Callable[[RunDirectory, str], tuple[Finding, ...]]
+"""Judges the snapshot of a run again, with the present engine and configuration, at the given evaluation time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An earlier run as it is compared with: what it said, and how that was made comparable.
+
+    `documents` are the texts it kept itself, `snapshot` has the others and may be missing.
+    """
+
+    former: Former
+    baseline: Baseline
+    documents: Mapping[str, str]
+    snapshot: Path
+
+    def texts(self, wanted: Iterable[str]) -> dict[str, str]:
+        """The documents with these hashes, as far as the run still has them.
+
+        Raises:
+            SnapshotError: its snapshot is damaged.
+        """
+        found = {sha256: self.documents[sha256] for sha256 in wanted if sha256 in self.documents}
+        missing = [sha256 for sha256 in wanted if sha256 not in found]
+        if missing and self.snapshot.is_file():
+            with reading(self.snapshot) as connection:
+                for sha256 in missing:
+                    with suppress(ContentError):
+                        found[sha256] = read_document(connection, sha256)
+        return found
+
+
+def earlier_run(directory: RunDirectory, document: FindingsDocument, config_hash: str, judge: Judge) -> Earlier:
+    """An earlier run in terms of the present engine and configuration.
+
+    Where either differs and the run still has its snapshot, that is judged again; without it, differences are marked.
+
+    Raises:
+        SnapshotError: its snapshot is damaged.
+    """
+    run = document.run
+    baseline = Baseline(
+        run.run_id, run.as_of, document.engine, run.config_hash, run.snapshot_hash, "findings"
+    )  # fmt: skip
+    former = Former(document.findings, document.resolved)
+    if (document.engine, run.config_hash) != (ENGINE, config_hash):
+        if (directory.path / SNAPSHOT).is_file():
+            baseline = replace(baseline, compared="judged_again")
+            former = replace(former, findings=_with_times(judge(directory, run.as_of), document.findings))
+        else:
+            logger.warning(
+                "`%s` was judged with another engine or configuration and has no snapshot to judge again: "
+                "differences are marked `engine_changed`",
+                directory.path.name,
+            )
+            baseline = replace(baseline, compared="engine_changed")
+            former = replace(former, comparable=False)
+    return Earlier(former, baseline, document.documents, directory.path / SNAPSHOT)
+
+
+def _with_times(judged: tuple[Finding, ...], written: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """The findings judged again, first seen when they were; and those that the run itself had not rechecked."""
+    known = {f.id: f for f in written}
+    again = {f.id for f in judged}
+    kept = (f for f in written if f.lifecycle == "not_rechecked" and f.id not in again)
+    return (*(replace(f, first_seen=known[f.id].first_seen) if f.id in known else f for f in judged), *kept)
+
+
+def compared(present: tuple[Finding, ...], earlier: Earlier, world: World) -> tuple[Followed, Baseline]:
+    """The present findings followed from the earlier run, and the baseline with its counts."""
+    followed = follow(present, earlier.former, world)
+    return followed, replace(earlier.baseline, counts=followed.counts)

@@ -1,0 +1,103 @@
+"""Two runs compared: what became of the findings of the older one, and who gained or lost access."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from scanner import ENGINE
+from scanner.analyze.difference import compare_access
+from scanner.analyze.lifecycle import Former, follow
+from scanner.analyze.severity import rank
+from scanner.analyze.suppress import suppress
+from scanner.config import Settings, config_hash
+from scanner.model.difference import Compared
+from scanner.model.finding import Finding, FindingsDocument, Severity
+from scanner.model.lifecycle import GREW, Lifecycle
+from scanner.model.world import World
+from scanner.pipeline import judge_again, read_findings, world_of
+from scanner.plan import suppressions_of
+from scanner.report.directory import RunDirectory
+from scanner.runs import SNAPSHOT, find_run
+
+
+@dataclass(frozen=True, slots=True)
+class RunsCompared:
+    """Two runs, their differences in access, every finding of either with its lifecycle, and counts by lifecycle.
+
+    `comparable` is false where one was judged by another engine or configuration and has no snapshot to judge again.
+    """
+
+    old: FindingsDocument
+    new: FindingsDocument
+    access: Compared
+    findings: tuple[Finding, ...]
+    counts: Mapping[str, int]
+    comparable: bool
+    judged_again: bool
+
+    @property
+    def changed(self) -> tuple[Finding, ...]:
+        """The findings that are not what they were."""
+        return tuple(f for f in self.findings if f.lifecycle != Lifecycle.UNCHANGED)
+
+    def grew(self, level: str) -> bool:
+        """Whether a finding that is new, reopened or wider reaches a severity; accepted ones are not counted."""
+        grown = (f for f in self.findings if f.lifecycle in GREW and not f.is_suppressed)
+        return any(rank(f.severity) >= rank(Severity(level)) for f in grown)
+
+
+def compare_runs(old: str, new: str, settings: Settings) -> RunsCompared:
+    """Compare two runs by name.
+
+    Runs of one engine and configuration are compared as they were written; otherwise what was judged differently is
+    judged again from its snapshot, with the present engine and configuration.
+
+    Raises:
+        SnapshotError: a run is missing, damaged or of another version.
+        ConfigError: the suppression file has problems.
+    """
+    folders = [find_run(name, settings.output.directory) for name in (old, new)]
+    before, after = (read_findings(folder.path) for folder in folders)
+    same = _judged_by(before) == _judged_by(after)
+    former = None if same else _again(folders[0], before, settings)
+    present = None if same else _again(folders[1], after, settings)
+    if former is None or present is None:
+        former, present = before.findings, _own(after)
+        comparable = same
+    else:
+        comparable = True
+        accepted = suppressions_of(settings, date.fromisoformat(after.run.as_of[:10]))
+        present = suppress(present, accepted.entries, after.run.as_of).findings
+    followed = follow(present, Former(tuple(former), before.resolved, comparable), _world(folders[1], after, settings))
+    ended = tuple(f for f in followed.resolved if f.id in {g.id for g in former})
+    return RunsCompared(
+        before, after, compare_access(former, followed.findings), (*followed.findings, *ended), followed.counts,
+        comparable, not same and comparable,
+    )  # fmt: skip
+
+
+def _judged_by(document: FindingsDocument) -> tuple[int, str]:
+    return document.engine, document.run.config_hash
+
+
+def _again(folder: RunDirectory, document: FindingsDocument, settings: Settings) -> Sequence[Finding] | None:
+    """The findings in terms of the present engine and configuration; None where there is no snapshot to judge."""
+    if _judged_by(document) == (ENGINE, config_hash(settings)):
+        return _own(document)
+    if not (folder.path / SNAPSHOT).is_file():
+        return None
+    return judge_again(settings, folder, document.run.as_of)
+
+
+def _own(document: FindingsDocument) -> tuple[Finding, ...]:
+    """What a run found itself, without what it kept of an earlier one."""
+    return tuple(f for f in document.findings if f.last_seen == document.run.as_of)
+
+
+def _world(folder: RunDirectory, document: FindingsDocument, settings: Settings) -> World:
+    """What the newer run read; nothing where its snapshot is gone, and then nothing is proven to be resolved."""
+    if not (folder.path / SNAPSHOT).is_file():
+        return World({}, (), {}, {}, document.run.as_of)
+    return world_of(str(folder.path), settings)

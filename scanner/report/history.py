@@ -1,0 +1,124 @@
+"""What changed since the baseline and what was accepted, in sentences that every report shares."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from scanner.model.finding import Finding, FindingsDocument, Severity
+from scanner.model.lifecycle import Lifecycle, SuppressionNote, SuppressionState
+from scanner.report.phrases import counted
+
+NO_BASELINE = "No baseline was given, so nothing is compared with an earlier run."
+_NEW = frozenset({Lifecycle.NEW, Lifecycle.REOPENED})
+_HOW = {
+    "findings": "",
+    "judged_again": " That run was judged again from its snapshot, with the present engine and configuration.",
+    "engine_changed": (
+        " That run was judged by another engine or configuration and has no snapshot: what differs is marked "
+        "engine changed, and not counted as wider."
+    ),
+}
+STATE_WORDS = {
+    SuppressionState.ACTIVE: "holds",
+    SuppressionState.PARTIAL: "covers a part; the finding stays",
+    SuppressionState.EXPIRED: "is over",
+    SuppressionState.FINGERPRINT_CHANGED: "void: the access changed",
+    SuppressionState.UNUSED: "fits no finding",
+}
+
+
+def open_findings(document: FindingsDocument) -> list[Finding]:
+    """The findings that nobody accepted."""
+    return [finding for finding in document.findings if not finding.is_suppressed]
+
+
+def accepted_findings(document: FindingsDocument) -> list[Finding]:
+    """The findings that an entry of suppressions.yaml accepts."""
+    return [finding for finding in document.findings if finding.is_suppressed]
+
+
+def since(document: FindingsDocument) -> str:
+    """The day of the baseline; empty without one."""
+    baseline = document.history.baseline
+    return baseline.as_of[:10] if baseline else ""
+
+
+def new_since(findings: Iterable[Finding], severity: Severity) -> tuple[int, int]:
+    """How many findings of a severity are new or reopened, and how many are wider than in the baseline."""
+    counts = Counter(
+        "new" if finding.lifecycle in _NEW else "wider"
+        for finding in findings
+        if finding.severity is severity and finding.lifecycle in {*_NEW, Lifecycle.WIDENED}
+    )
+    return counts["new"], counts["wider"]
+
+
+def new_since_text(findings: Sequence[Finding], severity: Severity, day: str) -> str:
+    """`1 new, 2 wider since 2026-11-21`; empty where nothing is, or without a baseline."""
+    new, wider = new_since(findings, severity)
+    parts = [f"{number:,} {word}" for number, word in ((new, "new"), (wider, "wider")) if number]
+    return f"{', '.join(parts)} since {day}" if day and parts else ""
+
+
+def change_sentences(document: FindingsDocument) -> tuple[str, ...]:
+    """What became of the findings since the baseline, in three sentences."""
+    baseline = document.history.baseline
+    if baseline is None:
+        return (NO_BASELINE,)
+    counts = baseline.counts
+
+    def said(*names: Lifecycle) -> str:
+        return ", ".join(f"{counts.get(name, 0):,} {name.replace('_', ' ')}" for name in names)
+
+    others = (Lifecycle.NOT_RECHECKED, *((Lifecycle.ENGINE_CHANGED,) if counts.get(Lifecycle.ENGINE_CHANGED) else ()))
+    grew = said(Lifecycle.NEW, Lifecycle.REOPENED, Lifecycle.WIDENED)
+    how = _HOW.get(baseline.compared, "")
+    return (
+        f"Compared with run `{baseline.run_id}` of {baseline.as_of[:10]}: {grew}.{how}",
+        f"Otherwise {said(Lifecycle.NARROWED, Lifecycle.RESOLVED, Lifecycle.UNCHANGED)}.",
+        f"And {said(*others)}: what was not read again stands as it was.",
+    )
+
+
+def void_entries(document: FindingsDocument) -> tuple[SuppressionNote, ...]:
+    """Entries of suppressions.yaml that do not hold any more and still name something."""
+    void = {SuppressionState.EXPIRED, SuppressionState.FINGERPRINT_CHANGED}
+    return tuple(note for note in document.history.suppressions if note.state in void)
+
+
+def accepted_text(document: FindingsDocument) -> str:
+    """`suppressed 6 (1 expired: kx-…)`; empty where no entry does or did anything."""
+    accepted, void = len(accepted_findings(document)), void_entries(document)
+    if not accepted and not void:
+        return ""
+    parts = []
+    for state, word in ((SuppressionState.EXPIRED, "expired"), (SuppressionState.FINGERPRINT_CHANGED, "void")):
+        names = [note.entry for note in void if note.state == state]
+        if names:
+            more = f", +{len(names) - 1}" if len(names) > 1 else ""
+            parts.append(f"{len(names)} {word}: {names[0]}{more}")
+    return f"suppressed {accepted:,}{f' ({chr(59).join(parts)})' if parts else ''}"
+
+
+def gone_text(document: FindingsDocument) -> str:
+    """`1 resolved, 2 not rechecked` since the baseline; empty where there is neither."""
+    counts = document.history.baseline.counts if document.history.baseline else {}
+    names = (Lifecycle.RESOLVED, Lifecycle.NOT_RECHECKED)
+    return ", ".join(f"{counts[name]:,} {name.replace('_', ' ')}" for name in names if counts.get(name))
+
+
+def suppression_sentences(document: FindingsDocument) -> tuple[str, ...]:
+    """How many findings are accepted, and every entry that is over or void."""
+    notes = document.history.suppressions
+    if not notes:
+        return ()
+    accepted = len(accepted_findings(document))
+    lines = [f"{counted(accepted, 'finding')} accepted by suppressions.yaml, in no count above and in no gate."]
+    lines += [
+        f"`{note.entry}`, accepted by {note.owner} until {note.expires}, {'is over' if expired else 'is void'}"
+        f"{': the finding counts again' if note.finding_ids else ', and fits no finding'}."
+        for note in void_entries(document)
+        for expired in (note.state == SuppressionState.EXPIRED,)
+    ]
+    return tuple(lines)
