@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,7 +67,8 @@ def earlier_run(directory: RunDirectory, document: FindingsDocument, config_hash
     if (document.engine, run.config_hash) != (ENGINE, config_hash):
         if (directory.path / SNAPSHOT).is_file():
             baseline = replace(baseline, compared="judged_again")
-            former = replace(former, findings=_with_times(judge(directory, run.as_of), document.findings))
+            again, stood = judge(directory, run.as_of), kept_of(document)
+            former = replace(former, findings=_with_times(again, document.findings, stood))
         else:
             logger.warning(
                 "`%s` was judged with another engine or configuration and has no snapshot to judge again: "
@@ -79,15 +80,22 @@ def earlier_run(directory: RunDirectory, document: FindingsDocument, config_hash
     return Earlier(former, baseline, document.documents, directory.path / SNAPSHOT)
 
 
-def _with_times(judged: tuple[Finding, ...], written: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """The findings judged again, first seen when they were; and those that the run itself had not rechecked."""
+def kept_of(document: FindingsDocument) -> frozenset[str]:
+    """Ids of findings that a run did not make itself: they stand as an earlier one wrote them."""
+    return frozenset(document.history.baseline.kept if document.history.baseline else ())
+
+
+def _with_times(judged: tuple[Finding, ...], written: tuple[Finding, ...], stood: Collection[str]) -> (
+    tuple[Finding, ...]
+):  # fmt: skip
+    """The findings judged again, first seen when they were; and those that stood as an even earlier run wrote them."""
     known = {f.id: f for f in written}
     again = {f.id for f in judged}
-    kept = (f for f in written if f.lifecycle == "not_rechecked" and f.id not in again)
+    kept = (f for f in written if f.id in stood and f.id not in again)
     return (*(replace(f, first_seen=known[f.id].first_seen) if f.id in known else f for f in judged), *kept)
 
 
 def compared(present: tuple[Finding, ...], earlier: Earlier, world: World) -> tuple[Followed, Baseline]:
     """The present findings followed from the earlier run, and the baseline with its counts."""
     followed = follow(present, earlier.former, world)
-    return followed, replace(earlier.baseline, counts=followed.counts)
+    return followed, replace(earlier.baseline, counts=followed.counts, kept=followed.kept)

@@ -11,6 +11,7 @@ from scanner.analyze.difference import compare_access
 from scanner.analyze.lifecycle import Former, follow
 from scanner.analyze.severity import rank
 from scanner.analyze.suppress import suppress
+from scanner.baseline import kept_of
 from scanner.config import Settings, config_hash
 from scanner.model.difference import Compared
 from scanner.model.finding import Finding, FindingsDocument, Severity
@@ -93,7 +94,8 @@ def _again(folder: RunDirectory, document: FindingsDocument, settings: Settings)
 
 def _own(document: FindingsDocument) -> tuple[Finding, ...]:
     """What a run found itself, without what it kept of an earlier one."""
-    return tuple(f for f in document.findings if f.last_seen == document.run.as_of)
+    kept = kept_of(document)
+    return tuple(f for f in document.findings if f.id not in kept)
 
 
 def _world(folder: RunDirectory, document: FindingsDocument, settings: Settings) -> World:

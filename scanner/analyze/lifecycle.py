@@ -41,11 +41,12 @@ class Former:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """The present findings with those that were not rechecked, the resolved ones, and counts by lifecycle."""
+    """The present findings with those that stand as they were (`kept`), the resolved ones, and counts by lifecycle."""
 
     findings: tuple[Finding, ...]
     resolved: tuple[Finding, ...]
     counts: dict[str, int]
+    kept: tuple[str, ...]
 
 
 def follow(present: Sequence[Finding], former: Former, world: World) -> Followed:
@@ -74,7 +75,9 @@ def follow(present: Sequence[Finding], former: Former, world: World) -> Followed
                 gone, lifecycle=Lifecycle.NOT_RECHECKED, coverage_refs=refs, suppression=None
             ))  # fmt: skip
     counts = Counter(f.lifecycle for f in findings) + Counter({str(Lifecycle.RESOLVED): ended})
-    return Followed(worst_first(findings), tuple(sorted(resolved, key=lambda f: f.id)), dict(sorted(counts.items())))
+    kept = tuple(sorted(f.id for f in findings if f.id not in now))
+    ordered = tuple(sorted(resolved, key=lambda f: f.id))
+    return Followed(worst_first(findings), ordered, dict(sorted(counts.items())), kept)
 
 
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -72,7 +72,7 @@ class Baseline:
 
     `compared` says how: `findings` as they were written, `judged_again` from its snapshot with the present engine and
     configuration, or `engine_changed` where that snapshot is missing. `counts` are findings by lifecycle, `resolved`
-    those that were resolved since.
+    those that were resolved since. `kept` are the ids of findings that stand as the earlier run wrote them.
     """
 
     run_id: str
@@ -82,6 +82,7 @@ class Baseline:
     snapshot_hash: str
     compared: str
     counts: Mapping[str, int] = field(default_factory=dict)
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -261,8 +261,8 @@ def test_diff_names_who_gains_and_who_loses_and_ends_with_3_where_access_grew(or
 def test_diff_says_not_rechecked_and_never_lost_where_the_key_was_not_read(organization, judged, cli) -> None:
     first = organization.collected(organization.with_statements(allow(STRANGER)))
     second = organization.collected(policy_sha256="", policy_status="denied")
-    judged(first)
-    judged(second, "--baseline", first.name)
+    judged(first, "--as-of", "2026-11-25T00:00:00Z")
+    judged(second, "--baseline", first.name, "--as-of", "2026-11-25T00:00:00Z")
     for _ in range(2):
         code, out, _ = cli("diff", first.name, second.name)
         assert code == 0

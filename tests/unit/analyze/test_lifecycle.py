@@ -151,6 +151,7 @@ def test_finding_whose_key_was_not_read_again_stays_visible_as_not_rechecked(pre
     (kept,) = found.findings
     assert (kept.lifecycle, kept.severity, kept.verdict) == ("not_rechecked", before[0].severity, before[0].verdict)
     assert kept.last_seen == before[0].last_seen
+    assert found.kept == (kept.id,)
     assert set(kept.coverage_refs) == {r.ref for r in present.coverage if r.outcome.is_gap}
 
 
