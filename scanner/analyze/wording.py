@@ -17,8 +17,9 @@ from scanner.analyze.expression import (
     ValueType,
     Variable,
 )
-from scanner.analyze.patterns import Pattern
+from scanner.analyze.patterns import ONE_IN_PART, STAR_IN_PART, Pattern, text_of
 
+_IN_PART = frozenset({STAR_IN_PART, ONE_IN_PART})
 MAX_VALUES = 6
 """Longer lists of values are cut in the English text, and say so; the JSON form has all of them."""
 
@@ -128,14 +129,20 @@ def _literal_as_json(test: Test, *, positive: bool) -> dict[str, object]:
 def _predicate_as_json(predicate: Predicate) -> tuple[str, list[str]]:
     match predicate:
         case StringSet(patterns):
-            sort = "equals" if all(_is_exact(p) for p in patterns) else "matches"
-            if any(p.ignore_case for p in patterns):
-                sort += "_ignoring_case"
-            return sort, [p.text for p in patterns]
+            if any(p.never or _IN_PART & set(p.tokens) for p in patterns):
+                return "matches_arn", [_with_signs(p) for p in patterns]
+            exact = all(_is_exact(p) for p in patterns)
+            case = "_ignoring_case" if any(p.ignore_case for p in patterns) else ""
+            return f"{'equals' if exact else 'matches'}{case}", [p.text if exact else _with_signs(p) for p in patterns]
         case NumberSet(operator, _, texts):
             return operator, list(texts)
         case _:
             return "in_network", [str(n) for n in predicate.networks]
+
+
+def _with_signs(pattern: Pattern) -> str:
+    """The pattern with `${*}` and `${?}` for signs that are no wildcards, as policies write them (R5.34)."""
+    return "".join(f"${{{t}}}" if t in {"*", "?"} else text_of((t,)) for t in pattern.tokens)
 
 
 _REASONS = {

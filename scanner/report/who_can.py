@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from scanner import ENGINE
 from scanner.model.explanation import Access, WhoCan
-from scanner.model.finding import FindingVerdict
+from scanner.model.finding import FindingVerdict, Grantee
 from scanner.report.diagnostic import Paint, safe, unpainted
 from scanner.report.json import NOT_EVALUATED
 from scanner.report.phrases import account_text, counted
@@ -40,7 +40,7 @@ def render_who_can(answer: WhoCan, *, paint: Paint = unpainted) -> str:
     return "\n".join(lines)
 
 
-def who_text(access: Access) -> str:
+def who_text(access: Access | Grantee) -> str:
     """Whom a line is about."""
     owner = safe(account_text(access.account_name, access.account_id))
     if access.party == "unknown_third_party" and not access.account_name:

@@ -22,6 +22,7 @@ Json = dict[str, Any]
 MOST_CONTEXTS = 60
 _OPERATORS = {
     "equals": "StringEquals", "matches": "StringLike", "equals_ignoring_case": "StringEqualsIgnoreCase",
+    "matches_arn": "ArnLike",
     "in_network": "IpAddress", "==": "NumericEquals", "<": "NumericLessThan", "<=": "NumericLessThanEquals",
     ">": "NumericGreaterThan", ">=": "NumericGreaterThanEquals",
 }  # fmt: skip

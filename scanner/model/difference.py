@@ -1,0 +1,47 @@
+"""Differences in access between two runs, or between the present and what would be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from scanner.model.finding import FindingVerdict, Grantee, Kind, ResourceRef
+
+
+class Change(StrEnum):
+    """How access differs. `not_rechecked` is less than before, on a side that was not read this time."""
+
+    GAINED = "gained"
+    WIDENED = "widened"
+    NARROWED = "narrowed"
+    LOST = "lost"
+    NOT_RECHECKED = "not_rechecked"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessDifference:
+    """One difference: whose access to what, through which capabilities, from which verdict to which, and why.
+
+    A verdict of None is no access at all. `finding_ids` are the findings of both sides behind it.
+    """
+
+    change: Change
+    kind: Kind
+    grantee: Grantee
+    resource: ResourceRef
+    capabilities: tuple[str, ...]
+    actions: tuple[str, ...]
+    old_verdict: FindingVerdict | None
+    new_verdict: FindingVerdict | None
+    old_condition: str
+    new_condition: str
+    why: str
+    finding_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The differences between two sets of findings, and how many accesses (selector × resource) are equal."""
+
+    differences: tuple[AccessDifference, ...]
+    unchanged: int

@@ -1,0 +1,78 @@
+"""Differences in access as text, as Markdown and as JSON values: what `diff` and `what-if` print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+from scanner.model.difference import AccessDifference, Change
+from scanner.model.finding import FindingVerdict
+from scanner.report.diagnostic import Paint, safe, unpainted
+from scanner.report.escape import markdown_code, markdown_text, shorten
+from scanner.report.phrases import account_text
+from scanner.report.who_can import who_text
+
+SIGNS = {
+    Change.GAINED: "+", Change.WIDENED: "+", Change.NARROWED: "-", Change.LOST: "-", Change.NOT_RECHECKED: "?",
+}  # fmt: skip
+_WORD = max(len(change) for change in Change)
+_LONGEST = 400
+_INDENT = " " * (_WORD + 3)
+
+
+def render_differences(differences: Sequence[AccessDifference], *, paint: Paint = unpainted) -> Iterator[str]:
+    """Two or three lines per difference: whose, what, with what, from which verdict to which; then why."""
+    for difference in differences:
+        word = f"{SIGNS[difference.change]} {difference.change.replace('_', ' '):<{_WORD}}"
+        does = ", ".join(difference.capabilities)
+        yield f"{paint(word, 'verdict')} {who_text(difference.grantee)}: {does} with {resource_text(difference)}"
+        yield f"{_INDENT}{verdicts_text(difference)} ({safe(difference.why, _LONGEST)})"
+        yield from (f"{_INDENT}{line}" for line in _conditions(difference))
+
+
+def resource_text(difference: AccessDifference) -> str:
+    """What the access is to, and whose it is."""
+    about = difference.resource
+    return f"{safe(about.name)} of {safe(account_text(about.account_name, about.account_id))}"
+
+
+def verdicts_text(difference: AccessDifference) -> str:
+    """`confirmed -> no access`; one verdict where it stays the same."""
+    old, new = _verdict(difference.old_verdict), _verdict(difference.new_verdict)
+    return old if old == new else f"{old} -> {new}"
+
+
+def _verdict(verdict: FindingVerdict | None) -> str:
+    return verdict.value if verdict else "no access"
+
+
+def _conditions(difference: AccessDifference) -> Iterator[str]:
+    """The conditions of both sides, where they differ."""
+    if difference.old_condition == difference.new_condition:
+        return
+    if difference.old_condition and difference.old_verdict:
+        yield f"before: if {safe(difference.old_condition, _LONGEST)}"
+    if difference.new_condition and difference.new_verdict:
+        yield f"now: if {safe(difference.new_condition, _LONGEST)}"
+
+
+def differences_markdown(differences: Sequence[AccessDifference]) -> Iterator[str]:
+    """A table for a ticket or a pull request."""
+    yield "| Change | Who | May | With | Verdict | Why |"
+    yield "|---|---|---|---|---|---|"
+    for difference in differences:
+        why = "; ".join((difference.why, *_conditions(difference)))
+        cells = (
+            f"{SIGNS[difference.change]} {difference.change.replace('_', ' ')}",
+            markdown_code(shorten(difference.grantee.selector, _LONGEST)),
+            ", ".join(difference.capabilities),
+            markdown_code(shorten(difference.resource.arn, _LONGEST)),
+            markdown_text(verdicts_text(difference)),
+            markdown_text(shorten(why, _LONGEST)),
+        )
+        yield f"| {' | '.join(cells)} |"
+
+
+def difference_fields(difference: AccessDifference) -> dict[str, object]:
+    """One difference as JSON values."""
+    return asdict(difference)
