@@ -86,7 +86,7 @@ def read_replacement(replacement: Replacement, old: PolicyText) -> PolicyText:
     policy = replace(old, text=text, sha256=digest)
     for line, problem in _problems(policy):
         what = replacement.kind.short_name
-        hint = f"AWS would not take it as a {what}; nothing was judged"
+        hint = f"AWS would not take it in the place of a {what}; nothing was judged"
         raise UsageError(f"{replacement.place}:{line}: {_cut(problem)}", hint=hint)
     return policy
 

@@ -19,9 +19,9 @@ from scanner.model.decision import Verdict
 from scanner.model.explanation import Access, WhoCan
 from scanner.model.finding import AccessRow, CapabilityResult, Finding, FindingVerdict, Kind
 from scanner.model.key import KeyFacts
+from scanner.model.whatif import OWN_ACCOUNT
 from scanner.model.world import World
 
-OWN_ACCOUNT = "own_account"
 _PARTS = {
     "describe": "the properties of the key", "key_policy": "the key policy", "grants": "the grants",
     "ram_policy": "the policy of resource shares", "tags": "the tags", "aliases": "the aliases",
