@@ -8,13 +8,13 @@ from dataclasses import replace
 from scanner.analyze.caller import Caller, account_of, organization_of
 from scanner.analyze.classes import Classes
 from scanner.analyze.decide import decide
-from scanner.analyze.difference import WITHOUT_ACCESS, compare_access, compare_findings
+from scanner.analyze.difference import compare_access
 from scanner.analyze.findings import AnalysisRules, analyze
 from scanner.analyze.parse import parse_policy
 from scanner.analyze.reach import Population
 from scanner.analyze.request import Request
-from scanner.analyze.selectors import selector_of
-from scanner.analyze.whatif import Overlay
+from scanner.analyze.sameness import reads_the_same
+from scanner.analyze.whatif import Overlay, missing_principals
 from scanner.model.actions import ACTIONS, KEY_ACTIONS, Action
 from scanner.model.arn import KeyArn, key_id_of
 from scanner.model.decision import Decision, Verdict
@@ -49,7 +49,7 @@ def what_if(world: World, over: Overlay, rules: AnalysisRules) -> WhatIf:
     A key policy or grant touches its own key, and the findings that name it among others; every other document can
     touch every key.
     """
-    rules = replace(rules, service_principals="all", insiders=False)
+    rules = replace(rules, service_principals="all", insiders=False, remedies=False)
     keys: Collection[KeyArn] = world.keys if over.everywhere else over.keys
     before, after = (_judged(w, keys, rules) for w in (world, over.world))
     if not over.everywhere and _of_several(before) != _of_several(after):
@@ -85,7 +85,7 @@ def _changed(before: Sequence[Finding], after: Sequence[Finding]) -> Iterator[Fi
     old, new = ({f.id: f for f in findings} for findings in (before, after))
     for finding_id in sorted({*old, *new}):
         was, now = old.get(finding_id), new.get(finding_id)
-        if was and now and _reads_the_same(was, now):
+        if was and now and reads_the_same(was, now):
             continue
         shown = now or was
         assert shown is not None
@@ -93,13 +93,6 @@ def _changed(before: Sequence[Finding], after: Sequence[Finding]) -> Iterator[Fi
             finding_id, shown.title, was.verdict if was else None, now.verdict if now else None,
             was.severity if was else None, now.severity if now else None,
         )  # fmt: skip
-
-
-def _reads_the_same(old: Finding, new: Finding) -> bool:
-    """Whether a finding says the same; the gates of an access may differ and the access be what it was."""
-    if (old.verdict, old.severity) != (new.verdict, new.severity):
-        return False
-    return old.fingerprint == new.fingerprint or (old.kind not in WITHOUT_ACCESS and not compare_findings(old, new))
 
 
 # -- principals of the keys' own accounts -----------------------------------------------------------------------------
@@ -215,16 +208,11 @@ def _changers(world: World, key: KeyFacts) -> Iterator[tuple[str, Verdict]]:
 def _missing_principals(world: World, other: World) -> Iterator[str]:
     """Principals that a new key or trust policy names and that do not exist: AWS refuses to save it (R2.18)."""
     for policy in _new_policies(world, other):
-        for statement in parse_policy(policy).statements:
-            for entry in (*(statement.principals or ()), *(statement.not_principals or ())):
-                selector = selector_of(entry.value, "aws")
-                account = world.accounts.get(account_of(world, selector.account_id).id)
-                known = account is not None and account.collected and account.iam_complete
-                if selector.kind in {"role", "user"} and known and entry.value not in other.principals:
-                    yield (
-                        f"line {entry.span.line_from} of the new {policy.name} of {policy.source} names "
-                        f"{entry.value}, which does not exist: AWS would refuse to save it"
-                    )
+        for line, value in missing_principals(parse_policy(policy), other):
+            yield (
+                f"line {line} of the new {policy.name} of {policy.source} names {value}, which does not exist: AWS "
+                "would refuse to save it"
+            )
 
 
 def _new_policies(world: World, other: World) -> Iterator[PolicyText]:

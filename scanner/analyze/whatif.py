@@ -12,7 +12,7 @@ from scanner.analyze.question import find_key
 from scanner.analyze.selectors import selector_of
 from scanner.closest import closest
 from scanner.errors import UsageError
-from scanner.model.arn import KeyArn, parse_arn
+from scanner.model.arn import AccountId, KeyArn, parse_arn
 from scanner.model.neutral import terminal_safe
 from scanner.model.organization import Organization
 from scanner.model.policy import Document, DocumentKind, PolicyText
@@ -278,6 +278,22 @@ class _Draft:
             whose = f" of {', '.join(unread)}" if unread else ""
             raise UsageError(f"the {kind.short_name}s{whose} were not read, so none of them can be replaced")
         raise _unknown(kind.short_name, target, [text for place in found for text in place], "")
+
+
+def missing_principals(document: Document, world: World) -> Iterator[tuple[int, str]]:
+    """Line and text of the users and roles that a policy names and that are known not to exist.
+
+    AWS refuses to save such a policy (R2.18). A unique id is what AWS shows in the place of a principal that was
+    deleted (R2.14).
+    """
+    for statement in document.statements:
+        for entry in (*(statement.principals or ()), *(statement.not_principals or ())):
+            selector = selector_of(entry.value, "aws")
+            account = world.accounts.get(AccountId(selector.account_id))
+            known = account is not None and account.collected and account.iam_complete
+            gone = selector.kind in {"role", "user"} and known and entry.value not in world.principals
+            if gone or selector.kind == "unknown_id":
+                yield entry.span.line_from, entry.value
 
 
 def address_of(policy: PolicyText) -> str:

@@ -170,6 +170,7 @@ def test_principal_that_does_not_exist_is_a_warning() -> None:
     assert warning.startswith("line ")
     trust = asked(base(), DocumentKind.TRUST, ADMIN, policy(allow(gone, "sts:AssumeRole")))
     assert f"the new trust policy of {ADMIN} names {gone}" in trust.warnings[0]
+    assert "names AROAGONE, which" in new_policy(base(), OWN, allow("AROAGONE")).warnings[0]
     unread = world(key(OWN), account(MEMBER, iam_complete=False))
     assert new_policy(unread, OWN, allow(gone)).warnings == ()
 
