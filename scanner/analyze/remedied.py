@@ -30,6 +30,7 @@ MOST_PEOPLE = 12
 _PRINCIPALS_PER_FINDING = 50
 _SHOWN = 3
 _NOT_TRIED = "This edit was not tried on the snapshot: the key has too many findings."
+_ALONE = "The policy has no statement beside, and AWS takes none without: write one for the key's own account first."
 _REFUSED = "The policy would hold a part that AWS refuses; change that part first."
 
 Judge = Callable[[KeyFacts], Sequence[Finding]]
@@ -89,7 +90,8 @@ class _Bench:
                 break
         enough = [t for t in trials if t.ends and not t.losers]
         if not enough:
-            why = "" if finding.mechanism.kind == "ram" else _REFUSED if drawn and not edits else _why_none(trials)
+            refused = bool(drawn) and not edits
+            why = "" if finding.mechanism.kind == "ram" else _REFUSED if refused else _why_none(trials)
             return replace(finding, remediation=replace(advice, effect=why))
         best = next((t for t in enough if t.is_clean), enough[0])
         remedy = _remediation(best.edit, advice, _effect(best), [*_others(best), *self._risks(best.edit)])
@@ -241,6 +243,8 @@ def _others(trial: _Trial) -> Iterator[str]:
 
 
 def _why_none(trials: Sequence[_Trial]) -> str:
+    if not trials:
+        return _ALONE
     if any(t.losers for t in trials):
         return "No single edit was found that ends this access and keeps that of the key's own account."
     return "No single edit was found that ends this access; look at its statements together."

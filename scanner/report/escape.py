@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 
 from markupsafe import Markup
@@ -105,3 +106,11 @@ def markdown_code(text: str) -> str:
     fence = "`" * (1 + max((len(run) for run in _BACKTICKS.findall(line)), default=0))
     pad = " " if "`" in line else ""
     return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def markdown_block(lines: Iterable[str], language: str) -> list[str]:
+    """Lines for Markdown as they are: a code block whose fence is longer than any run of backticks within."""
+    shown = [visible(line).replace("\n", "\\n") for line in lines]
+    longest = max((len(run) for line in shown for run in _BACKTICKS.findall(line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [f"{fence}{language}", *shown, fence]

@@ -42,11 +42,12 @@ def insiders(given_world: World, key: KeyFacts) -> list[str]:
 
 
 def strengths(given_world: World, key: KeyFacts) -> list[int]:
-    """How strong every decision of every insider on the key is."""
+    """How strong every decision of every insider on the key is; nobody can retire a grant that is gone."""
     found = []
+    actions = [action for action in KEY_ACTIONS if action.name != "RetireGrant"]
     for who in insiders(given_world, key):
         caller = resolve_caller(given_world, who)
-        for action in KEY_ACTIONS:
+        for action in actions:
             request = Request(caller, action.iam_name, key.arn, action=action, key=key)
             found.append(VERDICT_STRENGTH[decide(given_world, request, trace=False).verdict])
     return found
