@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from scanner.model.key import KeyFacts
 from scanner.model.policy import DocumentKind
 from scanner.model.world import World
 
+import builders
 from builders import (
     KEY,
     MEMBER,
@@ -20,7 +22,6 @@ from builders import (
     OWNER,
     STRANGER,
     allow,
-    analyzed,
     ask,
     deny,
     grant,
@@ -38,6 +39,7 @@ FOREIGN, OUR = iam(STRANGER, "root"), iam(MEMBER, "role/App")
 ADMIN = iam(OWNER, "role/Admin")
 KMS = policy(allow(None, "kms:*"))
 PEOPLE = (principal(OUR, KMS), principal(ADMIN, KMS))
+analyzed = partial(builders.analyzed, remedies=True)
 TRIED = "Tried on the snapshot: the finding goes, nothing else changes, and the key's own account keeps its access."
 
 
@@ -116,7 +118,7 @@ def test_what_is_written_in_vain_for_the_same_grantee_is_no_other_access() -> No
 
 def test_access_that_is_blocked_after_the_edit_is_ended() -> None:
     given = world(key(OWN, allow(FOREIGN)), *PEOPLE)
-    (finding,) = analyzed(given, remedies=False).of(Kind.EXTERNAL_ACCESS)
+    (finding,) = builders.analyzed(given).of(Kind.EXTERNAL_ACCESS)
     blocked = replace(finding, verdict=FindingVerdict.BLOCKED)
     (facts,) = given.keys.values()
 
@@ -365,7 +367,7 @@ def test_key_with_too_much_to_try_gets_edits_that_were_not_tried(monkeypatch: py
 
 def test_remedies_can_be_left_out() -> None:
     given = world(key(OWN, allow(FOREIGN)))
-    (finding,) = analyzed(given, remedies=False).of(Kind.EXTERNAL_ACCESS)
+    (finding,) = builders.analyzed(given).of(Kind.EXTERNAL_ACCESS)
     assert (finding.remediation.diff, finding.remediation.effect) == ("", "")
 
 
