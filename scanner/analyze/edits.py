@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from scanner.analyze.evidence import MAX_STATEMENTS
 from scanner.analyze.match import covers_action
 from scanner.analyze.parse import parse_policy
 from scanner.analyze.selectors import external_selectors, is_fence, operations_by_selector, selector_of
+from scanner.analyze.surroundings import grants_around, statements_around, with_text
 from scanner.analyze.textedit import PolicyDraft, readable
 from scanner.model.actions import KEY_ACTIONS, Action
 from scanner.model.arn import parse_arn
@@ -39,8 +39,9 @@ class Way(StrEnum):
 class Edit:
     """One way to end an access.
 
-    `key` is the key as it would be. `inside` are the actions that principals of the key's own account could lose by it:
-    whether they keep them must then be looked at.
+    `whole` is the key as it would be. `before` and `after` are the key as it is and as it would be, both as far as the
+    edit can touch what outsiders get. `inside` are the actions that principals of the key's own account could lose by
+    it: whether they keep them must then be looked at.
     """
 
     kind: str
@@ -48,7 +49,9 @@ class Edit:
     text: str
     cli: str
     diff: str
-    key: KeyFacts
+    whole: KeyFacts
+    before: KeyFacts
+    after: KeyFacts
     inside: tuple[Action, ...]
 
 
@@ -81,11 +84,11 @@ def _revocations(finding: Finding, key: KeyFacts) -> Iterator[Edit]:
         f"--grant-id {shlex.quote(g.grant_id)}"
         for g in held[:_GRANTS_SHOWN]
     ]
-    kept = tuple(g for g in key.grants or () if g.grant_id not in ids)
     operations = {o for g in held if _is_for_others(g, selector, key) for o in g.operations}
     inside = tuple(a for a in KEY_ACTIONS if a.name in operations)
-    after = replace(key, grants=kept)
-    yield Edit("revoke_grant", Way.REMOVE, text, "\n".join(commands), "", after, inside)
+    before, after = (grants_around(key, ids, without=gone) for gone in (False, True))
+    whole = replace(key, grants=tuple(g for g in key.grants or () if g.grant_id not in ids))
+    yield Edit("revoke_grant", Way.REMOVE, text, "\n".join(commands), "", whole, before, after, inside)
 
 
 def _is_for_others(grant: Grant, selector: str, key: KeyFacts) -> bool:
@@ -99,7 +102,7 @@ def _is_for_others(grant: Grant, selector: str, key: KeyFacts) -> bool:
 
 def _policy_edits(finding: Finding, key: KeyFacts, policy: PolicyText, organization: str) -> Iterator[Edit]:
     text = readable(policy.text)  # INVARIANT: a policy of which a finding cites a statement is JSON
-    shown = replace(policy, text=text, sha256=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
+    shown = with_text(policy, text)
     document = parse_policy(shown)
     named = [n for n in (_named_by(s, finding, key) for s in document.statements) if n is not None]
     for way in _ways(finding, named, organization):
@@ -109,23 +112,25 @@ def _policy_edits(finding: Finding, key: KeyFacts, policy: PolicyText, organizat
         if None in done or not said or not draft.leaves_statements:
             continue
         edited = draft.edited()
-        after = replace(shown, text=edited, sha256=hashlib.sha256(edited.encode("utf-8", "surrogatepass")).hexdigest())
+        after = with_text(shown, edited)
+        changed = [n.statement for n, what in zip(named, done, strict=True) if what]
         yield Edit(
             _kind(way, said), way, _in_words(said), _commands(key), draft.patch(f"{policy.name} of {key.arn}"),
-            replace(key, key_policy=after), tuple(_lost_inside(named, done, way, key)),
+            replace(key, key_policy=after), *statements_around(key, shown, after, changed, draft.removed),
+            tuple(_lost_inside(changed, way, key)),
         )  # fmt: skip
 
 
-def _lost_inside(named: Sequence[_Named], done: Sequence[str | None], way: Way, key: KeyFacts) -> Iterator[Action]:
+def _lost_inside(changed: Sequence[Statement], way: Way, key: KeyFacts) -> Iterator[Action]:
     """The actions of the changed statements that let somebody of the key's own account through as well.
 
     Where a principal is only taken out, or goes with a statement that names nobody else, nobody else loses anything.
     """
     if way is Way.LEAVE:
         return
-    changed = [n.statement for n, what in zip(named, done, strict=True) if what and _lets_in(n.statement, key)]
+    shared = [statement for statement in changed if _lets_in(statement, key)]
     for action in KEY_ACTIONS:
-        if any(covers_action(statement, action.iam_name) for statement in changed):
+        if any(covers_action(statement, action.iam_name) for statement in shared):
             yield action
 
 
@@ -195,14 +200,14 @@ def _apply(draft: PolicyDraft, named: _Named, way: Way, key: KeyFacts, organizat
         return ""
     if draft.remove_principals(statement, [e.span for e in named.entries]):
         return f"take `{named.selector}` out of {label}"
-    draft.remove_statement(statement)
+    draft.remove_statement(statement.index)
     return f"remove {label}, which names nobody else"
 
 
 def _limit_everybody(draft: PolicyDraft, named: _Named, way: Way, key: KeyFacts, organization: str) -> str | None:
     statement, label = named.statement, _label(named.statement)
     if way is Way.REMOVE:
-        draft.remove_statement(statement)
+        draft.remove_statement(statement.index)
         return f"remove {label}"
     if way is Way.VALUES:
         return _take_values(draft, named, key)

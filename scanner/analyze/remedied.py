@@ -23,13 +23,12 @@ from scanner.model.key import KeyFacts
 from scanner.model.policy import DocumentKind
 from scanner.model.world import World
 
-MOST_JUDGED = 600
-"""Findings that are judged again for the remedies of one key; a key with more to try gets some that were not tried."""
+MOST_WORK = 400
+"""Grantees that are judged, and 4 kB of policy or hundreds of grants that are read, for the remedies of one key."""
 MOST_PEOPLE = 12
 """Principals of the key's own account that are asked whether they keep their access."""
-_PRINCIPALS_PER_FINDING = 50
 _SHOWN = 3
-_NOT_TRIED = "This edit was not tried on the snapshot: the key has too many findings."
+_NOT_TRIED = "No edit was tried on the snapshot: this key would need too many trials."
 _ALONE = "The policy has no statement beside, and AWS takes none without: write one for the key's own account first."
 _REFUSED = "The policy would hold a part that AWS refuses; change that part first."
 
@@ -43,7 +42,7 @@ def remedied(key: KeyFacts, findings: Sequence[Finding], world: World, judge: Ju
     Where no edit ends it without taking something from the key's own account, the finding keeps its general advice and
     says so.
     """
-    bench = _Bench(key, findings, world, judge)
+    bench = _Bench(key, world, judge, findings)
     return [bench.with_remedy(f) if f.kind is Kind.EXTERNAL_ACCESS else f for f in findings]
 
 
@@ -64,29 +63,29 @@ class _Trial:
 
 
 class _Bench:
-    """One key with its judgement before any edit, which is made when it is first needed."""
+    """One key, its findings, and how much more may be tried."""
 
-    def __init__(self, key: KeyFacts, findings: Sequence[Finding], world: World, judge: Judge) -> None:
-        self.key, self.world, self.judge = key, world, judge
-        self._weight = sum(1 + f.reach.principals_total // _PRINCIPALS_PER_FINDING for f in findings)
+    def __init__(self, key: KeyFacts, world: World, judge: Judge, findings: Sequence[Finding]) -> None:
+        self.key, self.world, self.judge, self.findings = key, world, judge, findings
         own = organization_of(world, key.account_id)
         self.organization = own.id if own else ""
-        self._left = MOST_JUDGED
-        self._before: tuple[Finding, ...] = ()
+        self._left = MOST_WORK
+        size = len(key.key_policy.text) if key.key_policy else 0
+        self._reading = 1 + size // 4096 + len(key.grants or ()) // 100
         self._inside: dict[tuple[str, str], Decision] = {}
 
     def with_remedy(self, finding: Finding) -> Finding:
         """The finding with its remedy."""
         advice = finding.remediation
+        self._left -= self._reading
+        if self._left < 0:
+            return replace(finding, remediation=replace(advice, effect=_NOT_TRIED))
         drawn = list(edits_of(finding, self.key, self.organization))
         edits = [e for e in drawn if self._is_saveable(e)]
         trials: list[_Trial] = []
         for edit in edits:
-            trial = self._try(finding, edit)
-            if trial is None:
-                return replace(finding, remediation=_remediation(edits[0], advice, _NOT_TRIED, self._risks(edits[0])))
-            trials.append(trial)
-            if trial.is_clean:
+            trials.append(self._try(finding, edit))
+            if trials[-1].is_clean:
                 break
         enough = [t for t in trials if t.ends and not t.losers]
         if not enough:
@@ -102,8 +101,8 @@ class _Bench:
 
     def _is_saveable(self, edit: Edit) -> bool:
         """Whether AWS would take the edited policy, as far as what-if can tell."""
-        policy = edit.key.key_policy
-        if policy is None or policy == self.key.key_policy:
+        policy = edit.whole.key_policy
+        if policy is None or edit.kind == "revoke_grant":
             return True
         try:
             read_replacement(Replacement(DocumentKind.KEY_POLICY, self.key.arn, policy.text, "edit"), policy)
@@ -113,23 +112,21 @@ class _Bench:
 
     # -- trying --------------------------------------------------------------------------------------------------------
 
-    def _try(self, finding: Finding, edit: Edit) -> _Trial | None:
-        """Judge the key with the edit made; None where the key has had its share of trials."""
-        self._left -= self._weight
-        if self._left < 0:
-            return None
-        if not self._before:
-            self._before = tuple(self.judge(self.key))
-        after = self.judge(edit.key)
+    def _try(self, finding: Finding, edit: Edit) -> _Trial:
+        """Judge what the edit can touch, without and with the edit made."""
+        before, after = self.judge(edit.before), self.judge(edit.after)
+        self._left -= len(before) + len(after)
         now = next((f for f in after if f.id == finding.id), None)
         ends = now is None or _is_ended(finding, now, edit)
-        others = tuple(self._other_changes(finding, edit, after)) if ends else ()
+        others = tuple(self._other_changes(finding, edit, before, after)) if ends else ()
         losers = tuple(self._losers(edit)) if ends and edit.inside else ()
         return _Trial(edit, ends, now.verdict if now else None, others, losers)
 
-    def _other_changes(self, finding: Finding, edit: Edit, after: Sequence[Finding]) -> Iterator[str]:
+    def _other_changes(
+        self, finding: Finding, edit: Edit, before: Sequence[Finding], after: Sequence[Finding]
+    ) -> Iterator[str]:  # fmt: skip
         """Titles of the other findings that would go, appear or read differently."""
-        rest = [[f for f in found if f.id != finding.id] for found in (self._before, after)]
+        rest = [[f for f in found if f.id != finding.id] for found in (before, after)]
         old, new = ({_place(f): f for f in found if _is_access(f)} for found in rest)
         for place in dict.fromkeys((*old, *new)):
             was, now = old.get(place), new.get(place)
@@ -138,8 +135,8 @@ class _Bench:
             narrowed = edit.way is Way.ORGANIZATION and was is None and place[0] == self.organization
             if not narrowed:
                 yield (old | new)[place].title
-        before, later = (Counter(f.title for f in found if not _is_about(f, finding)) for found in rest)
-        yield from sorted((before - later) + (later - before))
+        in_vain = [Counter(f.title for f in found if not _is_about(f, finding)) for found in rest]
+        yield from sorted((in_vain[0] - in_vain[1]) + (in_vain[1] - in_vain[0]))
 
     def _losers(self, edit: Edit) -> Iterator[str]:
         """Principals of the key's own account who could do less: its root user, and those whom the key names."""
@@ -148,7 +145,7 @@ class _Bench:
                 place = (caller.text, action.iam_name)
                 if place not in self._inside:
                     self._inside[place] = self._asked(caller, action, self.key)
-                was, now = self._inside[place], self._asked(caller, action, edit.key)
+                was, now = self._inside[place], self._asked(caller, action, edit.whole)
                 less = VERDICT_STRENGTH[now.verdict] < VERDICT_STRENGTH[was.verdict]
                 if less or (was.verdict is Verdict.CONDITIONAL and now.condition != was.condition):
                     yield caller.text
@@ -175,14 +172,14 @@ class _Bench:
 
     def _remains(self, finding: Finding) -> Iterator[str]:
         """Other findings that give the same grantee access to the key."""
-        same = [f for f in self._before if f.grantee.selector == finding.grantee.selector and f.id != finding.id]
+        same = [f for f in self.findings if f.grantee.selector == finding.grantee.selector and f.id != finding.id]
         for other in same:
             if other.kind is Kind.EXTERNAL_ACCESS:
                 yield f"The same grantee keeps what it has through another way: finding `{other.id}`."
 
     def _risks(self, edit: Edit) -> list[str]:
-        policy = edit.key.key_policy
-        if policy is None or policy == self.key.key_policy:
+        policy = edit.whole.key_policy
+        if policy is None or edit.kind == "revoke_grant":
             return []
         gone = [value for _, value in missing_principals(parse_policy(policy), self.world)]
         notes: list[str] = []

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from scanner.analyze.jsontext import Node, read_json
 from scanner.model.policy import ConditionTest, Span, Statement
@@ -35,15 +36,15 @@ class PolicyDraft:
     def __init__(self, text: str) -> None:
         self.text = text
         self._starts = [0, *(m.end() for m in re.finditer("\n", text))]
-        self._statements = next((n for name, _, n in read_json(text).members() if name.lower() == "statement"), None)
+        self._statements = next((n for name, _, n in _read(text).members() if name.lower() == "statement"), None)
         self._splices: list[_Splice] = []
         self._gone: set[int] = set()
 
     # -- what can be changed -------------------------------------------------------------------------------------------
 
-    def remove_statement(self, statement: Statement) -> None:
+    def remove_statement(self, index: int) -> None:
         """Take a statement out."""
-        self._gone.add(statement.index)
+        self._gone.add(index)
 
     def remove_principals(self, statement: Statement, spans: Collection[Span]) -> bool:
         """Take values out of the Principal of a statement; false, and nothing changed, where none would be left."""
@@ -78,6 +79,11 @@ class PolicyDraft:
         return True
 
     # -- the result ----------------------------------------------------------------------------------------------------
+
+    @property
+    def removed(self) -> frozenset[int]:
+        """The indexes of the statements that were taken out."""
+        return frozenset(self._gone)
 
     @property
     def leaves_statements(self) -> bool:
@@ -253,7 +259,11 @@ def readable(text: str) -> str:
     """
     if max(map(len, text.split("\n"))) <= LONGEST_LINE:
         return text
-    return _printed(read_json(text), "")
+    return _printed(_read(text), "")
+
+
+_read = lru_cache(maxsize=16)(read_json)
+"""Several edits of one text are drawn one after the other."""
 
 
 def _printed(node: Node, indent: str) -> str:

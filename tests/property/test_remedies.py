@@ -12,6 +12,7 @@ from scanner.analyze.edits import edits_of
 from scanner.analyze.findings import AnalysisRules
 from scanner.analyze.rejudge import what_if
 from scanner.analyze.request import Request
+from scanner.analyze.sameness import reads_the_same
 from scanner.analyze.whatif import Overlay, Replacement, overlay
 from scanner.casefile import build_world
 from scanner.model.actions import KEY_ACTIONS
@@ -32,7 +33,7 @@ budget = settings(
 def edited_key(finding: Finding, key: KeyFacts, before: World) -> KeyFacts:
     """The key with the edit that the remedy describes."""
     own = next((o.id for o in before.organizations if key.account_id in {*o.members, o.management_account}), "")
-    return next(e.key for e in edits_of(finding, key, own) if finding.remediation.text.startswith(e.text))
+    return next(e.whole for e in edits_of(finding, key, own) if finding.remediation.text.startswith(e.text))
 
 
 def insiders(given_world: World, key: KeyFacts) -> list[str]:
@@ -53,11 +54,19 @@ def strengths(given_world: World, key: KeyFacts) -> list[int]:
     return found
 
 
+def changed_beside(finding: Finding, old: dict[str, Finding], new: dict[str, Finding]) -> set[str]:
+    """Whose access differs beside that of the finding, with the whole key judged and not only what the edit touches."""
+    ids = {*old, *new} - {finding.id}
+    differ = (i for i in ids if not (i in old and i in new and reads_the_same(old[i], new[i])))
+    return {(old.get(i) or new[i]).grantee.selector for i in differ}
+
+
 @budget
 @given(worlds())
 def test_verified_remedy_ends_the_finding_and_keeps_the_access_of_the_own_account(drawn: tuple[Any, Any]) -> None:
     before = build_world(drawn[0])
-    for finding in analyzed(before, service_principals="all", remedies=True).of(Kind.EXTERNAL_ACCESS):
+    told = {f.id: f for f in analyzed(before, service_principals="all", remedies=True).of(Kind.EXTERNAL_ACCESS)}
+    for finding in told.values():
         if not finding.remediation.verified:
             continue
         assert finding.key is not None
@@ -71,6 +80,7 @@ def test_verified_remedy_ends_the_finding_and_keeps_the_access_of_the_own_accoun
             or still.verdict is FindingVerdict.BLOCKED
             or (finding.grantee.kind == "service" and still.grantee.party == "service_guarded")
         )
+        assert changed_beside(finding, told, left) <= {o.id for o in before.organizations}
         assert all(now >= was for was, now in zip(strengths(before, key), strengths(after, changed), strict=True))
 
 

@@ -357,12 +357,11 @@ def test_grant_that_another_outsider_uses_says_so() -> None:
 # -- how much is tried ------------------------------------------------------------------------------------------------
 
 
-def test_key_with_too_much_to_try_gets_edits_that_were_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remedied, "MOST_JUDGED", 0)
+def test_key_with_too_much_to_try_says_that_nothing_was_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remedied, "MOST_WORK", 0)
     remedy = only(OWN, allow(FOREIGN)).remediation
-    assert (remedy.verified, remedy.kind) == (False, "remove_statement")
-    assert remedy.effect == "This edit was not tried on the snapshot: the key has too many findings."
-    assert remedy.diff
+    assert (remedy.verified, remedy.kind, remedy.diff) == (False, "narrow_principal", "")
+    assert remedy.effect == "No edit was tried on the snapshot: this key would need too many trials."
 
 
 def test_remedies_can_be_left_out() -> None:

@@ -68,7 +68,7 @@ def test_nothing_changed_is_the_same_text_and_no_patch() -> None:
 def test_statements_go_with_their_commas(gone: list[int]) -> None:
     edit, document = draft()
     for index in gone:
-        edit.remove_statement(document.statements[index])
+        edit.remove_statement(document.statements[index].index)
     kept = [s for n, s in enumerate(json.loads(WRITTEN)["Statement"]) if n not in gone]
     assert json.loads(edit.edited())["Statement"] == kept
     assert edit.leaves_statements
@@ -77,11 +77,11 @@ def test_statements_go_with_their_commas(gone: list[int]) -> None:
 def test_last_statement_cannot_go() -> None:
     edit, document = draft()
     for statement in document.statements:
-        edit.remove_statement(statement)
+        edit.remove_statement(statement.index)
     assert not edit.leaves_statements
     alone = '{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}}'
     edit, document = draft(alone)
-    edit.remove_statement(document.statements[0])
+    edit.remove_statement(document.statements[0].index)
     assert not edit.leaves_statements
     assert not PolicyDraft("{}").leaves_statements
 
@@ -138,10 +138,11 @@ def test_removed_statement_takes_its_other_changes_along() -> None:
     edit, document = draft()
     edit.add_condition(document.statements[2], "Bool", "k", "v")
     edit.add_condition(document.statements[0], "Bool", "k", "v")
-    edit.remove_statement(document.statements[2])
+    edit.remove_statement(document.statements[2].index)
     new = json.loads(edit.edited())["Statement"]
     assert len(new) == 2
     assert new[0]["Condition"] == {"Bool": {"k": "v"}}
+    assert edit.removed == {2}
 
 
 def test_patch_shows_the_changed_lines_between_three_of_context() -> None:
@@ -164,7 +165,7 @@ def test_patch_shows_the_changed_lines_between_three_of_context() -> None:
 
 
 def _changes(edit: PolicyDraft, document: Document) -> None:
-    edit.remove_statement(document.statements[0])
+    edit.remove_statement(document.statements[0].index)
     edit.remove_principals(document.statements[1], [(document.statements[1].principals or ())[0].span])
     edit.add_condition(document.statements[2], "StringEquals", "aws:PrincipalOrgID", "o-1")
 
@@ -211,7 +212,7 @@ def test_far_changes_have_hunks_of_their_own_and_counts_that_fit() -> None:
     written = json.dumps({"Statement": statements}, indent=1)
     edit, document = draft(written)
     for index in (0, 7):
-        edit.remove_statement(document.statements[index])
+        edit.remove_statement(document.statements[index].index)
     patch = edit.patch("p").splitlines()
     heads = [line for line in patch if line.startswith("@@")]
     assert len(heads) == 2
