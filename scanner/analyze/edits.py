@@ -201,7 +201,7 @@ def _apply(draft: PolicyDraft, named: _Named, way: Way, key: KeyFacts, organizat
     if draft.remove_principals(statement, [e.span for e in named.entries]):
         return f"take `{named.selector}` out of {label}"
     draft.remove_statement(statement.index)
-    return f"remove {label}, which names nobody else"
+    return f"remove {label}, which names only this grantee"
 
 
 def _limit_everybody(draft: PolicyDraft, named: _Named, way: Way, key: KeyFacts, organization: str) -> str | None:

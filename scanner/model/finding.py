@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from scanner.model.decision import Gate, StatementRef
+from scanner.model.remediation import Remediation as Remediation  # noqa: PLC0414  # part of this contract
 
 
 class Kind(StrEnum):
@@ -219,24 +220,6 @@ class Evidence:
     excerpt_from: int
     excerpt_to: int
     highlights: tuple[Highlight, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Remediation:
-    """What to do: the smallest edit that ends the access, in words, as commands and as a patch of the document.
-
-    `verified` says that the edit was tried on the snapshot: it removes the finding, changes no other one and keeps the
-    access of the key's own account. `effect` says what the trial showed, or why there was none; `risk_note` what is to
-    be known before it is made. Nothing is ever executed.
-    """
-
-    kind: str = "none"
-    text: str = ""
-    cli: str = ""
-    diff: str = ""
-    verified: bool = False
-    effect: str = ""
-    risk_note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,8 +109,11 @@ def markdown_code(text: str) -> str:
 
 
 def markdown_block(lines: Iterable[str], language: str) -> list[str]:
-    """Lines for Markdown as they are: a code block whose fence is longer than any run of backticks within."""
-    shown = [visible(line).replace("\n", "\\n") for line in lines]
+    """Lines of JSON for Markdown: a code block whose fence is longer than any run of backticks within.
+
+    `<` becomes its JSON escape, for readers that do not know code blocks.
+    """
+    shown = [visible(line).replace("\n", "\\n").replace("<", "\\u003c") for line in lines]
     longest = max((len(run) for line in shown for run in _BACKTICKS.findall(line)), default=0)
     fence = "`" * max(3, longest + 1)
     return [f"{fence}{language}", *shown, fence]

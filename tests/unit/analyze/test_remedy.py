@@ -70,7 +70,7 @@ def test_statement_for_nobody_else_is_removed() -> None:
     remedy = only(OWN, allow(FOREIGN, Sid="Share")).remediation
     assert (remedy.kind, remedy.verified, remedy.effect, remedy.risk_note) == ("remove_statement", True, TRIED, "")
     assert remedy.text == (
-        "Remove statement `Share`, which names nobody else. "
+        "Remove statement `Share`, which names only this grantee. "
         "Where some of the access is wanted: name the roles that need the key instead of their whole account."
     )
     assert remedy.diff.startswith(f"--- key policy default of {KEY}\n+++ key policy default of {KEY}\n@@ ")
@@ -300,7 +300,7 @@ def test_service_is_limited_to_sources_of_the_own_account() -> None:
 def test_service_whose_source_is_tested_already_is_taken_out() -> None:
     test = {"StringEquals": {"aws:SourceAccount": STRANGER}}
     finding = only(OWN, allow({"Service": "logs.amazonaws.com"}, when=test), to="logs.amazonaws.com")
-    assert finding.remediation.text.startswith("Remove statement 1, which names nobody else.")
+    assert finding.remediation.text.startswith("Remove statement 1, which names only this grantee.")
     assert finding.remediation.verified
 
 

@@ -67,6 +67,7 @@ def test_patch_cannot_leave_its_block() -> None:
     text = summary(with_remedy(hostile))
     assert "\n    `````diff\n" in text
     assert "\u202e" not in text
+    assert "\\u003cscript>alert(1)\\u003c/script>" in text
     assert "<script>alert" not in page(with_remedy(hostile))
     assert markdown_block(["a\nb"], "diff") == ["```diff", "a\\nb", "```"]
     assert re.search(r"\\u202e", page(with_remedy(hostile)))
