@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from scanner.analyze.caller import UnknownPrincipalError, resolve_caller
 from scanner.analyze.decide import decide
+from scanner.analyze.jsontext import JsonTextError, read_json
+from scanner.analyze.question import find_key, refuse_absent
 from scanner.analyze.request import GrantRequest, Request
 from scanner.analyze.trust import decide_assume
 from scanner.casefile import CaseFormatError, build_world, flag, known_members, texts
@@ -18,7 +20,7 @@ from scanner.model.actions import find_action
 from scanner.model.decision import VERDICT_STRENGTH, Decision, Verdict
 from scanner.model.key import GrantConstraints, KeyFacts
 from scanner.model.world import World
-from scanner.yamltext import read_yaml
+from scanner.yamltext import YamlPath, read_yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,21 @@ class CaseResult:
         return json.dumps(line)
 
 
-def read_cases(path: Path) -> list[Mapping[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class CaseFile:
+    """The cases of a file, and the lines they stand on."""
+
+    path: Path
+    cases: list[Mapping[str, Any]]
+    lines: Mapping[YamlPath, int]
+
+    def place(self, *where: str | int) -> str:
+        """`file:line` of a case (its index), of a part of it, or of what stands around that."""
+        known = (where[:length] for length in range(len(where), 0, -1))
+        return f"{self.path}:{next((self.lines[part] for part in known if part in self.lines), 1)}"
+
+
+def read_case_file(path: Path) -> CaseFile:
     """Read a case file, JSON or YAML.
 
     Raises:
@@ -58,31 +74,58 @@ def read_cases(path: Path) -> list[Mapping[str, Any]]:
     except (OSError, UnicodeDecodeError) as error:
         message = f"case file `{path}` cannot be read: {getattr(error, 'strerror', None) or error}"
         raise UsageError(message) from error
-    data = _parse(path, text)
+    data, lines = _parse(path, text)
     if not isinstance(data, list) or not all(isinstance(case, dict) for case in data):
         raise UsageError(f"{path}: a case file is a list of cases", hint="the format is in tests/cases/README.md")
-    return data
+    return CaseFile(path, data, lines)
 
 
-def _parse(path: Path, text: str) -> Any:
+def _parse(path: Path, text: str) -> tuple[Any, Mapping[YamlPath, int]]:
     if path.suffix.lower() in {".yaml", ".yml"}:
         document = read_yaml(text)
         if document.problems:
             problem = document.problems[0]
             raise UsageError(f"{path}:{problem.line}: {problem.text}")
-        return document.value
+        return document.value, document.lines
     try:
-        return json.loads(text)
+        data = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
         raise UsageError(f"{path}:{line}: not JSON: {getattr(error, 'msg', 'nested too deeply')}") from error
+    return data, dict(_lines_of_json(text))
 
 
-def run_case(case: Mapping[str, Any], place: str) -> Iterator[CaseResult]:
+def _lines_of_json(text: str) -> Iterator[tuple[YamlPath, int]]:
+    """The line of every case and request; none of a text that holds what our reader of policies refuses."""
+    try:
+        cases = read_json(text).items()
+    except JsonTextError:
+        return
+    for index, case in enumerate(cases):
+        yield (index,), case.span.line_from
+        for name, span, value in case.members():
+            yield (index, name), span.line_from
+            requests = value.items() if name == "requests" else ()
+            yield from (((index, name, number), r.span.line_from) for number, r in enumerate(requests))
+
+
+WorldOf = Callable[[Path], World]
+"""Opens a snapshot file or the snapshot of a run directory."""
+
+
+def run_case(
+    case: Mapping[str, Any], place: str, *, requests_at: Sequence[str] = (), base: Path = Path(), world_of: WorldOf
+) -> Iterator[CaseResult]:
     """Judge every request of a case.
 
+    Args:
+        place: where the case stands, for errors; `requests_at` the same of each request.
+        base: the folder that `snapshot` is relative to.
+        world_of: opens it.
+
     Raises:
-        UsageError: the case has no id or requests, or its world has not the documented form.
+        UsageError: the case has no id or requests, its world has not the documented form, or its snapshot cannot be
+            read.
     """
     case_id, requests = case.get("id"), case.get("requests")
     try:
@@ -91,20 +134,42 @@ def run_case(case: Mapping[str, Any], place: str) -> Iterator[CaseResult]:
         raise UsageError(f"{place}: {error}") from error
     if not isinstance(case_id, str) or not isinstance(requests, list) or not requests:
         raise UsageError(f"{place}: a case needs an `id` and `requests`")
-    if "snapshot" in case:
-        raise UsageError(f"{place}: case `{case_id}`: `snapshot` is not available in this version")
-    world_data = case.get("world")
-    if not isinstance(world_data, dict):
-        raise UsageError(f"{place}: case `{case_id}` has no `world`")
+    collected = "snapshot" in case
+    world = _snapshot(case, f"{place}: case `{case_id}`", base, world_of) if collected else _world(case, place, case_id)
+    for index, request in enumerate(requests):
+        result = _run_request(world, case_id, index, request, collected=collected)
+        at = f"{requests_at[index]}: " if result.problem and index < len(requests_at) else ""
+        yield replace(result, problem=at + result.problem)
+
+
+def _world(case: Mapping[str, Any], place: str, case_id: str) -> World:
+    written = case.get("world")
+    if not isinstance(written, dict):
+        raise UsageError(f"{place}: case `{case_id}` has no `world`", hint="give a `world`, or a `snapshot`")
     try:
-        world = build_world(world_data)
+        return build_world(written)
     except CaseFormatError as error:
         raise UsageError(f"{place}: case `{case_id}`: {error}") from error
-    for index, request in enumerate(requests):
-        yield _run_request(world, case_id, index, request)
 
 
-def _run_request(world: World, case_id: str, index: int, request: Any) -> CaseResult:
+def _snapshot(case: Mapping[str, Any], place: str, base: Path, world_of: WorldOf) -> World:
+    """The world of the snapshot that a case names."""
+    name = case["snapshot"]
+    if "world" in case:
+        raise UsageError(f"{place}: has a `world` and a `snapshot`", hint="leave one of them out")
+    if not isinstance(name, str) or not name:
+        raise UsageError(f"{place}: `snapshot` is no path", hint="name a snapshot file or a run directory")
+    path = base / name
+    if not path.exists():
+        hint = "the path of a snapshot file or a run directory, relative to the case file"
+        raise UsageError(f"{place}: there is no snapshot `{path}`", hint=hint)
+    try:
+        return world_of(path)
+    except UsageError as error:
+        raise UsageError(f"{place}: {error.message}", hint=error.hint) from error
+
+
+def _run_request(world: World, case_id: str, index: int, request: Any, *, collected: bool) -> CaseResult:
     expect = str(request.get("expect", "")) if isinstance(request, Mapping) else ""
     try:
         known_members("request", request, f"requests.{index}")
@@ -117,12 +182,32 @@ def _run_request(world: World, case_id: str, index: int, request: Any) -> CaseRe
             raise CaseFormatError(msg)
         for number, step in enumerate(steps if "path" in request else ()):
             known_members("request", step, f"requests.{index}.path.{number}")
-        weakest = min((_decide(world, step) for step in steps), key=lambda d: VERDICT_STRENGTH[d.verdict])
+        named = [_named(world, step) if collected else step for step in steps]
+        weakest = min((_decide(world, step) for step in named), key=lambda d: VERDICT_STRENGTH[d.verdict])
+    except UsageError as error:
+        hint = f" ({error.hint})" if error.hint else ""
+        return CaseResult(case_id, index, expect, "", "", (), error.message + hint)
     except (CaseFormatError, UnknownPrincipalError, KeyError, TypeError, AttributeError, ValueError) as error:
         problem = f"{type(error).__name__} {error}" if not isinstance(error, ValueError) else str(error)
         return CaseResult(case_id, index, expect, "", "", (), problem)
     conditions = (weakest.condition,) if weakest.condition else ()
     return CaseResult(case_id, index, expect, weakest.verdict.value, weakest.reason, conditions)
+
+
+def _named(world: World, step: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A request to a snapshot: its key by the ARN, wherever it was named by id or alias, and its principal must exist.
+
+    Raises:
+        UsageError: the snapshot holds no such key or principal, or several such keys.
+    """
+    refuse_absent(world, resolve_caller(world, str(step["principal"])))
+    resource, action = str(step["resource"]), find_action(str(step["action"]))
+    of_an_alias = action is not None and action.resource == "alias"
+    about_a_key = action is None or action.resource == "key"
+    if resource == "*" or of_an_alias or not about_a_key or str(step["action"]).lower().startswith("sts:"):
+        return step
+    key = find_key(world, resource)
+    return step if ":alias/" in resource else {**step, "resource": key.arn}
 
 
 def _decide(world: World, step: Mapping[str, Any]) -> Decision:

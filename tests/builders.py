@@ -223,8 +223,10 @@ class Analyzed:
 
 
 def analyzed(given: World, **rules: Any) -> Analyzed:
-    """The analysis of a world."""
+    """The analysis of a world; edits are tried only with `remedies=True`, because they judge every key again."""
     keys: list[KeyRow] = []
     access: list[AccessRow] = []
-    result = analyze(given, AnalysisRules(**rules), write_key=keys.append, write_access=access.append)
+    result = analyze(
+        given, AnalysisRules(**{"remedies": False} | rules), write_key=keys.append, write_access=access.append
+    )
     return Analyzed(result, tuple(keys), tuple(access))

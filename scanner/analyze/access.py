@@ -9,13 +9,12 @@ from scanner.analyze.caller import Caller, account_of
 from scanner.analyze.classes import Classes
 from scanner.analyze.decide import decide
 from scanner.analyze.judge import Judgement, is_stranger
-from scanner.analyze.party import OWN_ACCOUNT
 from scanner.analyze.reach import Population
 from scanner.analyze.request import Request
 from scanner.analyze.selectors import Naming
 from scanner.model.actions import KEY_ACTIONS
 from scanner.model.decision import Decision, Verdict
-from scanner.model.finding import AccessRow, FindingVerdict
+from scanner.model.finding import OWN_ACCOUNT, AccessRow, FindingVerdict
 from scanner.model.key import KeyFacts
 from scanner.model.world import World
 

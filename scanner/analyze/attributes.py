@@ -11,7 +11,7 @@ from scanner.analyze.attribute_changes import Change, changes_of
 from scanner.analyze.attribute_rules import TAG, KeySet, allows_directly, key_sets
 from scanner.analyze.caller import Caller, account_of, resolve_caller
 from scanner.analyze.decide import decide
-from scanner.analyze.drafts import OWN_ACCOUNT, Case, Draft, finding_of, our_grantee, verdict_of, who_of_ours
+from scanner.analyze.drafts import Case, Draft, finding_of, our_grantee, verdict_of, who_of_ours
 from scanner.analyze.judge import Judgement, question, strength
 from scanner.analyze.match import action_matches
 from scanner.analyze.parse import parse_policy
@@ -21,7 +21,7 @@ from scanner.analyze.sentences import DOES_WITH
 from scanner.analyze.stand_ins import decide_with_gates
 from scanner.model.actions import Action, find_action
 from scanner.model.decision import Decision, Verdict
-from scanner.model.finding import CapabilityResult, Finding, FindingVerdict, Kind, Remediation, ResourceRef
+from scanner.model.finding import OWN_ACCOUNT, CapabilityResult, Finding, FindingVerdict, Kind, Remediation, ResourceRef
 from scanner.model.key import KeyFacts
 from scanner.model.policy import Effect
 from scanner.model.principal import PrincipalKind

@@ -12,7 +12,7 @@ from scanner.analyze.broad_statements import Broad, broad_statements, is_adminis
 from scanner.analyze.caller import Caller, account_of, resolve_caller
 from scanner.analyze.context import RequestContext
 from scanner.analyze.decide import conclude, evaluate
-from scanner.analyze.drafts import OWN_ACCOUNT, Case, Draft, finding_of, our_grantee, verdict_of, who_of_ours
+from scanner.analyze.drafts import Case, Draft, finding_of, our_grantee, verdict_of, who_of_ours
 from scanner.analyze.evidence import condition_refs
 from scanner.analyze.expression import TRUE, Expression, disj
 from scanner.analyze.gates import gates_of
@@ -28,6 +28,7 @@ from scanner.model.actions import Action
 from scanner.model.arn import KeyArn, parse_arn
 from scanner.model.decision import Side
 from scanner.model.finding import (
+    OWN_ACCOUNT,
     CapabilityResult,
     ConditionRef,
     Finding,

@@ -29,6 +29,12 @@ class Classes:
         self._guardrails: dict[tuple[str, str], bool] = {}
         self._named: dict[str, frozenset[str] | None] = {}
 
+    def afresh(self) -> Classes:
+        """The same for keys whose documents are others than those seen so far; what callers are like is kept."""
+        other = Classes(self._world)
+        other._facts, other._guardrails = self._facts, self._guardrails
+        return other
+
     def of(self, caller: Caller, key: KeyFacts) -> Hashable:
         """The class of a caller in questions about a key."""
         if self._names_matter(caller, key):

@@ -20,6 +20,7 @@ from scanner.analyze.severity import Exposure, identity_severity, rank
 from scanner.model.actions import CAPABILITIES
 from scanner.model.decision import Decision, Gate, Verdict
 from scanner.model.finding import (
+    OWN_ACCOUNT,
     CapabilityResult,
     ConditionRef,
     Evidence,
@@ -42,8 +43,6 @@ IDENTITY_POLICY = "identity_policy"
 OURS = frozenset({SAME_ORGANIZATION, OWN_OTHER_ORGANIZATION, "approved_partner"})
 """Parties whose keys are no strangers' keys."""
 
-OWN_ACCOUNT = "own_account"
-"""Party of our own principals."""
 
 _NO_KEY_SIDE = frozenset({
     "no_key_side", "no_grant_role", "not_cross_account", "key_usage", "partition", "aws_managed_key",

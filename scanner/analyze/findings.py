@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from scanner.analyze.access import access_rows, insider_rows
 from scanner.analyze.assemble import Assembly, external_finding, ineffective_finding
@@ -16,6 +16,7 @@ from scanner.analyze.judge import Judgement, best, named_actions, statement_neve
 from scanner.analyze.parse import parse_policy
 from scanner.analyze.party import SERVICE_GUARDED, Trust, party_of
 from scanner.analyze.reach import Population, Reached
+from scanner.analyze.remedied import remedied
 from scanner.analyze.selectors import (
     KEY_POLICY,
     RAM,
@@ -47,6 +48,8 @@ class AnalysisRules:
     insiders: bool = False
     managers: tuple[str, ...] = ("customer",)
     """Whose keys are listed: `customer` keys are judged, `aws` managed ones are inventory (R9.5)."""
+    remedies: bool = True
+    """Try edits of the key's own documents that would end an access; false leaves general advice."""
     by_class: bool = True
     """Judge callers that cannot be told apart once; false judges everybody, for tests that compare both ways."""
 
@@ -83,6 +86,8 @@ def analyze(
         found: list[Finding] = []
         if key.manager != "AWS":
             found = key_findings(key, population, assembly, rules, write_access)
+            if rules.remedies:
+                found = remedied(key, found, world, _another_judgement(population, assembly, rules))
             if is_opaque(key):
                 opaque.append(key.arn)
             if rules.insiders:
@@ -93,6 +98,20 @@ def analyze(
     findings.extend(identity_findings(assembly, population))
     ordered = sorted(findings, key=lambda f: (-rank(f.severity), f.resource.account_id, f.resource.arn, f.kind, f.id))
     return AnalysisResult(tuple(ordered), assembly.documents, tuple(opaque))
+
+
+def _another_judgement(
+    population: Population, assembly: Assembly, rules: AnalysisRules
+) -> Callable[[KeyFacts], list[Finding]]:  # fmt: skip
+    """Judges keys as they would be with other documents, beside the analysis: nothing of it is written."""
+    wide = replace(rules, service_principals="all")
+
+    def judge_key(key: KeyFacts) -> list[Finding]:
+        classes = assembly.classes.afresh() if assembly.classes else None
+        aside = Assembly(assembly.world, assembly.trust, assembly.severity, classes)
+        return key_findings(key, population, aside, wide, lambda row: None)  # noqa: ARG005  # rows of tables are not wanted
+
+    return judge_key
 
 
 def key_findings(

@@ -18,7 +18,7 @@ from scanner.analyze.judge import Judgement
 from scanner.analyze.layers import key_policy_layer
 from scanner.analyze.match import MatchKind, covers_action
 from scanner.analyze.parse import parse_policy
-from scanner.analyze.party import OUTSIDE_PARTIES, OWN_ACCOUNT, Standing
+from scanner.analyze.party import OUTSIDE_PARTIES, Standing
 from scanner.analyze.reach import CLOSED, Population, reached_by
 from scanner.analyze.request import Request
 from scanner.analyze.residual import TooComplexError, is_possible
@@ -39,6 +39,7 @@ from scanner.analyze.statement import either
 from scanner.model.actions import find_action
 from scanner.model.conditions import Source, find_condition_key
 from scanner.model.finding import (
+    OWN_ACCOUNT,
     CapabilityResult,
     Evidence,
     Finding,

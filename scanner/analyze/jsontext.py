@@ -19,7 +19,11 @@ _LITERALS: tuple[tuple[str, bool | None], ...] = (("true", True), ("false", Fals
 
 
 class JsonTextError(ValueError):
-    """The text is not JSON, repeats a name, or nests too deeply; the message says where."""
+    """The text is not JSON, repeats a name, or nests too deeply; the message says where, `line` as a number."""
+
+    def __init__(self, what: str, line: int, column: int) -> None:
+        super().__init__(f"{what} at line {line}, column {column}")
+        self.line = line
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class _Reader:
 
     def fail(self, at: int, what: str) -> JsonTextError:
         line, column = self.place(min(at, len(self.text)))
-        return JsonTextError(f"{what} at line {line}, column {column}")
+        return JsonTextError(what, line, column)
 
     def read(self, at: int, depth: int) -> tuple[Node, int]:
         if depth > MAX_DEPTH:

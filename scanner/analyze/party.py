@@ -27,8 +27,6 @@ SERVICE_UNGUARDED = "service_unguarded"
 SERVICE_GUARDED = "service_guarded"
 OWN_OTHER_ORGANIZATION = "own_other_organization"
 SAME_ORGANIZATION = "same_organization"
-OWN_ACCOUNT = "own_account"
-"""The key's own account: no row of the table, but whom access rows and findings about a key itself are about."""
 
 OUTSIDE_PARTIES = frozenset({
     PUBLIC, UNKNOWN_THIRD_PARTY, IDENTIFIED_VENDOR, EXPIRED_PARTNER, PARTNER_EXCEEDS_APPROVAL,

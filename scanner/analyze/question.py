@@ -156,12 +156,16 @@ def _callers(world: World, key: KeyFacts, text: str) -> tuple[Caller, ...]:
             f"`{_cut(text)}` is no principal",
             hint="give the ARN of a user, role or session, an account id, the host name of a service, or `*`",
         ) from error
-    _refuse_absent(world, caller)
+    refuse_absent(world, caller)
     return (caller,)
 
 
-def _refuse_absent(world: World, caller: Caller) -> None:
-    """Refuse a user or role that an account which was read does not hold: a typing error must not read as a no."""
+def refuse_absent(world: World, caller: Caller) -> None:
+    """Refuse a user or role that an account which was read does not hold: a typing error must not read as a no.
+
+    Raises:
+        UsageError: there is no such identity.
+    """
     if caller.is_service:
         return
     if not is_account_id(caller.account_id):

@@ -14,7 +14,6 @@ from scanner.analyze.judge import strength
 from scanner.analyze.party import (
     EXPIRED_PARTNER,
     IDENTIFIED_VENDOR,
-    OWN_ACCOUNT,
     PARTNER_EXCEEDS_APPROVAL,
     PUBLIC,
     SERVICE_UNGUARDED,
@@ -26,7 +25,7 @@ from scanner.analyze.selectors import namings_of
 from scanner.model.actions import CAPABILITIES
 from scanner.model.decision import Verdict
 from scanner.model.explanation import Access, WhoCan
-from scanner.model.finding import AccessRow, CapabilityResult, Finding, FindingVerdict, Kind
+from scanner.model.finding import OWN_ACCOUNT, AccessRow, CapabilityResult, Finding, FindingVerdict, Kind
 from scanner.model.key import KeyFacts
 from scanner.model.world import World
 

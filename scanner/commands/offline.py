@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -87,14 +89,30 @@ def report(run: str, as_json: bool, **options: Any) -> int:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--only", metavar="ID", help="Only the case with this id.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per request on stdout.")
-def test(files: tuple[Path, ...], only: str | None, as_json: bool) -> int:
-    """Judge the assertions about access in FILES (JSON or YAML) and compare verdicts."""
-    from scanner.cases import read_cases, run_case  # noqa: PLC0415
+@click.option("--as-of", metavar="ISO8601", help="Evaluation time of cases on a snapshot [collection time].")
+@logging_options
+def test(files: tuple[Path, ...], only: str | None, as_json: bool, **options: Any) -> int:
+    """Judge the assertions about access in FILES (JSON or YAML) and compare verdicts.
 
-    cases = [(path, case) for path in files for case in read_cases(path)]
-    results = [
-        result for path, case in cases if only is None or case.get("id") == only for result in run_case(case, str(path))
-    ]
+    A case carries a `world` of its own, or names a `snapshot` that was collected; the configuration counts for the
+    latter only.
+    """
+    from scanner.cases import CaseFile, CaseResult, read_case_file, run_case  # noqa: PLC0415
+    from scanner.pipeline import world_of  # noqa: PLC0415
+
+    open_once = lru_cache(maxsize=1)(lambda path: world_of(str(path), load(options).settings))
+
+    def results_of(file: CaseFile) -> Iterator[CaseResult]:
+        for index, case in enumerate(file.cases):
+            if only is None or case.get("id") == only:
+                requests = case.get("requests")
+                places = [
+                    file.place(index, "requests", n) for n in range(len(requests) if isinstance(requests, list) else 0)
+                ]
+                place, base = file.place(index), file.path.parent
+                yield from run_case(case, place, requests_at=places, base=base, world_of=open_once)
+
+    results = [result for file in [read_case_file(path) for path in files] for result in results_of(file)]
     if not results:
         raise UsageError(f"no case has the id `{only}`" if only else "the files hold no cases")
     for result in results:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from scanner.model.approval import Approval, EndingApproval
 from scanner.model.decision import Gate, StatementRef
 from scanner.model.lifecycle import History, Suppression, SuppressionState
+from scanner.model.remediation import Remediation as Remediation  # noqa: PLC0414  # part of this contract
 from scanner.model.rows import AccessRow as AccessRow  # noqa: PLC0414  # the contract is read from this module
 from scanner.model.rows import KeyRow as KeyRow  # noqa: PLC0414  # the same
 
@@ -92,6 +93,10 @@ class ResourceRef:
     name: str
     account_id: str
     account_name: str
+
+
+OWN_ACCOUNT = "own_account"
+"""The party of principals of the key's own account, who are no outsiders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,15 +223,6 @@ class Evidence:
     excerpt_from: int
     excerpt_to: int
     highlights: tuple[Highlight, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Remediation:
-    """What to do, in words; the verified edit comes with the remediation engine."""
-
-    kind: str = "none"
-    text: str = ""
-    cli: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 
 from markupsafe import Markup
@@ -105,3 +106,14 @@ def markdown_code(text: str) -> str:
     fence = "`" * (1 + max((len(run) for run in _BACKTICKS.findall(line)), default=0))
     pad = " " if "`" in line else ""
     return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def markdown_block(lines: Iterable[str], language: str) -> list[str]:
+    """Lines of JSON for Markdown: a code block whose fence is longer than any run of backticks within.
+
+    `<` becomes its JSON escape, for readers that do not know code blocks.
+    """
+    shown = [visible(line).replace("\n", "\\n").replace("<", "\\u003c") for line in lines]
+    longest = max((len(run) for line in shown for run in _BACKTICKS.findall(line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [f"{fence}{language}", *shown, fence]

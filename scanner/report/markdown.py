@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from scanner.model.finding import Finding, FindingsDocument, FindingVerdict, GapSummary, Severity
+from scanner.model.finding import Finding, FindingsDocument, FindingVerdict, GapSummary, Remediation, Severity
 from scanner.report.coverage_notes import OUTCOME_WORDS, coverage_note
-from scanner.report.escape import markdown_code, markdown_text, shorten
+from scanner.report.escape import markdown_block, markdown_code, markdown_text, shorten
 from scanner.report.history import (
     accepted_findings,
     change_sentences,
@@ -23,6 +23,7 @@ MAX_FINDINGS = 50
 MAX_GAPS = 50
 _SUBJECTS_SHOWN = 3
 _MAX_TEXT = 300
+_PATCH_LINES = 60
 _DETAILED = (Severity.CRITICAL, Severity.HIGH)
 
 
@@ -195,6 +196,20 @@ def _finding(finding: Finding, notes: Mapping[str, str], *, told: bool) -> Itera
         yield f"  - Not read: {_text(coverage_note(ref_text, notes))}"
     if finding.remediation.text:
         yield f"  - What to do: {_text(finding.remediation.text)}"
+        yield from _remedy(finding.remediation)
+
+
+def _remedy(remedy: Remediation) -> Iterator[str]:
+    """What the trial of the edit showed, what is to be known before it is made, and the edit as a patch."""
+    if remedy.effect:
+        yield f"  - {_text(remedy.effect)}"
+    if remedy.risk_note:
+        yield f"  - Before you do: {_text(remedy.risk_note)}"
+    lines = [shorten(line, _MAX_TEXT) for line in remedy.diff.split("\n")] if remedy.diff else []
+    if lines:
+        yield from ("", *(f"    {line}" for line in markdown_block(lines[:_PATCH_LINES], "diff")), "")
+    if len(lines) > _PATCH_LINES:
+        yield f"    {len(lines) - _PATCH_LINES:,} more lines are in findings.json."
 
 
 def _footer(document: FindingsDocument) -> Iterator[str]:

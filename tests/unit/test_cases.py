@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from scanner.casefile import CaseFormatError, build_world
-from scanner.cases import read_cases, run_case
+from scanner.cases import read_case_file, run_case
 from scanner.cli import group, main
 from scanner.errors import UsageError
 from scanner.model.decision import Verdict
+
+from small_snapshot import ADMIN, CARDS, LOGS, READER, write_snapshot
 
 OWNER, CALLER = "111122223333", "012345670123"
 KEY = f"arn:aws:kms:eu-west-1:{OWNER}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -79,7 +82,13 @@ BAD_FILES: list[tuple[str, object, str]] = [
     ("cases.json", [{"requests": [ask()], "world": world()}], "a case needs an `id` and `requests`"),
     ("cases.json", [case() | {"requests": []}], "a case needs an `id` and `requests`"),
     ("cases.json", [case() | {"requests": ask()}], "a case needs an `id` and `requests`"),
-    ("cases.json", [case(snapshot="s.sqlite")], "case `one`: `snapshot` is not available in this version"),
+    ("cases.json", [case(snapshot="s.sqlite")], "cases.json:1: case `one`: has a `world` and a `snapshot`"),
+    ("cases.json", [{"id": "one", "snapshot": 5, "requests": [ask()]}], "cases.json:1: case `one`: `snapshot` is no"),
+    (
+        "cases.yaml",
+        "\n- id: one\n  snapshot: gone\n  requests: [1]\n",
+        "cases.yaml:2: case `one`: there is no snapshot",
+    ),
     ("cases.json", [{"id": "one", "requests": [ask()]}], "case `one` has no `world`"),
     ("cases.json", [case() | {"world": "w"}], "case `one` has no `world`"),
     ("cases.json", [case() | {"world": {"keys": [{"key_policy": {}}]}}], "KeyError 'arn'"),
@@ -260,7 +269,7 @@ def test_yaml_keeps_account_ids_and_reads_yes_and_no(
     """The account id 012345670123 is an octal number to other readers, and `false` a text to ours."""
     path = write(tmp_path, YAML.replace("COLLECTED", collected).replace("EXPECT", expect), "cases.yaml")
     assert run(capsys, path)[:2] == (0, "1 passed, 0 failed\n")
-    (found,) = read_cases(path)
+    (found,) = read_case_file(path).cases
     assert list(found["world"]["accounts"]) == [CALLER]
 
 
@@ -270,6 +279,55 @@ def test_yaml_word_that_is_neither_true_nor_false_is_refused(
     code, _, err = run(capsys, write(tmp_path, YAML.replace("COLLECTED", "no"), "cases.yaml"))
     assert code == 2
     assert "`no` is neither true nor false" in err
+
+
+# -- snapshots --------------------------------------------------------------------------------------------------------
+
+
+def of_snapshot(*requests: Json, snapshot: str = "run/snapshot.sqlite") -> Json:
+    """A case about the small collected organization."""
+    return {"id": "live", "snapshot": snapshot, "requests": list(requests)}
+
+
+def about(resource: str, expect: str = "allowed", who: str = READER, action: str = "kms:Decrypt", **more: Any) -> Json:
+    """A request to it."""
+    return {"principal": who, "action": action, "resource": resource, "expect": expect, **more}
+
+
+def test_snapshot_case_names_keys_by_arn_id_and_alias(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_snapshot(tmp_path / "run" / "snapshot.sqlite")
+    names = (CARDS, CARDS.rsplit("/", 1)[-1], "alias/cards", f"arn:aws:kms:eu-west-1:{OWNER}:alias/cards")
+    requests = [*map(about, names), about(LOGS, "denied"), about(READER, "allowed", ADMIN, "sts:AssumeRole")]
+    path = write(tmp_path, [of_snapshot(*requests), of_snapshot(about(CARDS), snapshot="run")])
+    assert run(capsys, path)[:2] == (
+        3,
+        "live [5] expected allowed, got denied: no_identity_policy\n6 passed, 1 failed\n",
+    )
+    assert set(tmp_path.iterdir()) == {tmp_path / "run", path}
+
+
+def test_snapshot_case_refuses_names_that_are_ambiguous_or_unknown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_snapshot(tmp_path / "run" / "snapshot.sqlite")
+    wrong = [about("alias/shared"), about("alias/card"), about(CARDS, who=f"{READER}s"), about(CARDS, "denied")]
+    path = write(tmp_path, json.dumps([of_snapshot(*wrong)], indent=1))
+    code, out, _ = run(capsys, path)
+    assert code == 2
+    assert f"cases.json:6: `alias/shared` fits 2 keys: {CARDS}, {LOGS}" in out
+    assert re.search(r"cases.json:12: there is no key `alias/card` in this run \(did you mean `alias/cards`", out)
+    assert f"cases.json:18: `{READER}s` does not exist" in out
+    assert "live [3] expected denied, got allowed" in out
+
+
+def test_snapshot_that_cannot_be_read_is_refused_with_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "snapshot.sqlite").write_text("nothing")
+    code, out, err = run(capsys, write(tmp_path, [of_snapshot(about(CARDS))]))
+    assert (code, out) == (2, "")
+    assert "cases.json:1: case `live`: " in err
 
 
 # -- unread marks -----------------------------------------------------------------------------------------------------
@@ -289,23 +347,27 @@ MARKS: list[tuple[Any, str, str]] = [
 
 @pytest.mark.parametrize(("mark", "verdict", "reason"), MARKS)
 def test_unread_mark_makes_unknown_what_hangs_on_it(mark: Any, verdict: str, reason: str) -> None:
-    (result,) = run_case(case() | {"world": world(orgs=[ORG], unread=[mark])}, "here")
+    (result,) = run_case(case() | {"world": world(orgs=[ORG], unread=[mark])}, "here", world_of=_no_snapshot)
     assert (result.got, result.reason) == (verdict, reason)
 
 
 def test_unread_aliases_still_let_a_request_name_the_only_key_there() -> None:
     by_alias = ask(resource=f"arn:aws:kms:eu-west-1:{OWNER}:alias/app")
     unread = world(unread=[{"key": KEY, "part": "aliases"}])
-    (result,) = run_case(case(by_alias) | {"world": unread}, "here")
+    (result,) = run_case(case(by_alias) | {"world": unread}, "here", world_of=_no_snapshot)
     assert result.got == "allowed"
 
 
 # -- the request ------------------------------------------------------------------------------------------------------
 
 
+def _no_snapshot(path: Path) -> Any:
+    raise AssertionError(path)
+
+
 def verdicts(*requests: Json, **parts: Any) -> list[str]:
     """What the requests of one case come to."""
-    return [r.got for r in run_case(case(*requests) | {"world": world(**parts)}, "here")]
+    return [r.got for r in run_case(case(*requests) | {"world": world(**parts)}, "here", world_of=_no_snapshot)]
 
 
 def test_path_is_as_weak_as_its_weakest_step() -> None:
@@ -357,5 +419,5 @@ def test_world_errors_are_format_errors_and_file_errors_are_usage_errors(tmp_pat
     with pytest.raises(CaseFormatError):
         build_world({"keys": [{}]})
     with pytest.raises(UsageError):
-        read_cases(tmp_path / "none")
+        read_case_file(tmp_path / "none")
     assert {v.value for v in Verdict} == {"allowed", "conditional", "latent", "unknown", "denied"}

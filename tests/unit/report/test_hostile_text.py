@@ -142,11 +142,29 @@ def test_report_is_the_same_after_the_tables_were_read_back(text: str, dialect: 
     assert len(read_ledger(tmp_path / "run" / "coverage.csv")) == len(build.ledger())
 
 
+def outside_patches(lines: list[str]) -> list[str]:
+    """The lines without code blocks, each of which ends where its own fence is repeated and nowhere before."""
+    kept: list[str] = []
+    fence = ""
+    for line in lines:
+        opened = re.fullmatch(r"( *`{3,})diff", line)
+        if opened and not fence:
+            fence = opened[1]
+        elif fence:
+            fence = "" if line == fence else fence
+        else:
+            kept.append(line)
+    assert not fence
+    return kept
+
+
 @each_text
 def test_markdown_has_no_html_link_or_extra_table_row(text: str) -> None:
     document = build.hostile_document(text)
-    lines = render_markdown(document, {}).decode().split("\n")
-    plain = render_markdown(build.hostile_document("x"), {}).decode().split("\n")
+    whole = render_markdown(document, {}).decode().split("\n")
+    assert not any(INVISIBLE.search(line) for line in whole)
+    lines = outside_patches(whole)
+    plain = outside_patches(render_markdown(build.hostile_document("x"), {}).decode().split("\n"))
     assert len(lines) == len(plain)
     for line in lines:
         prose = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", line)

@@ -1,0 +1,194 @@
+"""Two worlds judged and compared: who would gain and lose, inside and outside, and who keeps control of a key."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from scanner.analyze import rejudge
+from scanner.analyze.findings import AnalysisRules
+from scanner.analyze.rejudge import what_if
+from scanner.analyze.whatif import Replacement, overlay
+from scanner.model.finding import Finding, FindingVerdict
+from scanner.model.policy import DocumentKind
+from scanner.model.whatif import WhatIf
+from scanner.model.world import World
+
+from builders import (
+    KEY,
+    MEMBER,
+    OWNER,
+    ROOT,
+    STRANGER,
+    account,
+    allow,
+    deny,
+    grant,
+    iam,
+    key,
+    organization,
+    policy,
+    principal,
+    text,
+    world,
+)
+
+OTHER = KEY[:-1] + "0"
+STRANGER_ROOT = iam(STRANGER, "root")
+ADMIN, USER = iam(OWNER, "role/admin"), iam(OWNER, "user/Ann")
+APP = iam(MEMBER, "role/App")
+OWN = allow(iam(OWNER, "root"), "kms:*")
+KMS, NOTHING = policy(allow(None, "kms:*")), policy(deny(None, "kms:*"))
+MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+
+
+def base(*statements: Any, **facts: Any) -> World:
+    """A key with these statements beside that of its own account, another key, and people on both sides."""
+    people = (principal(ADMIN, KMS), principal(USER), principal(APP, KMS))
+    return world(key(OWN, *statements, **facts), key(OWN, arn=OTHER), *people)
+
+
+def asked(before: World, kind: DocumentKind, target: str, document: Any) -> WhatIf:
+    """The answer for one document."""
+    return what_if(before, overlay(before, [Replacement(kind, target, json.dumps(document), "f")]), AnalysisRules())
+
+
+def new_policy(before: World, *statements: Any) -> WhatIf:
+    """The answer for another key policy."""
+    return asked(before, DocumentKind.KEY_POLICY, KEY, policy(*statements))
+
+
+def outside(answer: WhatIf) -> list[tuple[str, str]]:
+    return [(d.change.value, d.grantee.selector) for d in answer.outside.differences]
+
+
+def inside(answer: WhatIf) -> list[tuple[str, str]]:
+    assert answer.inside is not None
+    return [(d.change.value, d.grantee.selector) for d in answer.inside.differences]
+
+
+def test_same_documents_make_no_difference() -> None:
+    answer = new_policy(base(allow(STRANGER)), OWN, allow(STRANGER))
+    assert (outside(answer), inside(answer), answer.findings, answer.warnings) == ([], [], (), ())
+    assert (answer.keys, answer.outside.unchanged) == (1, 1)
+
+
+def test_outsider_gains_and_another_loses_and_their_findings_are_named() -> None:
+    answer = new_policy(base(allow(STRANGER)), OWN, allow(APP))
+    assert outside(answer) == [("gained", APP), ("lost", STRANGER_ROOT)]
+    assert inside(answer) == []
+    changes = {(c.old_verdict, c.new_verdict) for c in answer.findings}
+    assert changes == {(FindingVerdict.CONFIRMED, None), (None, FindingVerdict.CONFIRMED)}
+
+
+def test_condition_that_goes_changes_the_finding() -> None:
+    answer = new_policy(base(allow(STRANGER, when=MFA)), OWN, allow(STRANGER))
+    assert outside(answer) == [("widened", STRANGER_ROOT)]
+    (change,) = answer.findings
+    assert (change.old_verdict, change.new_verdict) == (FindingVerdict.CONDITIONAL, FindingVerdict.CONFIRMED)
+    assert (change.old_severity, change.new_severity) == ("high", "critical")
+
+
+def test_revoked_grant_is_lost_access() -> None:
+    before = base(grants=(grant(iam(STRANGER, "role/x")),))
+    answer = what_if(before, overlay(before, (), ["g-1"]), AnalysisRules())
+    assert outside(answer) == [("lost", iam(STRANGER, "role/x"))]
+    assert (answer.control, answer.keys) == ((), 1)
+
+
+def test_insider_who_can_do_less_is_told() -> None:
+    answer = asked(base(), DocumentKind.IDENTITY, ADMIN, NOTHING)
+    assert {s for _, s in inside(answer)} == {ADMIN}
+    assert {c for c, _ in inside(answer)} == {"lost"}
+    assert (answer.keys, outside(answer), answer.control) == (2, [], ())
+
+
+def test_insiders_alike_are_told_one_by_one() -> None:
+    before = world(key(OWN), *(principal(iam(OWNER, f"role/{n}"), KMS) for n in "abc"))
+    answer = new_policy(before, allow(iam(OWNER, "root"), "kms:Decrypt", "kms:PutKeyPolicy"))
+    assert {s for _, s in inside(answer)} == {iam(OWNER, f"role/{n}") for n in "abc"} | {iam(OWNER, "root")}
+
+
+def test_guardrail_is_judged_for_every_key_and_only_those_below_it() -> None:
+    scps = {ROOT: (text(KMS, DocumentKind.SCP, "p-1", f"SCP Fence at {ROOT}"),)}
+    before = replace(base(allow(APP)), organizations=(replace(organization(), scps=scps),))
+    answer = asked(before, DocumentKind.SCP, "p-1", policy(allow(None, "kms:Encrypt")))
+    assert answer.keys == 2
+    assert ("widened", APP) not in outside(answer)
+    assert {s for _, s in inside(answer)} == {ADMIN, iam(OWNER, "root")}
+    alone = replace(before, organizations=())
+    assert inside(asked(alone, DocumentKind.TRUST, ADMIN, policy(allow(STRANGER, "sts:AssumeRole")))) == []
+
+
+def test_unread_guardrails_stay_unread() -> None:
+    before = replace(base(allow(APP)), organizations=(replace(organization(), rcps=None),))
+    assert inside(asked(before, DocumentKind.IDENTITY, APP, KMS)) == []
+
+
+def test_too_many_insiders_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rejudge, "MOST_INSIDERS", 1)
+    answer = new_policy(base(), allow(ADMIN, "kms:*"))
+    assert answer.inside is None
+    assert answer.control[0].sure == (ADMIN,)
+
+
+def test_aws_managed_keys_are_left_out() -> None:
+    before = world(key(OWN), key(OWN, arn=OTHER, manager="AWS"), principal(ADMIN, KMS))
+    answer = asked(before, DocumentKind.IDENTITY, ADMIN, NOTHING)
+    assert answer.inside is not None
+    assert {d.resource.arn for d in answer.inside.differences} == {KEY}
+
+
+# -- who keeps control ------------------------------------------------------------------------------------------------
+
+
+def test_key_policy_that_locks_everybody_out_is_seen() -> None:
+    (control,) = new_policy(base(), allow(APP, "kms:*")).control
+    assert (control.sure, control.perhaps, control.before) == ((), (), True)
+    (control,) = new_policy(base(), allow(ADMIN, "kms:PutKeyPolicy")).control
+    assert (control.sure, control.before) == ((ADMIN,), True)
+    (control,) = new_policy(world(key(allow(APP))), allow(APP, "kms:*")).control
+    assert not control.before
+
+
+def test_control_that_hangs_on_what_was_not_read_is_perhaps() -> None:
+    unread = world(key(OWN), account(OWNER, iam_complete=False), principal(ADMIN, complete=False))
+    (control,) = new_policy(unread, OWN, allow(APP)).control
+    assert control.sure == ()
+    assert control.perhaps
+    (control,) = new_policy(base(), allow(ADMIN, "kms:PutKeyPolicy", when=MFA)).control
+    assert control.sure == (ADMIN,)
+
+
+def test_principal_that_does_not_exist_is_a_warning() -> None:
+    gone = iam(MEMBER, "role/Gone")
+    answer = new_policy(base(), OWN, allow({"AWS": [gone, APP, STRANGER, iam(STRANGER, "role/x")]}))
+    (warning,) = answer.warnings
+    assert f"names {gone}, which does not exist" in warning
+    assert warning.startswith("line ")
+    trust = asked(base(), DocumentKind.TRUST, ADMIN, policy(allow(gone, "sts:AssumeRole")))
+    assert f"the new trust policy of {ADMIN} names {gone}" in trust.warnings[0]
+    assert "names AROAGONE, which" in new_policy(base(), OWN, allow("AROAGONE")).warnings[0]
+    unread = world(key(OWN), account(MEMBER, iam_complete=False))
+    assert new_policy(unread, OWN, allow(gone)).warnings == ()
+
+
+# -- findings about several keys --------------------------------------------------------------------------------------
+
+
+def test_finding_about_several_keys_is_judged_with_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A finding that other keys are part of must not read as gone because one key left it."""
+    judged: list[int] = []
+    real = rejudge._judged
+
+    def of_several(given: World, keys: Any, rules: AnalysisRules) -> tuple[Finding, ...]:
+        judged.append(len(keys))
+        return tuple(replace(f, key=None) for f in real(given, keys, rules))
+
+    monkeypatch.setattr(rejudge, "_judged", of_several)
+    new_policy(base(allow(STRANGER)), OWN, allow(STRANGER))
+    assert judged == [1, 1]
+    new_policy(base(allow(STRANGER)), OWN, allow(APP))
+    assert judged == [1, 1, 1, 1, 2, 2]

@@ -1,0 +1,73 @@
+"""A remedy in the reports: the patch with its signs as text, what the trial showed, and hostile text made inert."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from scanner.model.finding import Finding, Remediation, Severity
+from scanner.report.escape import markdown_block
+from scanner.report.html import render_html
+from scanner.report.markdown import render_markdown
+
+from report_builders import document, stranger_finding
+
+DIFF = '--- key policy default of K\n+++ key policy default of K\n@@ -1,2 +1,2 @@\n {\n-  "a": "<b>"\n+  "a": "@team"'
+TRIED = "Tried on the snapshot: the finding goes."
+
+
+def with_remedy(diff: str = DIFF, severity: Severity = Severity.CRITICAL) -> Finding:
+    remedy = Remediation("narrow_principal", "Take it out.", "aws x", diff, True, TRIED, "Ask `owner` first.")
+    return replace(stranger_finding(), severity=severity, remediation=remedy)
+
+
+def page(finding: Finding) -> str:
+    return render_html(document(findings=(finding,)), (), {}, lambda sha256: None).decode()
+
+
+def summary(finding: Finding) -> str:
+    return render_markdown(document(findings=(finding,)), {}).decode()
+
+
+def test_card_shows_the_patch_with_signs_as_text() -> None:
+    shown = page(with_remedy())
+    assert '<span class="del">-  &#34;a&#34;: &#34;&lt;b&gt;&#34;</span>' in shown
+    assert '<span class="add">+  &#34;a&#34;: &#34;@team&#34;</span>' in shown
+    assert '<span class="del">---' not in shown
+    assert f"<p>{TRIED}</p>" in shown
+    assert "Before you do: Ask <code>owner</code> first." in shown
+
+
+def test_card_without_a_patch_has_no_block_for_it() -> None:
+    assert 'class="cli patch"' not in page(with_remedy(""))
+
+
+def test_long_patch_is_cut_and_says_so() -> None:
+    long = "\n".join(["--- a", "+++ a", *(f"-line {n}" for n in range(100))])
+    shown = page(with_remedy(long))
+    assert "line 77" in shown
+    assert "line 78" not in shown
+    assert "… 22 more lines are in findings.json" in shown
+    text = summary(with_remedy(long))
+    assert "line 57\n" in text
+    assert "line 58" not in text
+    assert "42 more lines are in findings.json." in text
+
+
+def test_summary_has_the_patch_for_critical_and_high_only() -> None:
+    text = summary(with_remedy())
+    assert f"  - {TRIED}\n" in text
+    assert "\n    ```diff\n    --- key policy default of K\n" in text
+    assert '\n    +  "a": "@team"\n    ```\n' in text
+    assert "```" not in summary(with_remedy(severity=Severity.MEDIUM))
+
+
+def test_patch_cannot_leave_its_block() -> None:
+    hostile = "--- a\n+++ a\n-```\n+````js\u202e\n+<script>alert(1)</script>"
+    text = summary(with_remedy(hostile))
+    assert "\n    `````diff\n" in text
+    assert "\u202e" not in text
+    assert "\\u003cscript>alert(1)\\u003c/script>" in text
+    assert "<script>alert" not in page(with_remedy(hostile))
+    assert markdown_block(["a\nb"], "diff") == ["```diff", "a\\nb", "```"]
+    assert re.search(r"\\u202e", page(with_remedy(hostile)))
