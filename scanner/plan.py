@@ -130,5 +130,10 @@ def analysis_rules(settings: Settings) -> tuple[Trust, AnalysisRules]:
     )
     severity = SeverityRules({k: tuple(v) for k, v in settings.severity.sensitive_tags.items()}, overrides)
     return trust, AnalysisRules(
-        trust, severity, settings.analysis.service_principals, settings.analysis.insiders, settings.keys.managers
+        trust,
+        severity,
+        settings.analysis.service_principals,
+        settings.analysis.insiders,
+        settings.keys.managers,
+        settings.analysis.max_role_hops,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from scanner.analyze.caller import account_of
 from scanner.analyze.classes import Classes
+from scanner.analyze.delegation import delegable, escalation_in_words, marked
 from scanner.analyze.evidence import (
     MAX_STATEMENTS,
     condition_refs,
@@ -96,7 +97,8 @@ def external_finding(assembly: Assembly, key: KeyFacts, naming: Naming, judgemen
     """The finding that a selector can, could or may use the key."""
     grantee = assembly.grantee(naming, key)
     effective = [j for j in judgements if j.verdict is not FindingVerdict.INEFFECTIVE]
-    capabilities, trail = _capabilities(assembly, key, naming, grantee, effective)
+    found, trail = _capabilities(assembly, key, naming, grantee, effective)
+    capabilities = marked(found, fenced=grant_fence(naming) is not None)
     leading = capabilities[0]
     deciding = _deciding(effective, leading)
     facts = assembly.key_ref(key)
@@ -121,7 +123,8 @@ def external_finding(assembly: Assembly, key: KeyFacts, naming: Naming, judgemen
         verdict=leading.verdict,
         verdict_reasons=leading.reasons,
         title=title_of(grantee, leading.capability, leading.verdict, facts),
-        summary=_summary(naming, leading),
+        summary=_summary(naming, leading)
+        + escalation_in_words(capabilities, (key,), naming.mechanism, delegable(naming.grants)),
         resource=assembly.key_resource(key),
         key=facts,
         grantee=grantee,

@@ -19,14 +19,17 @@ _C, _H, _M, _L, _I = Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity
 TABLE: dict[str, tuple[Severity, Severity, Severity]] = {
     "public": (_C, _C, _M),
     "unknown_third_party": (_C, _H, _L),
+    "federated_open": (_C, _C, _M),
     "service_unguarded": (_M, _L, _I),
+    "federated_pinned": (_M, _L, _I),
     "own_other_organization": (_M, _L, _I),
     "same_organization": (_L, _I, _I),
     "service_guarded": (_I, _I, _I),
+    "own_saml_provider": (_I, _I, _I),
 }
 """Party to base severity by column of capability; the rows whose parts are built."""
 
-EXPOSED_PARTIES = frozenset({"public", "unknown_third_party"})
+EXPOSED_PARTIES = frozenset({"public", "federated_open", "unknown_third_party"})
 
 
 @dataclass(frozen=True, slots=True)

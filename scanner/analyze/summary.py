@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from scanner import ENGINE, FINDINGS_SCHEMA
 from scanner.analyze.caller import account_of
 from scanner.analyze.findings import AnalysisResult
+from scanner.analyze.sentences import DOES_TO
 from scanner.analyze.severity import rank
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.finding import (
@@ -24,11 +25,11 @@ from scanner.model.finding import (
 )
 from scanner.model.world import World
 
-ROLE_PATHS = "paths through assumed roles: not evaluated"
 LIMITS = (
     (
-        "Paths through assumed roles: not evaluated. Whoever can assume a role that may use a key can use it too; "
-        "this version does not follow trust policies."
+        "Paths through assumed roles: followed through the trust policies that were read. Roles of accounts that were "
+        "not read, session policies, roles passed to services (iam:PassRole) and permissions to change IAM itself are "
+        "not followed."
     ),
     "Session policies of strangers cannot be seen; the widest reading is taken, none.",
     "VPC endpoint policies are not read; they can only narrow access that goes through the endpoint.",
@@ -87,7 +88,7 @@ def build_document(world: World, result: AnalysisResult, facts: RunFacts) -> Fin
         regions=len({region for _, region in facts.scanned if region != "*"}),
         keys=len(world.keys),
         customer_keys=len(customer),
-        headline=headline(result.findings, coverage, world),
+        headline=headline(result, coverage, world),
         limits=LIMITS,
         fail_on=facts.fail_on,
         min_coverage=facts.min_coverage,
@@ -95,6 +96,7 @@ def build_document(world: World, result: AnalysisResult, facts: RunFacts) -> Fin
         gate_coverage=coverage_gate,
         exit_code=0 if findings_gate and coverage_gate else 3 if not findings_gate else 4,
         synthetic=meta.get("synthetic") == "1",
+        role_paths=result.role_paths,
     )
     return FindingsDocument(
         FINDINGS_SCHEMA, ENGINE, run, coverage, result.findings, dict(sorted(result.documents.items()))
@@ -184,16 +186,16 @@ def guardrails_in_words(world: World) -> str:
 # -- headline ---------------------------------------------------------------------------------------------------------
 
 
-def headline(findings: Sequence[Finding], coverage: CoverageSummary, world: World) -> str:
-    """The answer in one sentence; what was not read and not evaluated belongs to it."""
-    parts = [_answer(findings, world)]
+def headline(result: AnalysisResult, coverage: CoverageSummary, world: World) -> str:
+    """The answer in one sentence; paths through roles and what was not read belong to it."""
+    parts = [_answer(result.findings, world)]
     unread = coverage.units_total - coverage.units_read
     if unread:
         parts.append(f"{unread} of {coverage.units_total} account-regions were not fully read")
     opaque = len(coverage.opaque_keys)
     if opaque:
         parts.append(f"{_number(opaque)} key polic{'ies' if opaque != 1 else 'y'} could not be read or understood")
-    parts.append(ROLE_PATHS)
+    parts.append(f"paths through assumed roles: {result.role_paths}")
     return "; ".join(parts)
 
 
@@ -234,14 +236,7 @@ def _without_strangers(access: Sequence[Finding], place: str) -> str:
     return f"{'; '.join(parts)}; direct use by strangers was not found in what was read"
 
 
-_DOES = {
-    "control": "take over", "decrypt": "decrypt data with", "sign": "sign with", "delegate": "hand out access to",
-    "destroy": "destroy or disable", "encrypt": "encrypt data with", "revoke": "remove grants from",
-    "manage": "manage", "verify": "verify signatures with", "metadata": "read metadata of",
-    "undocumented": "do something that this version does not know with",
-}  # fmt: skip
-"""What each capability lets somebody do, to be followed by the keys; the gravest first."""
-_DOES_ORDER = tuple(_DOES)
+_DOES_ORDER = tuple(DOES_TO)
 _SURE = frozenset({FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL})
 _UNSURE = frozenset({FindingVerdict.POSSIBLE})
 _CONFIRMED = frozenset({FindingVerdict.CONFIRMED})
@@ -250,7 +245,7 @@ _PUBLIC_HALF = frozenset({"kms:GetPublicKey"})
 
 def _gravest(findings: Sequence[Finding], verdicts: frozenset[FindingVerdict]) -> str:
     """The gravest capability that a finding has with one of the verdicts; empty where there is none."""
-    return next((c for c in _DOES if any(_can(f, c, verdicts) for f in findings)), "")
+    return next((c for c in DOES_TO if any(_can(f, c, verdicts) for f in findings)), "")
 
 
 def _can(finding: Finding, capability: str, verdicts: frozenset[FindingVerdict]) -> bool:
@@ -262,7 +257,7 @@ def _does(findings: Sequence[Finding], capability: str, verdicts: frozenset[Find
     results = (c for f in findings for c in f.capabilities if c.capability == capability and c.verdict in verdicts)
     if capability == "verify" and {action for c in results for action in c.actions} <= _PUBLIC_HALF:
         return "read the public half of"
-    return _DOES[capability]
+    return DOES_TO[capability]
 
 
 def _who_can(outside: Sequence[Finding], capability: str, place: str) -> str:

@@ -351,7 +351,6 @@ class Settings(Section):
 NOT_YET: Mapping[str, frozenset[str] | None] = {
     "gate.baseline": None,
     "gate.new_only": None,
-    "analysis.max_role_hops": None,
     "trust.accounts": None,
     "trust.identity_providers": None,
     "trust.known_vendors": None,

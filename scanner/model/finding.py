@@ -357,8 +357,8 @@ class CoverageSummary:
 class RunInfo:
     """What ran, over what, when, with which versions. Times are ISO 8601 UTC.
 
-    `headline` is the answer in one sentence; `scope` says in words what was asked for; `limits` are sentences on what
-    the method cannot see; `exit_code` is the one a real run ends with, `gate_findings`/`gate_coverage` both gates.
+    `headline` is the answer in one sentence, `role_paths` what paths through assumed roles there are; `scope` says what
+    was asked for, `limits` what the method cannot see; `exit_code` is that of a real run, `gate_…` are both gates.
     """
 
     run_id: str
@@ -385,6 +385,7 @@ class RunInfo:
     gate_coverage: bool
     exit_code: int
     synthetic: bool = False
+    role_paths: str = "not evaluated"
 
 
 @dataclass(frozen=True, slots=True)

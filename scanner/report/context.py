@@ -21,7 +21,7 @@ from scanner.model.finding import (
 )
 from scanner.report.coverage_notes import coverage_note
 from scanner.report.escape import visible
-from scanner.report.method import NOT_READ_PATHS, PARTIES
+from scanner.report.method import PARTIES
 from scanner.report.ordering import rank, worst_first
 from scanner.report.phrases import TOGETHER, refuses_alone
 from scanner.report.reasons import REASONS
@@ -158,10 +158,10 @@ def report_view(
 
 
 def _limits(limits: Iterable[str]) -> tuple[str, ...]:
-    """What the method cannot see; the paths that this version does not evaluate stand first in every report."""
+    """What the method cannot see; what is said on paths through roles stands first in every report."""
     others = tuple(limits)
     first = tuple(limit for limit in others if "paths through assumed roles" in limit.lower())
-    return (*(first or (NOT_READ_PATHS,)), *(limit for limit in others if limit not in first))
+    return (*first, *(limit for limit in others if limit not in first))
 
 
 def key_anchor(key_arn: str) -> str:
