@@ -38,6 +38,7 @@ from scanner.model.finding import (
     Mechanism,
     Path,
     Reach,
+    RuleRef,
     Severity,
     SeverityReason,
 )
@@ -46,6 +47,7 @@ from scanner.model.principal import PrincipalFacts
 
 ROLE = "role"
 _KEYS_SHOWN = 20
+_RULES = (RuleRef("R7.1", "D"), RuleRef("R7.8", "D"), RuleRef("R7.10", "I"))
 _Trail = tuple[SeverityReason, ...]
 
 
@@ -108,7 +110,7 @@ def path_finding(assembly: Assembly, claim: Claim, max_hops: int) -> Finding:
         reach=Reach(len(texts), (), sample(texts, SAMPLE), _accounts(callers.values()), len(texts) > SAMPLE),
         evidence=_evidence(assembly, claim, deciding, hops, decision),
         remediation=path_remedy(claim, reasons),
-        rules=rules_of(("assumed_role", *reasons), _cited(deciding)),
+        rules=(*_RULES, *rules_of(reasons, _cited(deciding))),
         coverage_refs=_coverage_refs(assembly, claim),
         keys=tuple(assembly.key_ref(keys[arn]) for arn in worst[:_KEYS_SHOWN]),
         keys_total=len(keys),

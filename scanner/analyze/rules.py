@@ -39,7 +39,6 @@ _RULES: dict[str, tuple[tuple[str, str], ...]] = {
     "key_usage": (("R1.9", "D"),),
     "nobody_there": (("R3.70", "I"), ("R6.8", "I")),
     "malformed": (("R10.12", "I"),),
-    "assumed_role": (("R7.1", "D"), ("R7.7", "D"), ("R7.8", "D"), ("R7.10", "I")),
     "trust_open": (("R7.4", "D"), ("R7.11", "D")),
     "trust_not_read": (("R3.74", "I"),),
     "no_external_id": (("R7.6", "D"),),

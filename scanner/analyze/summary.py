@@ -88,7 +88,7 @@ def build_document(world: World, result: AnalysisResult, facts: RunFacts) -> Fin
         regions=len({region for _, region in facts.scanned if region != "*"}),
         keys=len(world.keys),
         customer_keys=len(customer),
-        headline=headline(result, coverage, world),
+        headline=headline(result.findings, coverage, world, result.role_paths),
         limits=LIMITS,
         fail_on=facts.fail_on,
         min_coverage=facts.min_coverage,
@@ -186,16 +186,16 @@ def guardrails_in_words(world: World) -> str:
 # -- headline ---------------------------------------------------------------------------------------------------------
 
 
-def headline(result: AnalysisResult, coverage: CoverageSummary, world: World) -> str:
+def headline(findings: Sequence[Finding], coverage: CoverageSummary, world: World, role_paths: str) -> str:
     """The answer in one sentence; paths through roles and what was not read belong to it."""
-    parts = [_answer(result.findings, world)]
+    parts = [_answer(findings, world)]
     unread = coverage.units_total - coverage.units_read
     if unread:
         parts.append(f"{unread} of {coverage.units_total} account-regions were not fully read")
     opaque = len(coverage.opaque_keys)
     if opaque:
         parts.append(f"{_number(opaque)} key polic{'ies' if opaque != 1 else 'y'} could not be read or understood")
-    parts.append(f"paths through assumed roles: {result.role_paths}")
+    parts.append(f"paths through assumed roles: {role_paths}")
     return "; ".join(parts)
 
 

@@ -79,8 +79,7 @@ class KeyFactsRef:
 class ResourceRef:
     """What a finding is about, and under which reports group it.
 
-    `kind` is `key`, `role`, `user`, `policy` or `account`; `arn` its ARN (of a key: the key ARN), `name` what people
-    call it.
+    `kind` is `key`, `role`, `user`, `policy` or `account`; `arn` its ARN; `name` what people call it.
     """
 
     kind: str

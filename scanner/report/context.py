@@ -239,6 +239,8 @@ def _groups(cards: Sequence[FindingCard]) -> tuple[Group, ...]:
 
 def _cited(finding: Finding) -> Iterable[StatementRef]:
     yield from finding.mechanism.statements
+    for hop in finding.path.hops:
+        yield from hop.statements
     for gate in finding.path.layers:
         yield from gate.statements
 

@@ -596,7 +596,6 @@ def test_collecting_without_file_and_role_is_refused() -> None:
     ("key", "value"),
     [
         ("gate.baseline", "latest"),
-        ("analysis.max_role_hops", "4"),
         ("trust.known_vendors", "vendors.yaml"),
         ("suppressions.file", "other.yaml"),
         ("suppressions.max_days", "90"),

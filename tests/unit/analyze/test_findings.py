@@ -604,6 +604,8 @@ BASE = {
     "public": ("critical", "critical", "medium"), "unknown_third_party": ("critical", "high", "low"),
     "service_unguarded": ("medium", "low", "info"), "own_other_organization": ("medium", "low", "info"),
     "same_organization": ("low", "info", "info"), "service_guarded": ("info", "info", "info"),
+    "federated_open": ("critical", "critical", "medium"), "federated_pinned": ("medium", "low", "info"),
+    "own_saml_provider": ("info", "info", "info"),
 }  # fmt: skip
 COLUMNS = (
     ("control", "delegate", "decrypt", "sign"),

@@ -29,7 +29,8 @@ STATES = (
 )
 OF_FINDINGS = {
     "action_not_cross_account", "asserted_context", "delegated_to_third_party", "explicit_deny", "nobody_there",
-    "not_yet", "principal_deleted", "root_user_only", "wrong_partition",
+    "create_grant_escalation", "depth_limit", "no_external_id", "not_yet", "principal_deleted", "root_user_only",
+    "trust_open", "wrong_partition",
 }  # fmt: skip
 """Codes that findings alone have; `explain` tells the decision behind them."""
 
