@@ -24,7 +24,7 @@ from scanner.analyze.party import Trust, party_of
 from scanner.analyze.reach import sample
 from scanner.analyze.remedy import remediation_of
 from scanner.analyze.rules import rules_of
-from scanner.analyze.selectors import Naming
+from scanner.analyze.selectors import GRANT, Naming
 from scanner.analyze.sentences import (
     blocked_in_words,
     ineffective_in_words,
@@ -98,7 +98,7 @@ def external_finding(assembly: Assembly, key: KeyFacts, naming: Naming, judgemen
     grantee = assembly.grantee(naming, key)
     effective = [j for j in judgements if j.verdict is not FindingVerdict.INEFFECTIVE]
     found, trail = _capabilities(assembly, key, naming, grantee, effective)
-    capabilities = marked(found, fenced=grant_fence(naming) is not None)
+    capabilities = marked(found, fenced=grant_fence(naming) is not None, by_grant=naming.mechanism == GRANT)
     leading = capabilities[0]
     deciding = _deciding(effective, leading)
     facts = assembly.key_ref(key)

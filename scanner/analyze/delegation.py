@@ -15,13 +15,19 @@ _EFFECTIVE = frozenset({FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL, Fi
 _SHOWN = 6
 
 
-def marked(results: Sequence[CapabilityResult], *, fenced: bool = False) -> tuple[CapabilityResult, ...]:
+def marked(
+    results: Sequence[CapabilityResult], *, fenced: bool = False, by_grant: bool = False
+) -> tuple[CapabilityResult, ...]:
     """The capabilities with a reason at every CreateGrant that lets its holder give itself more.
 
     Args:
-        fenced: the statements or the request limit what can be granted, or to whom (R4.28).
+        fenced: the statements limit what can be granted, or to whom (R4.28).
+        by_grant: grants give CreateGrant; that they limit what can be handed on is no fence (R4.20).
     """
-    return tuple(replace(r, reasons=(*r.reasons, ESCALATION)) if _escalates(r) and not fenced else r for r in results)
+    return tuple(
+        replace(r, reasons=(*r.reasons, ESCALATION)) if not fenced and _escalates(r, by_grant=by_grant) else r
+        for r in results
+    )
 
 
 def delegable(grants: Sequence[Grant]) -> tuple[str, ...]:
@@ -29,9 +35,9 @@ def delegable(grants: Sequence[Grant]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(o for g in grants if "CreateGrant" in g.operations for o in g.operations))
 
 
-def _escalates(result: CapabilityResult) -> bool:
-    """CreateGrant works, and no condition on grants remains (R4.23)."""
-    limited = "kms:grant" in result.condition.lower()
+def _escalates(result: CapabilityResult, *, by_grant: bool) -> bool:
+    """CreateGrant works, and no condition on what is granted remains (R4.23)."""
+    limited = not by_grant and "kms:grant" in result.condition.lower()
     return result.capability == "delegate" and result.verdict in _EFFECTIVE and not limited
 
 

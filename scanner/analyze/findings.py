@@ -83,7 +83,7 @@ def analyze(
     assembly = Assembly(world, rules.trust, rules.severity, Classes(world) if rules.by_class else None)
     keys = [k for k in sorted(world.keys.values(), key=lambda k: k.arn) if k.manager.lower() in rules.managers]
     judged = [k for k in keys if k.manager != "AWS"]
-    through_roles = follow_roles(assembly, population, judged, rules.max_role_hops)
+    through_roles = follow_roles(assembly, population, judged, rules.max_role_hops, rules.service_principals)
     findings: list[Finding] = [*through_roles.findings]
     opaque: list[str] = []
     for key in keys:

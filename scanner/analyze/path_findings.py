@@ -103,7 +103,7 @@ def path_finding(assembly: Assembly, claim: Claim, max_hops: int) -> Finding:
         resource=claim.resource,
         key=None,
         grantee=grantee,
-        mechanism=_mechanism(claim),
+        mechanism=_mechanism(claim, deciding),
         capabilities=capabilities,
         conditions=_conditions(assembly, claim),
         path=Path(hops, layers),
@@ -215,14 +215,15 @@ def _accounts(ids: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({account for account in ids if account not in {"", "*"}}))
 
 
-def _named(claim: Claim) -> list[NamedStatement]:
-    """The trust statements that admit, each once."""
-    found = {(n.place, n.document.policy.source): n for s in claim.sources for n in s.admission.statements}
+def _named(claim: Claim, deciding: Arrival | None) -> list[NamedStatement]:
+    """The trust statements that admit, each once; first those that the deciding path enters by."""
+    sources = claim.sources if deciding is None else (deciding.source, *claim.sources)
+    found = {(n.place, n.document.policy.source): n for s in sources for n in s.admission.statements}
     return list(found.values())[:MAX_STATEMENTS]
 
 
-def _mechanism(claim: Claim) -> Mechanism:
-    refs = (statement_ref(n.document, n.statement, n.statement.effect) for n in _named(claim))
+def _mechanism(claim: Claim, deciding: Arrival | None) -> Mechanism:
+    refs = (statement_ref(n.document, n.statement, n.statement.effect) for n in _named(claim, deciding))
     return Mechanism(ROLE, tuple(refs))
 
 
@@ -240,16 +241,14 @@ def _evidence(
     assembly: Assembly, claim: Claim, deciding: Arrival | None, hops: Sequence[Hop], decision: Decision | None
 ) -> tuple[Evidence, ...]:
     selector = _as_written(claim)
-    named = _named(claim)
+    named = _named(claim, deciding)
     found = [statement_evidence(n, selector) for n in named]
     cited = {n.place for n in named}
     if deciding is None or decision is None:
         return tuple(found)
     for step, hop in zip(deciding.steps[1:], hops[1:], strict=True):
         for further in _trusting(step.role, hop):
-            if further.place not in cited:
-                cited.add(further.place)
-                found.append(statement_evidence(further, _admitting(further, step.caller.account_id, step.role)))
+            found.append(statement_evidence(further, _admitting(further, step.caller.account_id, step.role)))
     grants = {g.grant_id: g for g in deciding.key.grants or ()}
     for ref in (r for gate in decision.gates if gate.layer is Layer.GRANT for r in gate.statements[:2]):
         evidence, text = grant_evidence(deciding.key, grants[ref.grant_id])

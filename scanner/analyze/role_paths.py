@@ -11,7 +11,7 @@ from scanner.analyze.assemble import Assembly
 from scanner.analyze.caller import account_of
 from scanner.analyze.hops import ASLEEP, BOUND, CHOSEN, PERHAPS, SURE
 from scanner.analyze.judge import is_stranger
-from scanner.analyze.party import PUBLIC, SERVICE_UNGUARDED, UNKNOWN_THIRD_PARTY
+from scanner.analyze.party import PUBLIC, SERVICE_GUARDED, SERVICE_UNGUARDED, UNKNOWN_THIRD_PARTY
 from scanner.analyze.path_findings import ROLE, path_finding
 from scanner.analyze.path_words import confirmed_path_reason
 from scanner.analyze.paths import Arrival, Claim, Paths, condition_in_words, reason_of
@@ -22,6 +22,10 @@ from scanner.model.key import KeyFacts
 
 _DECISIONS = {
     SURE: "allowed", CHOSEN: "conditional", BOUND: "conditional", PERHAPS: "unknown", ASLEEP: "latent",
+}  # fmt: skip
+_LEFT_OUT = {
+    "all": frozenset[str](), "unguarded": frozenset({SERVICE_GUARDED}),
+    "none": frozenset({SERVICE_GUARDED, SERVICE_UNGUARDED}),
 }  # fmt: skip
 _PLACE = {action.name: number for number, action in enumerate(KEY_ACTIONS)}
 
@@ -45,10 +49,17 @@ class RolePaths:
             yield from _rows(assembly, claim, key, finding.id)
 
 
-def follow_roles(assembly: Assembly, population: Population, keys: Iterable[KeyFacts], max_hops: int) -> RolePaths:
-    """Follow everybody who enters a role from outside to the given keys, and put it into findings."""
+def follow_roles(
+    assembly: Assembly, population: Population, keys: Iterable[KeyFacts], max_hops: int, service_principals: str
+) -> RolePaths:
+    """Follow everybody who enters a role from outside to the given keys, and put it into findings.
+
+    Args:
+        service_principals: which services are told: `all`, `unguarded` or `none`.
+    """
     paths = Paths(population, keys, assembly.trust, max_hops=max_hops, classes=assembly.classes)
-    claims = paths.claims()
+    left_out = _LEFT_OUT[service_principals]
+    claims = tuple(claim for claim in paths.claims() if claim.party not in left_out)
     findings = tuple(path_finding(assembly, claim, max_hops) for claim in claims)
     of_keys: dict[str, list[tuple[Finding, Claim]]] = defaultdict(list)
     for finding, claim in zip(findings, claims, strict=True):

@@ -57,7 +57,7 @@ def who_can(world: World, key: KeyFacts, rules: AnalysisRules, wanted: Wanted) -
     behind: list[AccessRow] = []
     assembly = Assembly(world, rules.trust, rules.severity, Classes(world))
     findings = [] if key.manager == "AWS" else key_findings(key, population, assembly, rules, behind.append)
-    through_roles = follow_roles(assembly, population, (key,), rules.max_role_hops)
+    through_roles = follow_roles(assembly, population, (key,), rules.max_role_hops, rules.service_principals)
     findings.extend(finding for finding in through_roles.findings if finding.keys_total)
     behind.extend(through_roles.rows(assembly, key))
     outside = [line for finding in findings for line in _of_finding(finding, behind, wanted.action)]
