@@ -247,8 +247,10 @@ def _evidence(
     if deciding is None or decision is None:
         return tuple(found)
     for step, hop in zip(deciding.steps[1:], hops[1:], strict=True):
-        for further in _trusting(step.role, hop):
-            found.append(statement_evidence(further, _admitting(further, step.caller.account_id, step.role)))
+        found.extend(
+            statement_evidence(further, _admitting(further, step.caller.account_id, step.role))
+            for further in _trusting(step.role, hop)
+        )
     grants = {g.grant_id: g for g in deciding.key.grants or ()}
     for ref in (r for gate in decision.gates if gate.layer is Layer.GRANT for r in gate.statements[:2]):
         evidence, text = grant_evidence(deciding.key, grants[ref.grant_id])
