@@ -41,14 +41,19 @@ def _roles(claim: Claim) -> str:
     return f"role/{resource.name} of {resource.account_name or resource.account_id}"
 
 
+def _reached_by(claim: Claim, leading: CapabilityResult) -> int:
+    """How many keys the leading capability reaches with its verdict."""
+    reached = (a for a in claim.arrivals if a.way.use.action.iam_name in leading.actions)
+    return len({a.key.arn for a in reached if a.verdict is leading.verdict})
+
+
 def path_title(claim: Claim, grantee: Grantee, leading: CapabilityResult) -> str:
     """Who gets at which keys by which role."""
     person = who(grantee)
     if not claim.arrivals:
         return f"{person} may get further through {_roles(claim)} than chains of roles are followed"
     does = DOES_TO.get(leading.capability, "act on")
-    reached = [a for a in claim.arrivals if a.way.use.action.iam_name in leading.actions]
-    number = len({a.key.arn for a in reached if a.verdict is leading.verdict}) or len(claim.keys)
+    number = _reached_by(claim, leading)
     may = "could, but not today," if leading.verdict is FindingVerdict.BLOCKED else MAY[leading.verdict]
     return f"{person} {may} {does} {_keys(number)} by assuming {_roles(claim)}"
 
@@ -60,7 +65,9 @@ def path_summary(claim: Claim, leading: CapabilityResult, deciding: Arrival | No
         return f"The trust policy of {_roles(claim)} admits it, and the roles behind it reach no key; {limit}"
     names = [f"role/{s.role.arn.rsplit('/', 1)[-1]} of {s.role.account_id}" for s in deciding.steps]
     actions = ", ".join(a.removeprefix("kms:") for a in leading.actions)
-    text = f"It assumes {', then '.join(names)}, and acts as it with {_keys(len(claim.keys))}: {actions}"
+    number, total = _reached_by(claim, leading), len(claim.keys)
+    others = "" if number == total else f" (of {total:,} reached in all)"
+    text = f"It assumes {', then '.join(names)}, and acts as it: {actions} with {_keys(number)}{others}"
     if leading.condition:
         text += f", if {leading.condition}"
     if leading.verdict is FindingVerdict.BLOCKED:

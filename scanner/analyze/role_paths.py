@@ -120,26 +120,25 @@ _SURE = frozenset({FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL})
 
 def role_paths_in_words(through_roles: RolePaths) -> str:
     """How many outsiders reach how many keys through roles, and what was not followed."""
-    sure = [(f, c) for f, c in zip(through_roles.findings, through_roles.claims, strict=True) if f.verdict in _SURE]
-    strange = [(f, c) for f, c in sure if f.grantee.party in _STRANGE]
-    ours = [(f, c) for f, c in sure if f.grantee.party not in _STRANGE]
-    perhaps = sum(f.verdict is FindingVerdict.POSSIBLE for f in through_roles.findings)
-    parts = [
-        f"{_counted(len({f.grantee.selector for f, _ in found}), one)} "
-        f"reach{'es' if len({f.grantee.selector for f, _ in found}) == 1 else ''} "
-        f"{_counted(len({arn for _, c in found for arn in c.keys}), 'key')}"
-        for found, one in ((strange, "outsider"), (ours, "principal of ours or service"))
-        if found
-    ]
+    told = list(zip(through_roles.findings, through_roles.claims, strict=True))
+    sure = [(f, c) for f, c in told if f.verdict in _SURE]
+    perhaps = sum(f.verdict is FindingVerdict.POSSIBLE for f, _ in told)
+    parts: list[str] = []
+    for strange in (True, False):
+        some = [(f, c) for f, c in sure if (f.grantee.party in _STRANGE) is strange]
+        if some:
+            number = len({f.grantee.selector for f, _ in some})
+            who = _counted(number, "outsider") if strange else f"{number:,} of ours"
+            keys = len({arn for _, c in some for arn in c.keys})
+            parts.append(f"{who} reach{'es' if number == 1 else ''} {_counted(keys, 'key')}")
     if perhaps:
         parts.append(f"{_counted(perhaps, 'more path')} may exist")
     cut = sum(claim.cut for claim in through_roles.claims)
     if cut:
         limit = through_roles.paths.graph.max_hops
-        parts.append(f"behind {_counted(cut, 'entry')} chains of more than {limit} roles were not followed")
+        parts.append(f"behind {_counted(cut, 'entry role')} chains of more than {limit} roles were not followed")
     return "; ".join(parts) or "none was found in what was read"
 
 
 def _counted(number: int, one: str) -> str:
-    many = f"{one[:-1]}ies" if one.endswith("y") and one != "key" else f"{one}s"
-    return f"{number:,} {one if number == 1 else many}"
+    return f"{number:,} {one}{'' if number == 1 else 's'}"

@@ -124,7 +124,7 @@ def test_who_can_lists_paths_with_the_roles_assumed() -> None:
     answer = who_can(given, DELEGATING, AnalysisRules(), Wanted())
     lines = {(a.selector, a.path, a.mechanism) for a in answer.access}
     assert (VENDOR, f"{ENTRY.arn} > {LAST.arn}", "role") in lines
-    assert answer.role_paths == "1 outsider reaches 1 key; 1 principal of ours or service reaches 1 key"
+    assert answer.role_paths == "1 outsider reaches 1 key; 1 of ours reaches 1 key"
     (line,) = (a for a in answer.access if a.selector == VENDOR)
     assert (line.principals, line.verdict) == ((VENDOR,), FindingVerdict.CONFIRMED)
 
