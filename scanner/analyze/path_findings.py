@@ -53,18 +53,12 @@ _Trail = tuple[SeverityReason, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """An arrival with its severity."""
+    """An arrival with its severity. `order`: worst, strongest path, gravest capability first, then the key by name."""
 
     arrival: Arrival
     severity: Severity
     trail: _Trail
-
-    @property
-    def order(self) -> tuple[int, int, int, int, str]:
-        """Worst first; then the strongest path, the gravest capability, and the key by name."""
-        arrival = self.arrival
-        capability = CAPABILITIES.index(arrival.way.use.action.capability)
-        return -rank(self.severity), -strength(arrival.verdict), -arrival.rank, capability, arrival.key.arn
+    order: tuple[int, int, int, int, str]
 
 
 def path_finding(assembly: Assembly, claim: Claim, max_hops: int) -> Finding:
@@ -130,7 +124,10 @@ def _judged(assembly: Assembly, claim: Claim) -> Iterator[_Judged]:
         place = (key.arn, capability, arrival.rank)
         if place not in known:
             known[place] = _severity(assembly, claim, key, capability, arrival.verdict, arrival.caller_chosen)
-        yield _Judged(arrival, *known[place])
+        severity, trail = known[place]
+        weight = CAPABILITIES.index(capability)
+        order = (-rank(severity), -strength(arrival.verdict), -arrival.rank, weight, key.arn)
+        yield _Judged(arrival, severity, trail, order)
 
 
 def _severity(

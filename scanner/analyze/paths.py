@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from scanner.analyze.admission import OWN_SAML_PROVIDER, party_of_admission, remarks_on
 from scanner.analyze.caller import account_of, organization_of
@@ -32,18 +32,14 @@ _CONDITIONAL = frozenset({CHOSEN, BOUND})
 class Way:
     """How one action on a key is reached from an entry role: further roles, then the use of the key by the last.
 
-    `cut` says that the chain is longer than what is followed, so that the use is not judged as reached.
+    `cut` says that the chain is longer than what is followed, so that the use is not judged as reached; `rank` is that
+    of the weakest step, the entry aside.
     """
 
     chain: Chain
     use: Use
-    cut: bool = False
-
-    @property
-    def rank(self) -> int:
-        """How strong the way is, the entry aside."""
-        whole = min(self.chain.rank, self.use.rank)
-        return min(whole, PERHAPS) if self.cut else whole
+    cut: bool
+    rank: int
 
     @property
     def order(self) -> tuple[int, bool, tuple[int, int, tuple[str, ...]]]:
@@ -53,17 +49,20 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One action on a key, reached by a source: the step that enters, and the way from there."""
+    """One action on a key, reached by a source: the step that enters, and the way from there.
+
+    `rank` is that of the weakest step.
+    """
 
     source: Source
     entry: Step
     key: KeyFacts
     way: Way
+    rank: int
 
-    @property
-    def rank(self) -> int:
-        """The rank of the weakest step."""
-        return min(self.entry.rank, self.way.rank)
+    def by(self, entry: Step) -> Arrival:
+        """The same for another caller behind the source."""
+        return replace(self, entry=entry, rank=min(entry.rank, self.way.rank))
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -193,7 +192,12 @@ class Paths:
 
     def _arrivals(self, source: Source, ways: Mapping[str, tuple[Way, ...]]) -> Iterator[Arrival]:
         entry = source.best
-        return (Arrival(source, entry, self._keys[arn], way) for arn, found in ways.items() for way in found)
+        rank = entry.rank
+        return (
+            Arrival(source, entry, self._keys[arn], way, min(rank, way.rank))
+            for arn, found in ways.items()
+            for way in found
+        )
 
     def _ways_from(self, role_arn: str) -> Mapping[str, tuple[Way, ...]]:
         """By key ARN the strongest way from a role to every action."""
@@ -205,7 +209,7 @@ class Paths:
                 *((arn, chain, True) for arn, chain in closure.beyond.items()),
             ):
                 for key_arn, uses in self._uses.of(target).items():
-                    _keep(best.setdefault(key_arn, {}), (Way(chain, use, cut) for use in uses))
+                    _keep(best.setdefault(key_arn, {}), (_way(chain, use, cut=cut) for use in uses))
             self._ways[role_arn] = {arn: tuple(ways.values()) for arn, ways in sorted(best.items())}
         return self._ways[role_arn]
 
@@ -230,6 +234,11 @@ class Paths:
 
     def _resource(self, arn: str, name: str, account_id: str) -> ResourceRef:
         return ResourceRef("role", arn, name, account_id, account_of(self.world, account_id).name)
+
+
+def _way(chain: Chain, use: Use, *, cut: bool) -> Way:
+    whole = min(chain.rank, use.rank)
+    return Way(chain, use, cut, min(whole, PERHAPS) if cut else whole)
 
 
 def _keep(best: dict[str, Way], ways: Iterable[Way]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from scanner.analyze.admission import FEDERATED_OPEN, FEDERATED_PINNED
@@ -37,16 +37,16 @@ class RolePaths:
     paths: Paths
     findings: tuple[Finding, ...]
     claims: tuple[Claim, ...]
-    of_keys: dict[str, tuple[tuple[Finding, Claim], ...]]
+    of_keys: dict[str, tuple[tuple[Finding, Claim, tuple[Arrival, ...]], ...]]
 
     def findings_about(self, key_arn: str) -> tuple[Finding, ...]:
         """The findings that reach a key, also those that do not name it among their worst."""
-        return tuple(finding for finding, _ in self.of_keys.get(key_arn, ()))
+        return tuple(finding for finding, _, _ in self.of_keys.get(key_arn, ()))
 
     def rows(self, assembly: Assembly, key: KeyFacts) -> Iterator[AccessRow]:
         """The rows of access.csv about a key, one per caller, path and decision."""
-        for finding, claim in self.of_keys.get(key.arn, ()):
-            yield from _rows(assembly, claim, key, finding.id)
+        for finding, claim, arrivals in self.of_keys.get(key.arn, ()):
+            yield from _rows(assembly, claim, arrivals, finding.id)
 
 
 def follow_roles(
@@ -61,10 +61,13 @@ def follow_roles(
     left_out = _LEFT_OUT[service_principals]
     claims = tuple(claim for claim in paths.claims() if claim.party not in left_out)
     findings = tuple(path_finding(assembly, claim, max_hops) for claim in claims)
-    of_keys: dict[str, list[tuple[Finding, Claim]]] = defaultdict(list)
+    of_keys: dict[str, list[tuple[Finding, Claim, tuple[Arrival, ...]]]] = defaultdict(list)
     for finding, claim in zip(findings, claims, strict=True):
-        for arn in claim.keys:
-            of_keys[arn].append((finding, claim))
+        arrivals: dict[str, list[Arrival]] = defaultdict(list)
+        for arrival in claim.arrivals:
+            arrivals[arrival.key.arn].append(arrival)
+        for arn, here in arrivals.items():
+            of_keys[arn].append((finding, claim, tuple(here)))
     return RolePaths(paths, findings, claims, {arn: tuple(found) for arn, found in of_keys.items()})
 
 
@@ -82,17 +85,17 @@ class _Line:
     path: str
 
 
-def _rows(assembly: Assembly, claim: Claim, key: KeyFacts, finding_id: str) -> Iterator[AccessRow]:
+def _rows(assembly: Assembly, claim: Claim, arrivals: Sequence[Arrival], finding_id: str) -> Iterator[AccessRow]:
+    """The rows of a claim about one key."""
     groups: dict[_Line, dict[str, None]] = defaultdict(dict)
-    arrivals = (a for a in claim.arrivals if a.key.arn == key.arn)
     for arrival in sorted(arrivals, key=lambda a: _PLACE[a.way.use.action.name]):
         for step in sorted(arrival.source.steps, key=lambda s: s.caller.text):
-            one = Arrival(arrival.source, step, key, arrival.way)
+            one = arrival.by(step)
             groups[_line(claim, one)][one.way.use.action.iam_name] = None
     for line, actions in groups.items():
         known = account_of(assembly.world, line.account_id) if line.account_id else None
         yield AccessRow(
-            key_arn=key.arn, principal_arn=line.text, principal_account_id=line.account_id,
+            key_arn=arrivals[0].key.arn, principal_arn=line.text, principal_account_id=line.account_id,
             principal_account_name=known.name if known else "", party=claim.party, capability=line.capability,
             actions=tuple(actions), decision=line.decision, reason=line.reason, conditions=line.condition,
             mechanism=ROLE, path=line.path, finding_id=finding_id, principal_kind=line.kind,

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from scanner.analyze.alike import Alike
 from scanner.analyze.caller import Caller, resolve_caller
 from scanner.analyze.classes import Classes
 from scanner.analyze.decide import decide
@@ -29,15 +30,11 @@ _NO_ROLE = frozenset({"service", "malformed"})
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One action that a role can, could or may do with a key."""
+    """One action that a role can, could or may do with a key, and how strong the decision is."""
 
     action: Action
     decision: Decision
-
-    @property
-    def rank(self) -> int:
-        """How strong the decision is."""
-        return rank_of(self.decision)
+    rank: int
 
 
 @dataclass(slots=True)
@@ -63,6 +60,8 @@ class RoleUse:
         self._doors: dict[str, _Doors] = {}
         self._by_account: dict[str, dict[str, KeyFacts]] = defaultdict(dict)
         self._judged: dict[tuple[Hashable, str], tuple[Use, ...]] = {}
+        self._alike = Alike(world)
+        self._shared: dict[Hashable, tuple[Use, ...]] = {}
         self._of: dict[str, dict[str, tuple[Use, ...]]] = {}
         for key in keys:
             if key.manager != "AWS":
@@ -87,8 +86,15 @@ class RoleUse:
         class_ = self._classes.of(caller, key) if self._classes else caller.text
         place = (class_, key.arn)
         if place not in self._judged:
-            judged = (_judge(self._world, caller, key, a) for a in KEY_ACTIONS if a.name in wanted)
-            self._judged[place] = tuple(use for use in judged if use.rank > NEVER)
+            alike = self._alike.of(self._world.principals[caller.text], key) if self._classes else None
+            if alike is None or alike not in self._shared:
+                judged = (_judge(self._world, caller, key, a) for a in KEY_ACTIONS if a.name in wanted)
+                uses = tuple(use for use in judged if use.rank > NEVER)
+                if alike is None or any(use.decision.condition or use.decision.rules for use in uses):
+                    self._judged[place] = uses  # a condition or a rule may name the account
+                    return uses
+                self._shared[alike] = uses
+            self._judged[place] = self._shared[alike]
         return self._judged[place]
 
 
@@ -98,7 +104,8 @@ def request_on(caller: Caller, key: KeyFacts, action: Action) -> Request:
 
 
 def _judge(world: World, caller: Caller, key: KeyFacts, action: Action) -> Use:
-    return Use(action, decide(world, request_on(caller, key, action), trace=False))
+    decision = decide(world, request_on(caller, key, action), trace=False)
+    return Use(action, decision, rank_of(decision))
 
 
 def _actions_of(caller: Caller) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -17,13 +18,15 @@ from scanner.analyze.paths import Paths
 from scanner.analyze.reach import Population
 from scanner.analyze.request import Request
 from scanner.model.actions import KEY_ACTIONS
+from scanner.model.arn import AccountId, KeyArn
+from scanner.model.policy import PolicyText
 from scanner.model.world import World
 
-from builders import MANAGER, MEMBER, OWNER, STRANGER, account, allow, deny, grant, iam, key, policy, world
+from builders import KEY, MANAGER, MEMBER, OWNER, STRANGER, account, allow, deny, grant, iam, key, policy, text, world
 from role_worlds import ASSUMING, USING, admits, role
 
 budget = settings(
-    max_examples=120, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 ACCOUNTS = (OWNER, MEMBER)
 NAMES = ("A", "B", "C", "D")
@@ -131,6 +134,11 @@ def _uses(drawn: World, arn: str) -> dict[str, int]:
     return {r.operation: rank_of(decide(drawn, r, trace=False)) for r in requests}
 
 
+def suffix(arn: str) -> str:
+    """What tells a further key from the one that worlds are drawn with."""
+    return "" if arn == KEY else f" {arn}"
+
+
 def followed(drawn: World, max_hops: int, *, by_class: bool) -> Reached:
     """What the graph says, without what lies beyond the limit."""
     paths = Paths(
@@ -144,7 +152,7 @@ def followed(drawn: World, max_hops: int, *, by_class: bool) -> Reached:
             if not arrival.way.cut:
                 place = (arrival.source.selector.text, arrival.source.role.arn)
                 known = found.setdefault(place, {})
-                name = arrival.way.use.action.name
+                name = f"{arrival.way.use.action.name}{suffix(arrival.key.arn)}"
                 known[name] = max(known.get(name, NEVER), arrival.rank)
     return found
 
@@ -153,6 +161,41 @@ def followed(drawn: World, max_hops: int, *, by_class: bool) -> Reached:
 @given(worlds(), st.integers(1, 4), st.booleans())
 def test_what_is_reached_equals_every_path_one_after_the_other(drawn: World, max_hops: int, by_class: bool) -> None:
     assert followed(drawn, max_hops, by_class=by_class) == enumerated(drawn, max_hops)
+
+
+def mirrored(drawn: World) -> World:
+    """The world with a twin of every role of OWNER and of every key in MEMBER, alike in all but the account."""
+
+    def moved(policy_text: PolicyText) -> PolicyText:
+        written = policy_text.text.replace(OWNER, MEMBER)
+        return text(written, policy_text.kind, policy_text.source.replace(OWNER, MEMBER), policy_text.name)
+
+    roles = {arn: p for arn, p in drawn.principals.items() if p.account_id == OWNER}
+    twins = [
+        replace(
+            p, arn=arn.replace(OWNER, MEMBER), account_id=AccountId(MEMBER),
+            identity_policies=tuple(map(moved, p.identity_policies)),
+            boundary=p.boundary and moved(p.boundary), trust_policy=p.trust_policy and moved(p.trust_policy),
+        )
+        for arn, p in roles.items()
+    ]  # fmt: skip
+    keys = {**drawn.keys}
+    for used in drawn.keys.values():
+        assert used.key_policy is not None
+        twin = replace(
+            used, arn=KeyArn(used.arn.replace(OWNER, MEMBER)), account_id=AccountId(MEMBER),
+            key_policy=moved(used.key_policy),
+        )  # fmt: skip
+        keys[twin.arn] = twin
+        keys[KeyArn(f"{used.arn[:-1]}d")] = replace(used, arn=KeyArn(f"{used.arn[:-1]}d"))
+    return replace(drawn, principals={**roles, **{t.arn: t for t in twins}}, keys=keys)
+
+
+@budget
+@given(worlds())
+def test_answers_shared_between_keys_and_accounts_are_those_of_each(drawn: World) -> None:
+    both = mirrored(drawn)
+    assert followed(both, 3, by_class=True) == followed(both, 3, by_class=False)
 
 
 @budget
