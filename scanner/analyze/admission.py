@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scanner.analyze.caller import organization_of
 from scanner.analyze.hops import ASSUME, BY_SAML
+from scanner.analyze.match import covers_action
 from scanner.analyze.party import (
     OWN_OTHER_ORGANIZATION,
     PUBLIC,
@@ -18,6 +19,7 @@ from scanner.analyze.providers import POD_IDENTITY, is_pinned
 from scanner.analyze.selectors import NamedStatement, is_fence
 from scanner.analyze.sources import Admission
 from scanner.model.arn import parse_arn
+from scanner.model.policy import Effect, Statement
 from scanner.model.principal import PrincipalFacts
 from scanner.model.world import World
 
@@ -59,8 +61,17 @@ def _party_of_provider(admission: Admission, role: PrincipalFacts, world: World,
         owner = arn.account_id if arn else ""
         own = owner == role.account_id
         return OWN_SAML_PROVIDER if own else party_of_account(owner, role.account_id, world, trust)
-    pinned = all(is_pinned(admission.provider, n.statement, n.document.statements) for n in admission.statements)
+    pinned = all(is_pinned(admission.provider, n.statement, _refusing(n, admission)) for n in admission.statements)
     return FEDERATED_PINNED if pinned else FEDERATED_OPEN
+
+
+def _refusing(named: NamedStatement, admission: Admission) -> tuple[Statement, ...]:
+    """The Deny statements of the same policy that concern the provider when it enters."""
+    return tuple(
+        s for s in named.document.statements
+        if s.effect is Effect.DENY and covers_action(s, admission.action)
+        and any(e.type == "*" or e.value == admission.provider for e in s.principals or ())
+    )  # fmt: skip
 
 
 def _party_of_service(admission: Admission) -> str:

@@ -13,7 +13,7 @@ from scanner.analyze.gates import gates_of
 from scanner.analyze.judge import chosen_by_strangers, is_stranger
 from scanner.analyze.request import Request
 from scanner.analyze.trust import decide_assume, evaluate_assume
-from scanner.model.decision import Decision, Layer, Side, StatementRef, Verdict
+from scanner.model.decision import Decision, Layer, Side, Verdict
 from scanner.model.finding import FindingVerdict, Hop
 from scanner.model.principal import PrincipalFacts
 from scanner.model.world import World
@@ -76,16 +76,18 @@ def step(
         context: condition keys that a stranger surely carries, by lower-case name.
     """
     known = dict(context or {}) if is_stranger(caller) else {}
-    return Step(caller, role, action, _decide(world, _request(caller, role, action, known), trace=False), known)
+    return Step(caller, role, action, _decide(world, _request(caller, role, action, known)), known)
 
 
 def hop_of(world: World, judged: Step) -> Hop:
     """A step as findings show it, with the statements of the trust policy that admit the caller."""
     request = _request(judged.caller, judged.role, judged.action, judged.context)
-    decision = _decide(world, request, trace=True)
+    gates = gates_of(request, evaluate_assume(world, request, judged.role))
+    statements = tuple(ref for gate in gates if gate.layer is Layer.TRUST for ref in gate.statements)
+    decision = judged.decision
     return Hop(
         judged.caller.text, judged.action, judged.role.arn, decision.verdict.value, decision.reason,
-        decision.condition, _trust_statements(decision),
+        decision.condition, statements,
     )  # fmt: skip
 
 
@@ -93,15 +95,14 @@ def _request(caller: Caller, role: PrincipalFacts, action: str, context: Mapping
     return Request(caller, action, role.arn, role=role, context=context)
 
 
-def _decide(world: World, request: Request, *, trace: bool) -> Decision:
+def _decide(world: World, request: Request) -> Decision:
     role = request.role
     assert role is not None
     same_partition = request.caller.partition == role.arn.split(":")[1]
     if not is_stranger(request.caller) or request.caller.is_root_user or not same_partition:
-        return decide_assume(world, request, trace=trace)
+        return decide_assume(world, request, trace=False)
     evaluation = evaluate_assume(world, request, role)
-    gates = gates_of(request, evaluation) if trace else ()
-    return conclude(world, request, _as_its_administrator_likes(evaluation), gates)
+    return conclude(world, request, _as_its_administrator_likes(evaluation))
 
 
 def _as_its_administrator_likes(evaluation: Evaluation) -> Evaluation:
@@ -112,7 +113,3 @@ def _as_its_administrator_likes(evaluation: Evaluation) -> Evaluation:
     return replace(
         evaluation, core=admitted, ceiling=TRUE, deny=denied, key_side=admitted, caller_side=TRUE, layers=owner
     )
-
-
-def _trust_statements(decision: Decision) -> tuple[StatementRef, ...]:
-    return tuple(ref for gate in decision.gates if gate.layer is Layer.TRUST for ref in gate.statements)

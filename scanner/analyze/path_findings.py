@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from scanner.analyze.assemble import SAMPLE, Assembly
 from scanner.analyze.caller import account_of, resolve_caller
-from scanner.analyze.decide import decide
+from scanner.analyze.decide import evaluate
 from scanner.analyze.delegation import escalation_in_words, marked
 from scanner.analyze.evidence import MAX_STATEMENTS, condition_refs, gate_evidence, grant_evidence, statement_evidence
-from scanner.analyze.gates import statement_ref
+from scanner.analyze.gates import gates_of, statement_ref
 from scanner.analyze.hops import hop_of
 from scanner.analyze.identity import finding_id, fingerprint
 from scanner.analyze.judge import asleep_reason, strength
@@ -25,7 +25,7 @@ from scanner.analyze.selectors import NamedStatement, Selector, selector_of
 from scanner.analyze.severity import Exposure, rank, severity_of
 from scanner.analyze.sources import partition_of
 from scanner.model.actions import CAPABILITIES, UNDOCUMENTED
-from scanner.model.decision import Decision, Gate, Layer
+from scanner.model.decision import Gate, Layer
 from scanner.model.finding import (
     CapabilityResult,
     ConditionRef,
@@ -69,14 +69,14 @@ def path_finding(assembly: Assembly, claim: Claim, max_hops: int) -> Finding:
     leading = capabilities[0]
     deciding = _deciding(judged, leading)
     worst = tuple(dict.fromkeys(j.arrival.key.arn for j in judged))
-    decision = None if deciding is None else _traced(assembly, deciding)
+    layers = () if deciding is None else _gates(assembly, deciding)
     hops = tuple(hop_of(assembly.world, s) for s in deciding.steps) if deciding else _entry_hops(assembly, claim)
-    reasons = tuple(dict.fromkeys((*leading.reasons, *claim.remarks)))
+    asserted = ("asserted_context",) if _rests_on_assertions(assembly, claim) else ()
+    reasons = tuple(dict.fromkeys((*leading.reasons, *claim.remarks, *asserted)))
     keys = claim.keys
     callers = _callers(claim)
     texts = tuple(sorted(callers))
     escalation = escalation_in_words(capabilities, keys.values(), ROLE)
-    layers: tuple[Gate, ...] = () if decision is None else decision.gates
     return Finding(
         id=finding_id(Kind.ASSUMED_ROLE_PATH, *claim.parts),
         fingerprint=fingerprint([
@@ -102,7 +102,7 @@ def path_finding(assembly: Assembly, claim: Claim, max_hops: int) -> Finding:
         conditions=_conditions(assembly, claim),
         path=Path(hops, layers),
         reach=Reach(len(texts), (), sample(texts, SAMPLE), _accounts(callers.values()), len(texts) > SAMPLE),
-        evidence=_evidence(assembly, claim, deciding, hops, decision),
+        evidence=_evidence(assembly, claim, deciding, hops, layers),
         remediation=path_remedy(claim, reasons),
         rules=(*_RULES, *rules_of(reasons, _cited(deciding))),
         coverage_refs=_coverage_refs(assembly, claim),
@@ -190,8 +190,10 @@ def _last_request(assembly: Assembly, deciding: Arrival) -> Request:
     return request_on(caller, deciding.key, deciding.way.use.action)
 
 
-def _traced(assembly: Assembly, deciding: Arrival) -> Decision:
-    return decide(assembly.world, _last_request(assembly, deciding))
+def _gates(assembly: Assembly, deciding: Arrival) -> tuple[Gate, ...]:
+    """The gates that the last role passes at the worst key."""
+    request = _last_request(assembly, deciding)
+    return gates_of(request, evaluate(assembly.world, request))
 
 
 def _entry_hops(assembly: Assembly, claim: Claim) -> tuple[Hop, ...]:
@@ -235,13 +237,13 @@ def _conditions(assembly: Assembly, claim: Claim) -> tuple[ConditionRef, ...]:
 
 
 def _evidence(
-    assembly: Assembly, claim: Claim, deciding: Arrival | None, hops: Sequence[Hop], decision: Decision | None
+    assembly: Assembly, claim: Claim, deciding: Arrival | None, hops: Sequence[Hop], gates: Sequence[Gate]
 ) -> tuple[Evidence, ...]:
     selector = _as_written(claim)
     named = _named(claim, deciding)
     found = [statement_evidence(n, selector) for n in named]
     cited = {n.place for n in named}
-    if deciding is None or decision is None:
+    if deciding is None:
         return tuple(found)
     for step, hop in zip(deciding.steps[1:], hops[1:], strict=True):
         found.extend(
@@ -249,11 +251,11 @@ def _evidence(
             for further in _trusting(step.role, hop)
         )
     grants = {g.grant_id: g for g in deciding.key.grants or ()}
-    for ref in (r for gate in decision.gates if gate.layer is Layer.GRANT for r in gate.statements[:2]):
+    for ref in (r for gate in gates if gate.layer is Layer.GRANT for r in gate.statements[:2]):
         evidence, text = grant_evidence(deciding.key, grants[ref.grant_id])
         assembly.documents[evidence.sha256] = text
         found.append(evidence)
-    found.extend(gate_evidence(decision.gates, cited))
+    found.extend(gate_evidence(gates, cited))
     return tuple(found)
 
 
@@ -285,6 +287,22 @@ def _cited(deciding: Arrival | None) -> tuple[str, ...]:
         return ()
     decisions = (*(s.decision for s in deciding.steps), deciding.way.use.decision)
     return tuple(rule for decision in decisions for rule in decision.rules)
+
+
+def _rests_on_assertions(assembly: Assembly, claim: Claim) -> bool:
+    """Whether a document on the way tests a condition key that the user vouches for."""
+    asserted = assembly.world.asserted
+    if not asserted:
+        return False
+    documents = {
+        policy
+        for arrival in claim.arrivals
+        for policy in (
+            *(s.role.trust_policy for s in arrival.steps), *arrival.last.identity_policies, arrival.key.key_policy,
+        )
+    }  # fmt: skip
+    statements = (s for policy in documents if policy is not None for s in parse_policy(policy).statements)
+    return any(test.key.lower() in asserted for s in statements for test in s.conditions)
 
 
 def _coverage_refs(assembly: Assembly, claim: Claim) -> tuple[str, ...]:

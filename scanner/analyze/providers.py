@@ -8,7 +8,7 @@ from scanner.analyze.binding import ABSENT, Absent, Open
 from scanner.analyze.caller import Caller
 from scanner.analyze.expression import Origin, Variable
 from scanner.model.arn import parse_arn
-from scanner.model.policy import ConditionTest, Effect, Statement
+from scanner.model.policy import ConditionTest, Statement
 
 ROLES_ANYWHERE = "rolesanywhere.amazonaws.com"
 POD_IDENTITY = "pods.eks.amazonaws.com"
@@ -94,17 +94,17 @@ def subject_of(provider: str, statement: Statement) -> str:
     return "*"
 
 
-def is_pinned(provider: str, statement: Statement, others: tuple[Statement, ...]) -> bool:
+def is_pinned(provider: str, statement: Statement, denials: tuple[Statement, ...]) -> bool:
     """Whether an Allow statement lets only one tenant, application or person of a provider in.
 
     Args:
-        others: the statements of the same policy; a Deny of all other subjects pins as well.
+        denials: the Deny statements that concern the provider; one of all other subjects pins as well.
     """
     issuer = issuer_of(provider)
     if _ONE_CLUSTER.match(issuer):
         return True
     demands = [t for t in statement.conditions if _is_demand(t)]
-    refusals = [s.conditions[0] for s in others if s.effect is Effect.DENY and len(s.conditions) == 1]
+    refusals = [s.conditions[0] for s in denials if len(s.conditions) == 1]
     asked = (*demands, *(t for t in refusals if t.operator in _NEGATED and bool(t.values) and not t.qualifier))
     return any(_pins(issuer, test) for test in asked)
 

@@ -111,6 +111,10 @@ def test_grantee_is_the_provider_with_its_subject() -> None:
 def test_deny_of_other_subjects_pins_too() -> None:
     other = deny("*", BY_WEB_IDENTITY, when={"StringNotLike": {f"{GITHUB}:sub": "repo:acme/*"}})
     assert only_path(trusted(oidc(GITHUB), AUD, other)).grantee.party == "federated_pinned"
+    other_action = deny("*", "sts:TagSession", when={"StringNotLike": {f"{GITHUB}:sub": "repo:acme/*"}})
+    assert only_path(trusted(oidc(GITHUB), AUD, other_action)).grantee.party == "federated_open"
+    somebody_else = deny(iam(STRANGER, "root"), BY_WEB_IDENTITY, when={"StringNotLike": {f"{GITHUB}:sub": "repo:a/*"}})
+    assert only_path(trusted(oidc(GITHUB), AUD, somebody_else)).grantee.party == "federated_open"
     loose = deny("*", BY_WEB_IDENTITY, when={"StringLike": {f"{GITHUB}:sub": "repo:acme/*"}})
     assert only_path(trusted(oidc(GITHUB), AUD, loose)).grantee.party == "federated_open"
 

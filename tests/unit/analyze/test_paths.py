@@ -21,6 +21,7 @@ from builders import (
     STRANGER,
     account,
     allow,
+    analyzed,
     deny,
     grant,
     iam,
@@ -28,6 +29,7 @@ from builders import (
     organization,
     policy,
     principal,
+    world,
 )
 from role_worlds import ASSUMING, DELEGATING, USING, admits, followed, only_path, paths, role
 
@@ -72,6 +74,15 @@ def test_external_id_is_the_strangers_to_give_and_steps_nothing_down() -> None:
 def test_multi_factor_authentication_is_not_the_callers_to_choose() -> None:
     found = only_path(role(OWNER, "Vendor", admits(VENDOR, when=MFA), USING))
     assert (found.verdict, found.severity) == (FindingVerdict.CONDITIONAL, Severity.HIGH)
+
+
+def test_path_that_rests_on_asserted_context_says_so() -> None:
+    asserted = {"aws:multifactorauthpresent": ("true",)}
+    given = world(role(OWNER, "Vendor", admits(VENDOR, when=MFA), USING), DELEGATING, asserted=asserted)
+    (found,) = analyzed(given).of(Kind.ASSUMED_ROLE_PATH)
+    assert (found.verdict, found.verdict_reasons[-1]) == (FindingVerdict.CONFIRMED, "asserted_context")
+    other = world(role(OWNER, "Vendor", admits(VENDOR), USING), DELEGATING, asserted=asserted)
+    assert "asserted_context" not in analyzed(other).of(Kind.ASSUMED_ROLE_PATH)[0].verdict_reasons
 
 
 def test_nothing_is_said_of_a_role_that_reaches_no_key_or_admits_nobody_outside() -> None:
