@@ -33,6 +33,7 @@ from scanner.model.world import World
 from scanner.plan import analysis_rules, check_trust, collect_settings, suppressions_of, trust_of
 from scanner.report.directory import RunDirectory
 from scanner.report.escape import CsvDialect
+from scanner.report.graph import GRAPH, dump_graph
 from scanner.report.json import load_findings
 from scanner.report.manifest import check_files, write_manifest
 from scanner.report.streams import AccessWriter, CoverageWriter, KeysWriter, read_key_rows, read_ledger
@@ -148,7 +149,7 @@ def _stoppable() -> Iterator[tuple[Event, list[int]]]:
 
 
 def analyze_run(directory: RunDirectory, settings: Settings) -> FindingsDocument:
-    """Judge the snapshot of a run directory and write findings.json, keys.csv, access.csv and coverage.csv.
+    """Judge the snapshot of a run directory and write findings.json, graph.json, keys.csv, access.csv, coverage.csv.
 
     Raises:
         SnapshotError: the snapshot is missing, damaged or of another version.
@@ -189,6 +190,7 @@ def analyze_run(directory: RunDirectory, settings: Settings) -> FindingsDocument
         with CoverageWriter(directory, dialect, names) as coverage:
             for entry in world.coverage:
                 coverage.write(entry, affected[entry.ref])
+        directory.write(GRAPH, dump_graph(result.graph))
     write_findings(directory, document)
     return document
 

@@ -131,7 +131,12 @@ def analysis_rules(settings: Settings) -> tuple[Trust, AnalysisRules]:
     )
     severity = SeverityRules({k: tuple(v) for k, v in settings.severity.sensitive_tags.items()}, overrides)
     return trust, AnalysisRules(
-        trust, severity, settings.analysis.service_principals, settings.analysis.insiders, settings.keys.managers
+        trust,
+        severity,
+        settings.analysis.service_principals,
+        settings.analysis.insiders,
+        settings.keys.managers,
+        max_role_hops=settings.analysis.max_role_hops,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from scanner.analyze.caller import account_of
 from scanner.analyze.classes import Classes
+from scanner.analyze.delegation import delegable, escalation_in_words, marked
 from scanner.analyze.evidence import (
     MAX_STATEMENTS,
     condition_refs,
@@ -23,7 +24,7 @@ from scanner.analyze.party import Standing, Trust, party_of, standing_of_naming
 from scanner.analyze.reach import sample
 from scanner.analyze.remedy import remediation_of
 from scanner.analyze.rules import rules_of
-from scanner.analyze.selectors import Naming
+from scanner.analyze.selectors import GRANT, Naming
 from scanner.analyze.sentences import (
     blocked_in_words,
     ineffective_in_words,
@@ -105,8 +106,9 @@ def external_finding(assembly: Assembly, key: KeyFacts, naming: Naming, judgemen
     """The finding that a selector can, could or may use the key."""
     effective = [j for j in judgements if j.verdict is not FindingVerdict.INEFFECTIVE]
     built = _capabilities(assembly, key, naming, effective)
-    capabilities = tuple(b.result for b in built)
-    leading, trail = built[0].result, built[0].trail
+    found = tuple(b.result for b in built)
+    capabilities = marked(found, fenced=grant_fence(naming) is not None, by_grant=naming.mechanism == GRANT)
+    leading, trail = capabilities[0], built[0].trail
     grantee = assembly.grantee(naming, key, built[0].standing)
     deciding = _deciding(effective, leading)
     facts = assembly.key_ref(key)
@@ -132,7 +134,8 @@ def external_finding(assembly: Assembly, key: KeyFacts, naming: Naming, judgemen
         verdict=leading.verdict,
         verdict_reasons=leading.reasons,
         title=title_of(grantee, leading.capability, leading.verdict, facts),
-        summary=_summary(naming, leading),
+        summary=_summary(naming, leading)
+        + escalation_in_words(capabilities, (key,), naming.mechanism, delegable(naming.grants)),
         resource=assembly.key_resource(key),
         key=facts,
         grantee=grantee,

@@ -17,7 +17,7 @@ from scanner.analyze.match import action_matches
 from scanner.analyze.parse import parse_policy
 from scanner.analyze.principal_classes import class_name
 from scanner.analyze.reach import Population
-from scanner.analyze.sentences import DOES_WITH
+from scanner.analyze.sentences import DOES_TO
 from scanner.analyze.stand_ins import decide_with_gates
 from scanner.model.actions import Action, find_action
 from scanner.model.decision import Decision, Verdict
@@ -247,7 +247,7 @@ def _draft(assembly: Assembly, name: str, keys: KeySet, told: _Told) -> Draft:
     attribute = f"the tag {keys.attribute.name}" if keys.attribute.kind == TAG else f"aliases {keys.attribute.name}"
 
     def title(leading: CapabilityResult) -> str:
-        does = f"{DOES_WITH[leading.capability]} keys of {whose}"
+        does = f"{DOES_TO[leading.capability]} keys of {whose}"
         who = who_of_ours(grantee, members)
         if FOREIGN in reasons:
             return f"{who} may {does} only as {attribute} says, which others change"

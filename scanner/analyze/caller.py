@@ -65,6 +65,16 @@ class Caller:
         return self.kind is PrincipalKind.SERVICE
 
     @property
+    def is_provider(self) -> bool:
+        """An identity provider that vouches for somebody (R7.11)."""
+        return self.kind is PrincipalKind.PROVIDER
+
+    @property
+    def without_account(self) -> bool:
+        """No principal of an account: nothing on a caller's side limits it (R2.12, R7.11)."""
+        return self.is_service or self.is_provider
+
+    @property
     def is_any_service(self) -> bool:
         """Whichever service: its name is open."""
         return self.is_service and self.text == ANY_SERVICE
@@ -180,6 +190,11 @@ def federated_of(user: Caller) -> Caller:
         user, text=text, kind=PrincipalKind.FEDERATED, principal_arn="", parent_user=user.principal_arn,
         session_open=True,
     )  # fmt: skip
+
+
+def vouched_for_by(provider: str) -> Caller:
+    """Whoever an identity provider vouches for: the ARN of a provider, or the host name of a built-in one (R7.11)."""
+    return Caller(provider, PrincipalKind.PROVIDER, AccountId(""), "")
 
 
 def some_service() -> Caller:

@@ -8,6 +8,7 @@ from scanner.analyze.binding import ABSENT, AtLeast, Binding, Known, Open, tag_v
 from scanner.analyze.caller import SERVICE_NAME, SESSION_NAME, account_of, organization_of
 from scanner.analyze.expression import Origin, ValueType, Variable
 from scanner.analyze.patterns import Pattern, any_of, glob, literal, tokens_of
+from scanner.analyze.providers import brings_tags, claim_binding
 from scanner.analyze.request import GrantRequest, Request
 from scanner.analyze.session_tags import SessionTags, session_tags_of
 from scanner.model.actions import ACTIONS
@@ -87,7 +88,8 @@ class RequestContext:
     def _bind(self, name: str, kind: DocumentKind) -> Binding:
         row = find_condition_key(name)
         if row is None:
-            return self._data(name, "unknown_condition_key", "R1.11")
+            claim = claim_binding(self.request.caller, name) if self._assumes_role() else None
+            return claim or self._data(name, "unknown_condition_key", "R1.11")
         if (name in _ACTION_KEYS and row.source is not Source.KEY) or name.startswith(
             ("kms:encryptioncontext:", "kms:recipientattestation:")
         ):
@@ -208,9 +210,11 @@ class RequestContext:
     def _of_caller(self, name: str, row: ConditionKey) -> Binding:
         caller = self.request.caller
         if name.startswith("aws:principaltag/"):
-            return self._principal_tag(name)
+            brought = self._assumes_role() and brings_tags(caller)
+            return self._open(row, name) if brought else self._principal_tag(name)
         if name in {"aws:principalorgid", "aws:principalorgpaths"}:
-            return ABSENT if caller.is_service else self._organization(name, caller.account_id, many=row.multivalued)
+            absent = caller.without_account
+            return ABSENT if absent else self._organization(name, caller.account_id, many=row.multivalued)
         if name == "aws:principalisawsservice":
             return Known(("true" if caller.is_service else "false",))
         if name in {"aws:principalservicename", "aws:principalservicenameslist"}:
@@ -219,7 +223,7 @@ class RequestContext:
             if caller.is_any_service:
                 return self._open(row, name) if row.multivalued else Open(SERVICE_NAME)
             return AtLeast((caller.text,)) if row.multivalued else Known((caller.text,))
-        if caller.is_service:
+        if caller.without_account:
             return self._open(row, name) if name == "kms:calleraccount" else ABSENT
         if name in {"kms:calleraccount", "aws:principalaccount"}:
             return self._account()

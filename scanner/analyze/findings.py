@@ -10,6 +10,8 @@ from scanner.analyze.assemble import Assembly, external_finding, ineffective_fin
 from scanner.analyze.classes import Classes
 from scanner.analyze.damaged import is_damaged, is_opaque
 from scanner.analyze.everybody import Told, tell
+from scanner.analyze.graph import DEFAULT_HOPS
+from scanner.analyze.graph_export import graph_of
 from scanner.analyze.hygiene import hygiene_findings, stale_grants
 from scanner.analyze.identity_findings import identity_findings
 from scanner.analyze.judge import Judgement, best, named_actions, statement_never_applies
@@ -17,6 +19,7 @@ from scanner.analyze.parse import parse_policy
 from scanner.analyze.party import SERVICE_GUARDED, Trust, party_of
 from scanner.analyze.reach import Population, Reached
 from scanner.analyze.remedied import remedied
+from scanner.analyze.role_paths import follow_roles, role_paths_in_words
 from scanner.analyze.selectors import (
     KEY_POLICY,
     RAM,
@@ -30,6 +33,7 @@ from scanner.analyze.selectors import (
 from scanner.analyze.severity import SeverityRules, rank
 from scanner.model.actions import Action
 from scanner.model.finding import AccessRow, Finding, FindingVerdict, KeyRow
+from scanner.model.graph import Graph
 from scanner.model.key import KeyFacts
 from scanner.model.policy import Effect
 from scanner.model.world import World
@@ -50,6 +54,8 @@ class AnalysisRules:
     """Whose keys are listed: `customer` keys are judged, `aws` managed ones are inventory (R9.5)."""
     remedies: bool = True
     """Try edits of the key's own documents that would end an access; false leaves general advice."""
+    max_role_hops: int = DEFAULT_HOPS
+    """Longest chain of assumed roles that is followed."""
     by_class: bool = True
     """Judge callers that cannot be told apart once; false judges everybody, for tests that compare both ways."""
 
@@ -61,6 +67,9 @@ class AnalysisResult:
     findings: tuple[Finding, ...]
     documents: dict[str, str]
     opaque_keys: tuple[str, ...]
+    graph: Graph = field(default_factory=Graph)
+    role_paths: str = ""
+    """What paths through assumed roles there are, in words."""
 
 
 def analyze(
@@ -78,26 +87,31 @@ def analyze(
     """
     population = Population(world)
     assembly = Assembly(world, rules.trust, rules.severity, Classes(world) if rules.by_class else None)
-    findings: list[Finding] = []
+    keys = [k for k in sorted(world.keys.values(), key=lambda k: k.arn) if k.manager.lower() in rules.managers]
+    judged = [k for k in keys if k.manager != "AWS"]
+    through_roles = follow_roles(assembly, population, judged, rules.max_role_hops, rules.service_principals)
+    findings: list[Finding] = [*through_roles.findings]
     opaque: list[str] = []
-    for key in sorted(world.keys.values(), key=lambda k: k.arn):
-        if key.manager.lower() not in rules.managers:
-            continue
+    for key in keys:
         found: list[Finding] = []
         if key.manager != "AWS":
             found = key_findings(key, population, assembly, rules, write_access)
             if rules.remedies:
                 found = remedied(key, found, world, _another_judgement(population, assembly, rules))
+            for row in through_roles.rows(assembly, key):
+                write_access(row)
             if is_opaque(key):
                 opaque.append(key.arn)
             if rules.insiders:
                 for row in insider_rows(world, key, population, assembly.classes):
                     write_access(row)
         findings.extend(found)
-        write_key(_key_row(key, found, assembly))
+        write_key(_key_row(key, (*found, *through_roles.findings_about(key.arn)), assembly))
     findings.extend(identity_findings(assembly, population))
     ordered = sorted(findings, key=lambda f: (-rank(f.severity), f.resource.account_id, f.resource.arn, f.kind, f.id))
-    return AnalysisResult(tuple(ordered), assembly.documents, tuple(opaque))
+    graph = graph_of(through_roles, ordered, judged)
+    words = role_paths_in_words(through_roles)
+    return AnalysisResult(tuple(ordered), assembly.documents, tuple(opaque), graph, words)
 
 
 def _another_judgement(

@@ -200,7 +200,7 @@ def _summed_up(request: Request, decision: Decision, evaluation: Evaluation) -> 
         case Verdict.CONDITIONAL:
             return FindingVerdict.CONDITIONAL, "residual_condition"
         case Verdict.LATENT:
-            return FindingVerdict.BLOCKED, _asleep_reason(request, decision)
+            return FindingVerdict.BLOCKED, asleep_reason(request, decision)
         case Verdict.UNKNOWN:
             if decision.conditional_access:
                 return FindingVerdict.CONDITIONAL, "residual_condition"
@@ -211,7 +211,8 @@ def _summed_up(request: Request, decision: Decision, evaluation: Evaluation) -> 
             return FindingVerdict.BLOCKED, _BLOCKED_REASONS.get(decision.reason, decision.reason)
 
 
-def _asleep_reason(request: Request, decision: Decision) -> str:
+def asleep_reason(request: Request, decision: Decision) -> str:
+    """Why a latent access does not work today: the state of the key, or its Region."""
     if decision.reason != "key_state" or request.key is None:
         return decision.reason
     return _STATES.get(request.key.state, f"key_{request.key.state.lower()}")

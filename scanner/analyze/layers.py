@@ -59,7 +59,7 @@ def identity_layer(context: RequestContext) -> LayerResult:
     A GetFederationToken session without a session policy has no permissions of its own (R3.13).
     """
     caller = context.request.caller
-    if caller.is_service:
+    if caller.without_account:
         return _not_applicable(Layer.IAM, Side.CALLER)
     if caller.is_root_user:
         return LayerResult(Layer.IAM, Side.CALLER, TRUE, FALSE)
@@ -77,7 +77,7 @@ def identity_layer(context: RequestContext) -> LayerResult:
 def boundary_layer(context: RequestContext) -> LayerResult:
     """The permissions boundary: it only ever limits (R3.12, R3.26)."""
     caller = context.request.caller
-    if caller.is_service or caller.is_root_user:
+    if caller.without_account or caller.is_root_user:
         return _not_applicable(Layer.BOUNDARY, Side.CALLER)
     if not caller.collected:
         return _unread(Layer.BOUNDARY, Side.CALLER, "caller_side_not_collected", caller.gap, caller.text)
@@ -116,7 +116,7 @@ def _unless_service_linked(layer: LayerResult, context: RequestContext) -> Layer
 
 def _scps(context: RequestContext) -> LayerResult:
     world, caller = context.world, context.request.caller
-    if caller.is_service or caller.is_service_linked_role or not world.credit_scp:
+    if caller.without_account or caller.is_service_linked_role or not world.credit_scp:
         return _not_applicable(Layer.SCP, Side.CALLER)
     organization = organization_of(world, caller.account_id)
     account = account_of(world, caller.account_id)

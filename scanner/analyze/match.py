@@ -42,6 +42,7 @@ class MatchKind(StrEnum):
     SESSION = "session"
     ACCOUNT = "account"
     SERVICE = "service"
+    FEDERATED = "federated"
 
 
 PrincipalMatch = tuple[MatchKind, Expression]
@@ -53,7 +54,9 @@ def match_principal_entry(entry: PrincipalEntry, caller: Caller) -> PrincipalMat
         return MatchKind.STAR, TRUE
     if entry.type == "Service":
         return (MatchKind.SERVICE, _is_service(entry.value, caller)) if caller.is_service else None
-    if entry.type != "AWS" or caller.is_service:
+    if entry.type == "Federated":
+        return (MatchKind.FEDERATED, TRUE) if caller.is_provider and entry.value == caller.text else None
+    if entry.type != "AWS" or caller.without_account:
         return None
     return match_principal_text(entry.value, caller)
 
@@ -170,8 +173,8 @@ def spared_by_not_principal(entries: tuple[PrincipalEntry, ...], context: Reques
         if match is not None:
             ways.setdefault(match[0], []).append(match[1])
     account = disj(ways.get(MatchKind.ACCOUNT, ()))
-    if caller.is_service:
-        return disj(ways.get(MatchKind.SERVICE, ()))
+    if caller.without_account:
+        return disj(x for kind in (MatchKind.SERVICE, MatchKind.FEDERATED) for x in ways.get(kind, ()))
     if caller.is_root_user:
         return account
     named = disj(x for kind in (MatchKind.USER, MatchKind.ROLE) for x in ways.get(kind, ()))

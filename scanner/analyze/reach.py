@@ -20,6 +20,7 @@ from scanner.analyze.caller import (
 from scanner.analyze.selectors import Selector, accounts_spared
 from scanner.model.arn import AccountId, parse_arn
 from scanner.model.key import KeyFacts
+from scanner.model.policy import PolicyText
 from scanner.model.principal import PrincipalKind
 from scanner.model.world import World
 
@@ -76,10 +77,10 @@ class Population:
         people = [resolve_caller(self.world, arn) for arn in arns]
         return (*people, *(federated_of(c) for c in people if c.kind is PrincipalKind.USER))
 
-    def unread_accounts(self, key: KeyFacts) -> tuple[Caller, ...]:
-        """Stand-ins for the accounts of ours beside the key's whose identities were not read."""
-        others = (a for a in self.known_accounts() if a != key.account_id and account_of(self.world, a).ours)
-        found = (caller for account_id in others for caller in self.identities_of(account_id, key.partition))
+    def unread_accounts(self, place: Place) -> tuple[Caller, ...]:
+        """Stand-ins for the accounts of ours beside the place's whose identities were not read."""
+        others = (a for a in self.known_accounts() if a != place.account_id and account_of(self.world, a).ours)
+        found = (caller for account_id in others for caller in self.identities_of(account_id, place.partition))
         return tuple(c for c in found if c.kind is PrincipalKind.ACCOUNT)
 
     def holder_of(self, unique_id: str) -> str | None:
@@ -93,38 +94,53 @@ class Population:
         return replace(selector, account_id=arn.account_id) if arn else selector
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What admits somebody: whose it is, and the policies that may spare accounts by NotPrincipal (R2.15)."""
+
+    account_id: str
+    partition: str
+    policies: tuple[PolicyText, ...] = ()
+
+
 def reached_by(selector: Selector, key: KeyFacts, population: Population) -> Reached:
     """The callers that a selector of this key stands for, the key's own account left out."""
+    policies = tuple(p for p in (key.key_policy, key.ram_policy) if p is not None)
+    return reached_from(selector, Place(key.account_id, key.partition, policies), population)
+
+
+def reached_from(selector: Selector, place: Place, population: Population) -> Reached:
+    """The callers that a selector stands for where a key or role names it, the account of that left out."""
     if selector.kind == "service":
         return Reached((resolve_caller(population.world, selector.text),))
     if selector.kind == "unknown_id":
-        return _behind_id(selector.text, key, population)
+        return _behind_id(selector.text, place, population)
     if selector.kind == "malformed":
         return Reached((), "nobody_there")
     if selector.kind in {"any", "organization"}:
-        return _everybody(selector, key, population)
-    if selector.partition and selector.partition != key.partition:
+        return _everybody(selector, place, population)
+    if selector.partition and selector.partition != place.partition:
         return Reached((), "wrong_partition")
     if account_of(population.world, selector.account_id).status in CLOSED:
         return Reached((), "nobody_there")
     if selector.kind == "account":
-        return Reached(population.identities_of(selector.account_id, key.partition))
+        return Reached(population.identities_of(selector.account_id, place.partition))
     return _named(selector, population)
 
 
-def _behind_id(unique_id: str, key: KeyFacts, population: Population) -> Reached:
+def _behind_id(unique_id: str, place: Place, population: Population) -> Reached:
     """The holder of a unique id; unless every account of ours was read, somebody there may hold it (R2.14)."""
     holder = population.holder_of(unique_id)
     if holder is not None:
-        return Reached(_outside((holder,), key, population))
-    unread = population.unread_accounts(key)
+        return Reached(_outside((holder,), place, population))
+    unread = population.unread_accounts(place)
     return Reached(unread, "" if unread else "principal_deleted")
 
 
-def _outside(arns: Iterable[str], key: KeyFacts, population: Population) -> tuple[Caller, ...]:
+def _outside(arns: Iterable[str], place: Place, population: Population) -> tuple[Caller, ...]:
     callers = [resolve_caller(population.world, arn) for arn in arns]
     federated = (federated_of(c) for c in callers if c.kind is PrincipalKind.USER)
-    return tuple(c for c in (*callers, *federated) if c.account_id != key.account_id)
+    return tuple(c for c in (*callers, *federated) if c.account_id != place.account_id)
 
 
 def _named(selector: Selector, population: Population) -> Reached:
@@ -147,21 +163,21 @@ def _named(selector: Selector, population: Population) -> Reached:
     return Reached((caller,))
 
 
-def _everybody(selector: Selector, key: KeyFacts, population: Population) -> Reached:
+def _everybody(selector: Selector, place: Place, population: Population) -> Reached:
     world = population.world
     own_organization = next((o for o in world.organizations if o.id == selector.text), None)
     callers: list[Caller] = []
     for account_id in population.known_accounts():
-        if account_id == key.account_id or account_of(world, account_id).status in CLOSED:
+        if account_id == place.account_id or account_of(world, account_id).status in CLOSED:
             continue
         if own_organization is not None and organization_of(world, account_id) is not own_organization:
             continue
-        callers.extend(population.identities_of(account_id, key.partition))
+        callers.extend(population.identities_of(account_id, place.partition))
     if own_organization is not None:
         return Reached(tuple(callers))
-    others = sorted(accounts_spared(key) - {*population.known_accounts(), key.account_id})
-    spared = (any_identity_of(world, account_id, key.partition) for account_id in others)
-    strangers = (*spared, anyone(key.partition))
+    others = sorted(accounts_spared(place.policies, place.partition) - {*population.known_accounts(), place.account_id})
+    spared = (any_identity_of(world, account_id, place.partition) for account_id in others)
+    strangers = (*spared, anyone(place.partition))
     if selector.kind == "organization":
         perhaps = (c for c in callers if _may_be_elsewhere(world, c.account_id))
         return Reached((*perhaps, *strangers), context={"aws:principalorgid": (selector.text,)})

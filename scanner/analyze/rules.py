@@ -48,6 +48,11 @@ _RULES: dict[str, tuple[tuple[str, str], ...]] = {
     "attribute_opens_access": (("R6.T", "D"), ("R6.A", "D"), ("R8.5", "D"), ("R8.20", "D")),
     "attribute_decides_access": (("R6.T", "D"), ("R6.A", "D"), ("R8.5", "D"), ("R8.20", "D")),
     "foreign_attribute": (("R6.T", "D"), ("R6.A", "D"), ("R8.6", "I")),
+    "trust_open": (("R7.4", "D"), ("R7.11", "D")),
+    "trust_not_read": (("R3.74", "I"),),
+    "no_external_id": (("R7.6", "D"),),
+    "depth_limit": (("R7.7", "D"),),
+    "create_grant_escalation": (("R4.19", "D"), ("R4.20", "D"), ("R8.2", "D")),
 }
 
 

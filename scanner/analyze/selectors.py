@@ -10,7 +10,7 @@ from scanner.analyze.caller import is_service_name
 from scanner.analyze.parse import parse_policy
 from scanner.model.arn import is_account_id, parse_arn
 from scanner.model.key import Grant, KeyFacts
-from scanner.model.policy import ConditionTest, Document, Effect, PrincipalEntry, Statement
+from scanner.model.policy import ConditionTest, Document, Effect, PolicyText, PrincipalEntry, Statement
 
 KEY_POLICY, GRANT, RAM = "key_policy", "grant", "ram"
 
@@ -118,25 +118,30 @@ def operations_by_selector(grant: Grant, partition: str) -> dict[Selector, tuple
     return found
 
 
-def accounts_spared(key: KeyFacts) -> frozenset[str]:
+def accounts_spared(policies: Iterable[PolicyText], partition: str) -> frozenset[str]:
     """Accounts of which a Deny with NotPrincipal lists the account or an identity (R2.15)."""
     found: set[str] = set()
-    for policy in (key.key_policy, key.ram_policy):
-        for statement in parse_policy(policy).statements if policy else ():
+    for policy in policies:
+        for statement in parse_policy(policy).statements:
             if statement.effect is not Effect.ALLOW:
-                listed = (selector_of(e.value, key.partition) for e in statement.not_principals or ())
+                listed = (selector_of(e.value, partition) for e in statement.not_principals or ())
                 found.update(s.account_id for s in listed if s.account_id)
     return frozenset(found)
 
 
 def external_selectors(statement: Statement, key: KeyFacts) -> tuple[Selector, ...]:
-    """Whom a statement names outside the key's account; `*` becomes whoever its strong fences let through (R6.3)."""
+    """Whom a statement names outside the key's account."""
+    return tuple(s for s in selectors_of(statement, key.partition) if s.account_id != key.account_id)
+
+
+def selectors_of(statement: Statement, partition: str) -> tuple[Selector, ...]:
+    """Whom a statement names; `*` becomes whoever its strong fences let through (R6.3)."""
     found: dict[Selector, None] = {}
     if statement.not_principals is not None:
-        found.update(dict.fromkeys(_behind_fences(statement, key.partition)))
+        found.update(dict.fromkeys(_behind_fences(statement, partition)))
     for entry in statement.principals or ():
-        found.update(dict.fromkeys(_selectors_of_entry(entry, statement, key.partition)))
-    return tuple(s for s in found if s.account_id != key.account_id)
+        found.update(dict.fromkeys(_selectors_of_entry(entry, statement, partition)))
+    return tuple(found)
 
 
 def _selectors_of_entry(entry: PrincipalEntry, statement: Statement, partition: str) -> tuple[Selector, ...]:

@@ -11,7 +11,14 @@ _DOES = {
     "revoke": "remove grants from the key", "manage": "manage the key", "verify": "verify signatures",
     "metadata": "read metadata of the key", "undocumented": "do something that this version does not know",
 }  # fmt: skip
-_MAY = {
+DOES_TO = {
+    "control": "take over", "decrypt": "decrypt data with", "sign": "sign with", "delegate": "hand out access to",
+    "destroy": "destroy or disable", "encrypt": "encrypt data with", "revoke": "remove grants from",
+    "manage": "manage", "verify": "verify signatures with", "metadata": "read metadata of",
+    "undocumented": "do something that this version does not know with",
+}  # fmt: skip
+"""What each capability lets somebody do, to be followed by the keys; the gravest first."""
+MAY = {
     FindingVerdict.CONFIRMED: "can", FindingVerdict.CONDITIONAL: "can, under conditions,",
     FindingVerdict.POSSIBLE: "may be able to", FindingVerdict.BLOCKED: "is admitted by the key but blocked today:",
     FindingVerdict.INEFFECTIVE: "is named without effect:",
@@ -119,6 +126,10 @@ def who(grantee: Grantee) -> str:
             return f"An AWS service, {grantee.selector}, {guard},"
         case "account":
             return f"Any principal of {'an unknown account' if unknown else 'account'} {account}"
+        case "federated" if "#" in grantee.selector:
+            return _vouched_for(grantee.selector)
+        case "federated" if not grantee.account_id:
+            return f"Whoever {grantee.selector} vouches for"
         case "unknown_id":
             return f"A user or role of which only the id is known ({grantee.selector})"
         case "malformed":
@@ -127,9 +138,16 @@ def who(grantee: Grantee) -> str:
             return f"A {kind} of {'an unknown account' if unknown else 'account'} {account}, {name},"
 
 
+def _vouched_for(selector: str) -> str:
+    """Somebody whom an identity provider vouches for: the provider, then the subject."""
+    provider, _, subject = selector.partition("#")
+    name = provider.split("-provider/", 1)[-1]
+    return f"Anybody with an identity of {name}" if subject == "*" else f"An identity of {name} ({subject})"
+
+
 def title_of(grantee: Grantee, capability: str, verdict: FindingVerdict, key: KeyFactsRef) -> str:
     """Who can do what with which key."""
-    return f"{who(grantee)} {_MAY[verdict]} {_DOES.get(capability, 'act')} with {key_label(key)}"
+    return f"{who(grantee)} {MAY[verdict]} {_DOES.get(capability, 'act')} with {key_label(key)}"
 
 
 def ineffective_title(grantee: Grantee, reason: str, key: KeyFactsRef) -> str:
@@ -137,13 +155,6 @@ def ineffective_title(grantee: Grantee, reason: str, key: KeyFactsRef) -> str:
     return f"A permission without effect on {key_label(key)}: {_INEFFECTIVE[reason]} ({grantee.selector})"
 
 
-DOES_WITH = {
-    "control": "take over", "decrypt": "decrypt data with", "sign": "sign with", "delegate": "hand out access to",
-    "destroy": "destroy or disable", "encrypt": "encrypt data with", "revoke": "remove grants from",
-    "manage": "manage", "verify": "verify signatures with", "metadata": "read metadata of",
-    "undocumented": "do something that this version does not know with",
-}  # fmt: skip
-"""What each capability lets somebody do, to be followed by the keys; the gravest first."""
 _WE_MAY = {
     FindingVerdict.CONFIRMED: "can", FindingVerdict.CONDITIONAL: "can, under conditions,",
     FindingVerdict.POSSIBLE: "may be able to", FindingVerdict.BLOCKED: "could, were it not blocked today,",
@@ -152,7 +163,7 @@ _WE_MAY = {
 
 def we_may(capability: str, verdict: FindingVerdict) -> str:
     """What principals of ours can do, to be followed by the keys."""
-    return f"{_WE_MAY[verdict]} {DOES_WITH[capability]}"
+    return f"{_WE_MAY[verdict]} {DOES_TO[capability]}"
 
 
 def mechanism_in_words(mechanism: str, selector: Selector, count: int) -> str:

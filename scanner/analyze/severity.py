@@ -19,15 +19,18 @@ _C, _H, _M, _L, _I = Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity
 TABLE: dict[str, tuple[Severity, Severity, Severity]] = {
     "public": (_C, _C, _M),
     "unknown_third_party": (_C, _H, _L),
+    "federated_open": (_C, _C, _M),
     "identified_vendor": (_H, _M, _L),
     "expired_partner": (_H, _M, _L),
     "partner_exceeds_approval": (_H, _M, _L),
     "service_unguarded": (_M, _L, _I),
     "partner_role_without_external_id": (_M, _L, _I),
+    "federated_pinned": (_M, _L, _I),
     "own_other_organization": (_M, _L, _I),
     "same_organization": (_L, _I, _I),
     "approved_partner": (_I, _I, _I),
     "service_guarded": (_I, _I, _I),
+    "own_saml_provider": (_I, _I, _I),
 }
 """Party to base severity by column of capability."""
 
@@ -42,7 +45,7 @@ KEY_HYGIENE: dict[str, Severity] = {
 UNMANAGEABLE_IN_USE = _H
 """Base of `unmanageable_key` while outsiders can still use the key."""
 
-EXPOSED_PARTIES = frozenset({"public", "unknown_third_party"})
+EXPOSED_PARTIES = frozenset({"public", "federated_open", "unknown_third_party"})
 
 
 @dataclass(frozen=True, slots=True)

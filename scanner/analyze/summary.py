@@ -11,7 +11,7 @@ from scanner import ENGINE, FINDINGS_SCHEMA
 from scanner.analyze.caller import account_of
 from scanner.analyze.findings import AnalysisResult
 from scanner.analyze.party import APPROVED_PARTNER, OUTSIDE_PARTIES
-from scanner.analyze.sentences import DOES_WITH
+from scanner.analyze.sentences import DOES_TO
 from scanner.analyze.severity import rank
 from scanner.model.approval import EndingApproval
 from scanner.model.coverage import LedgerRow, Outcome
@@ -28,11 +28,11 @@ from scanner.model.finding import (
 from scanner.model.lifecycle import GREW
 from scanner.model.world import World
 
-ROLE_PATHS = "paths through assumed roles: not evaluated"
 LIMITS = (
     (
-        "Paths through assumed roles: not evaluated. Whoever can assume a role that may use a key can use it too; "
-        "this version does not follow trust policies."
+        "Paths through assumed roles: followed through the trust policies that were read. Roles of accounts that were "
+        "not read, session policies, roles passed to services (iam:PassRole) and permissions to change IAM itself are "
+        "not followed."
     ),
     "Session policies of strangers cannot be seen; the widest reading is taken, none.",
     "VPC endpoint policies are not read; they can only narrow access that goes through the endpoint.",
@@ -92,7 +92,7 @@ def build_document(world: World, result: AnalysisResult, facts: RunFacts) -> Fin
         regions=len({region for _, region in facts.scanned if region != "*"}),
         keys=len(world.keys),
         customer_keys=len(customer),
-        headline=headline(result.findings, coverage, world),
+        headline=headline(result.findings, coverage, world, result.role_paths),
         limits=LIMITS,
         fail_on=facts.fail_on,
         min_coverage=facts.min_coverage,
@@ -102,6 +102,7 @@ def build_document(world: World, result: AnalysisResult, facts: RunFacts) -> Fin
         synthetic=meta.get("synthetic") == "1",
         ending_approvals=facts.ending_approvals,
         new_only=facts.new_only,
+        role_paths=result.role_paths,
     )
     return FindingsDocument(
         FINDINGS_SCHEMA, ENGINE, run, coverage, result.findings, dict(sorted(result.documents.items()))
@@ -196,8 +197,8 @@ def guardrails_in_words(world: World) -> str:
 # -- headline ---------------------------------------------------------------------------------------------------------
 
 
-def headline(findings: Sequence[Finding], coverage: CoverageSummary, world: World) -> str:
-    """The answer in one sentence; what was not read and not evaluated belongs to it."""
+def headline(findings: Sequence[Finding], coverage: CoverageSummary, world: World, role_paths: str) -> str:
+    """The answer in one sentence; paths through roles and what was not read belong to it."""
     parts = [_answer(findings, world)]
     unread = coverage.units_total - coverage.units_read
     if unread:
@@ -205,7 +206,7 @@ def headline(findings: Sequence[Finding], coverage: CoverageSummary, world: Worl
     opaque = len(coverage.opaque_keys)
     if opaque:
         parts.append(f"{_number(opaque)} key polic{'ies' if opaque != 1 else 'y'} could not be read or understood")
-    parts.append(ROLE_PATHS)
+    parts.append(f"paths through assumed roles: {role_paths}")
     return "; ".join(parts)
 
 
@@ -248,8 +249,7 @@ def _without_strangers(access: Sequence[Finding], place: str) -> str:
     return f"{'; '.join(parts)}; direct use by strangers was not found in what was read"
 
 
-_DOES = DOES_WITH
-_DOES_ORDER = tuple(_DOES)
+_DOES_ORDER = tuple(DOES_TO)
 _SURE = frozenset({FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL})
 _UNSURE = frozenset({FindingVerdict.POSSIBLE})
 _CONFIRMED = frozenset({FindingVerdict.CONFIRMED})
@@ -258,7 +258,7 @@ _PUBLIC_HALF = frozenset({"kms:GetPublicKey"})
 
 def _gravest(findings: Sequence[Finding], verdicts: frozenset[FindingVerdict]) -> str:
     """The gravest capability that a finding has with one of the verdicts; empty where there is none."""
-    return next((c for c in _DOES if any(_can(f, c, verdicts) for f in findings)), "")
+    return next((c for c in DOES_TO if any(_can(f, c, verdicts) for f in findings)), "")
 
 
 def _can(finding: Finding, capability: str, verdicts: frozenset[FindingVerdict]) -> bool:
@@ -270,7 +270,7 @@ def _does(findings: Sequence[Finding], capability: str, verdicts: frozenset[Find
     results = (c for f in findings for c in f.capabilities if c.capability == capability and c.verdict in verdicts)
     if capability == "verify" and {action for c in results for action in c.actions} <= _PUBLIC_HALF:
         return "read the public half of"
-    return _DOES[capability]
+    return DOES_TO[capability]
 
 
 def _who_can(outside: Sequence[Finding], capability: str, place: str) -> str:

@@ -35,7 +35,7 @@ def decide_assume(world: World, request: Request, *, trace: bool = True) -> Deci
         return Decision(Verdict.DENIED, "root_user", rules=("R7.13",))
     if caller.kind is PrincipalKind.FEDERATED:
         return Decision(Verdict.DENIED, "federated_user", rules=("R7.13",))
-    if not caller.is_service and caller.partition != role.arn.split(":")[1]:
+    if not caller.without_account and caller.partition != role.arn.split(":")[1]:
         return Decision(Verdict.DENIED, "partition", rules=("R9.21",))
     evaluation = evaluate_assume(world, request, role)
     gates = complete_trace(world, request, gates_of(request, evaluation)) if trace else ()
@@ -52,6 +52,9 @@ def evaluate_assume(world: World, request: Request, role: PrincipalFacts) -> Eva
     capped = conj((identity.allow, cap))
     if caller.is_service:
         core = either(trust.matches, Effect.ALLOW, MatchKind.SERVICE, MatchKind.STAR)
+    elif caller.is_provider:
+        open_to_all = conj((either(trust.matches, Effect.ALLOW, MatchKind.STAR), _any_provider(role)))
+        core = disj((either(trust.matches, Effect.ALLOW, MatchKind.FEDERATED), open_to_all))
     elif caller.account_id != role.account_id:
         core = conj((trust.allow, capped))
     else:
@@ -61,8 +64,13 @@ def evaluate_assume(world: World, request: Request, role: PrincipalFacts) -> Eva
         named = unknown("trust_not_read", role.gap, subject=role.arn) if own else FALSE
         core = conj((trust.allow, disj((capped, named))))
     layers = (identity, boundary, session, scp, rcp, trust)
-    caller_side = TRUE if caller.is_service else capped
+    caller_side = TRUE if caller.without_account else capped
     return Evaluation(core, scp.allow, combined_deny(layers), layers, key_side=trust.allow, caller_side=caller_side)
+
+
+def _any_provider(role: PrincipalFacts) -> Expression:
+    """Whether `*` means identity providers too is not documented."""
+    return unknown("undocumented", "R7.11", subject=f"identity providers at {role.arn}")
 
 
 def _same_account(trust: LayerResult, cap: Expression, capped: Expression, request: Request) -> Expression:

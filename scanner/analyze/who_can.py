@@ -21,6 +21,7 @@ from scanner.analyze.party import (
 )
 from scanner.analyze.question import key_label
 from scanner.analyze.reach import CLOSED, Population
+from scanner.analyze.role_paths import follow_roles, role_paths_in_words
 from scanner.analyze.selectors import namings_of
 from scanner.model.actions import CAPABILITIES
 from scanner.model.decision import Verdict
@@ -65,6 +66,9 @@ def who_can(world: World, key: KeyFacts, rules: AnalysisRules, wanted: Wanted) -
     behind: list[AccessRow] = []
     assembly = Assembly(world, rules.trust, rules.severity, Classes(world))
     findings = [] if key.manager == "AWS" else key_findings(key, population, assembly, rules, behind.append)
+    through_roles = follow_roles(assembly, population, (key,), rules.max_role_hops, rules.service_principals)
+    findings.extend(finding for finding in through_roles.findings if finding.keys_total)
+    behind.extend(through_roles.rows(assembly, key))
     outside = [line for finding in findings for line in _of_finding(finding, behind, wanted.action)]
     inside = (
         _of_insiders(insider_rows(world, key, population, assembly.classes), wanted.action) if wanted.insiders else ()
@@ -77,6 +81,7 @@ def who_can(world: World, key: KeyFacts, rules: AnalysisRules, wanted: Wanted) -
         verdicts=tuple(v.value for v in wanted.verdicts), access=tuple(kept[: wanted.limit]), total=len(kept),
         today=len(today), perhaps=len(perhaps), key_gaps=tuple(_key_gaps(key)),
         accounts_not_read=_accounts_not_read(world), left_out=_guarded(key, findings),
+        role_paths=role_paths_in_words(through_roles),
     )  # fmt: skip
 
 
@@ -102,7 +107,8 @@ def _of_finding(finding: Finding, behind: Sequence[AccessRow], action: str) -> I
         line = Access(
             verdict=verdict, selector=grantee.selector, kind=grantee.kind, account_id=grantee.account_id,
             account_name=grantee.account_name or grantee.vendor, party=grantee.party, mechanism=mechanism.kind,
-            path="direct", statements=mechanism.statements, grants=tuple(g.grant_id for g in mechanism.grants),
+            path=" > ".join(hop.role_arn for hop in finding.path.hops) or "direct",
+            statements=mechanism.statements, grants=tuple(g.grant_id for g in mechanism.grants),
             capabilities=_in_order(r.capability for r in results), actions=actions, condition=condition,
             caller_chosen=any(r.caller_chosen for r in results),
             reasons=tuple(dict.fromkeys(reason for r in results for reason in r.reasons)),

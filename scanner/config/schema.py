@@ -349,7 +349,6 @@ class Settings(Section):
 
 
 NOT_YET: Mapping[str, frozenset[str] | None] = {
-    "analysis.max_role_hops": None,
     "output.formats": frozenset({"ocsf", "asff", "sarif"}),
     "output.html_max_findings": None,
     "output.keep_runs": None,

@@ -96,6 +96,11 @@ LAKE = (
         ),
     ),
     _lake(
+        "lake-handover",
+        "Hand-over; a role of the partner may create grants, and so give itself everything",
+        allow("PartnerCreatesGrants", role(PARTNER, "handover"), ("kms:CreateGrant",)),
+    ),
+    _lake(
         "lake-stale-grant",
         "Old exports; a grant to a role that was deleted",
         grants=(Grant("forgotten", DELETED_ROLE, ("Decrypt",), "2021-09-01T00:00:00Z"),),

@@ -9,6 +9,7 @@ from scanner.demo.documents import (
     READ_DATA,
     Statement,
     identity_policy,
+    role,
     root,
     service_trust,
     statement,
@@ -165,6 +166,19 @@ _PAYMENTS_ROLES = (
         {"use-keys": identity_policy(statement("UseKeys", KEY_USERS, resource=OWN_KEYS_OF_PAYMENTS), _s3("payments"))},
     ),
     Role(PAYMENTS, "alpha-worker", EC2, inline={"alpha-keys": ALPHA_ONLY}, tags={"Project": "Alpha"}),
+    # Whoever may tag keys decides which of them carry the tag, for itself as well (R8.5).
+    Role(
+        PAYMENTS,
+        "tag-steward",
+        EC2,
+        "Keeps the tags of keys in order, and may decrypt what carries Project=Alpha",
+        {
+            "tag-keys": identity_policy(
+                statement("TagKeys", ("kms:TagResource", "kms:UntagResource"), resource=OWN_KEYS_OF_PAYMENTS)
+            ),
+            "alpha-keys": ALPHA_ONLY,
+        },
+    ),
     # Roles that somebody outside may become.
     Role(
         PAYMENTS,
@@ -245,6 +259,13 @@ _LAKE_ROLES = (
             )
         },
     ),
+    Role(
+        DATA_LAKE,
+        "lake-export",
+        trust_policy({"AWS": role(ANALYTICS, "partner-notebooks")}),
+        "Second hop of the partner's notebooks",
+        {"lake-keys": identity_policy(statement("ReadLake", READ_DATA, resource=f"arn:aws:kms:*:{DATA_LAKE}:key/*"))},
+    ),
     # The founding documents' warning: our data under a key of somebody we do not know.
     Role(
         DATA_LAKE,
@@ -261,6 +282,18 @@ _LAKE_ROLES = (
 
 _OTHER_ROLES = (
     Role(ANALYTICS, "type-guarded", EC2, "Uses keys by their tag `Type`", managed=("KeysByType",)),
+    # Two hops: the partner enters here, and goes on to data-lake.
+    Role(
+        ANALYTICS,
+        "partner-notebooks",
+        trust_policy({"AWS": root(PARTNER)}, condition={"StringEquals": {"sts:ExternalId": "acme-notebooks"}}),
+        "Notebooks of the payroll partner",
+        {
+            "go-on": identity_policy(
+                statement("GoOn", ("sts:AssumeRole",), resource=role(DATA_LAKE, "lake-export")), _s3("notebooks")
+            )
+        },
+    ),
     Role(
         ANALYTICS,
         "platform-admin",

@@ -140,7 +140,7 @@ class WhoCan:
     `total` counts the lines before the limit; `today` and `perhaps` count selectors outside the account over all lines,
     whatever was asked for: those that can use the key, and further ones that may. `key_gaps` says what of the key was
     not read, with ledger rows, `accounts_not_read` which accounts' IAM was not; `left_out` names services that the
-    configuration leaves out.
+    configuration leaves out; `role_paths` says what paths through assumed roles lead to the key.
     """
 
     key: KeyLabel
@@ -154,3 +154,4 @@ class WhoCan:
     key_gaps: tuple[str, ...]
     accounts_not_read: tuple[str, ...]
     left_out: tuple[str, ...]
+    role_paths: str = ""

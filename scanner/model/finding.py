@@ -84,8 +84,7 @@ class KeyFactsRef:
 class ResourceRef:
     """What a finding is about, and under which reports group it.
 
-    `kind` is `key`, `role`, `user`, `policy` or `account`; `arn` its ARN (of a key: the key ARN), `name` what people
-    call it.
+    `kind` is `key`, `role`, `user`, `policy` or `account`; `arn` its ARN; `name` what people call it.
     """
 
     kind: str
@@ -308,8 +307,8 @@ class CoverageSummary:
 class RunInfo:
     """What ran, over what, when, with which versions. Times are ISO 8601 UTC.
 
-    `headline` is the answer in one sentence; `scope` says in words what was asked for; `limits` are sentences on what
-    the method cannot see; `exit_code` is the one a real run ends with, `gate_findings`/`gate_coverage` both gates.
+    `headline` is the answer in one sentence, `role_paths` what paths through assumed roles there are; `scope` says what
+    was asked for, `limits` what the method cannot see; `exit_code` is that of a real run, `gate_…` are both gates.
     """
 
     run_id: str
@@ -338,6 +337,7 @@ class RunInfo:
     synthetic: bool = False
     ending_approvals: tuple[EndingApproval, ...] = ()
     new_only: bool = False
+    role_paths: str = ""
 
 
 @dataclass(frozen=True, slots=True)

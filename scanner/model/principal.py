@@ -23,6 +23,8 @@ class PrincipalKind(StrEnum):
     ANY = "any"
     """Any identity of any AWS account."""
     SERVICE = "service"
+    PROVIDER = "provider"
+    """An identity provider: whoever it vouches for, before a role is assumed (R7.11)."""
 
 
 @dataclass(frozen=True, slots=True)

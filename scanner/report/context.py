@@ -29,7 +29,7 @@ from scanner.report.history import (
     since,
     suppression_sentences,
 )
-from scanner.report.method import NOT_READ_PATHS, PARTIES
+from scanner.report.method import PARTIES
 from scanner.report.ordering import rank, worst_first
 from scanner.report.phrases import TOGETHER, refuses_alone
 from scanner.report.reasons import REASONS
@@ -176,10 +176,10 @@ def report_view(
 
 
 def _limits(limits: Iterable[str]) -> tuple[str, ...]:
-    """What the method cannot see; the paths that this version does not evaluate stand first in every report."""
+    """What the method cannot see; what is said on paths through roles stands first in every report."""
     others = tuple(limits)
     first = tuple(limit for limit in others if "paths through assumed roles" in limit.lower())
-    return (*(first or (NOT_READ_PATHS,)), *(limit for limit in others if limit not in first))
+    return (*first, *(limit for limit in others if limit not in first))
 
 
 def key_anchor(key_arn: str) -> str:
@@ -259,6 +259,8 @@ def _groups(cards: Sequence[FindingCard]) -> tuple[Group, ...]:
 
 def _cited(finding: Finding) -> Iterable[StatementRef]:
     yield from finding.mechanism.statements
+    for hop in finding.path.hops:
+        yield from hop.statements
     for gate in finding.path.layers:
         yield from gate.statements
 

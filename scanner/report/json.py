@@ -14,7 +14,6 @@ from scanner.errors import SnapshotError
 from scanner.model.finding import FindingsDocument
 from scanner.report.history import open_findings
 
-NOT_EVALUATED = "not evaluated"
 _HINT = "run `kms-scan analyze` on the snapshot again"
 
 
@@ -87,7 +86,7 @@ def summary_fields(document: FindingsDocument) -> dict[str, object]:
             "coverage": run.gate_coverage,
         },
         "exit_code": run.exit_code,
-        "paths_through_assumed_roles": NOT_EVALUATED,
+        "paths_through_assumed_roles": run.role_paths,
         "synthetic": run.synthetic,
     }
 

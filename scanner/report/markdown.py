@@ -15,7 +15,6 @@ from scanner.report.history import (
     since,
     suppression_sentences,
 )
-from scanner.report.method import NOT_READ_PATHS
 from scanner.report.ordering import worst_first
 from scanner.report.phrases import account_text, counted, percent_text, prose_parts, units_text
 
@@ -75,7 +74,8 @@ def _coverage(document: FindingsDocument) -> Iterator[str]:
     coverage = document.coverage
     yield "## Coverage"
     yield ""
-    yield f"Read completely: {units_text(coverage)} ({percent_text(coverage.percent)}). {NOT_READ_PATHS}"
+    yield f"Read completely: {units_text(coverage)} ({percent_text(coverage.percent)})."
+    yield f"Paths through assumed roles: {_text(document.run.role_paths)}."
     if coverage.guardrails:
         yield _text(coverage.guardrails)
     yield ""

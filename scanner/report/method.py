@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-NOT_READ_PATHS = "Paths through assumed roles: not evaluated."
-"""A limit of the method in this version, printed in every report."""
-
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -19,7 +16,7 @@ class Table:
 
 
 SEVERITY_BASE: Final = Table(
-    "Base severity of external access: party by capability",
+    "Base severity of external access and of paths through roles: party by capability",
     (
         "Party",
         "control, delegate, decrypt, sign",
@@ -81,8 +78,7 @@ SEVERITY_BASE: Final = Table(
         (
             (
                 "`approved_partner` or listed identity provider within its approval; `service_guarded`; "
-                "SAML provider of the "
-                "key's own account"
+                "`own_saml_provider`: a SAML provider of the role's own account, Identity Center included"
             ),
             "info",
             "info",
@@ -227,6 +223,7 @@ LAYER_WORDS: Final = {
     "trust": "trust policy",
     "key_state": "key state",
     "identity_policy": "identity policy",
+    "role": "assumed role",
 }
 
 SIDE_WORDS: Final = {"caller": "caller's account", "owner": "key's account"}
@@ -355,6 +352,7 @@ PARTIES: Final = (
     "same_organization",
     "approved_partner",
     "service_guarded",
+    "own_saml_provider",
 )
 """Parties in the order of the severity table; filters list them so."""
 

@@ -23,6 +23,8 @@ REASONS: Final = {
     "undocumented": "AWS does not document this case",
     "ram_policy": "depends on a RAM share",
     "depth_limit": "the longest chain that is followed was reached",
+    "no_external_id": "the trust policy admits a third party without asking for an sts:ExternalId",
+    "create_grant_escalation": "whoever may create grants can give itself or others what a grant can give",
     "unsupported_condition_key": "the condition key is not supported in key policies",
     "no_identity_policy": "no identity policy allows it",
     "scp_deny": "a service control policy denies it",

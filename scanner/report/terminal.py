@@ -10,10 +10,10 @@ from scanner.model.finding import FindingsDocument, FindingVerdict, GapSummary, 
 from scanner.model.neutral import terminal_safe
 from scanner.report.coverage_notes import OUTCOME_WORDS
 from scanner.report.history import accepted_text, gone_text, new_since_text, open_findings, since
-from scanner.report.json import NOT_EVALUATED
 from scanner.report.phrases import counted, duration_text, size_text, units_text
 
 _MAX_TEXT = 60
+_MAX_PATHS = 300
 _GAPS_SHOWN = 2
 _REGIONS_SHOWN = 2
 _WHOLE = "*"
@@ -33,7 +33,11 @@ def render_summary(document: FindingsDocument, report_path: Path, exit_code: int
     lines = [f"{_safe(run.organization_id) or 'organization not read'}  {scope}   {times}", ""]
     lines += _finding_lines(document)
     lines += ["", *_coverage_lines(document)]
-    lines += [f"  paths through assumed roles: {NOT_EVALUATED}", "", _file_line(report_path, exit_code)]
+    lines += [
+        f"  paths through assumed roles: {_safe(run.role_paths, _MAX_PATHS)}",
+        "",
+        _file_line(report_path, exit_code),
+    ]
     return "\n".join(lines)
 
 
@@ -108,6 +112,6 @@ def _file_line(report_path: Path, exit_code: int) -> str:
     return f"  {terminal_safe(str(report_path))}{size}          exit {exit_code}"
 
 
-def _safe(text: str) -> str:
+def _safe(text: str, limit: int = _MAX_TEXT) -> str:
     shown = terminal_safe(text)
-    return shown if len(shown) <= _MAX_TEXT else f"{shown[:_MAX_TEXT]}…"
+    return shown if len(shown) <= limit else f"{shown[:limit]}…"

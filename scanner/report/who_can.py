@@ -10,7 +10,6 @@ from scanner import ENGINE
 from scanner.model.explanation import Access, WhoCan
 from scanner.model.finding import FindingVerdict, Grantee
 from scanner.report.diagnostic import Paint, safe, unpainted
-from scanner.report.json import NOT_EVALUATED
 from scanner.report.phrases import account_text, counted
 
 WHO_CAN_SCHEMA = 1
@@ -53,6 +52,10 @@ def who_text(access: Access | Grantee) -> str:
             return f"any principal of organization {safe(access.selector)}"
         case "account":
             return f"any principal of {owner}"
+        case "federated" if "#" in access.selector or not access.account_id:
+            provider, _, subject = access.selector.partition("#")
+            who = safe(provider.split("-provider/", 1)[-1])
+            return f"{safe(subject)} via {who}" if subject not in {"", "*"} else f"anybody with an identity of {who}"
         case "service":
             return f"the service {safe(access.selector)}"
         case "unknown_id" | "malformed":
@@ -93,8 +96,17 @@ def _through(access: Access) -> str:
         for ref in access.statements[:_STATEMENTS]
     ]
     more = f" and {len(access.statements) - _STATEMENTS} more" if len(access.statements) > _STATEMENTS else ""
+    if access.mechanism == "role":
+        roles = ", then ".join(_role_text(arn) for arn in access.path.split(" > "))
+        return f"assumes {roles}: trust policy {'; '.join(named)}{more}"
     mechanism = _MECHANISMS.get(access.mechanism, access.mechanism)
     return f"{mechanism} {'; '.join(named)}{more}" if named else mechanism
+
+
+def _role_text(arn: str) -> str:
+    """`role/x of 111122223333`."""
+    parts = arn.split(":", 5)
+    return safe(f"{parts[5]} of {parts[4]}" if len(parts) > 5 else arn)
 
 
 def _footer(answer: WhoCan) -> Iterator[str]:
@@ -112,10 +124,12 @@ def _footer(answer: WhoCan) -> Iterator[str]:
         yield f"not read: the IAM of {named}{f' and {rest:,} more accounts' if rest > 0 else ''}"
     if answer.left_out:
         yield f"services that are limited to a source are not listed: {', '.join(safe(s) for s in answer.left_out)}"
-    yield f"paths through assumed roles: {NOT_EVALUATED}"
+    yield f"paths through assumed roles: {safe(answer.role_paths, _CONDITION)}"
 
 
 def dump_who_can(answer: WhoCan) -> str:
     """One JSON object with sorted members; docs/explain.md describes them."""
-    fields = {"schema_version": WHO_CAN_SCHEMA, "engine": ENGINE, "paths_through_assumed_roles": NOT_EVALUATED}
-    return json.dumps(fields | asdict(answer), indent=1, sort_keys=True, allow_nan=False)
+    fields = {"schema_version": WHO_CAN_SCHEMA, "engine": ENGINE, "paths_through_assumed_roles": answer.role_paths}
+    members = asdict(answer)
+    del members["role_paths"]
+    return json.dumps(fields | members, indent=1, sort_keys=True, allow_nan=False)

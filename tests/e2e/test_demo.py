@@ -15,11 +15,11 @@ from scanner.cli import main
 from scanner.collect.permissions import member_actions, organization_actions
 from scanner.demo.server import MEMBER_ROLE
 
-from unit.demo.expected_findings import EXPECTED, NOT_COLLECTED, OPAQUE, QUIET, Expected
+from unit.demo.expected_findings import EXPECTED, NOT_COLLECTED, OPAQUE, PATHS, QUIET, Expected, ExpectedPath
 
 FILES = {
-    "report.html", "findings.csv", "keys.csv", "access.csv", "coverage.csv", "findings.json", "summary.json",
-    "summary.md", "manifest.json", "snapshot.sqlite", "log.jsonl",
+    "report.html", "findings.csv", "keys.csv", "access.csv", "coverage.csv", "findings.json", "graph.json",
+    "summary.json", "summary.md", "manifest.json", "snapshot.sqlite", "log.jsonl",
 }  # fmt: skip
 
 
@@ -41,13 +41,28 @@ def test_demo_finds_what_its_situations_promise_and_nothing_else(demo_run) -> No
             f["mechanism"]["kind"],
         )
         for f in demo_run.findings()
+        if f["key"]
     }  # fmt: skip
     assert found == set(EXPECTED)
-    assert not {label(f["key"]) for f in demo_run.findings()} & {*QUIET, *NOT_COLLECTED}
+    assert not {label(f["key"]) for f in demo_run.findings() if f["key"]} & {*QUIET, *NOT_COLLECTED}
+
+
+def test_demo_follows_the_paths_its_roles_promise_and_no_other(demo_run) -> None:
+    found = {
+        ExpectedPath(
+            f["resource"]["name"], f["grantee"]["selector"].rsplit("/", 1)[-1].rsplit(":", 1)[-1],
+            f["grantee"]["party"], f["verdict"], len(f["path"]["hops"]),
+        )
+        for f in demo_run.findings()
+        if f["kind"] == "assumed_role_path"
+    }  # fmt: skip
+    assert found == set(PATHS)
 
 
 def test_demo_shows_every_kind_and_every_verdict(demo_run) -> None:
-    assert {f["kind"] for f in demo_run.findings()} == {"external_access", "ineffective_permission"}
+    assert {f["kind"] for f in demo_run.findings()} == {
+        "assumed_role_path", "external_access", "ineffective_permission",
+    }  # fmt: skip
     assert {f["verdict"] for f in demo_run.findings()} == {
         "confirmed", "conditional", "possible", "blocked", "ineffective",
     }  # fmt: skip
@@ -99,11 +114,11 @@ def test_every_finding_points_at_lines_that_exist(demo_run) -> None:
 
 def test_headline_says_what_was_not_read_and_not_evaluated(demo_run) -> None:
     headline = json.loads(demo_run.text("findings.json"))["run"]["headline"]
-    assert "paths through assumed roles: not evaluated" in headline
+    assert "paths through assumed roles: 4 outsiders reach" in headline
     assert "account-regions were not fully read" in headline
     assert headline.split(";")[0] in demo_run.stdout
     assert "a real run would exit with 3" in demo_run.stdout
-    assert json.loads(demo_run.text("summary.json"))["paths_through_assumed_roles"] == "not evaluated"
+    assert json.loads(demo_run.text("summary.json"))["paths_through_assumed_roles"] in headline
 
 
 def test_no_sentence_says_nobody(demo_run) -> None:

@@ -589,7 +589,6 @@ def test_collecting_without_file_and_role_is_refused() -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("analysis.max_role_hops", "4"),
         ("output.html_max_findings", "10"),
         ("output.keep_runs", "3"),
         ("output.redact", "[emails]"),

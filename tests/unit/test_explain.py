@@ -790,7 +790,7 @@ def test_damaged_key_policy_stands_before_the_list() -> None:
 
 def test_accounts_that_were_not_read_are_named_after_the_list() -> None:
     assert "not read: the IAM of media (333344445555)" in render_who_can(listed(many()))
-    assert "paths through assumed roles: not evaluated" in render_who_can(listed(many()))
+    assert "paths through assumed roles: none was found in what was read" in render_who_can(listed(many()))
 
 
 def test_aws_managed_key_lists_no_outsider() -> None:

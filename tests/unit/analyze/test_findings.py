@@ -608,6 +608,8 @@ BASE = {
     "partner_role_without_external_id": ("medium", "low", "info"),
     "service_unguarded": ("medium", "low", "info"), "own_other_organization": ("medium", "low", "info"),
     "same_organization": ("low", "info", "info"), "service_guarded": ("info", "info", "info"),
+    "federated_open": ("critical", "critical", "medium"), "federated_pinned": ("medium", "low", "info"),
+    "own_saml_provider": ("info", "info", "info"),
 }  # fmt: skip
 COLUMNS = (
     ("control", "delegate", "decrypt", "sign"),

@@ -16,6 +16,16 @@ class Expected(NamedTuple):
     mechanism: str = "key_policy"
 
 
+class ExpectedPath(NamedTuple):
+    """One path through roles: the role that is entered, by whom, and how many roles are assumed."""
+
+    role: str
+    grantee: str
+    party: str
+    verdict: str
+    hops: int
+
+
 UNKNOWN, PARTNER = "arn:aws:iam::999988887777:root", "arn:aws:iam::444455556666:root"
 LAKE, ANALYTICS, LOGS = "arn:aws:iam::222233334444", "arn:aws:iam::888899990000", "arn:aws:iam::777788889999"
 SANDBOX, MEDIA, CLOSED = "arn:aws:iam::666677778888", "arn:aws:iam::333344445555:root", "arn:aws:iam::121212121212:root"
@@ -77,6 +87,7 @@ EXPECTED = (
     ),
     # No identity of the account has IAM permission; the root user needs none (R4.13).
     Expected(f"{DL}lake-backup", EXTERNAL, f"{LOGS}:root", "confirmed", "root_user_only", "grant"),
+    Expected(f"{DL}lake-handover", EXTERNAL, f"{PARTNER[:-5]}:role/handover", "confirmed", "delegated_to_third_party"),
     Expected(f"{DL}lake-images", EXTERNAL, f"{ANALYTICS}:root", "confirmed", "both_sides_allow"),
     Expected(f"{DL}lake-images", EXTERNAL, AUTOSCALING, "confirmed", "grant_held", "grant"),
     Expected(f"{DL}lake-images", EXTERNAL, f"{ANALYTICS}:root", "confirmed", "root_user_only", "grant"),
@@ -112,3 +123,14 @@ QUIET = (
 )
 OPAQUE = (f"{LOG}evidence-vault", "dev-sandbox/eu-west-1/prototype")
 NOT_COLLECTED = ("media/eu-west-1/masters",)
+
+PATHS = (
+    ExpectedPath("payroll-import", "root", "unknown_third_party", "confirmed", 1),
+    ExpectedPath("vendor-support", "root", "unknown_third_party", "conditional", 1),
+    ExpectedPath("partner-notebooks", "root", "unknown_third_party", "conditional", 2),
+    ExpectedPath("lake-export", "partner-notebooks", "same_organization", "confirmed", 1),
+    ExpectedPath("ci-deploy", "token.actions.githubusercontent.com#*", "federated_open", "conditional", 1),
+    ExpectedPath("ci-release", "*", "federated_pinned", "conditional", 1),
+    ExpectedPath("KmsScanReadOnly", "root", "same_organization", "confirmed", 1),
+)
+"""Paths through roles that the demo promises."""

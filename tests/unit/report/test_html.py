@@ -109,9 +109,9 @@ def test_gap_that_weakens_a_finding_is_told_in_its_card() -> None:
     assert "222233334444 global organizations:ListPoliciesForTarget 222233334444: access denied" in render()
 
 
-def test_paths_through_roles_are_called_not_evaluated_once_per_list() -> None:
-    html = render(build.document(run=build.run_info(limits=())))
-    assert "<strong>Paths through assumed roles: not evaluated.</strong>" in html
+def test_paths_through_roles_are_told_with_the_method_and_once_among_the_limits() -> None:
+    html = render(build.document(run=build.run_info(limits=(), role_paths="2 outsiders reach 3 keys")))
+    assert "Paths through assumed roles: 2 outsiders reach 3 keys." in html
     limits = re.search(r"What the method cannot see.*?</ul>", render(), re.DOTALL)
     assert limits is not None
     assert limits.group().count("assumed roles") == 1

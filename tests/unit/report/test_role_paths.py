@@ -1,0 +1,103 @@
+"""Paths through roles as people and programs read them: the hops of a card, lines of who-can, graph.json."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from scanner.analyze.findings import AnalysisRules
+from scanner.analyze.who_can import Wanted, who_can
+from scanner.config import Settings
+from scanner.model.decision import StatementRef
+from scanner.model.finding import Hop, Path
+from scanner.model.graph import Graph
+from scanner.plan import analysis_rules
+from scanner.report.graph import dump_graph
+from scanner.report.html import render_html
+from scanner.report.who_can import render_who_can
+
+import report_builders as build
+from builders import MEMBER, OWNER, STRANGER, iam, world
+from role_worlds import ASSUMING, DELEGATING, USING, admits, followed, role
+
+HOSTILE = "<script>alert(1)</script>"
+GITHUB = "token.actions.githubusercontent.com"
+ENTRY = role(MEMBER, "Entry", admits(iam(STRANGER, "root")), ASSUMING)
+LAST = role(OWNER, "Last", admits(ENTRY.arn), USING)
+
+
+def page(*hops: Hop) -> str:
+    """The page of a document whose first finding takes these hops."""
+    document = build.document()
+    first = next(f for f in document.findings if f.path.layers)
+    shown = replace(document, findings=(replace(first, path=Path(hops, first.path.layers)),))
+    return render_html(shown, build.key_rows(), {}, build.documents).decode()
+
+
+def test_card_shows_every_role_on_the_way_above_the_gates() -> None:
+    ref = StatementRef(ENTRY.arn, "trust policy", "0" * 64, 0, "Vendor", "Allow", 4, 10)
+    html = page(
+        Hop("arn:p", "sts:AssumeRole", ENTRY.arn, "conditional", "residual_condition", "sts:ExternalId = x", (ref,)),
+        Hop(ENTRY.arn, "sts:AssumeRole", LAST.arn, "unknown", "trust_not_read"),
+    )
+    start = html.index("Roles assumed on the way")
+    assert html.index("Gates on the way, in order", start) < html.index("Principals reached", start)
+    table = html[start : html.index("</table>", start)]
+    for wanted in ("1. <code>sts:AssumeRole", "2. <code>", ENTRY.arn, LAST.arn, "sts:ExternalId = x", "Vendor",
+                   "lines 4–10", "a trust policy was not read", "not read"):  # fmt: skip
+        assert wanted in table
+
+
+def test_hops_are_escaped() -> None:
+    html = page(Hop(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE))
+    assert HOSTILE not in html
+
+
+def test_card_without_hops_has_no_such_table() -> None:
+    assert "Roles assumed on the way" not in page()
+
+
+def test_who_can_names_the_roles_and_the_identities_of_providers() -> None:
+    provider = {"Federated": f"arn:aws:iam::{OWNER}:oidc-provider/{GITHUB}"}
+    web = "sts:AssumeRoleWithWebIdentity"
+    pinned = {"StringLike": {f"{GITHUB}:sub": "repo:acme/app:*"}}
+    given = world(
+        ENTRY, LAST, DELEGATING, role(OWNER, "Ci", admits(provider, web), USING),
+        role(OWNER, "Release", admits(provider, web, when=pinned), USING),
+    )  # fmt: skip
+    printed = render_who_can(who_can(given, DELEGATING, AnalysisRules(), Wanted()))
+    assert f"assumes role/Entry of {MEMBER}, then role/Last of {OWNER}: trust policy `0`, lines" in printed
+    assert f"anybody with an identity of {GITHUB}" in printed
+    assert f"repo:acme/app:* via {GITHUB}" in printed
+    assert "paths through assumed roles: 3 outsiders reach 1 key; 1 of ours reaches 1 key" in printed
+
+
+def test_identity_center_is_named_as_such() -> None:
+    saml = {"Federated": f"arn:aws:iam::{OWNER}:saml-provider/AWSSSO_1"}
+    sso = role(OWNER, "AWSReservedSSO_Admins_0123456789abcdef", admits(saml, "sts:AssumeRoleWithSAML"), USING)
+    printed = render_who_can(who_can(world(sso, DELEGATING), DELEGATING, AnalysisRules(), Wanted()))
+    assert "anybody with an identity of IAM Identity Center" in printed
+
+
+def test_graph_is_canonical_ascii_json() -> None:
+    hostile = role(OWNER, "Ünïcode", admits(iam(STRANGER, "root")), USING)
+    data = dump_graph(followed(ENTRY, LAST, hostile, DELEGATING).result.graph)
+    assert data == dump_graph(followed(DELEGATING, hostile, LAST, ENTRY).result.graph)
+    read = json.loads(data.decode("ascii"))
+    assert set(read) == {"schema_version", "engine", "max_hops", "cut", "nodes", "edges"}
+    assert set(read["edges"][0]) == {
+        "kind", "source", "target", "actions", "verdict", "reason", "condition", "mechanism", "finding_id",
+        "statements",
+    }  # fmt: skip
+    ends = {node["id"] for node in read["nodes"]}
+    assert all({edge["source"], edge["target"]} <= ends for edge in read["edges"])
+
+
+def test_graph_of_nothing_is_complete_json() -> None:
+    assert json.loads(dump_graph(Graph()))["nodes"] == []
+
+
+def test_longest_chain_is_taken_from_the_configuration() -> None:
+    settings = Settings.model_validate({"analysis": {"max_role_hops": "2"}, "aws": {"member_role": "Audit"}})
+    assert analysis_rules(settings)[1].max_role_hops == 2
+    assert AnalysisRules().max_role_hops == Settings.model_validate({}).analysis.max_role_hops
