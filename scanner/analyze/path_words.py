@@ -60,7 +60,7 @@ def path_title(claim: Claim, grantee: Grantee, leading: CapabilityResult) -> str
 
 def path_summary(claim: Claim, leading: CapabilityResult, deciding: Arrival | None, max_hops: int) -> str:
     """The roles assumed one after the other, what the last one can do, and what was not followed."""
-    limit = f"chains of more than {max_hops} roles are not followed"
+    limit = f"chains of more than {max_hops} role{'s' if max_hops != 1 else ''} are not followed"
     if deciding is None:
         return f"The trust policy of {_roles(claim)} admits it, and the roles behind it reach no key; {limit}"
     names = [f"role/{s.role.arn.rsplit('/', 1)[-1]} of {s.role.account_id}" for s in deciding.steps]

@@ -138,8 +138,8 @@ def role_paths_in_words(through_roles: RolePaths) -> str:
         parts.append(f"{_counted(perhaps, 'more path')} may exist")
     cut = sum(claim.cut for claim in through_roles.claims)
     if cut:
-        limit = through_roles.paths.graph.max_hops
-        parts.append(f"behind {_counted(cut, 'entry role')} chains of more than {limit} roles were not followed")
+        limit = _counted(through_roles.paths.graph.max_hops, "role")
+        parts.append(f"behind {_counted(cut, 'entry role')}, chains of more than {limit} were not followed")
     return "; ".join(parts) or "none was found in what was read"
 
 

@@ -325,7 +325,7 @@ def test_chain_beyond_the_limit_is_possible_and_said() -> None:
     (found,) = analysis.of(Kind.ASSUMED_ROLE_PATH)
     assert (found.verdict, found.verdict_reasons[0]) == (FindingVerdict.POSSIBLE, "depth_limit")
     assert "chains of more than 5 roles are not followed" in found.summary
-    assert "behind 1 entry role chains of more than 5 roles were not followed" in analysis.result.role_paths
+    assert "behind 1 entry role, chains of more than 5 roles were not followed" in analysis.result.role_paths
     assert analysis.result.graph.cut == (iam(OWNER, "role/R0"),)
 
 
