@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+from scanner.analyze.approvals import ApprovedProvider, Use, listed_provider
+from scanner.analyze.borders import crossing
 from scanner.analyze.caller import organization_of
 from scanner.analyze.hops import ASSUME, BY_SAML
 from scanner.analyze.match import covers_action
 from scanner.analyze.party import (
+    APPROVED_PARTNER,
     OWN_OTHER_ORGANIZATION,
+    PARTNER_ROLE_WITHOUT_EXTERNAL_ID,
     PUBLIC,
     SAME_ORGANIZATION,
     SERVICE_GUARDED,
     SERVICE_UNGUARDED,
     UNKNOWN_THIRD_PARTY,
+    Standing,
     Trust,
     party_of_account,
+    standing_of,
 )
-from scanner.analyze.providers import POD_IDENTITY, is_pinned
+from scanner.analyze.providers import POD_IDENTITY, is_demand, is_pinned, issuer_of
 from scanner.analyze.selectors import NamedStatement, is_fence
 from scanner.analyze.sources import Admission
+from scanner.model.approval import Approval
 from scanner.model.arn import parse_arn
 from scanner.model.policy import Effect, Statement
 from scanner.model.principal import PrincipalFacts
@@ -51,6 +61,49 @@ def party_of_admission(admission: Admission, role: PrincipalFacts, world: World,
             return SAME_ORGANIZATION if organization_of(world, role.account_id) else OWN_OTHER_ORGANIZATION
         case _:
             return party_of_account(selector.account_id, role.account_id, world, trust)
+
+
+def standing_on_path(
+    admissions: Sequence[Admission], party: str, use: Use, owner: str, world: World, trust: Trust
+) -> Standing:
+    """Where somebody who enters by roles stands towards a key, for one capability: with approvals, names, boundaries.
+
+    Args:
+        admissions: how they enter, each a statement of a trust policy; not empty.
+        party: whose they are, before approvals.
+        owner: account of the key.
+    """
+    account_id = admissions[0].selector.account_id
+    if party == UNKNOWN_THIRD_PARTY and account_id:
+        standing = standing_of(account_id, owner, use, world, trust)
+        open_door = any(NO_EXTERNAL_ID in remarks_on(a, party) for a in admissions)
+        if standing.party == APPROVED_PARTNER and open_door:
+            note = f"{standing.note}; the trust policy asks for no sts:ExternalId"
+            return replace(standing, party=PARTNER_ROLE_WITHOUT_EXTERNAL_ID, note=note)
+        return standing
+    if party == SAME_ORGANIZATION and account_id:
+        return Standing(party, crossing=crossing((account_id,), owner, world, trust.boundaries))
+    if party == FEDERATED_PINNED:
+        approvals = [_listed(admission, trust, world.as_of) for admission in admissions]
+        if all(approvals):
+            first = min((a for a in approvals if a), key=lambda a: a.expires)
+            approval = Approval(first.name, first.expires, covered=True)
+            return Standing(APPROVED_PARTNER, first.name, approval, f"listed until {first.expires}")
+    return Standing(party)
+
+
+def _listed(admission: Admission, trust: Trust, as_of: str) -> ApprovedProvider | None:
+    """The listed identity provider that takes in every subject the statements let through; the first to end counts."""
+    issuer = issuer_of(admission.provider)
+    found: list[ApprovedProvider] = []
+    for named in admission.statements:
+        subjects = [t for t in named.statement.conditions if is_demand(t) and t.key.lower() == f"{issuer}:sub"]
+        values = [(v, t.operator == "StringLike") for t in subjects[:1] for v in t.values]
+        listed = [listed_provider(issuer, v, trust.providers, as_of, is_glob=wild) for v, wild in values]
+        if not listed or None in listed:
+            return None
+        found.extend(p for p in listed if p)
+    return min(found, key=lambda p: p.expires)
 
 
 def _party_of_provider(admission: Admission, role: PrincipalFacts, world: World, trust: Trust) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from scanner.analyze.approvals import Use
 from scanner.analyze.assemble import Assembly
 from scanner.analyze.caller import Caller, account_of, resolve_caller
 from scanner.analyze.damaged import is_opaque
@@ -12,7 +13,7 @@ from scanner.analyze.drafts import OURS, Case, Draft, finding_of, our_grantee, v
 from scanner.analyze.evaluation import ALL_SOURCES, Sources
 from scanner.analyze.foreign_named import Named, add_proven, named_targets, proves
 from scanner.analyze.judge import Judgement, question, strength
-from scanner.analyze.party import party_of_account
+from scanner.analyze.party import UNKNOWN_THIRD_PARTY, standing_of
 from scanner.analyze.selectors import KEY_POLICY, RAM, NamedStatement
 from scanner.analyze.sentences import key_label, we_may
 from scanner.analyze.stand_ins import Unread, decide_with_gates, tells_keys_apart
@@ -148,10 +149,12 @@ def _ask(
 
 def _draft(assembly: Assembly, parts: tuple[str, str], found: Named, judged: _Judged) -> Draft:
     callers = tuple(judged.callers or {j.caller.text for j in judged.judgements})
-    party = party_of_account(found.account_id, callers[0].split(":")[4], assembly.world, assembly.trust)
-    cases = [Case(j, _row(party, j)) for j in judged.judgements]
-    grantee = our_grantee(assembly, parts[0], callers)
     key = assembly.world.keys.get(KeyArn(found.key_arn))
+    ours = callers[0].split(":")[4]
+    stands = {c: _stands(assembly, found, key, c, ours) for c in {j.action.capability for j in judged.judgements}}
+    cases = [Case(j, _row(stands[j.action.capability], j)) for j in judged.judgements]
+    party = next((p for _, p in sorted(stands.items()) if p not in OURS), min(stands.values()))
+    grantee = our_grantee(assembly, parts[0], callers)
     keys = [k for _, k in sorted(judged.keys.items())]
     label = _label(assembly, found, key, party)
 
@@ -179,6 +182,12 @@ def _draft(assembly: Assembly, parts: tuple[str, str], found: Named, judged: _Ju
     )
 
 
+def _stands(assembly: Assembly, found: Named, key: KeyFacts | None, capability: str, ours: str) -> str:
+    """The party of the keys' owner, as seen from an account of ours, for one capability."""
+    use = Use.of(key, capability) if key else Use(capability, found.key_arn)
+    return standing_of(found.account_id, ours, use, assembly.world, assembly.trust).party
+
+
 def _row(party: str, judgement: Judgement) -> str:
     if party in OURS:
         return "own_keys_elsewhere"
@@ -200,7 +209,7 @@ def _label(assembly: Assembly, found: Named, key: KeyFacts | None, party: str) -
         return key_label(assembly.key_ref(key))
     name = account_of(assembly.world, found.account_id).name
     account = f"{name} ({found.account_id})" if name else f"account {found.account_id}"
-    whose = account if party in OURS else f"the unknown {account}"
+    whose = f"the unknown {account}" if party == UNKNOWN_THIRD_PARTY else account
     return f"a key of {whose}" if found.key_arn else f"keys of {whose}"
 
 

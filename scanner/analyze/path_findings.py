@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from scanner.analyze.admission import standing_on_path
+from scanner.analyze.approvals import Use
 from scanner.analyze.assemble import SAMPLE, Assembly
 from scanner.analyze.caller import account_of, resolve_caller
 from scanner.analyze.decide import evaluate
@@ -15,6 +17,7 @@ from scanner.analyze.hops import hop_of
 from scanner.analyze.identity import finding_id, fingerprint
 from scanner.analyze.judge import asleep_reason, strength
 from scanner.analyze.parse import parse_policy
+from scanner.analyze.party import Standing
 from scanner.analyze.path_words import confirmed_path_reason, path_remedy, path_summary, path_title
 from scanner.analyze.paths import DEPTH_LIMIT, Arrival, Claim, condition_in_words, reason_of, residual_of
 from scanner.analyze.reach import sample
@@ -58,14 +61,15 @@ class _Judged:
     arrival: Arrival
     severity: Severity
     trail: _Trail
+    standing: Standing
     order: tuple[int, int, int, int, str]
 
 
 def path_finding(assembly: Assembly, claim: Claim, max_hops: int) -> Finding:
     """The finding that somebody outside gets at keys by assuming a role."""
-    grantee = _grantee(assembly, claim)
     judged = sorted(_judged(assembly, claim), key=lambda j: j.order)
-    capabilities, trail = _capabilities(assembly, claim, judged)
+    capabilities, trail, standing = _capabilities(assembly, claim, judged)
+    grantee = _grantee(assembly, claim, standing)
     leading = capabilities[0]
     deciding = _deciding(judged, leading)
     worst = tuple(dict.fromkeys(j.arrival.key.arn for j in judged))
@@ -111,42 +115,56 @@ def path_finding(assembly: Assembly, claim: Claim, max_hops: int) -> Finding:
     )  # fmt: skip
 
 
-def _grantee(assembly: Assembly, claim: Claim) -> Grantee:
+def _grantee(assembly: Assembly, claim: Claim, standing: Standing) -> Grantee:
     selector = claim.selector
     name = account_of(assembly.world, selector.account_id).name if selector.account_id else ""
-    return Grantee(selector.text, selector.kind, selector.account_id, name, claim.party)
+    return Grantee(
+        selector.text, selector.kind, selector.account_id, name, standing.party, standing.name, standing.approval
+    )
 
 
 def _judged(assembly: Assembly, claim: Claim) -> Iterator[_Judged]:
-    known: dict[object, tuple[Severity, _Trail]] = {}
+    known: dict[object, tuple[Severity, _Trail, Standing]] = {}
     for arrival in claim.arrivals:
         key, capability = arrival.key, arrival.way.use.action.capability
         place = (key.arn, capability, arrival.rank)
         if place not in known:
             known[place] = _severity(assembly, claim, key, capability, arrival.verdict, arrival.caller_chosen)
-        severity, trail = known[place]
+        severity, trail, standing = known[place]
         weight = CAPABILITIES.index(capability)
         order = (-rank(severity), -strength(arrival.verdict), -arrival.rank, weight, key.arn)
-        yield _Judged(arrival, severity, trail, order)
+        yield _Judged(arrival, severity, trail, standing, order)
 
 
 def _severity(
     assembly: Assembly, claim: Claim, key: KeyFacts | None, capability: str, verdict: FindingVerdict, chosen: bool
-) -> tuple[Severity, _Trail]:
+) -> tuple[Severity, _Trail, Standing]:
+    standing = standing_at(assembly, claim, key, capability)
     exposure = Exposure(
-        Kind.ASSUMED_ROLE_PATH, claim.party, capability, verdict, chosen, key.arn if key else "",
-        claim.selector.text, key.tags if key else {},
+        Kind.ASSUMED_ROLE_PATH, standing.party, capability, verdict, chosen, key.arn if key else "",
+        claim.selector.text, key.tags if key else {}, note=standing.note, crosses=standing.crossing.boundaries,
+        into_sensitive=standing.crossing.into_sensitive,
     )  # fmt: skip
-    return severity_of(exposure, assembly.severity)
+    return *severity_of(exposure, assembly.severity), standing
+
+
+def standing_at(assembly: Assembly, claim: Claim, key: KeyFacts | None, capability: str) -> Standing:
+    """Where those who make the claim stand towards a key; without a key, towards the roles they enter."""
+    use = Use.of(key, capability) if key else Use(capability)
+    owner = key.account_id if key else claim.accounts[0]
+    return standing_on_path(claim.admissions, claim.party, use, owner, assembly.world, assembly.trust)
 
 
 def _capabilities(
     assembly: Assembly, claim: Claim, judged: Sequence[_Judged]
-) -> tuple[tuple[CapabilityResult, ...], _Trail]:
+) -> tuple[tuple[CapabilityResult, ...], _Trail, Standing]:
     """One result per capability, verdict and condition: of every action the strongest path to any key."""
     if not judged:
-        severity, trail = _severity(assembly, claim, None, UNDOCUMENTED, FindingVerdict.POSSIBLE, chosen=False)
-        return (CapabilityResult(UNDOCUMENTED, (), FindingVerdict.POSSIBLE, severity, (DEPTH_LIMIT,)),), trail
+        severity, trail, standing = _severity(
+            assembly, claim, None, UNDOCUMENTED, FindingVerdict.POSSIBLE, chosen=False
+        )
+        cut = CapabilityResult(UNDOCUMENTED, (), FindingVerdict.POSSIBLE, severity, (DEPTH_LIMIT,))
+        return (cut,), trail, standing
     strongest: dict[str, _Judged] = {}
     for one in sorted(judged, key=lambda j: (-j.arrival.rank, j.order)):
         strongest.setdefault(one.arrival.way.use.action.name, one)
@@ -154,7 +172,7 @@ def _capabilities(
     for one in strongest.values():
         place = (one.arrival.way.use.action.capability, one.arrival.verdict, condition_in_words(one.arrival))
         groups.setdefault(place, []).append(one)
-    built: list[tuple[CapabilityResult, _Trail]] = []
+    built: list[tuple[CapabilityResult, _Trail, Standing]] = []
     for (capability, verdict, condition), members in groups.items():
         first = min(members, key=lambda j: j.order).arrival
         worst = max(members, key=lambda j: rank(j.severity))
@@ -163,9 +181,9 @@ def _capabilities(
         result = CapabilityResult(
             capability, actions, verdict, worst.severity, reasons, condition, residual_of(first), first.caller_chosen
         )
-        built.append((result, worst.trail))
+        built.append((result, worst.trail, worst.standing))
     built.sort(key=lambda b: (-rank(b[0].severity), -strength(b[0].verdict), CAPABILITIES.index(b[0].capability)))
-    return marked([result for result, _ in built]), built[0][1]
+    return marked([result for result, _, _ in built]), built[0][1], built[0][2]
 
 
 def _reason(assembly: Assembly, claim: Claim, arrival: Arrival) -> str:

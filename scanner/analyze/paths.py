@@ -14,7 +14,7 @@ from scanner.analyze.party import Trust
 from scanner.analyze.reach import Population
 from scanner.analyze.role_use import RoleUse, Use
 from scanner.analyze.selectors import Selector
-from scanner.analyze.sources import Doors, Source, partition_of
+from scanner.analyze.sources import Admission, Doors, Source, partition_of
 from scanner.model.arn import KeyArn
 from scanner.model.decision import Decision
 from scanner.model.finding import FindingVerdict, ResourceRef
@@ -138,6 +138,11 @@ class Claim:
     sources: list[Source] = field(default_factory=list)
     arrivals: list[Arrival] = field(default_factory=list)
     cut: bool = False
+
+    @property
+    def admissions(self) -> tuple[Admission, ...]:
+        """How they are admitted, by every role they enter."""
+        return tuple(s.admission for s in self.sources)
 
     @property
     def accounts(self) -> tuple[str, ...]:

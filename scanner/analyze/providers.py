@@ -89,7 +89,7 @@ def subject_of(provider: str, statement: Statement) -> str:
     """The subjects that an Allow statement asks a provider for; `*` where it asks for none."""
     key = "saml:sub" if is_saml(provider) else f"{issuer_of(provider)}:sub"
     for test in statement.conditions:
-        if test.key.lower() == key and _is_demand(test):
+        if test.key.lower() == key and is_demand(test):
             return ",".join(sorted(test.values))
     return "*"
 
@@ -103,13 +103,13 @@ def is_pinned(provider: str, statement: Statement, denials: tuple[Statement, ...
     issuer = issuer_of(provider)
     if _ONE_CLUSTER.match(issuer):
         return True
-    demands = [t for t in statement.conditions if _is_demand(t)]
+    demands = [t for t in statement.conditions if is_demand(t)]
     refusals = [s.conditions[0] for s in denials if len(s.conditions) == 1]
     asked = (*demands, *(t for t in refusals if t.operator in _NEGATED and bool(t.values) and not t.qualifier))
     return any(_pins(issuer, test) for test in asked)
 
 
-def _is_demand(test: ConditionTest) -> bool:
+def is_demand(test: ConditionTest) -> bool:
     """A positive test that a missing value fails."""
     return test.operator in _POSITIVE and not test.if_exists and test.qualifier != "ForAllValues" and bool(test.values)
 

@@ -11,8 +11,14 @@ from scanner.analyze.assemble import Assembly
 from scanner.analyze.caller import account_of
 from scanner.analyze.hops import ASLEEP, BOUND, CHOSEN, PERHAPS, SURE
 from scanner.analyze.judge import is_stranger
-from scanner.analyze.party import PUBLIC, SERVICE_GUARDED, SERVICE_UNGUARDED, UNKNOWN_THIRD_PARTY
-from scanner.analyze.path_findings import ROLE, path_finding
+from scanner.analyze.party import (
+    APPROVED_PARTNER,
+    OUTSIDE_PARTIES,
+    PARTNER_ROLE_WITHOUT_EXTERNAL_ID,
+    SERVICE_GUARDED,
+    SERVICE_UNGUARDED,
+)
+from scanner.analyze.path_findings import ROLE, path_finding, standing_at
 from scanner.analyze.path_words import confirmed_path_reason
 from scanner.analyze.paths import Arrival, Claim, Paths, condition_in_words, reason_of
 from scanner.analyze.reach import Population
@@ -92,13 +98,15 @@ def _rows(assembly: Assembly, claim: Claim, arrivals: Sequence[Arrival], finding
         for step in sorted(arrival.source.steps, key=lambda s: s.caller.text):
             one = arrival.by(step)
             groups[_line(claim, one)][one.way.use.action.iam_name] = None
+    key = arrivals[0].key
+    parties = {c: standing_at(assembly, claim, key, c).party for c in {line.capability for line in groups}}
     for line, actions in groups.items():
         known = account_of(assembly.world, line.account_id) if line.account_id else None
         yield AccessRow(
-            key_arn=arrivals[0].key.arn, principal_arn=line.text, principal_account_id=line.account_id,
-            principal_account_name=known.name if known else "", party=claim.party, capability=line.capability,
-            actions=tuple(actions), decision=line.decision, reason=line.reason, conditions=line.condition,
-            mechanism=ROLE, path=line.path, finding_id=finding_id, principal_kind=line.kind,
+            key_arn=key.arn, principal_arn=line.text, principal_account_id=line.account_id,
+            principal_account_name=known.name if known else "", party=parties[line.capability],
+            capability=line.capability, actions=tuple(actions), decision=line.decision, reason=line.reason,
+            conditions=line.condition, mechanism=ROLE, path=line.path, finding_id=finding_id, principal_kind=line.kind,
         )  # fmt: skip
 
 
@@ -117,7 +125,8 @@ def _line(claim: Claim, arrival: Arrival) -> _Line:
     )
 
 
-_STRANGE = frozenset({PUBLIC, UNKNOWN_THIRD_PARTY, FEDERATED_OPEN, FEDERATED_PINNED, SERVICE_UNGUARDED})
+_STRANGE = OUTSIDE_PARTIES | {FEDERATED_OPEN, FEDERATED_PINNED, SERVICE_UNGUARDED}
+_PARTNERS = frozenset({APPROVED_PARTNER, PARTNER_ROLE_WITHOUT_EXTERNAL_ID})
 _SURE = frozenset({FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL})
 
 
@@ -127,11 +136,11 @@ def role_paths_in_words(through_roles: RolePaths) -> str:
     sure = [(f, c) for f, c in told if f.verdict in _SURE]
     perhaps = sum(f.verdict is FindingVerdict.POSSIBLE for f, _ in told)
     parts: list[str] = []
-    for strange in (True, False):
-        some = [(f, c) for f, c in sure if (f.grantee.party in _STRANGE) is strange]
+    for whose in ("outsider", "approved partner", ""):
+        some = [(f, c) for f, c in sure if _whose(f.grantee.party) == whose]
         if some:
             number = len({f.grantee.selector for f, _ in some})
-            who = _counted(number, "outsider") if strange else f"{number:,} of ours"
+            who = _counted(number, whose) if whose else f"{number:,} of ours"
             keys = len({arn for _, c in some for arn in c.keys})
             parts.append(f"{who} reach{'es' if number == 1 else ''} {_counted(keys, 'key')}")
     if perhaps:
@@ -141,6 +150,13 @@ def role_paths_in_words(through_roles: RolePaths) -> str:
         limit = _counted(through_roles.paths.graph.max_hops, "role")
         parts.append(f"behind {_counted(cut, 'entry role')}, chains of more than {limit} were not followed")
     return "; ".join(parts) or "none was found in what was read"
+
+
+def _whose(party: str) -> str:
+    """Outsiders, partners that were approved, or (empty) ours."""
+    if party in _STRANGE:
+        return "outsider"
+    return "approved partner" if party in _PARTNERS else ""
 
 
 def _counted(number: int, one: str) -> str:
