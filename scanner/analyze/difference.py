@@ -13,8 +13,8 @@ from scanner.model.actions import CAPABILITIES
 from scanner.model.difference import AccessDifference, Change, Compared
 from scanner.model.finding import CapabilityResult, Finding, FindingVerdict, Kind
 
-WITHOUT_ACCESS = frozenset({Kind.INEFFECTIVE_PERMISSION, Kind.KEY_HYGIENE, Kind.BROAD_KEY_PERMISSION})
-"""Kinds that are no access of somebody to something; the lifecycle compares them, a difference in access does not."""
+OF_OUTSIDERS = frozenset({Kind.EXTERNAL_ACCESS, Kind.ASSUMED_ROLE_PATH})
+"""Kinds that are access of somebody outside; the lifecycle compares all kinds, a difference in access these."""
 
 _SHOWN = 3
 
@@ -78,8 +78,8 @@ def compare_access(old: Sequence[Finding], new: Sequence[Finding]) -> Compared:
     Mechanisms are counted together: a grant in the place of a statement is no difference. What was there before and
     hangs on something that was not read this time is `not_rechecked`, never lost.
     """
-    before = _sides(f for f in old if f.kind not in WITHOUT_ACCESS)
-    after = _sides(f for f in new if f.kind not in WITHOUT_ACCESS)
+    before = _sides(f for f in old if f.kind in OF_OUTSIDERS)
+    after = _sides(f for f in new if f.kind in OF_OUTSIDERS)
     without_effect = {
         (f.grantee.selector, f.resource.arn): f.verdict_reasons[0]
         for f in new
