@@ -23,6 +23,8 @@ from scanner.model.principal import PrincipalFacts
 from scanner.model.world import World
 
 DEPTH_LIMIT = "depth_limit"
+IN_ANY_ACCOUNT = "::*:"
+"""In the ARN of a resource: every account that has a role of this name."""
 _SSO = "AWSReservedSSO_"
 _IDENTITY_CENTER = Selector("IAM Identity Center", "federated")
 _CONDITIONAL = frozenset({CHOSEN, BOUND})
