@@ -10,8 +10,8 @@ from functools import cached_property
 from scanner.analyze.caller import account_of
 from scanner.analyze.damaged import has_damage, is_opaque
 from scanner.analyze.difference import compare_findings
-from scanner.analyze.patterns import glob, tokens_of
 from scanner.analyze.paths import IN_ANY_ACCOUNT
+from scanner.analyze.patterns import glob, tokens_of
 from scanner.analyze.reach import CLOSED
 from scanner.analyze.severity import rank
 from scanner.model.arn import AccountId, KeyArn, key_id_of, parse_arn
