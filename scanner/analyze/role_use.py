@@ -151,7 +151,11 @@ def _read(policy: PolicyText, key: KeyFacts, doors: _Doors) -> None:
         if statement.effect is Effect.DENY:
             continue
         actions = frozenset(a.name for a in KEY_ACTIONS if covers_action(statement, a.iam_name))
-        written = {selector_of(e.value, key.partition) for e in statement.principals or () if e.type == "AWS"}
+        everybody = any(
+            e.type == "*" for e in statement.principals or ()
+        )  # also where the account is written beside it
+        entries = () if everybody else statement.principals or ()
+        written = {selector_of(e.value, key.partition) for e in entries if e.type == "AWS"}
         for selector in selectors_of(statement, key.partition):
             if selector.kind == "account" and selector in written:
                 doors.delegated[selector.account_id] |= actions

@@ -537,3 +537,11 @@ def test_create_grant_for_aws_resources_only_gives_no_more() -> None:
     limited = policy(allow(None, "kms:CreateGrant", when={"Bool": {"kms:GrantIsForAWSResource": "true"}}))
     found = only_path(role(OWNER, "Granter", admits(VENDOR), limited))
     assert "create_grant_escalation" not in found.verdict_reasons
+
+
+def test_everybody_of_the_account_beside_the_account_itself_needs_no_iam() -> None:
+    """`*` behind a fence is a match by itself, also where the same statement delegates to the account (R3.13)."""
+    fence = {"StringEquals": {"kms:CallerAccount": OWNER}}
+    both = {"Effect": "Allow", "Principal": {"AWS": ["*", OWNER]}, "Action": "kms:Decrypt", "Resource": "*"}
+    found = only_path(key(both | {"Condition": fence}), role(OWNER, "Vendor", admits(VENDOR), S3_ONLY))
+    assert (found.verdict, found.severity) == (FindingVerdict.CONFIRMED, Severity.CRITICAL)
