@@ -28,6 +28,7 @@ _OF_IAM = frozenset({Kind.FOREIGN_KEY_USE, Kind.BROAD_KEY_PERMISSION})
 _PARTS = {"key_policy": ("key_policy",), "grant": ("grants",), "ram": ("ram_policy",)}
 """What of a key decides a finding of each mechanism; both policies and grants decide the others."""
 _LISTED = frozenset({Outcome.OK, Outcome.EMPTY})
+_STALE = "stale_grant"
 _LIST_KEYS = "kms:ListKeys"
 _REFS = 20
 
@@ -152,7 +153,7 @@ class _Reading:
         parts = _PARTS.get(finding.mechanism.kind, ("key_policy", "grants"))
         keys = [self._key_is_read(k.arn, parts) for k in ((finding.key,) if finding.key else finding.keys)]
         if finding.kind in _OF_KEYS:
-            return all(keys)
+            return all(keys) and not self._hangs_on_unread_iam(finding)
         if not all(map(self._iam_is_read, self._accounts_of(finding))):
             return False
         if finding.kind in _OF_IAM or (finding.kind is Kind.ASSUMED_ROLE_PATH and self._is_gone(finding.resource.arn)):
@@ -190,16 +191,26 @@ class _Reading:
         unlisted = {unit for unit in self._doubted if unit not in known and "/" not in unit[2]}
         return not unlisted and all(self._key_is_read(k.arn, parts) for k in keys.values() if k.manager != "AWS")
 
+    def _hangs_on_unread_iam(self, finding: Finding) -> bool:
+        """Whether a grant was of nobody's, and who exists where its grantee was is not known now (R4.5)."""
+        if _STALE not in finding.verdict_reasons:
+            return False
+        account_id = finding.grantee.account_id
+        accounts = {account_id} if account_id else self._ours()
+        return not all(map(self._iam_is_read, accounts))
+
     def _accounts_of(self, finding: Finding) -> set[str]:
         """Accounts whose IAM decides; a role that many accounts have may be in each of ours."""
         accounts = {finding.resource.account_id, *(_account_of(hop.role_arn) for hop in finding.path.hops)}
         if finding.grantee.account_id in self._world.accounts:
             accounts.add(finding.grantee.account_id)
-        if IN_ANY_ACCOUNT in finding.resource.arn:
-            listed = {a for o in self._world.organizations for a in (*o.members, o.management_account)}
-            listed.update(a.id for a in self._world.accounts.values() if a.ours)
-            accounts.update(a for a in listed if account_of(self._world, a).status not in CLOSED)
-        return accounts
+        return accounts | self._ours() if IN_ANY_ACCOUNT in finding.resource.arn else accounts
+
+    def _ours(self) -> set[str]:
+        """Accounts of ours, and of our organizations, in which somebody can still act."""
+        listed = {a for o in self._world.organizations for a in (*o.members, o.management_account)}
+        listed.update(a.id for a in self._world.accounts.values() if a.ours)
+        return {a for a in listed if account_of(self._world, a).status not in CLOSED}
 
     def _is_gone(self, role_arn: str) -> bool:
         """Whether no role has this ARN, which for a role that many accounts have is a pattern."""

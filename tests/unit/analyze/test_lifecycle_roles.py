@@ -10,7 +10,22 @@ from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.finding import Kind
 from scanner.model.world import World
 
-from builders import FULL, KEY, MANAGER, MEMBER, OWNER, STRANGER, account, allow, analyzed, iam, key, principal, world
+from builders import (
+    FULL,
+    KEY,
+    MANAGER,
+    MEMBER,
+    OWNER,
+    STRANGER,
+    account,
+    allow,
+    analyzed,
+    grant,
+    iam,
+    key,
+    principal,
+    world,
+)
 from role_worlds import DELEGATING, USING, admits, role
 
 LISTED = tuple(LedgerRow(a, "eu-west-1", "kms:ListKeys", "", Outcome.OK) for a in (OWNER, MEMBER))
@@ -95,3 +110,24 @@ def test_path_whose_keys_are_of_an_account_with_unread_roles_is_not_resolved() -
     assert [hop.role_arn for hop in old.path.hops] == [iam(OWNER, "role/Vendor")]
     found = follow(analyzed(after).findings, Former((old,)), after)
     assert [f.id for f in found.findings if f.lifecycle == "not_rechecked"] == [old.id]
+
+
+def test_grant_to_somebody_deleted_is_not_resolved_because_nobody_looked_for_it() -> None:
+    held = key(allow(iam(OWNER, "role/Vendor"), "kms:*"), grants=(grant(iam(MEMBER, "role/Gone")),))
+    before = seen(held, VENDOR)
+    assert became(before, seen(held, VENDOR, account(MEMBER, iam_complete=False)), Kind.KEY_HYGIENE) == "not_rechecked"
+    back = principal(iam(MEMBER, "role/Gone"), FULL)
+    assert became(before, seen(held, VENDOR, back), Kind.KEY_HYGIENE) == "resolved"
+    by_id = key(allow(iam(OWNER, "role/Vendor"), "kms:*"), grants=(grant("AROAAAAAAAAAAAAAAAAAA"),))
+    boss = (BOSS, account(MANAGER))
+    unread = seen(by_id, VENDOR, *boss, account(MEMBER, iam_complete=False))
+    assert became(seen(by_id, VENDOR, *boss), unread, Kind.KEY_HYGIENE) == "not_rechecked"
+
+
+def test_verdict_that_hangs_on_a_damaged_document_now_is_not_rechecked_and_not_narrowed() -> None:
+    chain = role(OWNER, "Vendor", admits(iam(STRANGER, "root")), FULL)
+    before = seen(THEIRS, chain, role(MEMBER, "Further", admits(iam(OWNER, "role/Vendor")), USING))
+    after = seen(THEIRS, chain, role(MEMBER, "Further", DAMAGED, USING))
+    (old,) = (f for f in analyzed(before).of(Kind.ASSUMED_ROLE_PATH) if f.grantee.account_id == STRANGER)
+    found = follow(analyzed(after).findings, Former((old,)), after)
+    assert [f.lifecycle for f in found.findings if f.id == old.id] == ["not_rechecked"]
