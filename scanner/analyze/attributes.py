@@ -243,7 +243,7 @@ def _draft(assembly: Assembly, name: str, keys: KeySet, told: _Told) -> Draft:
     grantee = our_grantee(assembly, name, members)
     reasons = {c.judgement.reason for c in told.cases}
     account = account_of(assembly.world, keys.account_id)
-    whose = account.name or f"account {account.id}"
+    whose = f"{account.name or f'account {account.id}'} in {keys.region}"
     attribute = f"the tag {keys.attribute.name}" if keys.attribute.kind == TAG else f"aliases {keys.attribute.name}"
 
     def title(leading: CapabilityResult) -> str:

@@ -64,7 +64,8 @@ def test_insider_who_may_tag_and_decrypts_by_that_tag_opens_access_for_itself() 
     finding = control(key(OWN_ROOT), principal(ADMIN, BY_TAG, TAGGING), accounts=(account(OWNER, name="pay"),))
     assert told(finding) == ("medium", "confirmed", ("attribute_opens_access",))
     assert finding.title == (
-        "A role of pay, Admin, can give itself, by the tag Project, the right to decrypt data with keys of pay"
+        "A role of pay, Admin, can give itself, by the tag Project, the right to decrypt data "
+        "with keys of pay in eu-west-1"
     )
     assert finding.summary == (
         "Identity policies or guardrails of 1 principal ask for the tag Project of keys; judged again with another "
