@@ -263,7 +263,8 @@ def reason_of(arrival: Arrival, asleep: str) -> str:
         asleep: the reason where the key's state or Region is in the way.
     """
     if arrival.rank == ASLEEP:
-        return asleep
+        sleeping = (s.decision.reason for s in arrival.steps if s.rank == ASLEEP)
+        return next(sleeping, asleep)
     if arrival.rank == PERHAPS:
         doubtful = arrival.doubtful
         return doubtful.reason if doubtful is not None and not arrival.way.cut else DEPTH_LIMIT
