@@ -17,6 +17,8 @@ OF_OUTSIDERS = frozenset({Kind.EXTERNAL_ACCESS, Kind.ASSUMED_ROLE_PATH})
 """Kinds that are access of somebody outside; the lifecycle compares all kinds, a difference in access these."""
 
 _SHOWN = 3
+_NOT_UNDERSTOOD = "malformed"
+"""Reason of what hangs on a document that AWS would have refused: as good as unread (R10.12)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +169,9 @@ def _row(
     else:
         change = Change.LOST if now <= closed < was else Change.NARROWED
         why = _why_less(new, side, without_effect)
-    if unread and change in {Change.NARROWED, Change.LOST}:
-        change, why = Change.NOT_RECHECKED, "something that decides it was not read this time"
+    unknown = unread or (new is not None and new.reason == _NOT_UNDERSTOOD)
+    if unknown and change in {Change.NARROWED, Change.LOST}:
+        change, why = Change.NOT_RECHECKED, "something that decides it was not read or not understood this time"
     return (
         change, old.verdict if old else None, new.verdict if new else None,
         old.condition if old else "", new.condition if new else "", why,
