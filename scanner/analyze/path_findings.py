@@ -190,7 +190,8 @@ def _reason(assembly: Assembly, claim: Claim, arrival: Arrival) -> str:
     caller = resolve_caller(assembly.world, arrival.last.arn)
     use = arrival.way.use
     asleep = asleep_reason(request_on(caller, arrival.key, use.action), use.decision)
-    return reason_of(arrival, asleep) or confirmed_path_reason(arrival, claim.party)
+    woken = "key_can_be_woken" if use.woken else ""
+    return reason_of(arrival, asleep) or woken or confirmed_path_reason(arrival, claim.party)
 
 
 def _deciding(judged: Sequence[_Judged], leading: CapabilityResult) -> Arrival | None:

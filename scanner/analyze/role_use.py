@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from scanner.analyze.alike import Alike
 from scanner.analyze.caller import Caller, resolve_caller
 from scanner.analyze.classes import Classes
 from scanner.analyze.decide import decide
-from scanner.analyze.hops import NEVER, now_or_later, rank_of
+from scanner.analyze.hops import ASLEEP, NEVER, now_or_later, rank_of
 from scanner.analyze.match import covers_action
 from scanner.analyze.parse import parse_policy
 from scanner.analyze.request import Request
@@ -26,15 +26,21 @@ _EVERYTHING = frozenset(action.name for action in KEY_ACTIONS)
 _RETIRING = frozenset({"RetireGrant"})
 _NOTHING: frozenset[str] = frozenset()
 _NO_ROLE = frozenset({"service", "malformed"})
+_WAKING = {"Disabled": ("EnableKey",), "PendingDeletion": ("CancelKeyDeletion", "EnableKey")}
+"""What it takes to make a key of a state usable again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One action that a role can, could or may do with a key, and how strong the decision is."""
+    """One action that a role can, could or may do with a key, and how strong the decision is.
+
+    `woken` says that the key's state stops the action today, and that the role may change the state (R8.10).
+    """
 
     action: Action
     decision: Decision
     rank: int
+    woken: bool = False
 
 
 @dataclass(slots=True)
@@ -89,7 +95,7 @@ class RoleUse:
             alike = self._alike.of(self._world.principals[caller.text], key) if self._classes else None
             if alike is None or alike not in self._shared:
                 judged = (_judge(self._world, caller, key, a) for a in KEY_ACTIONS if a.name in wanted)
-                uses = tuple(use for use in judged if use.rank > NEVER)
+                uses = _woken(self._world, caller, key, tuple(use for use in judged if use.rank > NEVER))
                 if alike is None or any(use.decision.condition or use.decision.rules for use in uses):
                     self._judged[place] = uses  # a condition or a rule may name the account
                     return uses
@@ -108,6 +114,26 @@ def _judge(world: World, caller: Caller, key: KeyFacts, action: Action) -> Use:
     documents = (key.key_policy, *caller.identity_policies)
     decision = now_or_later(world, documents, lambda then: decide(then, request, trace=False))
     return Use(action, decision, rank_of(decision))
+
+
+def _woken(world: World, caller: Caller, key: KeyFacts, uses: tuple[Use, ...]) -> tuple[Use, ...]:
+    """The uses with those that sleep with the key as strong as they are for whoever wakes it first (R8.10)."""
+    waking = {use.action.name: use for use in uses if use.rank > ASLEEP}
+    needed = [waking.get(name) for name in _WAKING.get(key.state, ())]
+    if not needed or None in needed:
+        return uses
+    awake = replace(key, state="Enabled")
+    found: list[Use] = []
+    for use in uses:
+        if use.rank == ASLEEP and use.decision.reason == "key_state":
+            then = _judge(world, caller, awake, use.action)
+            steps = [then, *(w for w in needed if w)]
+            conditions = dict.fromkeys(s.decision.condition for s in steps if s.decision.condition)
+            decision = replace(then.decision, condition="; ".join(conditions), rules=(*then.decision.rules, "R8.10"))
+            found.append(Use(use.action, decision, min(s.rank for s in steps), woken=True))
+        else:
+            found.append(use)
+    return tuple(found)
 
 
 def _actions_of(caller: Caller) -> frozenset[str]:

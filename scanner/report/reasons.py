@@ -22,6 +22,7 @@ REASONS: Final = {
     "guardrail_not_read": "service or resource control policies were not read",
     "undocumented": "AWS does not document this case",
     "ram_policy": "depends on a RAM share",
+    "key_can_be_woken": "the key's state stops it today, and the role may enable the key",
     "depth_limit": "the longest chain that is followed was reached",
     "no_external_id": "the trust policy admits a third party without asking for an sts:ExternalId",
     "create_grant_escalation": "whoever may create grants can give itself or others what a grant can give",

@@ -570,3 +570,32 @@ def test_path_that_closed_and_path_that_never_opens_are_left_out() -> None:
     never = LATER | {"DateLessThan": {"aws:CurrentTime": "2026-12-01T00:00:00Z"}}
     assert paths(role(OWNER, "Vendor", admits(VENDOR, when=over), USING)) == []
     assert paths(role(OWNER, "Vendor", admits(VENDOR, when=never), USING)) == []
+
+
+# -- a key that sleeps (R8.10) ----------------------------------------------------------------------------------------
+
+SLEEPING: list[tuple[str, tuple[str, ...], Any, FindingVerdict, str]] = [
+    # state of the key, what the role may do, condition on enabling, verdict of decrypt, its reason
+    ("Disabled", ("kms:Decrypt",), None, FindingVerdict.BLOCKED, "key_disabled"),
+    ("Disabled", ("kms:Decrypt", "kms:EnableKey"), None, FindingVerdict.CONFIRMED, "key_can_be_woken"),
+    ("Disabled", ("kms:Decrypt", "kms:EnableKey"), MFA, FindingVerdict.CONDITIONAL, "residual_condition"),
+    ("PendingDeletion", ("kms:Decrypt", "kms:EnableKey"), None, FindingVerdict.BLOCKED, "key_pending_deletion"),
+    ("PendingDeletion", ("kms:Decrypt", "kms:CancelKeyDeletion", "kms:EnableKey"), None, FindingVerdict.CONFIRMED,
+     "key_can_be_woken"),
+    ("PendingImport", ("kms:Decrypt", "kms:EnableKey"), None, FindingVerdict.BLOCKED, "key_pendingimport"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("state", "actions", "when", "verdict", "reason"), SLEEPING)
+def test_role_that_may_enable_the_key_is_not_held_by_its_state(
+    state: str, actions: tuple[str, ...], when: Any, verdict: FindingVerdict, reason: str
+) -> None:
+    waking = [a for a in actions if a != "kms:Decrypt"]
+    may = policy(allow(None, "kms:Decrypt"), *([allow(None, *waking, when=when)] if waking else []))
+    asleep = key(allow(iam(OWNER, "root"), "kms:*"), state=state)
+    found = only_path(role(OWNER, "Vendor", admits(VENDOR), may), asleep)
+    decrypt = next(c for c in found.capabilities if c.capability == "decrypt")
+    assert (decrypt.verdict, decrypt.reasons[0]) == (verdict, reason)
+    if verdict is FindingVerdict.CONFIRMED:
+        assert found.severity is Severity.CRITICAL
+        assert "R8.10" in {r.rule for r in found.rules}
