@@ -9,8 +9,17 @@ from typing import Any
 import pytest
 from scanner.analyze.condition import condition_expression
 from scanner.analyze.context import RequestContext
-from scanner.analyze.expression import Origin, variables
-from scanner.analyze.layers import LayerResult, boundary_layer, identity_layer, key_policy_layer, rcp_layer, scp_layer
+from scanner.analyze.expression import FALSE, TRUE, Origin, variables
+from scanner.analyze.layers import (
+    LayerResult,
+    boundary_layer,
+    identity_layer,
+    key_policy_layer,
+    ram_layer,
+    rcp_layer,
+    scp_layer,
+    session_layer,
+)
 from scanner.analyze.parse import parse_policy
 from scanner.analyze.values import epoch_seconds
 from scanner.model.decision import Layer, Side, Verdict
@@ -32,6 +41,7 @@ from builders import (
     organization,
     policy,
     principal,
+    ram,
     request,
     text,
     world,
@@ -61,6 +71,14 @@ def test_doubtful_condition_says_why_and_by_which_rule(
     (found,) = (v for v in variables(expression) if v.origin is Origin.DATA)
     assert (found.reason, found.ref) == (reason, rule)
     assert document.policy.sha256[:12] in found.name
+
+
+def test_condition_that_key_policies_do_not_support_says_so() -> None:
+    tagged = {"StringEquals": {"aws:ResourceTag/a": "b"}}
+    decision = ask(world(key(allow(ROLE, when=tagged), tags={"a": "b"}), principal(ROLE, FULL)), ROLE)
+    assert (decision.verdict, decision.reason, decision.rules) == (U, "unsupported_condition_key", ("R6.U",))
+    both = key(allow(ROLE, when=tagged), deny(ROLE, when=tagged), tags={"a": "b"})
+    assert ask(world(both, principal(ROLE, FULL)), ROLE).verdict is U
 
 
 @pytest.mark.parametrize(("operator", "condition_key", "wanted"), [row[:3] for row in DOUBTFUL[:3]])
@@ -101,6 +119,8 @@ TIED: list[tuple[str, object, str, object, Verdict]] = [
     ("StringEquals", "${aws:PrincipalTag/team}", "StringEqualsIgnoreCase", "${aws:PrincipalTag/team}", D),
     ("StringEqualsIgnoreCase", "${aws:PrincipalTag/team}", "StringEquals", "${aws:PrincipalTag/team}", C),
     ("StringEquals", "x${aws:PrincipalTag/team}", "StringEquals", "y${aws:PrincipalTag/team}", C),
+    ("StringEquals", "x${aws:PrincipalTag/team}", "StringEquals", "${aws:PrincipalTag/team}", C),
+    ("StringEquals", "${aws:PrincipalTag/team}x", "StringEquals", "${aws:PrincipalTag/team}", C),
     ("StringEquals", "${aws:PrincipalTag/team, 'a'}", "StringEquals", "${aws:PrincipalTag/team, 'a'}", D),
     ("StringEquals", "${aws:PrincipalTag/team, 'a'}", "StringEquals", "${aws:PrincipalTag/team, 'b'}", C),
 ]
@@ -414,3 +434,35 @@ def test_unread_key_policy_is_an_open_gate_of_the_owner() -> None:
     fact = ("policy_not_readable", "gap/2")
     expected = (Layer.KEY_POLICY, Side.OWNER, "gap/2", [fact, fact])
     assert told(key_policy_layer(context_of(world(unread, principal(ROLE))))) == expected
+
+
+def test_resource_share_is_a_gate_of_the_owner_read_or_not() -> None:
+    unread = key(ram_policy=None, ram_policy_read=False, gaps={"ram_policy": "gap/4"})
+    fact = ("policy_not_readable", "gap/4")
+    assert told(ram_layer(context_of(world(unread, principal(ROLE))))) == (
+        Layer.RAM, Side.OWNER, "gap/4", [fact, fact],
+    )  # fmt: skip
+    none = ram_layer(context_of(world(key(), principal(ROLE))))
+    assert (none.layer, none.side, none.applicable, none.allow, none.deny) == (
+        Layer.RAM, Side.OWNER, False, FALSE, FALSE,
+    )  # fmt: skip
+    shared = ram_layer(context_of(world(key(ram_policy=ram(allow(ROLE), deny("*", "kms:Encrypt"))), principal(ROLE))))
+    assert told(shared) == (Layer.RAM, Side.OWNER, "", [("ram_policy", "R2.20")])
+    assert (shared.applicable, shared.deny, [m.effect for m in shared.matches]) == (True, FALSE, [Effect.ALLOW])
+
+
+def test_layers_that_do_not_concern_the_request_let_it_through() -> None:
+    """A service has no identity side, and nobody here has a boundary or a session policy."""
+    by_service = context_of(world(key()), "logs.amazonaws.com")
+    plain = context_of(world(key(), principal(ROLE)))
+    for layer, context, gate, side in (
+        (identity_layer, by_service, Layer.IAM, Side.CALLER),
+        (boundary_layer, plain, Layer.BOUNDARY, Side.CALLER),
+        (session_layer, plain, Layer.SESSION, Side.CALLER),
+        (scp_layer, by_service, Layer.SCP, Side.CALLER),
+    ):
+        found = layer(context)
+        assert (found.layer, found.side, found.allow, found.deny) == (gate, side, TRUE, FALSE)
+        assert (found.applicable, found.matches, found.gap) == (False, (), "")
+    exempt = rcp_layer(plain, OWNER, exempt=True)
+    assert (exempt.layer, exempt.side, exempt.allow, exempt.deny) == (Layer.RCP, Side.OWNER, TRUE, FALSE)

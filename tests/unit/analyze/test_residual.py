@@ -286,3 +286,7 @@ def test_alternative_that_comes_twice_is_listed_once() -> None:
     listed = [frozenset(terms) for terms in alternatives(twice)]
     assert sorted(map(len, listed)) == [2, 2, 2, 2]
     assert len(set(listed)) == 4
+
+
+def test_alternative_that_what_is_known_rules_out_is_not_listed() -> None:
+    assert alternatives(disj((conj((ONE, TWO)), THREE)), neg(conj((ONE, TWO)))) == ((THREE,),)
