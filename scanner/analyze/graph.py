@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
 
 from scanner.analyze.caller import resolve_caller
@@ -43,6 +44,10 @@ class Closure:
     chains: Mapping[str, Chain]
     beyond: Mapping[str, Chain] = field(default_factory=dict)
 
+    def reaches(self, arn: str) -> bool:
+        """Whether a role is on some chain, within the limit or just beyond."""
+        return arn in self.chains or arn in self.beyond
+
 
 class RoleGraph:
     """Roles of a world with their `may_assume` edges, each judged when it is first asked for and once."""
@@ -62,6 +67,14 @@ class RoleGraph:
                 selector = population.identified(admission.selector)
                 if admission.action == ASSUME and selector.kind != "service":
                     (self._trusting[selector.account_id] if selector.account_id else self._open)[arn] = None
+
+    def with_less_trust(self, role: PrincipalFacts) -> RoleGraph:
+        """The graph with a role in its new form, which admits fewer than before; what that cannot touch stays."""
+        other, arn = copy(self), role.arn
+        other.roles = {**self.roles, arn: role}
+        other._onward = {a: steps for a, steps in self._onward.items() if all(s.role.arn != arn for s in steps)}
+        other._closures = {a: closure for a, closure in self._closures.items() if not closure.reaches(arn)}
+        return other
 
     def onward(self, arn: str) -> tuple[Step, ...]:
         """Every role that a session of a role may assume itself, in order of names."""
