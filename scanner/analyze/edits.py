@@ -115,13 +115,13 @@ def _policy_edits(finding: Finding, key: KeyFacts, policy: PolicyText, organizat
         after = with_text(shown, edited)
         changed = [n.statement for n, what in zip(named, done, strict=True) if what]
         yield Edit(
-            _kind(way, said), way, in_words(said), _commands(key), draft.patch(f"{policy.name} of {key.arn}"),
+            _kind(way, said), way, in_words(said), key_policy_commands(key), draft.patch(f"{policy.name} of {key.arn}"),
             replace(key, key_policy=after), *statements_around(key, shown, after, changed, draft.removed),
-            tuple(_lost_inside(changed, way, key)),
+            tuple(lost_inside(changed, way, key)),
         )  # fmt: skip
 
 
-def _lost_inside(changed: Sequence[Statement], way: Way, key: KeyFacts) -> Iterator[Action]:
+def lost_inside(changed: Sequence[Statement], way: Way, key: KeyFacts) -> Iterator[Action]:
     """The actions of the changed statements that let somebody of the key's own account through as well.
 
     Where a principal is only taken out, or goes with a statement that names nobody else, nobody else loses anything.
@@ -156,7 +156,7 @@ def _named_by(statement: Statement, finding: Finding, key: KeyFacts) -> _Named |
     if statement.effect is Effect.DENY:
         return None
     selector = finding.grantee.selector
-    entries = tuple(e for e in statement.principals or () if e.type != "*" and _text_of(e, key) == selector)
+    entries = tuple(e for e in statement.principals or () if e.type != "*" and text_of(e, key) == selector)
     star = statement.not_principals is not None or any(e.type == "*" for e in statement.principals or ())
     texts = {s.text for s in external_selectors(statement, key)} if star else set()
     behind = selector in texts or ("*" in texts and _is_cited(statement, finding))
@@ -166,7 +166,8 @@ def _named_by(statement: Statement, finding: Finding, key: KeyFacts) -> _Named |
     return _Named(statement, entries, star and behind, selector, service)
 
 
-def _text_of(entry: PrincipalEntry, key: KeyFacts) -> str:
+def text_of(entry: PrincipalEntry, key: KeyFacts) -> str:
+    """An entry as the selector that it stands for is written."""
     return selector_of(entry.value, key.partition).text if entry.type == "AWS" else entry.value
 
 
@@ -257,7 +258,7 @@ def _kind(way: Way, said: Sequence[str]) -> str:
     return "remove_statement" if all(s.startswith("remove") for s in said) else "narrow_principal"
 
 
-def _commands(key: KeyFacts) -> str:
+def key_policy_commands(key: KeyFacts) -> str:
     """How the policy is read and written; the patch is made in between."""
     place = f"--region {shlex.quote(key.region)} --key-id {shlex.quote(key.arn)} --policy-name default"
     return (

@@ -59,6 +59,7 @@ class RoleGraph:
             arn: p for arn, p in sorted(self.world.principals.items()) if p.kind is PrincipalKind.ROLE
         }
         self._onward: dict[str, tuple[Step, ...]] = {}
+        self._into: dict[str, dict[str, None]] = defaultdict(dict)
         self._closures: dict[str, Closure] = {}
         self._trusting: dict[str, dict[str, None]] = defaultdict(dict)
         self._open: dict[str, None] = {}
@@ -72,7 +73,9 @@ class RoleGraph:
         """The graph with a role in its new form, which admits fewer than before; what that cannot touch stays."""
         other, arn = copy(self), role.arn
         other.roles = {**self.roles, arn: role}
-        other._onward = {a: steps for a, steps in self._onward.items() if all(s.role.arn != arn for s in steps)}
+        other._onward = {**self._onward}
+        for start in self._into.get(arn, ()):
+            other._onward.pop(start, None)
         other._closures = {a: closure for a, closure in self._closures.items() if not closure.reaches(arn)}
         return other
 
@@ -90,6 +93,8 @@ class RoleGraph:
             )  # fmt: skip
             judged = (step(self.world, caller, other, ASSUME) for other in reachable)
             self._onward[arn] = tuple(s for s in judged if s.rank > NEVER)
+            for further in self._onward[arn]:
+                self._into[further.role.arn][arn] = None
         return self._onward[arn]
 
     def closure(self, arn: str) -> Closure:

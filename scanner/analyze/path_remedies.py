@@ -40,6 +40,7 @@ _TAGS = "Not tried on the snapshot: the edit also changes which session tags can
 _ONLY_DEPUTY = (
     "An `sts:ExternalId` condition alone does not end this finding: it keeps others from entering by way of this party."
 )
+_WHOLE_ROLE = "Who is kept out loses everything that the role may do, not only the keys."
 _SUBJECT = (
     "Where some of the access is wanted: only the owner of the role knows for which subject; test it in the trust "
     "policy, one repository, project or workload by name."
@@ -174,6 +175,7 @@ class _Bench:
         if elsewhere:
             ids = ", ".join(f"`{f.id}`" for f in elsewhere[:_SHOWN])
             yield f"The same grantee keeps what it has through other roles: {ids}{_more(len(elsewhere))}."
+        yield _WHOLE_ROLE
         if NO_EXTERNAL_ID in finding.verdict_reasons:
             yield _ONLY_DEPUTY
         gone = [value for _, value in missing_principals(parse_policy(edit.policy), self._world)]
