@@ -41,16 +41,14 @@ class TrustEdit:
 
 
 def trust_edits(claim: Claim, role: PrincipalFacts, policy: PolicyText) -> Iterator[TrustEdit]:
-    """The edits of the trust policy of an entry role that could end a claim about it.
-
-    Raises:
-        JsonTextError: never for a policy of which a source of the claim cites a statement.
-    """
-    text = readable(policy.text)
+    """The edits of the trust policy of an entry role that could end a claim; none where no statement is known to admit."""
+    named = {n.statement.index: source for source in claim.sources for n in source.admission.statements}
+    if not named:
+        return
+    text = readable(policy.text)  # INVARIANT: a policy that has statements is JSON
     shown = with_text(policy, text)
     statements = parse_policy(shown).statements
     by_index = {s.index: s for s in statements}
-    named = {n.statement.index: source for source in claim.sources for n in source.admission.statements}
     admitting = [_admitting(by_index[index], source) for index, source in sorted(named.items())]
     for way in _ways(admitting):
         draft = PolicyDraft(text)
