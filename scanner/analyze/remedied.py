@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
-from scanner.analyze.caller import Caller, UnknownPrincipalError, organization_of, resolve_caller
+from scanner.analyze.caller import Caller, UnknownPrincipalError, account_of, organization_of, resolve_caller
 from scanner.analyze.decide import decide
 from scanner.analyze.edits import Edit, Way, edits_of
 from scanner.analyze.parse import parse_policy
@@ -141,7 +142,8 @@ class _Bench:
         gone = was - now
         others = (gone - Counter([finding.title])) + (now - was)
         losers = tuple(self._losers(edit))
-        return _Trial(edit, same and finding.title in gone, None, tuple(sorted(others.elements())), losers)
+        known = not edit.inside or self._asks_everybody
+        return _Trial(edit, known and same and finding.title in gone, None, tuple(sorted(others.elements())), losers)
 
     def _other_changes(
         self, finding: Finding, edit: Edit, before: Sequence[Finding], after: Sequence[Finding]
@@ -176,6 +178,15 @@ class _Bench:
         return decide(self.world, Request(caller, action.iam_name, key.arn, action=action, key=key), trace=False)
 
     def _insiders(self) -> Iterator[Caller]:
+        for text in self._people[:MOST_PEOPLE]:
+            try:
+                yield resolve_caller(self.world, text)
+            except UnknownPrincipalError:
+                continue
+
+    @cached_property
+    def _people(self) -> tuple[str, ...]:
+        """The key's own root user, those of its account whom the key names, and all others there that were read."""
         texts = [f"arn:{self.key.partition}:iam::{self.key.account_id}:root"]
         for statement in parse_policy(self.key.key_policy).statements if self.key.key_policy else ():
             texts += [e.value for e in statement.principals or () if e.type == "AWS"]
@@ -183,11 +194,13 @@ class _Bench:
         named = (selector_of(text, self.key.partition) for text in texts)
         own = (s.text for s in named if s.account_id == self.key.account_id)
         account = (p.arn for p in self.world.principals.values() if p.account_id == self.key.account_id)
-        for text in list(dict.fromkeys((*own, *account)))[:MOST_PEOPLE]:
-            try:
-                yield resolve_caller(self.world, text)
-            except UnknownPrincipalError:
-                continue
+        return tuple(dict.fromkeys((*own, *account)))
+
+    @property
+    def _asks_everybody(self) -> bool:
+        """Whether the insiders that are asked are all there are."""
+        account = account_of(self.world, self.key.account_id)
+        return account.collected and account.iam_complete and len(self._people) <= MOST_PEOPLE
 
     # -- what is to be known -------------------------------------------------------------------------------------------
 

@@ -78,9 +78,9 @@ def _apply(
     everybody = statement.not_principals is not None and whole
     if everybody or (entries and len(entries) == len(statement.principals or ())):
         draft.remove_statement(statement.index)
-        return f"Remove {label}, which does nothing."
+        return f"Remove {label}, on which no access depends."
     if not entries or not draft.remove_principals(statement, [e.span for e in entries]):
         return ""
     names = [f"`{name}`" for name in dict.fromkeys(text_of(e, key) for e in entries)]
     more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
-    return f"Take {', '.join(names[:_NAMES])}{more} out of {label}, which gives nothing to them."
+    return f"Take {', '.join(names[:_NAMES])}{more} out of {label}, which gives them nothing."

@@ -24,9 +24,10 @@ budget = settings(
     max_examples=40, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 ROLES = tuple(iam(owner, f"role/{name}") for owner in (OWNER, MEMBER) for name in "ABC")
+BOTH = policy(allow(None, "sts:AssumeRole", "kms:Decrypt"))
 GITHUB = "token.actions.githubusercontent.com"
 VENDOR, OTHER = iam(STRANGER, "root"), iam("777788889999", "role/Job")
-NAMED = (VENDOR, OTHER, *ROLES, iam(OWNER, "root"), iam(MEMBER, "root"), "*")
+NAMED = (VENDOR, OTHER, *ROLES[:2], *ROLES[3:5], iam(OWNER, "root"), iam(MEMBER, "root"), "*")
 CONDITIONS = (
     None, None, {"StringEquals": {"sts:ExternalId": "one"}}, {"StringEquals": {"aws:PrincipalOrgID": ORG}},
     {"StringEquals": {"aws:PrincipalAccount": [STRANGER, OWNER]}}, {"StringEquals": {"aws:PrincipalAccount": MEMBER}},
@@ -55,13 +56,14 @@ tokens = st.builds(
 denials = people.map(lambda statement: statement | {"Effect": "Deny"})
 trusts = st.builds(
     lambda allows, refusals: policy(*allows, *refusals),
-    st.lists(st.one_of(people, people, services, tokens), min_size=1, max_size=3),
+    st.lists(st.one_of(people, people, people, services, tokens), min_size=1, max_size=3),
     st.lists(denials, max_size=1),
 )
 DOCUMENTS = (
-    ASSUMING, USING, policy(allow(None, "kms:*")), policy(deny(None, "kms:Encrypt")),
+    ASSUMING, USING, BOTH, BOTH, policy(allow(None, "kms:*")), policy(deny(None, "kms:Encrypt")),
     policy(allow(None, "kms:Decrypt", when={"StringEquals": {"aws:PrincipalTag/team": "a"}})),
 )  # fmt: skip
+documents = st.lists(st.sampled_from(DOCUMENTS), min_size=1, max_size=2)
 KEYS = (
     (allow(iam(OWNER, "root"), "kms:*"),),
     (allow(iam(OWNER, "root"), "kms:*"), allow(ROLES[3], "kms:Decrypt")),
@@ -73,8 +75,8 @@ KEYS = (
 def worlds(draw: st.DrawFn) -> World:
     """Up to five roles of two accounts with rich trust policies, and a key."""
     roles = [
-        role(arn.split(":")[4], arn.rsplit("/", 1)[-1], draw(trusts), *draw(st.lists(st.sampled_from(DOCUMENTS))))
-        for arn in draw(st.lists(st.sampled_from(ROLES), min_size=1, max_size=5, unique=True))
+        role(arn.split(":")[4], arn.rsplit("/", 1)[-1], draw(trusts), *draw(documents))
+        for arn in draw(st.lists(st.sampled_from(ROLES), min_size=2, max_size=5, unique=True))
     ]
     return world(*roles, key(*draw(st.sampled_from(KEYS))))
 
