@@ -41,7 +41,7 @@ class TrustEdit:
 
 
 def trust_edits(claim: Claim, role: PrincipalFacts, policy: PolicyText) -> Iterator[TrustEdit]:
-    """The edits of the trust policy of an entry role that could end a claim; none where no statement is known to admit."""
+    """The edits of an entry role's trust policy that could end a claim; none where no statement is known to admit."""
     named = {n.statement.index: source for source in claim.sources for n in source.admission.statements}
     if not named:
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -18,6 +17,7 @@ from scanner.model.policy import DocumentKind
 from scanner.model.world import World
 
 from builders import MEMBER, ORG, OWNER, STRANGER, allow, analyzed, deny, iam, key, policy, world
+from patches import patched
 from role_worlds import ASSUMING, USING, admits, role
 
 budget = settings(
@@ -79,23 +79,6 @@ def worlds(draw: st.DrawFn) -> World:
         for arn in draw(st.lists(st.sampled_from(ROLES), min_size=2, max_size=5, unique=True))
     ]
     return world(*roles, key(*draw(st.sampled_from(KEYS))))
-
-
-def patched(text: str, diff: str) -> str:
-    """A text with a unified diff applied to it; every line that it does not add must be there."""
-    lines, made, at = text.split("\n"), [], 0
-    for line in diff.split("\n")[2:]:
-        hunk = re.match(r"@@ -(\d+),", line)
-        if hunk:
-            made += lines[at : int(hunk[1]) - 1]
-            at = int(hunk[1]) - 1
-        elif line.startswith("+"):
-            made.append(line[1:])
-        else:
-            assert lines[at] == line[1:]
-            made += [] if line.startswith("-") else [lines[at]]
-            at += 1
-    return "\n".join([*made, *lines[at:]])
 
 
 def with_edit(before: World, finding: Finding) -> World:
