@@ -133,7 +133,7 @@ def _commands(role: PrincipalFacts) -> str:
     """How the policy is read and written; the patch is made in between."""
     place = f"--role-name {shlex.quote(role.arn.rsplit('/', 1)[-1])}"
     return (
-        f"aws iam get-role {place} --query Role.AssumeRolePolicyDocument > trust-policy.json\n"
+        f"aws iam get-role {place} --query Role.AssumeRolePolicyDocument --output json > trust-policy.json\n"
         f"# in account {role.account_id}: change trust-policy.json as the patch shows\n"
         f"aws iam update-assume-role-policy {place} --policy-document file://trust-policy.json"
     )

@@ -53,7 +53,7 @@ def test_principal_is_taken_out_of_a_list() -> None:
     assert changed(finding, "-") == [f'"{VENDOR}",']
     assert remedy.diff.startswith(f"--- trust policy of {iam(OWNER, 'role/R')}\n")
     assert remedy.cli.splitlines() == [
-        "aws iam get-role --role-name R --query Role.AssumeRolePolicyDocument > trust-policy.json",
+        "aws iam get-role --role-name R --query Role.AssumeRolePolicyDocument --output json > trust-policy.json",
         f"# in account {OWNER}: change trust-policy.json as the patch shows",
         "aws iam update-assume-role-policy --role-name R --policy-document file://trust-policy.json",
     ]
