@@ -11,7 +11,7 @@ from scanner.analyze.edits import in_words, label_of, take_values
 from scanner.analyze.parse import parse_policy
 from scanner.analyze.paths import Claim
 from scanner.analyze.selectors import selector_of
-from scanner.analyze.sources import ANY_PROVIDER, Source, partition_of
+from scanner.analyze.sources import Source, partition_of
 from scanner.analyze.surroundings import with_text
 from scanner.analyze.textedit import PolicyDraft, readable
 from scanner.model.policy import PolicyText, PrincipalEntry, Statement
@@ -82,7 +82,7 @@ def _admitting(statement: Statement, source: Source) -> _Admitting:
     wanted = source.admission.provider or source.selector.text
     principals = statement.principals or ()
     written = tuple(e for e in principals if e.type != "*" and _text_of(e, source.role) == wanted)
-    if written and wanted != ANY_PROVIDER:
+    if written:
         return _Admitting(statement, written, everybody=False, selector=wanted)
     open_to_all = tuple(e for e in principals if e.type == "*")
     return _Admitting(statement, open_to_all, everybody=True, selector=source.selector.text)
