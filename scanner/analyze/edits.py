@@ -115,13 +115,13 @@ def _policy_edits(finding: Finding, key: KeyFacts, policy: PolicyText, organizat
         after = with_text(shown, edited)
         changed = [n.statement for n, what in zip(named, done, strict=True) if what]
         yield Edit(
-            _kind(way, said), way, _in_words(said), _commands(key), draft.patch(f"{policy.name} of {key.arn}"),
+            _kind(way, said), way, in_words(said), key_policy_commands(key), draft.patch(f"{policy.name} of {key.arn}"),
             replace(key, key_policy=after), *statements_around(key, shown, after, changed, draft.removed),
-            tuple(_lost_inside(changed, way, key)),
+            tuple(lost_inside(changed, way, key)),
         )  # fmt: skip
 
 
-def _lost_inside(changed: Sequence[Statement], way: Way, key: KeyFacts) -> Iterator[Action]:
+def lost_inside(changed: Sequence[Statement], way: Way, key: KeyFacts) -> Iterator[Action]:
     """The actions of the changed statements that let somebody of the key's own account through as well.
 
     Where a principal is only taken out, or goes with a statement that names nobody else, nobody else loses anything.
@@ -156,7 +156,7 @@ def _named_by(statement: Statement, finding: Finding, key: KeyFacts) -> _Named |
     if statement.effect is Effect.DENY:
         return None
     selector = finding.grantee.selector
-    entries = tuple(e for e in statement.principals or () if e.type != "*" and _text_of(e, key) == selector)
+    entries = tuple(e for e in statement.principals or () if e.type != "*" and text_of(e, key) == selector)
     star = statement.not_principals is not None or any(e.type == "*" for e in statement.principals or ())
     texts = {s.text for s in external_selectors(statement, key)} if star else set()
     behind = selector in texts or ("*" in texts and _is_cited(statement, finding))
@@ -166,7 +166,8 @@ def _named_by(statement: Statement, finding: Finding, key: KeyFacts) -> _Named |
     return _Named(statement, entries, star and behind, selector, service)
 
 
-def _text_of(entry: PrincipalEntry, key: KeyFacts) -> str:
+def text_of(entry: PrincipalEntry, key: KeyFacts) -> str:
+    """An entry as the selector that it stands for is written."""
     return selector_of(entry.value, key.partition).text if entry.type == "AWS" else entry.value
 
 
@@ -190,7 +191,7 @@ def _ways(finding: Finding, named: Sequence[_Named], organization: str) -> Itera
 
 def _apply(draft: PolicyDraft, named: _Named, way: Way, key: KeyFacts, organization: str) -> str | None:
     """Change one statement; what was done in words, empty where nothing was to do, None where the way is no way."""
-    statement, label = named.statement, _label(named.statement)
+    statement, label = named.statement, label_of(named.statement)
     if way is Way.SOURCE and named.entries:
         added = draft.add_condition(statement, "StringEquals", "aws:SourceAccount", key.account_id)
         return f"add `aws:SourceAccount` = `{key.account_id}` to {label}" if added else None
@@ -205,12 +206,12 @@ def _apply(draft: PolicyDraft, named: _Named, way: Way, key: KeyFacts, organizat
 
 
 def _limit_everybody(draft: PolicyDraft, named: _Named, way: Way, key: KeyFacts, organization: str) -> str | None:
-    statement, label = named.statement, _label(named.statement)
+    statement, label = named.statement, label_of(named.statement)
     if way is Way.REMOVE:
         draft.remove_statement(statement.index)
         return f"remove {label}"
     if way is Way.VALUES:
-        return _take_values(draft, named, key)
+        return take_values(draft, statement, named.selector, key.partition)
     name, value = ("aws:PrincipalOrgID", organization) if way is Way.ORGANIZATION else (
         "kms:CallerAccount", key.account_id,
     )  # fmt: skip
@@ -218,33 +219,34 @@ def _limit_everybody(draft: PolicyDraft, named: _Named, way: Way, key: KeyFacts,
     return f"add `{name}` = `{value}` to {label}" if added else None
 
 
-def _take_values(draft: PolicyDraft, named: _Named, key: KeyFacts) -> str | None:
-    """Take the selector out of the fence that lets it through; the whole statement where nobody else is behind it."""
-    statement, label = named.statement, _label(named.statement)
+def take_values(draft: PolicyDraft, statement: Statement, selector: str, partition: str) -> str | None:
+    """Take a selector out of the fence that lets it through; None where nobody else is behind any fence with it."""
     for test in statement.conditions:
-        values = {v for v in test.values if named.selector in _meant_by(v, test.key, key)} if is_fence(test) else set()
+        values = {v for v in test.values if selector in _meant_by(v, test.key, partition)} if is_fence(test) else set()
         if values and draft.remove_values(statement, test, values):
-            return f"take `{named.selector}` out of `{test.key}` in {label}"
+            return f"take `{selector}` out of `{test.key}` in {label_of(statement)}"
     return None
 
 
-def _meant_by(value: str, name: str, key: KeyFacts) -> Collection[str]:
+def _meant_by(value: str, name: str, partition: str) -> Collection[str]:
     """The selectors that a value of a fence stands for."""
     if name.lower() in {"aws:principalorgid", "aws:principalorgpaths"}:
         return (value.split("/", 1)[0],)
     arn = parse_arn(value)
-    account = selector_of(arn.account_id, key.partition).text if arn else ""
-    return (selector_of(value, key.partition).text, account)
+    account = selector_of(arn.account_id, partition).text if arn else ""
+    return (selector_of(value, partition).text, account)
 
 
 # -- words ------------------------------------------------------------------------------------------------------------
 
 
-def _label(statement: Statement) -> str:
+def label_of(statement: Statement) -> str:
+    """A statement as people find it: by its Sid, else by its place."""
     return f"statement `{statement.sid}`" if statement.sid else f"statement {statement.index}"
 
 
-def _in_words(said: Sequence[str]) -> str:
+def in_words(said: Sequence[str]) -> str:
+    """What was done to the statements of a document as one sentence."""
     text = "; ".join(said[:MAX_STATEMENTS])
     more = len(said) - MAX_STATEMENTS
     return f"{text[0].upper()}{text[1:]}{f'; and {more} more' if more > 0 else ''}."
@@ -256,7 +258,7 @@ def _kind(way: Way, said: Sequence[str]) -> str:
     return "remove_statement" if all(s.startswith("remove") for s in said) else "narrow_principal"
 
 
-def _commands(key: KeyFacts) -> str:
+def key_policy_commands(key: KeyFacts) -> str:
     """How the policy is read and written; the patch is made in between."""
     place = f"--region {shlex.quote(key.region)} --key-id {shlex.quote(key.arn)} --policy-name default"
     return (

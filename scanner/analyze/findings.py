@@ -17,6 +17,7 @@ from scanner.analyze.identity_findings import identity_findings
 from scanner.analyze.judge import Judgement, best, named_actions, statement_never_applies
 from scanner.analyze.parse import parse_policy
 from scanner.analyze.party import SERVICE_GUARDED, Trust, party_of
+from scanner.analyze.path_remedies import remedied_paths
 from scanner.analyze.reach import Population, Reached
 from scanner.analyze.remedied import remedied
 from scanner.analyze.role_paths import follow_roles, role_paths_in_words
@@ -92,7 +93,9 @@ def analyze(
     keys = [k for k in sorted(world.keys.values(), key=lambda k: k.arn) if k.manager.lower() in rules.managers]
     judged = [k for k in keys if k.manager != "AWS"]
     through_roles = follow_roles(assembly, population, judged, rules.max_role_hops, rules.service_principals)
-    findings: list[Finding] = [*through_roles.findings]
+    findings = list(through_roles.findings)
+    if rules.remedies:
+        findings = list(remedied_paths(through_roles, assembly, population))
     opaque: list[str] = []
     for key in keys:
         found: list[Finding] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
 
 from scanner.analyze.caller import resolve_caller
@@ -43,6 +44,10 @@ class Closure:
     chains: Mapping[str, Chain]
     beyond: Mapping[str, Chain] = field(default_factory=dict)
 
+    def reaches(self, arn: str) -> bool:
+        """Whether a role is on some chain, within the limit or just beyond."""
+        return arn in self.chains or arn in self.beyond
+
 
 class RoleGraph:
     """Roles of a world with their `may_assume` edges, each judged when it is first asked for and once."""
@@ -54,6 +59,7 @@ class RoleGraph:
             arn: p for arn, p in sorted(self.world.principals.items()) if p.kind is PrincipalKind.ROLE
         }
         self._onward: dict[str, tuple[Step, ...]] = {}
+        self._into: dict[str, dict[str, None]] = defaultdict(dict)
         self._closures: dict[str, Closure] = {}
         self._trusting: dict[str, dict[str, None]] = defaultdict(dict)
         self._open: dict[str, None] = {}
@@ -62,6 +68,16 @@ class RoleGraph:
                 selector = population.identified(admission.selector)
                 if admission.action == ASSUME and selector.kind != "service":
                     (self._trusting[selector.account_id] if selector.account_id else self._open)[arn] = None
+
+    def with_less_trust(self, role: PrincipalFacts) -> RoleGraph:
+        """The graph with a role in its new form, which admits fewer than before; what that cannot touch stays."""
+        other, arn = copy(self), role.arn
+        other.roles = {**self.roles, arn: role}
+        other._onward = {**self._onward}
+        for start in self._into.get(arn, ()):
+            other._onward.pop(start, None)
+        other._closures = {a: closure for a, closure in self._closures.items() if not closure.reaches(arn)}
+        return other
 
     def onward(self, arn: str) -> tuple[Step, ...]:
         """Every role that a session of a role may assume itself, in order of names."""
@@ -77,6 +93,8 @@ class RoleGraph:
             )  # fmt: skip
             judged = (step(self.world, caller, other, ASSUME) for other in reachable)
             self._onward[arn] = tuple(s for s in judged if s.rank > NEVER)
+            for further in self._onward[arn]:
+                self._into[further.role.arn][arn] = None
         return self._onward[arn]
 
     def closure(self, arn: str) -> Closure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 from scanner.analyze.admission import OWN_SAML_PROVIDER, party_of_admission, remarks_on
@@ -181,10 +182,23 @@ class Paths:
         """By key ARN what a role can do with the key itself."""
         return self._uses.of(role_arn)
 
-    def claims(self) -> tuple[Claim, ...]:
-        """One claim per source and entry role; access of the whole organization's kind once for all accounts."""
+    def with_less_trust(self, role: PrincipalFacts) -> Paths:
+        """The paths with a role in its new form: it admits fewer, and what its sessions can do is as before."""
+        other = copy(self)
+        other.graph = self.graph.with_less_trust(role)
+        touched = (a for a in self._ways if self.graph.closure(a).reaches(role.arn))
+        other._ways = {a: self._ways[a] for a in self._ways.keys() - set(touched)}
+        return other
+
+    def claims(self, entries: Iterable[str] | None = None) -> tuple[Claim, ...]:
+        """One claim per source and entry role; access of the whole organization's kind once for all accounts.
+
+        Args:
+            entries: ARNs of the roles by which one enters; all roles where there are none given.
+        """
         found: dict[tuple[str, ...], Claim] = {}
-        for role in self.graph.roles.values():
+        roles = self.graph.roles
+        for role in roles.values() if entries is None else (roles[arn] for arn in sorted(entries)):
             for source in self._doors.sources_of(role):
                 ways = self._ways_from(role.arn)
                 cut = bool(self.graph.closure(role.arn).beyond)

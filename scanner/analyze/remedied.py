@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
-from scanner.analyze.caller import Caller, UnknownPrincipalError, organization_of, resolve_caller
+from scanner.analyze.caller import Caller, UnknownPrincipalError, account_of, organization_of, resolve_caller
 from scanner.analyze.decide import decide
 from scanner.analyze.edits import Edit, Way, edits_of
 from scanner.analyze.parse import parse_policy
@@ -14,6 +15,7 @@ from scanner.analyze.party import SERVICE_GUARDED
 from scanner.analyze.request import Request
 from scanner.analyze.sameness import reads_the_same
 from scanner.analyze.selectors import selector_of
+from scanner.analyze.vain_edits import vain_edits
 from scanner.analyze.whatif import Replacement, missing_principals, read_replacement
 from scanner.errors import UsageError
 from scanner.model.actions import Action
@@ -39,11 +41,11 @@ Judge = Callable[[KeyFacts], Sequence[Finding]]
 def remedied(key: KeyFacts, findings: Sequence[Finding], world: World, judge: Judge) -> list[Finding]:
     """The findings of a key, each external access with the smallest edit that was seen to end it.
 
-    Where no edit ends it without taking something from the key's own account, the finding keeps its general advice and
-    says so.
+    What is proven to do nothing gets the removal that was seen to change no access at all. Where no edit does that, or
+    only with a loss for the key's own account, the finding keeps its general advice and says so.
     """
     bench = _Bench(key, world, judge, findings)
-    return [bench.with_remedy(f) if f.kind is Kind.EXTERNAL_ACCESS else f for f in findings]
+    return [bench.with_remedy(f) if _is_access(f) or _is_vain(f) else f for f in findings]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +82,20 @@ class _Bench:
         self._left -= self._reading
         if self._left < 0:
             return replace(finding, remediation=replace(advice, effect=_NOT_TRIED))
-        drawn = list(edits_of(finding, self.key, self.organization))
+        vain = _is_vain(finding)
+        drawn = list(
+            vain_edits(finding, self.key, self._live) if vain else edits_of(finding, self.key, self.organization)
+        )
         edits = [e for e in drawn if self._is_saveable(e)]
         trials: list[_Trial] = []
         for edit in edits:
-            trials.append(self._try(finding, edit))
+            trials.append(self._try_in_vain(finding, edit) if vain else self._try(finding, edit))
             if trials[-1].is_clean:
                 break
         enough = [t for t in trials if t.ends and not t.losers]
         if not enough:
             refused = bool(drawn) and not edits
-            why = "" if finding.mechanism.kind == "ram" else _REFUSED if refused else _why_none(trials)
+            why = "" if finding.mechanism.kind == "ram" else _REFUSED if refused else _why_none(trials, vain=vain)
             return replace(finding, remediation=replace(advice, effect=why))
         best = next((t for t in enough if t.is_clean), enough[0])
         remedy = _remediation(best.edit, advice, _effect(best), [*_others(best), *self._risks(best.edit)])
@@ -121,6 +126,24 @@ class _Bench:
         others = tuple(self._other_changes(finding, edit, before, after)) if ends else ()
         losers = tuple(self._losers(edit)) if ends and edit.inside else ()
         return _Trial(edit, ends, now.verdict if now else None, others, losers)
+
+    def _live(self, key: KeyFacts) -> frozenset[str]:
+        found = self.judge(key)
+        self._left -= len(found)
+        return frozenset(f.grantee.selector for f in found if _is_access(f))
+
+    def _try_in_vain(self, finding: Finding, edit: Edit) -> _Trial:
+        """Judge what the removal can touch; findings are told apart by title, as statements move up."""
+        before, after = self.judge(edit.before), self.judge(edit.after)
+        self._left -= len(before) + len(after)
+        old, new = ({_place(f): f for f in found if _is_access(f)} for found in (before, after))
+        same = old.keys() == new.keys() and all(_is_same_access(f, new[place]) for place, f in old.items())
+        was, now = (Counter(f.title for f in found if not _is_access(f)) for found in (before, after))
+        gone = was - now
+        others = (gone - Counter([finding.title])) + (now - was)
+        losers = tuple(self._losers(edit))
+        known = not edit.inside or self._asks_everybody
+        return _Trial(edit, known and same and finding.title in gone, None, tuple(sorted(others.elements())), losers)
 
     def _other_changes(
         self, finding: Finding, edit: Edit, before: Sequence[Finding], after: Sequence[Finding]
@@ -155,6 +178,15 @@ class _Bench:
         return decide(self.world, Request(caller, action.iam_name, key.arn, action=action, key=key), trace=False)
 
     def _insiders(self) -> Iterator[Caller]:
+        for text in self._people[:MOST_PEOPLE]:
+            try:
+                yield resolve_caller(self.world, text)
+            except UnknownPrincipalError:
+                continue
+
+    @cached_property
+    def _people(self) -> tuple[str, ...]:
+        """The key's own root user, those of its account whom the key names, and all others there that were read."""
         texts = [f"arn:{self.key.partition}:iam::{self.key.account_id}:root"]
         for statement in parse_policy(self.key.key_policy).statements if self.key.key_policy else ():
             texts += [e.value for e in statement.principals or () if e.type == "AWS"]
@@ -162,16 +194,20 @@ class _Bench:
         named = (selector_of(text, self.key.partition) for text in texts)
         own = (s.text for s in named if s.account_id == self.key.account_id)
         account = (p.arn for p in self.world.principals.values() if p.account_id == self.key.account_id)
-        for text in list(dict.fromkeys((*own, *account)))[:MOST_PEOPLE]:
-            try:
-                yield resolve_caller(self.world, text)
-            except UnknownPrincipalError:
-                continue
+        return tuple(dict.fromkeys((*own, *account)))
+
+    @property
+    def _asks_everybody(self) -> bool:
+        """Whether the insiders that are asked are all there are."""
+        account = account_of(self.world, self.key.account_id)
+        return account.collected and account.iam_complete and len(self._people) <= MOST_PEOPLE
 
     # -- what is to be known -------------------------------------------------------------------------------------------
 
     def _remains(self, finding: Finding) -> Iterator[str]:
         """Other findings that give the same grantee access to the key."""
+        if _is_vain(finding):
+            return
         same = [f for f in self.findings if f.grantee.selector == finding.grantee.selector and f.id != finding.id]
         for other in same:
             if other.kind is Kind.EXTERNAL_ACCESS:
@@ -203,6 +239,15 @@ def _is_ended(old: Finding, new: Finding, edit: Edit) -> bool:
 
 def _place(finding: Finding) -> tuple[str, str]:
     return finding.grantee.selector, finding.mechanism.kind
+
+
+def _is_same_access(old: Finding, new: Finding) -> bool:
+    return reads_the_same(old, new) and old.reach.digest == new.reach.digest
+
+
+def _is_vain(finding: Finding) -> bool:
+    """Whether a finding says that something is proven to do nothing."""
+    return finding.kind is Kind.INEFFECTIVE_PERMISSION and finding.verdict is FindingVerdict.INEFFECTIVE
 
 
 def _is_access(finding: Finding) -> bool:
@@ -239,9 +284,11 @@ def _others(trial: _Trial) -> Iterator[str]:
         yield f"It also changes: {'; '.join(trial.others[:_SHOWN])}{more}."
 
 
-def _why_none(trials: Sequence[_Trial]) -> str:
+def _why_none(trials: Sequence[_Trial], *, vain: bool) -> str:
     if not trials:
         return _ALONE
+    if vain:
+        return "No removal was found that surely changes no access."
     if any(t.losers for t in trials):
         return "No single edit was found that ends this access and keeps that of the key's own account."
     return "No single edit was found that ends this access; look at its statements together."

@@ -38,11 +38,15 @@ _PLACE = {action.name: number for number, action in enumerate(KEY_ACTIONS)}
 
 @dataclass(frozen=True, slots=True)
 class RolePaths:
-    """What paths through roles give: the findings, and the claims behind them by key and as a whole."""
+    """What paths through roles give: the findings, and the claims behind them by key and as a whole.
+
+    `untold` are claims about services that were not asked for; they are no findings.
+    """
 
     paths: Paths
     findings: tuple[Finding, ...]
     claims: tuple[Claim, ...]
+    untold: tuple[Claim, ...]
     of_keys: dict[str, tuple[tuple[Finding, Claim, tuple[Arrival, ...]], ...]]
 
     def findings_about(self, key_arn: str) -> tuple[Finding, ...]:
@@ -65,7 +69,9 @@ def follow_roles(
     """
     paths = Paths(population, keys, assembly.trust, max_hops=max_hops, classes=assembly.classes)
     left_out = _LEFT_OUT[service_principals]
-    claims = tuple(claim for claim in paths.claims() if claim.party not in left_out)
+    everything = paths.claims()
+    claims = tuple(claim for claim in everything if claim.party not in left_out)
+    untold = tuple(claim for claim in everything if claim.party in left_out)
     findings = tuple(path_finding(assembly, claim, max_hops) for claim in claims)
     of_keys: dict[str, list[tuple[Finding, Claim, tuple[Arrival, ...]]]] = defaultdict(list)
     for finding, claim in zip(findings, claims, strict=True):
@@ -74,7 +80,7 @@ def follow_roles(
             arrivals[arrival.key.arn].append(arrival)
         for arn, here in arrivals.items():
             of_keys[arn].append((finding, claim, tuple(here)))
-    return RolePaths(paths, findings, claims, {arn: tuple(found) for arn, found in of_keys.items()})
+    return RolePaths(paths, findings, claims, untold, {arn: tuple(found) for arn, found in of_keys.items()})
 
 
 @dataclass(frozen=True, slots=True)

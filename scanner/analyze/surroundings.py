@@ -43,6 +43,12 @@ def statements_around(
     )
 
 
+def alone(key: KeyFacts, policy: PolicyText, index: int) -> KeyFacts:
+    """The key with nothing that allows but one statement of its policy; every Deny stays."""
+    others = [s.index for s in parse_policy(policy).statements if s.index != index and s.effect is Effect.ALLOW]
+    return replace(key, grants=None if key.grants is None else (), key_policy=_without(policy, others))
+
+
 def _names(statement: Statement, key: KeyFacts) -> set[str]:
     return {s.text for s in external_selectors(statement, key)}
 

@@ -46,6 +46,12 @@ class PolicyDraft:
         """Take a statement out."""
         self._gone.add(index)
 
+    def refuse(self, statement: Statement) -> None:
+        """Make an Allow a Deny."""
+        effect = self._member(statement, "effect")
+        assert effect is not None
+        self._splices.append(_Splice(self._from(effect.span), self._to(effect.span), '"Deny"'))
+
     def remove_principals(self, statement: Statement, spans: Collection[Span]) -> bool:
         """Take values out of the Principal of a statement; false, and nothing changed, where none would be left."""
         node = self._member(statement, "principal")
