@@ -384,10 +384,10 @@ def run_info(**changes: Any) -> RunInfo:
         customer_keys=212,
         headline=(
             "Two accounts outside the organization can decrypt data in payments-prod; 3 of 412 account-regions were "
-            "not read; paths through assumed roles: not evaluated"
+            "not read; paths through assumed roles: 2 outsiders reach 3 keys"
         ),
         limits=(
-            "Paths through assumed roles: not evaluated.",
+            "Paths through assumed roles: followed through the trust policies that were read.",
             "Session policies of strangers are not visible.",
             "VPC endpoint policies are not read.",
             "Grants and tags written in the last five minutes may be missing.",
@@ -397,6 +397,7 @@ def run_info(**changes: Any) -> RunInfo:
         gate_findings=False,
         gate_coverage=False,
         exit_code=3,
+        role_paths="2 outsiders reach 3 keys",
     )
     return replace(run, **changes)
 

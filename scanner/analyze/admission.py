@@ -24,7 +24,7 @@ from scanner.analyze.party import (
     party_of_account,
     standing_of,
 )
-from scanner.analyze.providers import POD_IDENTITY, is_demand, is_pinned, issuer_of
+from scanner.analyze.providers import POD_IDENTITY, WHICHEVER, is_demand, is_pinned, issuer_of
 from scanner.analyze.selectors import NamedStatement, is_fence
 from scanner.analyze.sources import Admission
 from scanner.model.approval import Approval
@@ -107,7 +107,7 @@ def _listed(admission: Admission, trust: Trust, as_of: str) -> ApprovedProvider 
 
 
 def _party_of_provider(admission: Admission, role: PrincipalFacts, world: World, trust: Trust) -> str:
-    if admission.selector.kind == "any":
+    if admission.provider in WHICHEVER:
         return FEDERATED_OPEN
     if admission.action == BY_SAML:
         arn = parse_arn(admission.provider)

@@ -14,8 +14,8 @@ from scanner.model.policy import PolicyText
 from scanner.model.principal import PrincipalFacts
 from scanner.model.world import World
 
-_SEES_IDS = re.compile(r"AROA|AIDA|aws:userid|aws:username|[0-9][*?]|[*?][0-9]", re.IGNORECASE)
-"""Text that can tell one identity by its id from others, or accounts by a part of their number."""
+_SEES_IDS = re.compile(r"AROA|AIDA|aws:userid|aws:username|[0-9][*?]|[*?][0-9]|Numeric|\\u", re.IGNORECASE)
+"""Text that can tell an identity by its id, or accounts by a part, the size or an escape of their number."""
 
 _HERE = "#"
 """Stands for the account itself, so that documents of two accounts can be compared."""

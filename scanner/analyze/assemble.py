@@ -63,7 +63,10 @@ _GRANTS_SHOWN = 20
 
 @dataclass(slots=True)
 class Assembly:
-    """What putting findings together needs; grant texts and uses of foreign keys are collected on the way."""
+    """What putting findings together needs; grant texts, uses of foreign keys and `cuts` are collected on the way.
+
+    `cuts` are sentences on what was not looked at because there was too much of it.
+    """
 
     world: World
     trust: Trust
@@ -71,6 +74,7 @@ class Assembly:
     classes: Classes | None = None
     documents: dict[str, str] = field(default_factory=dict)
     uses: ForeignUses = field(default_factory=ForeignUses)
+    cuts: list[str] = field(default_factory=list)
 
     def key_ref(self, key: KeyFacts) -> KeyFactsRef:
         """The key as findings show it."""

@@ -29,7 +29,7 @@ from scanner.model.principal import PrincipalKind
 OPENS, DECIDES, FOREIGN = "attribute_opens_access", "attribute_decides_access", "foreign_attribute"
 _ROWS = {OPENS: "opens_denied_access", DECIDES: "decides_for_others", FOREIGN: "foreign_attributes"}
 MOST_KEYS, MOST_USERS = 25, 50
-"""Distinct keys and users of a set that are judged again with a changed attribute; the others are not looked at."""
+"""Distinct keys and users of a set that are judged again with a changed attribute; that others are not is said."""
 
 _LETS = frozenset({Verdict.ALLOWED, Verdict.CONDITIONAL})
 
@@ -62,9 +62,16 @@ def attribute_findings(assembly: Assembly, population: Population) -> Iterator[F
 
 def _flips(assembly: Assembly, keys: KeySet) -> Iterator[_Flip]:
     """Judge the users again in a world where the attribute is changed, and keep what becomes different."""
-    users = [resolve_caller(assembly.world, arn) for arn in _some_users(assembly, keys)]
+    asked, judged = _distinct_users(assembly, keys), _distinct_keys(keys)
+    for what, number, most in (("keys", len(judged), MOST_KEYS), ("principals", len(asked), MOST_USERS)):
+        if number > most:
+            assembly.cuts.append(
+                f"Attributes: {number:,} different {what} hang on {_attribute_in_words(keys)} in {keys.account_id} "
+                f"{keys.region}; only {most} of them were judged again with the attribute changed."
+            )
+    users = [resolve_caller(assembly.world, arn) for arn in asked[:MOST_USERS]]
     actions = [a for a in map(find_action, keys.actions) if a is not None]
-    for key, alike in _some_keys(keys):
+    for key, alike in judged[:MOST_KEYS]:
         changes = changes_of(keys, key)
         for caller, action in product(users, actions):
             today = decide(assembly.world, question(key, caller, action), trace=False)
@@ -90,8 +97,8 @@ def _compared(before: Decision, after: Decision) -> tuple[bool, FindingVerdict] 
     return None
 
 
-def _some_keys(keys: KeySet) -> list[tuple[KeyFacts, tuple[KeyFacts, ...]]]:
-    """One key of those that differ in nothing but their id, with all of them; at most so many."""
+def _distinct_keys(keys: KeySet) -> list[tuple[KeyFacts, tuple[KeyFacts, ...]]]:
+    """One key of those that differ in nothing but their id, with all of them."""
     found: dict[object, list[KeyFacts]] = {}
     for key in keys.keys.values():
         policy, ram = key.key_policy, key.ram_policy
@@ -100,17 +107,17 @@ def _some_keys(keys: KeySet) -> list[tuple[KeyFacts, tuple[KeyFacts, ...]]]:
             key.aliases, key.state, key.spec, key.usage, key.tags is None,
         )  # fmt: skip
         found.setdefault(alike, []).append(key)
-    return [(members[0], tuple(members)) for members in found.values()][:MOST_KEYS]
+    return [(members[0], tuple(members)) for members in found.values()]
 
 
-def _some_users(assembly: Assembly, keys: KeySet) -> list[str]:
-    """One user of every class, at most so many."""
+def _distinct_users(assembly: Assembly, keys: KeySet) -> list[str]:
+    """One user of every class."""
     key = next(iter(keys.keys.values()))
     found: dict[object, str] = {}
     for arn in sorted(keys.users):
         caller = resolve_caller(assembly.world, arn)
         found.setdefault((class_name(caller), _like(assembly, caller, key)), arn)
-    return list(found.values())[:MOST_USERS]
+    return list(found.values())
 
 
 def _like(assembly: Assembly, caller: Caller, key: KeyFacts) -> object:
@@ -238,13 +245,17 @@ class _Told:
     keys: dict[str, KeyFacts]
 
 
+def _attribute_in_words(keys: KeySet) -> str:
+    return f"the tag {keys.attribute.name}" if keys.attribute.kind == TAG else f"aliases {keys.attribute.name}"
+
+
 def _draft(assembly: Assembly, name: str, keys: KeySet, told: _Told) -> Draft:
     members = tuple(sorted(set(told.members)))
     grantee = our_grantee(assembly, name, members)
     reasons = {c.judgement.reason for c in told.cases}
     account = account_of(assembly.world, keys.account_id)
-    whose = account.name or f"account {account.id}"
-    attribute = f"the tag {keys.attribute.name}" if keys.attribute.kind == TAG else f"aliases {keys.attribute.name}"
+    whose = f"{account.name or f'account {account.id}'} in {keys.region}"
+    attribute = _attribute_in_words(keys)
 
     def title(leading: CapabilityResult) -> str:
         does = f"{DOES_TO[leading.capability]} keys of {whose}"

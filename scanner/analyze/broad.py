@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import product
+from itertools import islice, product
 
 from scanner.analyze.assemble import Assembly
 from scanner.analyze.axioms import axioms_for
@@ -178,11 +178,11 @@ def _is_fenced(assembly: Assembly, broad: Broad, holders: list[Caller], actions:
     stranger = _stranger(assembly)
     action = next((a for a in actions if a.cross_account is not False), actions[0])
     for caller, region in product(holders[:MOST_HOLDERS], broad.regions):
-        key = next(any_keys_of(stranger, caller.partition, region))
-        context = RequestContext(assembly.world, question(key, caller, action))
-        matches = (m for n in broad.statements for m in statement_matches(n.document, n.statement, context))
-        if any(_may_apply(m.applies) for m in matches):
-            return False
+        for key in islice(any_keys_of(stranger, caller.partition, region), 2):  # a plain one and a multi-Region one
+            context = RequestContext(assembly.world, question(key, caller, action))
+            matches = (m for n in broad.statements for m in statement_matches(n.document, n.statement, context))
+            if any(_may_apply(m.applies) for m in matches):
+                return False
     return True
 
 

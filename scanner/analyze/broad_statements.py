@@ -15,6 +15,7 @@ from scanner.model.policy import Effect, PolicyText, Statement
 from scanner.model.world import World
 
 _ANY_KEY = "\ufffe"
+_ANY_KEYS = (f"key/{_ANY_KEY}", f"key/mrk-{_ANY_KEY}")
 """Account and id that no policy writes: only a wildcard fits them."""
 
 _AWS = "aws"
@@ -127,12 +128,14 @@ def covers_any_account(statement: Statement) -> bool:
 
 
 def _fits_any_account(text: str) -> bool:
+    """Whether a resource fits whichever keys of every account, or its multi-Region keys: everybody can have such."""
     arn = parse_arn(text)
     if arn is None:
-        return glob(tokens_of(text)).matches(f"arn:aws:kms:{_ANY_KEY}:{_ANY_KEY}:key/{_ANY_KEY}")
+        whole = glob(tokens_of(text))
+        return any(whole.matches(f"arn:aws:kms:{_ANY_KEY}:{_ANY_KEY}:{key}") for key in _ANY_KEYS)
     if not glob(tokens_of(arn.service)).matches("kms") or not glob(tokens_of(arn.account_id)).matches(_ANY_KEY * 12):
         return False
-    return glob(tokens_of(arn.resource)).matches(f"key/{_ANY_KEY}")
+    return any(glob(tokens_of(arn.resource)).matches(key) for key in _ANY_KEYS)
 
 
 def is_administrator(statement: Statement) -> bool:

@@ -10,6 +10,7 @@ from scanner.model.arn import key_id_of
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.key import KeyFacts
 from scanner.model.policy import PolicyText
+from scanner.model.principal import PrincipalFacts
 from scanner.model.world import World
 
 _IDENTITY_CALL = "iam:GetAccountAuthorizationDetails"
@@ -69,6 +70,12 @@ def is_damaged(policy: PolicyText) -> bool:
     """Whether the document holds something AWS would have refused."""
     document = parse_policy(policy)
     return bool(document.problems) or any(s.damage for s in document.statements)
+
+
+def has_damage(facts: PrincipalFacts) -> bool:
+    """Whether some document of a user or role holds something AWS would have refused."""
+    documents = (*facts.identity_policies, facts.boundary, facts.trust_policy)
+    return any(is_damaged(policy) for policy in documents if policy is not None)
 
 
 def is_opaque(key: KeyFacts) -> bool:

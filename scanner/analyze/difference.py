@@ -13,10 +13,12 @@ from scanner.model.actions import CAPABILITIES
 from scanner.model.difference import AccessDifference, Change, Compared
 from scanner.model.finding import CapabilityResult, Finding, FindingVerdict, Kind
 
-WITHOUT_ACCESS = frozenset({Kind.INEFFECTIVE_PERMISSION, Kind.KEY_HYGIENE, Kind.BROAD_KEY_PERMISSION})
-"""Kinds that are no access of somebody to something; the lifecycle compares them, a difference in access does not."""
+OF_OUTSIDERS = frozenset({Kind.EXTERNAL_ACCESS, Kind.ASSUMED_ROLE_PATH})
+"""Kinds that are access of somebody outside; the lifecycle compares all kinds, a difference in access these."""
 
 _SHOWN = 3
+_NOT_UNDERSTOOD = "malformed"
+"""Reason of what hangs on a document that AWS would have refused: as good as unread (R10.12)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,8 @@ def compare_access(old: Sequence[Finding], new: Sequence[Finding]) -> Compared:
     Mechanisms are counted together: a grant in the place of a statement is no difference. What was there before and
     hangs on something that was not read this time is `not_rechecked`, never lost.
     """
-    before = _sides(f for f in old if f.kind not in WITHOUT_ACCESS)
-    after = _sides(f for f in new if f.kind not in WITHOUT_ACCESS)
+    before = _sides(f for f in old if f.kind in OF_OUTSIDERS)
+    after = _sides(f for f in new if f.kind in OF_OUTSIDERS)
     without_effect = {
         (f.grantee.selector, f.resource.arn): f.verdict_reasons[0]
         for f in new
@@ -167,8 +169,9 @@ def _row(
     else:
         change = Change.LOST if now <= closed < was else Change.NARROWED
         why = _why_less(new, side, without_effect)
-    if unread and change in {Change.NARROWED, Change.LOST}:
-        change, why = Change.NOT_RECHECKED, "something that decides it was not read this time"
+    unknown = unread or (new is not None and new.reason == _NOT_UNDERSTOOD)
+    if unknown and change in {Change.NARROWED, Change.LOST}:
+        change, why = Change.NOT_RECHECKED, "something that decides it was not read or not understood this time"
     return (
         change, old.verdict if old else None, new.verdict if new else None,
         old.condition if old else "", new.condition if new else "", why,

@@ -70,6 +70,8 @@ class AnalysisResult:
     graph: Graph = field(default_factory=Graph)
     role_paths: str = ""
     """What paths through assumed roles there are, in words."""
+    cuts: tuple[str, ...] = ()
+    """What was not looked at because there was too much of it, in words."""
 
 
 def analyze(
@@ -111,7 +113,7 @@ def analyze(
     ordered = sorted(findings, key=lambda f: (-rank(f.severity), f.resource.account_id, f.resource.arn, f.kind, f.id))
     graph = graph_of(through_roles, ordered, judged)
     words = role_paths_in_words(through_roles)
-    return AnalysisResult(tuple(ordered), assembly.documents, tuple(opaque), graph, words)
+    return AnalysisResult(tuple(ordered), assembly.documents, tuple(opaque), graph, words, tuple(assembly.cuts))
 
 
 def _another_judgement(

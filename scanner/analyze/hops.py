@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from scanner.analyze.caller import Caller
 from scanner.analyze.decide import conclude
 from scanner.analyze.evaluation import Evaluation
 from scanner.analyze.expression import TRUE, disj
 from scanner.analyze.gates import gates_of
-from scanner.analyze.judge import chosen_by_strangers, is_stranger
+from scanner.analyze.judge import CLOCK, NOT_YET, chosen_by_strangers, is_stranger, moments_to_come
+from scanner.analyze.parse import parse_policy
 from scanner.analyze.request import Request
 from scanner.analyze.trust import decide_assume, evaluate_assume
 from scanner.model.decision import Decision, Layer, Side, Verdict
 from scanner.model.finding import FindingVerdict, Hop
+from scanner.model.policy import ConditionTest, PolicyText
 from scanner.model.principal import PrincipalFacts
 from scanner.model.world import World
 
@@ -76,7 +79,29 @@ def step(
         context: condition keys that a stranger surely carries, by lower-case name.
     """
     known = dict(context or {}) if is_stranger(caller) else {}
-    return Step(caller, role, action, _decide(world, _request(caller, role, action, known)), known)
+    request = _request(caller, role, action, known)
+    documents = (role.trust_policy, *caller.identity_policies)
+    return Step(caller, role, action, now_or_later(world, documents, lambda then: _decide(then, request)), known)
+
+
+def now_or_later(
+    world: World, documents: Iterable[PolicyText | None], decided: Callable[[World], Decision]
+) -> Decision:
+    """What is decided today, or asleep with reason `not_yet` where a date in the documents opens it later (R5.26)."""
+    today = decided(world)
+    if today.verdict is not Verdict.DENIED:
+        return today
+    tests = [t for policy in documents if policy is not None for t in _dates_in(policy)]
+    for moment in moments_to_come(world, tests) if tests else ():
+        if rank_of(decided(replace(world, as_of=moment))) > ASLEEP:
+            return Decision(Verdict.LATENT, NOT_YET, condition=f"the time is {moment} or later", rules=("R5.26",))
+    return today
+
+
+@lru_cache(maxsize=65536)
+def _dates_in(policy: PolicyText) -> tuple[ConditionTest, ...]:
+    """The tests of a document on the time of the request."""
+    return tuple(t for s in parse_policy(policy).statements for t in s.conditions if t.key.lower() in CLOCK)
 
 
 def hop_of(world: World, judged: Step) -> Hop:

@@ -36,7 +36,7 @@ from scanner.model.actions import ACTIONS, KEY_ACTIONS, Action, new_action
 from scanner.model.decision import Decision, Side, Verdict
 from scanner.model.finding import FindingVerdict
 from scanner.model.key import KeyFacts
-from scanner.model.policy import Statement
+from scanner.model.policy import ConditionTest, Statement
 from scanner.model.principal import PrincipalKind
 from scanner.model.world import World
 
@@ -48,7 +48,9 @@ _OF_THE_CALLER = frozenset({
     "caller_side_not_collected", "organization_not_read", "principal_id_not_collected",
 })  # fmt: skip
 _NEVER = "unsatisfiable_condition"
-_CLOCK = frozenset({"aws:currenttime", "aws:epochtime"})
+NOT_YET = "not_yet"
+"""Reason of an access that begins by itself (R5.26)."""
+CLOCK = frozenset({"aws:currenttime", "aws:epochtime"})
 _LAST = 32_503_680_000
 """The year 3000; dates beyond it are never reached."""
 
@@ -131,10 +133,14 @@ def judge(
 
 def _openings(world: World, naming: Naming) -> tuple[str, ...]:
     """Moments to come at which a date that the statements test begins or ends to hold (R5.26)."""
+    return moments_to_come(world, (t for n in naming.statements for t in n.statement.conditions))
+
+
+def moments_to_come(world: World, tests: Iterable[ConditionTest]) -> tuple[str, ...]:
+    """Moments to come at which a date among the tests begins or ends to hold (R5.26)."""
     now = epoch_seconds(world.as_of)
-    tests = (t for n in naming.statements for t in n.statement.conditions if t.key.lower() in _CLOCK)
     found: set[float] = set()
-    for value in (v for t in tests for v in t.values):
+    for value in (v for t in tests if t.key.lower() in CLOCK for v in t.values):
         try:
             found.add(epoch_seconds(value))
         except ValueError:
@@ -147,7 +153,7 @@ def _openings(world: World, naming: Naming) -> tuple[str, ...]:
 def _not_yet(judgement: Judgement, moment: str) -> Judgement:
     """An access that begins by itself: blocked today, and never without effect (R5.26)."""
     decision = replace(judgement.decision, condition=f"the time is {moment} or later")
-    return replace(judgement, verdict=FindingVerdict.BLOCKED, reason="not_yet", decision=decision)
+    return replace(judgement, verdict=FindingVerdict.BLOCKED, reason=NOT_YET, decision=decision)
 
 
 def _without_echoes(judgements: Sequence[Judgement]) -> tuple[Judgement, ...]:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
-from scanner.analyze.damaged import is_opaque
+from scanner.analyze.caller import account_of
+from scanner.analyze.damaged import has_damage, is_opaque
 from scanner.analyze.difference import compare_findings
 from scanner.analyze.party import EXPIRED_PARTNER
+from scanner.analyze.paths import IN_ANY_ACCOUNT
+from scanner.analyze.patterns import glob, tokens_of
+from scanner.analyze.reach import CLOSED
 from scanner.analyze.severity import rank
 from scanner.model.arn import AccountId, KeyArn, key_id_of, parse_arn
 from scanner.model.coverage import LedgerRow, Outcome
@@ -24,6 +29,7 @@ _OF_IAM = frozenset({Kind.FOREIGN_KEY_USE, Kind.BROAD_KEY_PERMISSION})
 _PARTS = {"key_policy": ("key_policy",), "grant": ("grants",), "ram": ("ram_policy",)}
 """What of a key decides a finding of each mechanism; both policies and grants decide the others."""
 _LISTED = frozenset({Outcome.OK, Outcome.EMPTY})
+_STALE = "stale_grant"
 _LIST_KEYS = "kms:ListKeys"
 _REFS = 20
 
@@ -162,16 +168,15 @@ class _Reading:
         parts = _PARTS.get(finding.mechanism.kind, ("key_policy", "grants"))
         keys = [self._key_is_read(k.arn, parts) for k in ((finding.key,) if finding.key else finding.keys)]
         if finding.kind in _OF_KEYS:
-            return all(keys)
-        accounts = {finding.resource.account_id, *(_account_of(hop.role_arn) for hop in finding.path.hops)}
-        if finding.grantee.account_id in self._world.accounts:
-            accounts.add(finding.grantee.account_id)
-        if not all(map(self._iam_is_read, accounts)):
+            return all(keys) and not self._hangs_on_unread_iam(finding)
+        if not all(map(self._iam_is_read, self._accounts_of(finding))):
             return False
-        role_is_gone = finding.kind is Kind.ASSUMED_ROLE_PATH and finding.resource.arn not in self._world.principals
-        if finding.kind in _OF_IAM or role_is_gone:
+        if finding.kind in _OF_IAM or (finding.kind is Kind.ASSUMED_ROLE_PATH and self._is_gone(finding.resource.arn)):
             return True
-        return all(keys) and (finding.keys_total <= len(keys) or self._every_key_is_read(parts))
+        of_keys = {_account_of(k.arn) for k in finding.keys}
+        if not all(keys) or not all(map(self._iam_is_read, of_keys)):
+            return False
+        return finding.keys_total <= len(keys) or self._every_key_is_read(parts)
 
     def gaps_of(self, finding: Finding) -> tuple[str, ...]:
         """Rows of the ledger that stand in the way, the worst-hit unit first; at most 20."""
@@ -201,9 +206,43 @@ class _Reading:
         unlisted = {unit for unit in self._doubted if unit not in known and "/" not in unit[2]}
         return not unlisted and all(self._key_is_read(k.arn, parts) for k in keys.values() if k.manager != "AWS")
 
+    def _hangs_on_unread_iam(self, finding: Finding) -> bool:
+        """Whether a grant was of nobody's, and who exists where its grantee was is not known now (R4.5)."""
+        if _STALE not in finding.verdict_reasons:
+            return False
+        account_id = finding.grantee.account_id
+        accounts = {account_id} if account_id else self._ours()
+        return not all(map(self._iam_is_read, accounts))
+
+    def _accounts_of(self, finding: Finding) -> set[str]:
+        """Accounts whose IAM decides; a role that many accounts have may be in each of ours."""
+        accounts = {finding.resource.account_id, *(_account_of(hop.role_arn) for hop in finding.path.hops)}
+        if finding.grantee.account_id in self._world.accounts:
+            accounts.add(finding.grantee.account_id)
+        return accounts | self._ours() if IN_ANY_ACCOUNT in finding.resource.arn else accounts
+
+    def _ours(self) -> set[str]:
+        """Accounts of ours, and of our organizations, in which somebody can still act."""
+        listed = {a for o in self._world.organizations for a in (*o.members, o.management_account)}
+        listed.update(a.id for a in self._world.accounts.values() if a.ours)
+        return {a for a in listed if account_of(self._world, a).status not in CLOSED}
+
+    def _is_gone(self, role_arn: str) -> bool:
+        """Whether no role has this ARN, which for a role that many accounts have is a pattern."""
+        if IN_ANY_ACCOUNT not in role_arn:
+            return role_arn not in self._world.principals
+        name = glob(tokens_of(role_arn.rsplit("/", 1)[-1]))
+        return not any(name.matches(arn.rsplit("/", 1)[-1]) for arn in self._world.principals)
+
     def _iam_is_read(self, account_id: str) -> bool:
+        """Whether the IAM of an account was enumerated, and every document of it is known and understood."""
         account = self._world.accounts.get(AccountId(account_id))
-        return account is not None and account.collected and account.iam_complete
+        return account is not None and account.collected and account.iam_complete and account_id not in self._half_read
+
+    @cached_property
+    def _half_read(self) -> frozenset[str]:
+        """Accounts with a user or role of which a document is missing or damaged (R3.74, R10.12)."""
+        return frozenset(p.account_id for p in self._world.principals.values() if not p.complete or has_damage(p))
 
 
 def _concerns(row: LedgerRow, finding: Finding) -> bool:

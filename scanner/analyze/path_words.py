@@ -11,7 +11,7 @@ from scanner.analyze.admission import (
     OWN_SAML_PROVIDER,
 )
 from scanner.analyze.party import PUBLIC
-from scanner.analyze.paths import Arrival, Claim
+from scanner.analyze.paths import IN_ANY_ACCOUNT, Arrival, Claim
 from scanner.analyze.sentences import DOES_TO, MAY, blocked_in_words, who
 from scanner.model.finding import CapabilityResult, FindingVerdict, Grantee, Remediation
 
@@ -35,7 +35,7 @@ def _keys(number: int) -> str:
 def _roles(claim: Claim) -> str:
     """`role/x of account`, or how many accounts have the role."""
     resource = claim.resource
-    if "::*:" in resource.arn:
+    if IN_ANY_ACCOUNT in resource.arn:
         number = len(claim.accounts)
         return f"role/{resource.name} of {number:,} account{'s' if number != 1 else ''}"
     return f"role/{resource.name} of {resource.account_name or resource.account_id}"

@@ -23,6 +23,8 @@ from scanner.model.principal import PrincipalFacts
 from scanner.model.world import World
 
 DEPTH_LIMIT = "depth_limit"
+IN_ANY_ACCOUNT = "::*:"
+"""In the ARN of a resource: every account that has a role of this name."""
 _SSO = "AWSReservedSSO_"
 _IDENTITY_CENTER = Selector("IAM Identity Center", "federated")
 _CONDITIONAL = frozenset({CHOSEN, BOUND})
@@ -261,7 +263,8 @@ def reason_of(arrival: Arrival, asleep: str) -> str:
         asleep: the reason where the key's state or Region is in the way.
     """
     if arrival.rank == ASLEEP:
-        return asleep
+        sleeping = (s.decision.reason for s in arrival.steps if s.rank == ASLEEP)
+        return next(sleeping, asleep)
     if arrival.rank == PERHAPS:
         doubtful = arrival.doubtful
         return doubtful.reason if doubtful is not None and not arrival.way.cut else DEPTH_LIMIT

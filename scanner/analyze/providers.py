@@ -15,6 +15,11 @@ POD_IDENTITY = "pods.eks.amazonaws.com"
 SERVICES_FOR_OUTSIDERS = frozenset({ROLES_ANYWHERE, POD_IDENTITY})
 """Services that hand a role to somebody who is no principal of the account (R7.11)."""
 
+ANY_PROVIDER = "any identity provider"
+"""Text of the synthetic caller that stands for whichever identity provider."""
+WHICHEVER = frozenset({ANY_PROVIDER, "*"})
+"""What stands for identity providers of either kind."""
+
 _OIDC, _SAML = "oidc-provider/", "saml-provider/"
 _ALWAYS_STATED = frozenset({"sub", "aud"})
 _MULTIVALUED = frozenset({"amr"})
@@ -68,13 +73,17 @@ def claim_binding(caller: Caller, name: str) -> Open | Absent | None:
     if not caller.is_provider:
         return None
     if name.startswith("saml:"):
-        return _stated(name, always=False) if is_saml(caller.text) else ABSENT
+        stated = is_saml(caller.text) or caller.text in WHICHEVER
+        return _stated(name, always=False) if stated else ABSENT
     claim = _CLAIM.match(name)
     if claim is None:
         return None
+    many = claim["claim"] in _MULTIVALUED
+    if caller.text in WHICHEVER:
+        return _stated(name, always=False, many=many)
     if claim["issuer"] != issuer_of(caller.text):
         return ABSENT
-    return _stated(name, always=claim["claim"] in _ALWAYS_STATED, many=claim["claim"] in _MULTIVALUED)
+    return _stated(name, always=claim["claim"] in _ALWAYS_STATED, many=many)
 
 
 def _stated(name: str, *, always: bool, many: bool = False) -> Open:

@@ -11,7 +11,7 @@ from scanner.analyze.alike import Alike
 from scanner.analyze.caller import Caller, resolve_caller
 from scanner.analyze.classes import Classes
 from scanner.analyze.decide import decide
-from scanner.analyze.hops import NEVER, rank_of
+from scanner.analyze.hops import NEVER, now_or_later, rank_of
 from scanner.analyze.match import covers_action
 from scanner.analyze.parse import parse_policy
 from scanner.analyze.request import Request
@@ -104,7 +104,9 @@ def request_on(caller: Caller, key: KeyFacts, action: Action) -> Request:
 
 
 def _judge(world: World, caller: Caller, key: KeyFacts, action: Action) -> Use:
-    decision = decide(world, request_on(caller, key, action), trace=False)
+    request = request_on(caller, key, action)
+    documents = (key.key_policy, *caller.identity_policies)
+    decision = now_or_later(world, documents, lambda then: decide(then, request, trace=False))
     return Use(action, decision, rank_of(decision))
 
 
@@ -151,7 +153,11 @@ def _read(policy: PolicyText, key: KeyFacts, doors: _Doors) -> None:
         if statement.effect is Effect.DENY:
             continue
         actions = frozenset(a.name for a in KEY_ACTIONS if covers_action(statement, a.iam_name))
-        written = {selector_of(e.value, key.partition) for e in statement.principals or () if e.type == "AWS"}
+        everybody = any(
+            e.type == "*" for e in statement.principals or ()
+        )  # also where the account is written beside it
+        entries = () if everybody else statement.principals or ()
+        written = {selector_of(e.value, key.partition) for e in entries if e.type == "AWS"}
         for selector in selectors_of(statement, key.partition):
             if selector.kind == "account" and selector in written:
                 doors.delegated[selector.account_id] |= actions

@@ -11,14 +11,11 @@ from scanner.analyze.caller import Caller, organization_of, vouched_for_by
 from scanner.analyze.hops import ASSUME, BY_SAML, BY_WEB_IDENTITY, NEVER, Step, step
 from scanner.analyze.match import covers_action
 from scanner.analyze.parse import parse_policy
-from scanner.analyze.providers import SERVICES_FOR_OUTSIDERS, is_saml, subject_of
+from scanner.analyze.providers import ANY_PROVIDER, SERVICES_FOR_OUTSIDERS, WHICHEVER, is_saml, subject_of
 from scanner.analyze.reach import Place, Population, reached_from
 from scanner.analyze.selectors import NamedStatement, Selector, selector_of, selectors_of
-from scanner.model.policy import Document, Effect, PolicyText
+from scanner.model.policy import Document, Effect, PolicyText, Statement
 from scanner.model.principal import PrincipalFacts, PrincipalKind
-
-ANY_PROVIDER = "any identity provider"
-"""Text of the synthetic caller that stands for whichever identity provider."""
 
 _ANYBODY = Selector("*", "any")
 _CANNOT_ASSUME = frozenset({PrincipalKind.ROOT_USER, PrincipalKind.FEDERATED})
@@ -92,13 +89,18 @@ def _named(document: Document, partition: str) -> Iterator[tuple[tuple[Selector,
         selectors = [s for s in selectors_of(statement, partition) if s.kind != "malformed"]
         if covers_action(statement, ASSUME):
             yield from (((s, ASSUME, ""), named) for s in selectors)
-        elif covers_action(statement, BY_WEB_IDENTITY) and any(s.kind == "any" for s in selectors):
-            yield (_ANYBODY, BY_WEB_IDENTITY, ANY_PROVIDER), named
+        if any(s.kind == "any" for s in selectors):
+            yield from (((_ANYBODY, way, ANY_PROVIDER), named) for way in _covered(statement, ANY_PROVIDER))
         for provider in (e.value for e in statement.principals or () if e.type == "Federated"):
-            action = BY_SAML if is_saml(provider) else BY_WEB_IDENTITY
-            if covers_action(statement, action):
-                text = f"{provider}#{subject_of(provider, statement)}"
-                yield (Selector(text, "federated"), action, provider), named
+            selector = Selector(f"{provider}#{subject_of(provider, statement)}", "federated")
+            yield from (((selector, way, provider), named) for way in _covered(statement, provider))
+
+
+def _covered(statement: Statement, provider: str) -> Iterator[str]:
+    """The actions that a statement allows, of those by which whom a provider vouches for assumes a role."""
+    of_kind = (BY_SAML,) if is_saml(provider) else (BY_WEB_IDENTITY,)
+    ways = (BY_WEB_IDENTITY, BY_SAML) if provider in WHICHEVER else of_kind
+    return (way for way in ways if covers_action(statement, way))
 
 
 class Doors:

@@ -92,7 +92,7 @@ def build_document(world: World, result: AnalysisResult, facts: RunFacts) -> Fin
         keys=len(world.keys),
         customer_keys=len(customer),
         headline=headline(result.findings, coverage, world, result.role_paths),
-        limits=LIMITS,
+        limits=(*LIMITS, *result.cuts),
         fail_on=facts.fail_on,
         min_coverage=facts.min_coverage,
         gate_findings=findings_gate,

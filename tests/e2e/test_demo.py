@@ -15,7 +15,17 @@ from scanner.cli import main
 from scanner.collect.permissions import member_actions, organization_actions
 from scanner.demo.server import MEMBER_ROLE
 
-from unit.demo.expected_findings import EXPECTED, NOT_COLLECTED, OPAQUE, PATHS, QUIET, Expected, ExpectedPath
+from unit.demo.expected_findings import (
+    EXPECTED,
+    NOT_COLLECTED,
+    OPAQUE,
+    OURS,
+    PATHS,
+    QUIET,
+    Expected,
+    ExpectedOurs,
+    ExpectedPath,
+)
 
 FILES = {
     "report.html", "findings.csv", "keys.csv", "access.csv", "coverage.csv", "findings.json", "graph.json",
@@ -41,10 +51,22 @@ def test_demo_finds_what_its_situations_promise_and_nothing_else(demo_run) -> No
             f["mechanism"]["kind"],
         )
         for f in demo_run.findings()
-        if f["key"]
+        if f["kind"] in {"external_access", "ineffective_permission", "key_hygiene"}
     }  # fmt: skip
     assert found == set(EXPECTED)
     assert not {label(f["key"]) for f in demo_run.findings() if f["key"]} & {*QUIET, *NOT_COLLECTED}
+
+
+def test_demo_says_what_our_own_policies_give_and_nothing_else(demo_run) -> None:
+    found = {
+        ExpectedOurs(
+            f["kind"], f["resource"]["name"], f["grantee"]["selector"].rsplit("/", 1)[-1], f["verdict"],
+            f["verdict_reasons"][0],
+        )
+        for f in demo_run.findings()
+        if f["kind"] in {"foreign_key_use", "broad_key_permission", "attribute_control"}
+    }  # fmt: skip
+    assert found == set(OURS)
 
 
 def test_demo_follows_the_paths_its_roles_promise_and_no_other(demo_run) -> None:
@@ -61,7 +83,8 @@ def test_demo_follows_the_paths_its_roles_promise_and_no_other(demo_run) -> None
 
 def test_demo_shows_every_kind_and_every_verdict(demo_run) -> None:
     assert {f["kind"] for f in demo_run.findings()} == {
-        "assumed_role_path", "external_access", "ineffective_permission",
+        "assumed_role_path", "attribute_control", "broad_key_permission", "external_access", "foreign_key_use",
+        "ineffective_permission", "key_hygiene",
     }  # fmt: skip
     assert {f["verdict"] for f in demo_run.findings()} == {
         "confirmed", "conditional", "possible", "blocked", "ineffective",

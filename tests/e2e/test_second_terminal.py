@@ -122,7 +122,9 @@ def test_hostile_text_is_inert_in_csv_markdown_and_stdout(hostile_run) -> None:
         for cell in text.replace("\r\n", ",").split(","):
             assert not cell.strip('"').startswith(("=", "＝", "@", "+")), (name, cell[:80])
     markdown = (latest / "summary.md").read_text()
-    outside_code = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", markdown, flags=re.DOTALL)
+    patches = re.sub(r"^ *(```+)diff\n.*?^ *\1$", "", markdown, flags=re.DOTALL | re.MULTILINE)
+    code = re.compile(r"(?<!\\)(`+)(?!`).*?(?<!`)\1(?!`)")
+    outside_code = "\n".join(code.sub("", line) for line in patches.splitlines())
     assert "alert" in markdown
     assert "<" not in outside_code
     assert "\x1b" not in markdown

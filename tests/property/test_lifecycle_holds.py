@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from scanner.analyze.lifecycle import Former, follow
 from scanner.analyze.suppress import suppress
@@ -36,7 +36,7 @@ from builders import (  # fmt: skip
 )
 
 budget = settings(
-    max_examples=80, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=35, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 Json = dict[str, Any]
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -217,7 +217,7 @@ def access_of(analysis: Analyzed) -> dict[str, set[tuple[str, ...]]]:
     return found
 
 
-@settings(budget, max_examples=150)
+@settings(budget, max_examples=90, phases=(Phase.explicit, Phase.generate))
 @given(widenings())
 def test_pinned_suppression_never_hides_access_that_was_not_there_when_it_was_accepted(
     pair: tuple[Drawn, Drawn],

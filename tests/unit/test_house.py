@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 import pytest
+import scanner.analyze
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from scanner import ENGINE, __version__, cli, errors
@@ -278,3 +279,10 @@ def test_ci_script_can_be_run_and_stops_at_the_first_failure() -> None:
     assert script.stat().st_mode & 0o111 == 0o111
     assert "set -euo pipefail" in script.read_text("utf-8")
     subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+def test_index_of_the_analysis_names_every_module_once() -> None:
+    index = (scanner.analyze.__doc__ or "").partition("Where to look:")[2]
+    named = re.findall(r"[a-z_]+", re.sub(r"^- [^:]*:", "", index, flags=re.MULTILINE))
+    folder = Path(scanner.analyze.__path__[0])
+    assert sorted(named) == sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")

@@ -64,7 +64,8 @@ def test_insider_who_may_tag_and_decrypts_by_that_tag_opens_access_for_itself() 
     finding = control(key(OWN_ROOT), principal(ADMIN, BY_TAG, TAGGING), accounts=(account(OWNER, name="pay"),))
     assert told(finding) == ("medium", "confirmed", ("attribute_opens_access",))
     assert finding.title == (
-        "A role of pay, Admin, can give itself, by the tag Project, the right to decrypt data with keys of pay"
+        "A role of pay, Admin, can give itself, by the tag Project, the right to decrypt data "
+        "with keys of pay in eu-west-1"
     )
     assert finding.summary == (
         "Identity policies or guardrails of 1 principal ask for the tag Project of keys; judged again with another "
@@ -357,3 +358,16 @@ def test_every_capability_that_a_change_opens_is_told() -> None:
     both = policy(allow(None, "kms:Decrypt", "kms:CreateGrant", when=ALPHA))
     finding = control(key(OWN_ROOT), principal(ADMIN, both, TAGGING))
     assert {c.capability for c in finding.capabilities} == {"decrypt", "delegate"}
+
+
+def test_keys_and_principals_beyond_the_bound_are_said_to_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attributes, "MOST_KEYS", 1)
+    monkeypatch.setattr(attributes, "MOST_USERS", 1)
+    second = key(OWN_ROOT, arn=f"{KEY[:-1]}c", tags={"Project": "Gamma"})
+    users = principal(ADMIN, BY_TAG, TAGGING), principal(APP, BY_TAG)
+    cuts = analyzed(world(key(OWN_ROOT, tags={"Project": "Beta"}), second, *users)).result.cuts
+    assert cuts == tuple(
+        f"Attributes: 2 different {what} hang on the tag Project in {OWNER} eu-west-1; only 1 of them were judged "
+        "again with the attribute changed."
+        for what in ("keys", "principals")
+    )

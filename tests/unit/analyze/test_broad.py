@@ -144,7 +144,15 @@ def test_strong_capabilities_on_every_key_are_low_and_weaker_ones_info(actions: 
 
 @pytest.mark.parametrize(
     "resource",
-    ["*", "arn:aws:kms:*:*:key/*", "arn:aws:kms:eu-west-1:*:*", "arn:aws:kms:*", "arn:*:*:*:*:*"],
+    [
+        "*",
+        "arn:aws:kms:*:*:key/*",
+        "arn:aws:kms:eu-west-1:*:*",
+        "arn:aws:kms:*",
+        "arn:*:*:*:*:*",
+        "arn:aws:kms:*:*:key/mrk-*",
+        "arn:aws:kms:*mrk-*",
+    ],
 )
 def test_resources_that_fit_keys_of_any_account_are_broad(resource: str) -> None:
     assert one(principal(APP, policy(allow(None, Resource=resource)))).severity.value == "low"

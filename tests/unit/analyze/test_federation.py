@@ -176,6 +176,33 @@ def test_everybody_by_web_identity_is_possible_because_it_is_not_documented() ->
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("action", "when"),
+    [
+        (BY_WEB_IDENTITY, {"StringEquals": {"accounts.google.com:aud": "app"}}),
+        (BY_SAML, {"StringEquals": {"SAML:aud": "https://signin.aws.amazon.com/saml"}}),
+        (BY_SAML, None),
+    ],
+)
+def test_everybody_may_bring_the_claims_that_a_statement_asks_any_provider_for(action: str, when: Any) -> None:
+    found = only_path(role(OWNER, "Ci", admits("*", action, when=when), USING))
+    assert (found.verdict, found.grantee.party) == (FindingVerdict.POSSIBLE, "federated_open")
+
+
+def test_everybody_by_federation_stays_possible_where_only_assume_role_is_denied() -> None:
+    trust = admits("*", "sts:*")
+    trust["Statement"].append({k: v for k, v in deny("*", "sts:AssumeRole").items() if k != "Resource"})
+    found = only_path(role(OWNER, "Ci", trust, USING))
+    assert (found.verdict, found.verdict_reasons) == (FindingVerdict.POSSIBLE, ("undocumented",))
+
+
+@pytest.mark.parametrize("action", [BY_WEB_IDENTITY, BY_SAML])
+def test_every_provider_enters_by_both_kinds_of_federation(action: str) -> None:
+    claims = {"StringEquals": {"accounts.google.com:aud": "app"}} if action == BY_WEB_IDENTITY else None
+    found = only_path(role(OWNER, "Ci", admits({"Federated": "*"}, action, when=claims), USING))
+    assert (found.grantee.party, found.severity) == ("federated_open", Severity.CRITICAL)
+
+
 # -- SAML -------------------------------------------------------------------------------------------------------------
 
 

@@ -537,3 +537,36 @@ def test_create_grant_for_aws_resources_only_gives_no_more() -> None:
     limited = policy(allow(None, "kms:CreateGrant", when={"Bool": {"kms:GrantIsForAWSResource": "true"}}))
     found = only_path(role(OWNER, "Granter", admits(VENDOR), limited))
     assert "create_grant_escalation" not in found.verdict_reasons
+
+
+def test_everybody_of_the_account_beside_the_account_itself_needs_no_iam() -> None:
+    """`*` behind a fence is a match by itself, also where the same statement delegates to the account (R3.13)."""
+    fence = {"StringEquals": {"kms:CallerAccount": OWNER}}
+    both = {"Effect": "Allow", "Principal": {"AWS": ["*", OWNER]}, "Action": "kms:Decrypt", "Resource": "*"}
+    found = only_path(key(both | {"Condition": fence}), role(OWNER, "Vendor", admits(VENDOR), S3_ONLY))
+    assert (found.verdict, found.severity) == (FindingVerdict.CONFIRMED, Severity.CRITICAL)
+
+
+LATER = {"DateGreaterThan": {"aws:CurrentTime": "2027-01-01T00:00:00Z"}}
+
+
+@pytest.mark.parametrize(
+    "things",
+    [
+        (role(OWNER, "Vendor", admits(VENDOR, when=LATER), USING),),
+        (role(OWNER, "Vendor", admits(VENDOR), policy(allow(None, when=LATER))),),
+        (role(OWNER, "Vendor", admits(VENDOR), USING), key(allow(iam(OWNER, "root"), when=LATER))),
+    ],
+    ids=["trust", "identity", "key"],
+)
+def test_path_that_opens_by_itself_is_blocked_for_now_and_never_left_out(things: Any) -> None:
+    found = only_path(*things)
+    assert (found.verdict, found.verdict_reasons[0]) == (FindingVerdict.BLOCKED, "not_yet")
+    assert found.capabilities[0].condition.startswith("the time is 2027-01-01")
+
+
+def test_path_that_closed_and_path_that_never_opens_are_left_out() -> None:
+    over = {"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}
+    never = LATER | {"DateLessThan": {"aws:CurrentTime": "2026-12-01T00:00:00Z"}}
+    assert paths(role(OWNER, "Vendor", admits(VENDOR, when=over), USING)) == []
+    assert paths(role(OWNER, "Vendor", admits(VENDOR, when=never), USING)) == []

@@ -16,6 +16,16 @@ class Expected(NamedTuple):
     mechanism: str = "key_policy"
 
 
+class ExpectedOurs(NamedTuple):
+    """A finding about permissions of our own; `resource` is what it is about, `grantee` the last part of who has it."""
+
+    kind: str
+    resource: str
+    grantee: str
+    verdict: str
+    reason: str
+
+
 class ExpectedPath(NamedTuple):
     """One path through roles: the role that is entered, by whom, and how many roles are assumed."""
 
@@ -31,7 +41,7 @@ LAKE, ANALYTICS, LOGS = "arn:aws:iam::222233334444", "arn:aws:iam::888899990000"
 SANDBOX, MEDIA, CLOSED = "arn:aws:iam::666677778888", "arn:aws:iam::333344445555:root", "arn:aws:iam::121212121212:root"
 PAY, PAY_US, PAY_SG = "payments-prod/eu-west-1/", "payments-prod/us-east-1/", "payments-prod/ap-southeast-1/"
 DL, SEC, LOG = "data-lake/eu-west-1/", "security-tooling/eu-west-1/", "logs/eu-west-1/"
-EXTERNAL, INEFFECTIVE = "external_access", "ineffective_permission"
+EXTERNAL, INEFFECTIVE, HYGIENE = "external_access", "ineffective_permission", "key_hygiene"
 AUTOSCALING = f"{ANALYTICS}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
 
 DELETED_ROLE, DELETED_USER = "AROADELETEDROLE7ACME2", "AIDADELETEDUSER7ACME2"
@@ -42,6 +52,7 @@ EXPECTED = (
     Expected(f"{PAY}settlement-network", EXTERNAL, UNKNOWN, "conditional", "residual_condition"),
     Expected(f"{PAY}customer-vault", EXTERNAL, UNKNOWN, "conditional", "residual_condition"),
     Expected(f"{PAY}public-through-s3", EXTERNAL, "*", "conditional", "residual_condition"),
+    Expected(f"{PAY}public-through-s3", HYGIENE, "*", "confirmed", "weak_fence"),
     Expected(f"{PAY}payroll-partner", EXTERNAL, PARTNER, "confirmed", "delegated_to_third_party"),
     Expected(f"{PAY}org-wide-config", EXTERNAL, "o-acmedemo01", "confirmed", "both_sides_allow"),
     Expected(f"{PAY}data-lake-share", EXTERNAL, f"{LAKE}:role/etl", "confirmed", "both_sides_allow"),
@@ -88,6 +99,7 @@ EXPECTED = (
     # No identity of the account has IAM permission; the root user needs none (R4.13).
     Expected(f"{DL}lake-backup", EXTERNAL, f"{LOGS}:root", "confirmed", "root_user_only", "grant"),
     Expected(f"{DL}lake-handover", EXTERNAL, f"{PARTNER[:-5]}:role/handover", "confirmed", "delegated_to_third_party"),
+    Expected(f"{DL}lake-handover", HYGIENE, f"{PARTNER[:-5]}:role/handover", "confirmed", "unlimited_create_grant"),
     Expected(f"{DL}lake-images", EXTERNAL, f"{ANALYTICS}:root", "confirmed", "both_sides_allow"),
     Expected(f"{DL}lake-images", EXTERNAL, AUTOSCALING, "confirmed", "grant_held", "grant"),
     Expected(f"{DL}lake-images", EXTERNAL, f"{ANALYTICS}:root", "confirmed", "root_user_only", "grant"),
@@ -134,3 +146,27 @@ PATHS = (
     ExpectedPath("KmsScanReadOnly", "root", "same_organization", "confirmed", 1),
 )
 """Paths through roles that the demo promises."""
+
+USE, BROAD, ATTRIBUTE = "foreign_key_use", "broad_key_permission", "attribute_control"
+OURS = (
+    ExpectedOurs(USE, "5e3f7a10-2b64-4c58-9d0e-7f1a6b2c3d4e", "uploader", "possible", "owner_side_not_collected"),
+    ExpectedOurs(USE, "payments-prod", "alpha-analyst", "confirmed", "both_sides_allow"),
+    ExpectedOurs(USE, "payments-prod", "type-guarded", "confirmed", "both_sides_allow"),
+    ExpectedOurs(USE, "payments-prod", "etl", "confirmed", "both_sides_allow"),
+    ExpectedOurs(USE, "payments-prod", "webhooks", "confirmed", "both_sides_allow"),
+    ExpectedOurs(USE, "data-lake", "gulf-reports", "blocked", "region_opt_in"),
+    ExpectedOurs(USE, "data-lake", "platform-admin", "confirmed", "both_sides_allow"),
+    ExpectedOurs(USE, "data-lake", "nightly-export", "confirmed", "both_sides_allow"),
+    ExpectedOurs(USE, "alias/lake-images", "AWSServiceRoleForAutoScaling", "confirmed", "grant_held"),
+    ExpectedOurs(USE, "security-tooling", "break-glass", "conditional", "residual_condition"),
+    ExpectedOurs(BROAD, "PaymentKeyAdministration", "key-admin", "possible", "no_foreign_key_seen"),
+    ExpectedOurs(BROAD, "developer", "developer", "possible", "no_foreign_key_seen"),
+    ExpectedOurs(BROAD, "security-audit", "security-audit", "confirmed", "both_sides_allow"),
+    ExpectedOurs(BROAD, "bounded-analyst", "bounded-analyst", "blocked", "boundary"),
+    ExpectedOurs(ATTRIBUTE, "payments-prod", "tag-steward", "confirmed", "attribute_opens_access"),
+    ExpectedOurs(ATTRIBUTE, "payments-prod", "tag-steward", "confirmed", "attribute_decides_access"),
+    ExpectedOurs(ATTRIBUTE, "payments-prod", "key-admin", "confirmed", "attribute_decides_access"),
+    ExpectedOurs(ATTRIBUTE, "payments-prod", "type-guarded", "confirmed", "foreign_attribute"),
+    ExpectedOurs(ATTRIBUTE, "payments-prod", "alpha-analyst", "confirmed", "foreign_attribute"),
+)
+"""What the policies of our own principals give them; the same of several Regions is listed once."""

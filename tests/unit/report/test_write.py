@@ -190,13 +190,13 @@ def test_summary_json_counts_and_says_what_was_not_evaluated() -> None:
     }
     assert summary["gate"]["findings"] is False
     assert summary["gate"]["coverage"] is False
-    assert summary["paths_through_assumed_roles"] == "not evaluated"
+    assert summary["paths_through_assumed_roles"] == "2 outsiders reach 3 keys"
 
 
 def test_terminal_summary_says_what_was_not_read() -> None:
     text = render_summary(build.document(), Path("out/report.html"), 3)
     assert "NOT READ  3 of 412 account-regions" in text
-    assert "paths through assumed roles: not evaluated" in text
+    assert "paths through assumed roles: 2 outsiders reach 3 keys" in text
     assert text.endswith("exit 3")
 
 
