@@ -108,7 +108,7 @@ def told(demo_run, tmp_path, monkeypatch, capsys) -> list[tuple[str, int, str]]:
     snapshot, output = demo_run.directory / "snapshot.sqlite", tmp_path / "kms-scan-out"
     collect(snapshot, output, FIRST)
     collect(snapshot, output, SECOND, vendor_gains_create_grant, key_becomes_unreadable)
-    collect(snapshot, output, THIRD, vendor_gains_create_grant)
+    collect(snapshot, output, THIRD, vendor_gains_create_grant, key_becomes_unreadable)
     Path("config.yaml").write_text(FILES["config.yaml"])
     found = []
     for command, _, _ in SHOWN:
