@@ -36,7 +36,12 @@ from builders import (  # fmt: skip
 )
 
 budget = settings(
-    max_examples=35, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=35,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
 )
 Json = dict[str, Any]
 Draw = Callable[[st.SearchStrategy[Any]], Any]
