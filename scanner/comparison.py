@@ -15,7 +15,7 @@ from scanner.baseline import kept_of
 from scanner.config import Settings, config_hash
 from scanner.model.difference import Compared
 from scanner.model.finding import Finding, FindingsDocument, Severity
-from scanner.model.lifecycle import GREW, Lifecycle
+from scanner.model.lifecycle import Lifecycle
 from scanner.model.world import World
 from scanner.pipeline import judge_again, read_findings, world_of
 from scanner.plan import suppressions_of
@@ -40,12 +40,12 @@ class RunsCompared:
 
     @property
     def changed(self) -> tuple[Finding, ...]:
-        """The findings that are not what they were."""
-        return tuple(f for f in self.findings if f.lifecycle != Lifecycle.UNCHANGED)
+        """The findings that are not what they were, or rank higher than they did."""
+        return tuple(f for f in self.findings if f.lifecycle != Lifecycle.UNCHANGED or f.rise)
 
     def grew(self, level: str) -> bool:
-        """Whether a finding that is new, reopened or wider reaches a severity; accepted ones are not counted."""
-        grown = (f for f in self.findings if f.lifecycle in GREW and not f.is_suppressed)
+        """Whether a new, reopened, wider or graver finding reaches a severity; accepted ones are not counted."""
+        grown = (f for f in self.findings if f.has_grown and not f.is_suppressed)
         return any(rank(f.severity) >= rank(Severity(level)) for f in grown)
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from scanner.analyze.caller import account_of
 from scanner.analyze.damaged import has_damage, is_opaque
 from scanner.analyze.difference import compare_findings
+from scanner.analyze.party import EXPIRED_PARTNER
 from scanner.analyze.paths import IN_ANY_ACCOUNT
 from scanner.analyze.patterns import glob, tokens_of
 from scanner.analyze.reach import CLOSED
@@ -17,7 +18,7 @@ from scanner.analyze.severity import rank
 from scanner.model.arn import AccountId, KeyArn, key_id_of, parse_arn
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.difference import Change
-from scanner.model.finding import Finding, FindingVerdict, Kind, Path, Reach
+from scanner.model.finding import Finding, FindingVerdict, Kind, Path, Reach, Rise
 from scanner.model.lifecycle import Lifecycle
 from scanner.model.world import World
 
@@ -56,7 +57,10 @@ class Followed:
 
 
 def follow(present: Sequence[Finding], former: Former, world: World) -> Followed:
-    """Give every finding its lifecycle and the time it was first seen.
+    """Give every finding its lifecycle, the time it was first seen, and its former severity where that was lower.
+
+    Severity is no part of the fingerprint: an approval that ends, or a tag on the key, moves it and leaves the access
+    as it was. Such a finding keeps its lifecycle, and `rise` says that it ranks higher now.
 
     A former finding that is gone is `resolved` where what it was about was read again, in short form and outside of
     `findings`; otherwise it stays among them as it was, `not_rechecked`.
@@ -78,7 +82,7 @@ def follow(present: Sequence[Finding], former: Former, world: World) -> Followed
         else:
             refs = tuple(dict.fromkeys((*gone.coverage_refs, *reading.gaps_of(gone))))
             findings.append(replace(
-                gone, lifecycle=Lifecycle.NOT_RECHECKED, coverage_refs=refs, suppression=None
+                gone, lifecycle=Lifecycle.NOT_RECHECKED, coverage_refs=refs, suppression=None, rise=None
             ))  # fmt: skip
     counts = Counter(f.lifecycle for f in findings) + Counter({str(Lifecycle.RESOLVED): ended})
     kept = tuple(sorted(f.id for f in findings if f.id not in now))
@@ -96,12 +100,23 @@ def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 def _present(finding: Finding, old: Finding | None, closed: Finding | None, former: Former) -> Finding:
     if old is None:
         if closed is None:
-            return replace(finding, lifecycle=Lifecycle.NEW)
-        return replace(finding, lifecycle=Lifecycle.REOPENED, first_seen=closed.first_seen)
+            return replace(finding, lifecycle=Lifecycle.NEW, rise=None)
+        return replace(finding, lifecycle=Lifecycle.REOPENED, first_seen=closed.first_seen, rise=None)
     lifecycle = lifecycle_of(old, finding)
-    if lifecycle is not Lifecycle.UNCHANGED and not former.comparable:
-        lifecycle = Lifecycle.ENGINE_CHANGED
-    return replace(finding, lifecycle=lifecycle, first_seen=old.first_seen)
+    rise = _rise(old, finding)
+    if not former.comparable and (lifecycle is not Lifecycle.UNCHANGED or rise):
+        lifecycle, rise = Lifecycle.ENGINE_CHANGED, None
+    return replace(finding, lifecycle=lifecycle, first_seen=old.first_seen, rise=rise)
+
+
+def _rise(old: Finding, new: Finding) -> Rise | None:
+    """That the severity was lower: an approval that ended is named, else the steps of the trail that were not there."""
+    if rank(new.severity) <= rank(old.severity):
+        return None
+    approval = new.grantee.approval
+    if approval is not None and new.grantee.party == EXPIRED_PARTNER != old.grantee.party:
+        return Rise(old.severity, f"the approval ended on {approval.expires}")
+    return Rise(old.severity, "; ".join(s.text for s in new.severity_reasons if s not in old.severity_reasons))
 
 
 def lifecycle_of(old: Finding, new: Finding) -> Lifecycle:
@@ -129,7 +144,7 @@ def _resolved(finding: Finding, former: Former) -> Finding:
     lifecycle = Lifecycle.RESOLVED if former.comparable else Lifecycle.ENGINE_CHANGED
     return replace(
         finding, lifecycle=lifecycle, severity_reasons=(), conditions=(), path=Path(), reach=Reach(), evidence=(),
-        rules=(), coverage_refs=(), suppression=None,
+        rules=(), coverage_refs=(), suppression=None, rise=None,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from scanner.analyze.delegation import escalation_in_words, marked
 from scanner.analyze.evidence import MAX_STATEMENTS, condition_refs, gate_evidence, grant_evidence, statement_evidence
 from scanner.analyze.gates import gates_of, statement_ref
 from scanner.analyze.hops import hop_of
-from scanner.analyze.identity import finding_id, fingerprint
+from scanner.analyze.identity import digest, finding_id, fingerprint
 from scanner.analyze.judge import asleep_reason, strength
 from scanner.analyze.parse import parse_policy
 from scanner.analyze.party import Standing
@@ -80,11 +80,12 @@ def path_finding(assembly: Assembly, claim: Claim, max_hops: int) -> Finding:
     keys = claim.keys
     callers = _callers(claim)
     texts = tuple(sorted(callers))
+    decided = _digest(claim)
     escalation = escalation_in_words(capabilities, keys.values(), ROLE)
     return Finding(
         id=finding_id(Kind.ASSUMED_ROLE_PATH, *claim.parts),
         fingerprint=fingerprint([
-            [[c.capability, c.actions, c.verdict, c.residual] for c in capabilities], texts, sorted(keys),
+            [[c.capability, c.actions, c.verdict, c.residual] for c in capabilities], texts, sorted(keys), decided,
             [[hop.principal, hop.role_arn, hop.verdict] for hop in hops],
             [[gate.layer, gate.side, gate.outcome] for gate in layers],
         ]),
@@ -105,7 +106,7 @@ def path_finding(assembly: Assembly, claim: Claim, max_hops: int) -> Finding:
         capabilities=capabilities,
         conditions=_conditions(assembly, claim),
         path=Path(hops, layers),
-        reach=Reach(len(texts), (), sample(texts, SAMPLE), _accounts(callers.values()), len(texts) > SAMPLE),
+        reach=Reach(len(texts), (), sample(texts, SAMPLE), _accounts(callers.values()), len(texts) > SAMPLE, decided),
         evidence=_evidence(assembly, claim, deciding, hops, layers),
         remediation=path_remedy(claim, reasons),
         rules=(*_RULES, *rules_of(reasons, _cited(deciding))),
@@ -227,6 +228,18 @@ def _callers(claim: Claim) -> dict[str, str]:
         for s in claim.sources
         for step in s.steps
     }
+
+
+def _digest(claim: Claim) -> str:
+    """A number that differs where what anybody can do with any of the keys does: verdicts show the strongest only."""
+    return digest(
+        (
+            f"{a.key.arn} {a.way.use.action.iam_name} {step.caller.text}",
+            f"{a.by(step).rank} {condition_in_words(a.by(step))}",
+        )
+        for a in claim.arrivals
+        for step in a.source.steps
+    )
 
 
 def _accounts(ids: Iterable[str]) -> tuple[str, ...]:

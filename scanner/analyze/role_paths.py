@@ -150,7 +150,7 @@ def role_paths_in_words(through_roles: RolePaths) -> str:
             keys = len({arn for _, c in some for arn in c.keys})
             parts.append(f"{who} reach{'es' if number == 1 else ''} {_counted(keys, 'key')}")
     if perhaps:
-        parts.append(f"{_counted(perhaps, 'more path')} may exist")
+        parts.append(f"{_counted(perhaps, 'more path' if sure else 'path')} may exist")
     cut = sum(claim.cut for claim in through_roles.claims)
     if cut:
         limit = _counted(through_roles.paths.graph.max_hops, "role")

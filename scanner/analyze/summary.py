@@ -25,7 +25,6 @@ from scanner.model.finding import (
     RunInfo,
     Severity,
 )
-from scanner.model.lifecycle import GREW
 from scanner.model.world import World
 
 LIMITS = (
@@ -113,11 +112,12 @@ def gate_is_open(findings: Iterable[Finding], fail_on: str, *, new_only: bool = 
     """Whether no finding reaches the level that fails a run; accepted ones are not counted.
 
     Args:
-        new_only: count only what is new, reopened or wider than in the baseline.
+        new_only: count only what is new or reopened, wider, or of higher severity than in the baseline. Where an
+            approval merely ended, the access is `unchanged` and its severity rose: that counts as well.
     """
     if fail_on == "none":
         return True
-    counted = (f for f in findings if not f.is_suppressed and (not new_only or f.lifecycle in GREW))
+    counted = (f for f in findings if not f.is_suppressed and (not new_only or f.has_grown))
     return not any(rank(f.severity) >= rank(Severity(fail_on)) for f in counted)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from scanner.analyze.access import insider_rows
+from scanner.analyze.admission import FEDERATED_OPEN, FEDERATED_PINNED
 from scanner.analyze.assemble import Assembly
 from scanner.analyze.classes import Classes
 from scanner.analyze.damaged import is_opaque
@@ -35,7 +36,8 @@ _PARTS = {
     "ram_policy": "the policy of resource shares", "tags": "the tags", "aliases": "the aliases",
 }  # fmt: skip
 _STRANGERS_FIRST = (
-    PUBLIC, UNKNOWN_THIRD_PARTY, IDENTIFIED_VENDOR, EXPIRED_PARTNER, PARTNER_EXCEEDS_APPROVAL, SERVICE_UNGUARDED,
+    PUBLIC, FEDERATED_OPEN, UNKNOWN_THIRD_PARTY, IDENTIFIED_VENDOR, EXPIRED_PARTNER, PARTNER_EXCEEDS_APPROVAL,
+    FEDERATED_PINNED, SERVICE_UNGUARDED,
 )  # fmt: skip
 _OF_INSIDERS = {
     Verdict.ALLOWED.value: FindingVerdict.CONFIRMED, Verdict.CONDITIONAL.value: FindingVerdict.CONDITIONAL,

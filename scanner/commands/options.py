@@ -65,7 +65,9 @@ def scope_options(command: F) -> F:
 def gate_options(command: F) -> F:
     """Group Gate."""
     for decorate in (
-        click.option("--new-only", is_flag=True, help="Gate on what is new or wider than in the baseline only."),
+        click.option(
+            "--new-only", is_flag=True, help="Gate on what is new, wider or graver than in the baseline only."
+        ),
         click.option("--baseline", metavar="RUN|latest", help="Compare with an earlier run."),
         click.option("--min-coverage", metavar="PCT", help="Below it the run ends with 4 [100]."),
         click.option("--fail-on", metavar="LEVEL", help="Findings at or above end with 3 [high]."),

@@ -30,7 +30,9 @@ _LEVELS = ("low", "medium", "high", "critical")
 @click.command(epilog=_DIFF_EXAMPLES)
 @click.argument("old")
 @click.argument("new")
-@click.option("--fail-on", type=click.Choice(_LEVELS), help="New, reopened or wider findings at or above end with 3.")
+@click.option(
+    "--fail-on", type=click.Choice(_LEVELS), help="New, reopened, wider or graver findings at or above end with 3."
+)
 @click.option("--format", "shape", type=click.Choice(["text", "json", "md"]), default="text", help="[text]")
 @click.option("-o", "--output", metavar="DIR", help="Where runs are looked for [./kms-scan-out].")
 @json_option

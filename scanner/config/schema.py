@@ -281,7 +281,7 @@ class Gate(Section):
         default="high", description="Unsuppressed findings of this severity or worse end with exit 3."
     )
     new_only: Flag = Field(
-        default=False, description="Compare with `baseline` and gate on new or widened findings only."
+        default=False, description="Compare with `baseline` and gate on new, widened or graver findings only."
     )
     baseline: Text | None = Field(default=None, description="Path to an earlier run directory, or `latest`.")
     min_coverage: Whole = Field(

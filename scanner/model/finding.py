@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from scanner.model.approval import Approval, EndingApproval
 from scanner.model.decision import Gate, StatementRef
-from scanner.model.lifecycle import History, Suppression, SuppressionState
+from scanner.model.lifecycle import GREW, History, Suppression, SuppressionState
 from scanner.model.remediation import Remediation as Remediation  # noqa: PLC0414  # part of this contract
 from scanner.model.rows import AccessRow as AccessRow  # noqa: PLC0414  # the contract is read from this module
 from scanner.model.rows import KeyRow as KeyRow  # noqa: PLC0414  # the same
@@ -56,6 +56,14 @@ class SeverityReason:
     rule: str
     effect: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rise:
+    """That the severity was lower in the baseline (`before`), and why it is not any more: `why`, perhaps empty."""
+
+    before: Severity
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +276,15 @@ class Finding:
     keys: tuple[KeyFactsRef, ...] = ()
     keys_total: int = 1
     suppression: Suppression | None = None
+    rise: Rise | None = None
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether a gate on new findings counts it: new, reopened, wider, or of higher severity than in the baseline.
+
+        What an approval covered leaves the fingerprint as it was when the approval ends, and is no less to be seen.
+        """
+        return self.lifecycle in GREW or self.rise is not None
 
     @property
     def is_suppressed(self) -> bool:

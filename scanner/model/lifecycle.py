@@ -25,7 +25,7 @@ class Lifecycle(StrEnum):
 
 
 GREW = frozenset({Lifecycle.NEW, Lifecycle.REOPENED, Lifecycle.WIDENED})
-"""What a gate on new findings counts."""
+"""The lifecycles that a gate on new findings counts, beside findings whose severity rose."""
 
 
 class SuppressionState(StrEnum):

@@ -13,6 +13,7 @@ from scanner.model.lifecycle import Lifecycle
 from scanner.report.diagnostic import Paint, safe, unpainted
 from scanner.report.difference import difference_fields, differences_markdown, render_differences
 from scanner.report.escape import markdown_code, markdown_text, shorten
+from scanner.report.history import rise_text
 from scanner.report.ordering import worst_first
 from scanner.report.phrases import counted
 
@@ -56,6 +57,8 @@ def render_comparison(view: ComparisonView, *, paint: Paint = unpainted) -> Iter
     for finding in worst_first(view.changed):
         lifecycle = finding.lifecycle.replace("_", " ")
         yield f"  {lifecycle:<14} {finding.severity:<9} {finding.id}  {safe(finding.title, _LONGEST)}"
+        if finding.rise:
+            yield f"{'':<28}{safe(rise_text(finding, old.as_of[:10]), _LONGEST)}"
     yield f"findings: {counts_text(view.counts) or 'none'}"
 
 
@@ -87,6 +90,8 @@ def comparison_markdown(view: ComparisonView) -> Iterator[str]:
     for finding in worst_first(view.changed):
         title = markdown_text(shorten(finding.title, _LONGEST))
         yield f"- **{finding.lifecycle.replace('_', ' ')}**, {finding.severity}: {title} {markdown_code(finding.id)}"
+        if finding.rise:
+            yield f"  - the {markdown_text(shorten(rise_text(finding, view.old.as_of[:10]), _LONGEST))}"
 
 
 def dump_comparison(view: ComparisonView) -> str:
@@ -102,7 +107,14 @@ def dump_comparison(view: ComparisonView) -> str:
         "unchanged": view.unchanged,
         "counts": dict(view.counts),
         "findings": [
-            {"id": f.id, "lifecycle": f.lifecycle, "severity": f.severity, "verdict": f.verdict, "title": f.title}
+            {
+                "id": f.id,
+                "lifecycle": f.lifecycle,
+                "severity": f.severity,
+                "verdict": f.verdict,
+                "title": f.title,
+                "severity_before": f.rise.before if f.rise else None,
+            }
             for f in worst_first(view.changed)
         ],
         "exit_code": view.exit_code,

@@ -22,10 +22,13 @@ from scanner.model.finding import (
 from scanner.report.coverage_notes import coverage_note
 from scanner.report.escape import visible
 from scanner.report.history import (
+    MAX_RESOLVED,
     accepted_findings,
     change_sentences,
     new_since,
     open_findings,
+    resolved_findings,
+    rise_text,
     since,
     suppression_sentences,
 )
@@ -57,12 +60,13 @@ class SourceView:
 class FindingCard:
     """A finding with its evidence; `combination` names the set of filters that shows it.
 
-    `gates_note` says what blocks where no single gate of the table does.
+    `gates_note` says what blocks where no single gate of the table does, `rise` that the severity was lower before.
     """
 
     finding: Finding
     combination: str
     gates_note: str
+    rise: str
     evidence: tuple[SourceView, ...]
     coverage_notes: tuple[str, ...]
 
@@ -127,7 +131,7 @@ class ReportView:
     """Everything that report.html.j2 reads."""
 
     document: FindingsDocument
-    matrix: tuple[tuple[str, tuple[int, ...], tuple[int, int]], ...]
+    matrix: tuple[tuple[str, tuple[int, ...], tuple[int, int, int]], ...]
     kinds: tuple[tuple[str, int], ...]
     groups: tuple[Group, ...]
     keys: tuple[KeyView, ...]
@@ -139,6 +143,8 @@ class ReportView:
     since: str
     changes: tuple[str, ...]
     suppressions: tuple[str, ...]
+    resolved: tuple[Finding, ...]
+    """Findings of earlier runs that are gone, at most `MAX_RESOLVED`."""
 
 
 def report_view(
@@ -154,6 +160,7 @@ def report_view(
             finding,
             combinations.get(_options(finding), ""),
             _gates_note(finding),
+            rise_text(finding, since(document)),
             tuple(_evidence(finding, part, texts) for part in finding.evidence),
             tuple(coverage_note(ref, notes) for ref in finding.coverage_refs),
         )
@@ -172,6 +179,7 @@ def report_view(
         since=since(document),
         changes=change_sentences(document),
         suppressions=suppression_sentences(document),
+        resolved=tuple(resolved_findings(document)[:MAX_RESOLVED]),
     )
 
 
@@ -234,8 +242,8 @@ def _filters(findings: Sequence[Finding]) -> tuple[Filter, ...]:
     )
 
 
-def _matrix(findings: Sequence[Finding]) -> tuple[tuple[str, tuple[int, ...], tuple[int, int]], ...]:
-    """Severity, number by verdict, and how many are new and wider since the baseline."""
+def _matrix(findings: Sequence[Finding]) -> tuple[tuple[str, tuple[int, ...], tuple[int, int, int]], ...]:
+    """Severity, number by verdict, and how many are new, wider and only graver since the baseline."""
     counts = Counter((finding.severity, finding.verdict) for finding in findings)
     return tuple(
         (severity.value, tuple(counts[severity, verdict] for verdict in FindingVerdict), new_since(findings, severity))

@@ -7,9 +7,13 @@ from collections.abc import Iterable, Sequence
 
 from scanner.model.finding import Finding, FindingsDocument, Severity
 from scanner.model.lifecycle import Lifecycle, SuppressionNote, SuppressionState
+from scanner.report.ordering import worst_first
 from scanner.report.phrases import counted
 
 NO_BASELINE = "No baseline was given, so nothing is compared with an earlier run."
+MAX_RESOLVED = 50
+"""Resolved findings that a report for people lists; findings.json has them all."""
+
 _NEW = frozenset({Lifecycle.NEW, Lifecycle.REOPENED})
 _HOW = {
     "findings": "",
@@ -44,25 +48,43 @@ def since(document: FindingsDocument) -> str:
     return baseline.as_of[:10] if baseline else ""
 
 
-def new_since(findings: Iterable[Finding], severity: Severity) -> tuple[int, int]:
-    """How many findings of a severity are new or reopened, and how many are wider than in the baseline."""
-    counts = Counter(
-        "new" if finding.lifecycle in _NEW else "wider"
-        for finding in findings
-        if finding.severity is severity and finding.lifecycle in {*_NEW, Lifecycle.WIDENED}
-    )
-    return counts["new"], counts["wider"]
+def new_since(findings: Iterable[Finding], severity: Severity) -> tuple[int, int, int]:
+    """How many findings of a severity are new or reopened, wider than in the baseline, and only graver than there."""
+    counts = Counter(_how_it_grew(finding) for finding in findings if finding.severity is severity)
+    return counts["new"], counts["wider"], counts["graver"]
+
+
+def _how_it_grew(finding: Finding) -> str:
+    if finding.lifecycle in _NEW:
+        return "new"
+    if finding.lifecycle == Lifecycle.WIDENED:
+        return "wider"
+    return "graver" if finding.rise else ""
+
+
+def rise_text(finding: Finding, day: str) -> str:
+    """`severity rose from info to high since 2026-11-21: the approval ended on 2026-11-30`; empty where it did not."""
+    rise = finding.rise
+    if rise is None:
+        return ""
+    since_day = f" since {day}" if day else ""
+    return f"severity rose from {rise.before} to {finding.severity}{since_day}{f': {rise.why}' if rise.why else ''}"
+
+
+def resolved_findings(document: FindingsDocument) -> list[Finding]:
+    """Findings of earlier runs that are gone, those seen last before the others, then the worst."""
+    return sorted(worst_first(document.resolved), key=lambda f: f.last_seen, reverse=True)
 
 
 def new_since_text(findings: Sequence[Finding], severity: Severity, day: str) -> str:
-    """`1 new, 2 wider since 2026-11-21`; empty where nothing is, or without a baseline."""
-    new, wider = new_since(findings, severity)
-    parts = [f"{number:,} {word}" for number, word in ((new, "new"), (wider, "wider")) if number]
+    """`1 new, 2 wider, 1 graver since 2026-11-21`; empty where nothing is, or without a baseline."""
+    numbers = new_since(findings, severity)
+    parts = [f"{number:,} {word}" for number, word in zip(numbers, ("new", "wider", "graver"), strict=True) if number]
     return f"{', '.join(parts)} since {day}" if day and parts else ""
 
 
 def change_sentences(document: FindingsDocument) -> tuple[str, ...]:
-    """What became of the findings since the baseline, in three sentences."""
+    """What became of the findings since the baseline, in three sentences; a fourth where severities rose."""
     baseline = document.history.baseline
     if baseline is None:
         return (NO_BASELINE,)
@@ -74,10 +96,12 @@ def change_sentences(document: FindingsDocument) -> tuple[str, ...]:
     others = (Lifecycle.NOT_RECHECKED, *((Lifecycle.ENGINE_CHANGED,) if counts.get(Lifecycle.ENGINE_CHANGED) else ()))
     grew = said(Lifecycle.NEW, Lifecycle.REOPENED, Lifecycle.WIDENED)
     how = _HOW.get(baseline.compared, "")
+    rose = sum(finding.rise is not None for finding in document.findings)
     return (
         f"Compared with run `{baseline.run_id}` of {baseline.as_of[:10]}: {grew}.{how}",
         f"Otherwise {said(Lifecycle.NARROWED, Lifecycle.RESOLVED, Lifecycle.UNCHANGED)}.",
         f"And {said(*others)}: what was not read again stands as it was.",
+        *((f"The severity of {counted(rose, 'finding')} rose since.",) if rose else ()),
     )
 
 

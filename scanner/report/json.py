@@ -103,6 +103,7 @@ def _counted(document: FindingsDocument) -> dict[str, object]:
     return {
         "findings": len(counted),
         "counts": counts,
+        "severity_rose": sum(finding.rise is not None for finding in counted),
         "suppressed": len(document.findings) - len(counted),
         "suppressions": dict(sorted(Counter(note.state for note in history.suppressions).items())),
         "baseline": asdict(history.baseline) if history.baseline else None,

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from scanner.model.finding import Finding, FindingsDocument, FindingVerdict, GapSummary, Remediation, Severity
+from scanner.model.lifecycle import Lifecycle
 from scanner.report.coverage_notes import OUTCOME_WORDS, coverage_note
 from scanner.report.escape import markdown_block, markdown_code, markdown_text, shorten
 from scanner.report.history import (
+    MAX_RESOLVED,
     accepted_findings,
     change_sentences,
     new_since,
     open_findings,
+    resolved_findings,
+    rise_text,
     since,
     suppression_sentences,
 )
@@ -145,12 +149,31 @@ def _counts(document: FindingsDocument) -> Iterator[str]:
     if day:
         yield " ".join(_text(sentence) for sentence in change_sentences(document))
         yield ""
+        yield from _resolved(document)
+
+
+def _resolved(document: FindingsDocument) -> Iterator[str]:
+    """What is gone, in one line each."""
+    gone = resolved_findings(document)
+    if not gone:
+        return
+    yield f"Resolved, seen last before the others: {len(gone):,}"
+    yield ""
+    for finding in gone[:MAX_RESOLVED]:
+        how = "" if finding.lifecycle == Lifecycle.RESOLVED else f" ({finding.lifecycle.replace('_', ' ')})"
+        yield (
+            f"- {_text(finding.title)}{_text(how)} {_code(finding.id)} {_code(finding.resource.arn)}, "
+            f"first seen {_text(finding.first_seen)}, last seen {_text(finding.last_seen)}"
+        )
+    if len(gone) > MAX_RESOLVED:
+        yield f"- {len(gone) - MAX_RESOLVED:,} more are in findings.json"
+    yield ""
 
 
 def _findings(document: FindingsDocument, notes: Mapping[str, str]) -> Iterator[str]:
     listed = open_findings(document)
     for finding in worst_first(listed)[:MAX_FINDINGS]:
-        yield from _finding(finding, notes, told=bool(since(document)))
+        yield from _finding(finding, notes, since(document))
     if len(listed) > MAX_FINDINGS:
         yield ""
         yield f"The {MAX_FINDINGS} worst of {len(listed):,} findings; all are in findings.csv."
@@ -177,11 +200,13 @@ def _accepted(document: FindingsDocument) -> Iterator[str]:
     yield ""
 
 
-def _finding(finding: Finding, notes: Mapping[str, str], *, told: bool) -> Iterator[str]:
+def _finding(finding: Finding, notes: Mapping[str, str], day: str) -> Iterator[str]:
     about = finding.resource
     account = _text(account_text(about.account_name, about.account_id))
-    change = f", {finding.lifecycle.replace('_', ' ')}" if told else ""
+    change = f", {finding.lifecycle.replace('_', ' ')}" if day else ""
     yield f"- **{finding.severity}**, {finding.verdict}{change}: {_text(finding.title)} {_code(finding.id)}"
+    if finding.rise:
+        yield f"  - The {_text(rise_text(finding, day))}"
     yield f"  - {_text(about.kind.capitalize())} {_code(about.name)} {_code(about.arn)} of {account}"
     if finding.severity not in _DETAILED:
         return

@@ -19,7 +19,7 @@ _MECHANISMS = {"key_policy": "key policy", "grant": "grant", "ram": "resource sh
 _PRINCIPALS = 3
 _STATEMENTS = 3
 _CONDITION = 400
-_WHO = 60
+_WHO = 64
 _OPEN_FORMS = frozenset({"any", "organization", "account"})
 
 
@@ -92,7 +92,7 @@ def _through(access: Access) -> str:
         more = f" and {len(access.grants) - 1} more" if len(access.grants) > 1 else ""
         return f"grant `{safe(access.grants[0], 20)}`{more}"
     named = [
-        f"`{safe(ref.sid) or ref.index}`, lines {ref.line_from}-{ref.line_to}"
+        f"{f'`{safe(ref.sid)}`' if ref.sid else f'statement {ref.index}'}, lines {ref.line_from}-{ref.line_to}"
         for ref in access.statements[:_STATEMENTS]
     ]
     more = f" and {len(access.statements) - _STATEMENTS} more" if len(access.statements) > _STATEMENTS else ""
@@ -116,7 +116,8 @@ def _footer(answer: WhoCan) -> Iterator[str]:
         yield "AWS managed keys cannot be used from another account (R9.5)"
     doing = f"do {safe(answer.action)} with" if answer.action else "use"
     known = "in what was read, " if answer.key_gaps else ""
-    more = f", {answer.perhaps:,} more could" if answer.perhaps else ""
+    further = "more could" if answer.today else "could"
+    more = f", {answer.perhaps:,} {further}" if answer.perhaps else ""
     yield f"{known}{counted(answer.today, 'selector')} outside the account can {doing} this key today{more}"
     if answer.accounts_not_read:
         named = ", ".join(safe(name) for name in answer.accounts_not_read[:_PRINCIPALS])

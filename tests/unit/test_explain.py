@@ -701,7 +701,7 @@ def test_one_action_narrows_the_list() -> None:
     answer = listed(many(), Wanted(action="kms:Encrypt"))
     assert [a.selector for a in answer.access] == [iam("333344445555", "root")]
     assert (answer.today, answer.perhaps) == (0, 1)
-    assert "can do kms:Encrypt with this key today, 1 more could" in render_who_can(answer)
+    assert "can do kms:Encrypt with this key today, 1 could" in render_who_can(answer)
 
 
 def test_verdicts_and_limit_cut_the_lines_and_not_the_counts() -> None:

@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given as supposing
 from hypothesis import settings
 from hypothesis import strategies as st
+from scanner.analyze.approvals import ApprovedAccount
 from scanner.analyze.lifecycle import Followed, Former, follow, lifecycle_of
+from scanner.analyze.party import Trust
+from scanner.analyze.severity import SeverityRules
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.decision import StatementRef
-from scanner.model.finding import Finding, Hop, Kind, Path
+from scanner.model.finding import Finding, Hop, Kind, Path, Rise, Severity
 from scanner.model.lifecycle import Lifecycle
 from scanner.model.world import World
 
@@ -103,6 +106,47 @@ def test_finding_that_comes_back_is_reopened_and_keeps_when_it_was_first_seen() 
     assert finding.lifecycle == "reopened"
     assert (finding.first_seen, finding.last_seen) == (first.as_of, third.as_of)
     assert back.resolved == ()
+
+
+def test_approval_that_ends_leaves_the_fingerprint_and_is_said_as_a_severity_that_rose() -> None:
+    """The access is what it was, and nobody stands behind it any more: a gate on new findings has to count it."""
+    trust = Trust(approvals=(ApprovedAccount(STRANGER, "Payroll", "2026-11-30"),))
+    today, later = shared(allow(ROOT)), replace(shared(allow(ROOT)), as_of="2026-12-01T00:00:00Z")
+    before = Former(analyzed(today, trust=trust).findings)
+    (rose,) = follow(analyzed(later, trust=trust).findings, before, later).findings
+    assert (rose.lifecycle, rose.fingerprint) == ("unchanged", before.findings[0].fingerprint)
+    assert (rose.rise, rose.severity, rose.has_grown) == (
+        Rise(Severity.INFO, "the approval ended on 2026-11-30"), "high", True,
+    )  # fmt: skip
+    (same,) = follow(analyzed(today, trust=trust).findings, before, today).findings
+    assert (same.rise, same.has_grown) == (None, False)
+    (fell,) = follow(before.findings, Former((rose,)), today).findings
+    assert (fell.rise, fell.has_grown) == (None, False)
+
+
+def test_tag_that_makes_a_key_sensitive_is_said_where_the_severity_rose() -> None:
+    rules = SeverityRules(sensitive_tags={"data": ("pii",)})
+    plain, tagged = (shared(allow(ROOT, "kms:DescribeKey"), tags=tags) for tags in ({}, {"data": "pii"}))
+    before = Former(analyzed(plain, severity=rules).findings)
+    rises = {f.rise for f in follow(analyzed(tagged, severity=rules).findings, before, tagged).findings}
+    assert rises == {Rise(Severity.LOW, "the key carries data=pii")}
+
+
+def test_severity_of_another_run_than_the_baseline_is_not_taken_over() -> None:
+    (finding,) = analyzed(shared(allow(ROOT))).findings
+    rose = replace(finding, rise=Rise(Severity.INFO, ""))
+    assert follow((rose,), Former((finding,)), shared()).findings[0].rise is None
+    assert follow((rose,), Former(()), shared()).findings[0].rise is None
+    assert follow((rose,), Former((), (finding,)), shared()).findings[0].rise is None
+    assert follow((), Former((rose,)), world()).findings[0].rise is None
+    assert follow((), Former((rose,)), shared()).resolved[0].rise is None
+
+
+def test_severity_that_another_engine_gave_is_marked_and_did_not_rise() -> None:
+    (finding,) = analyzed(shared(allow(ROOT))).findings
+    former = Former((replace(finding, severity=Severity.INFO),), comparable=False)
+    (marked,) = follow((finding,), former, shared()).findings
+    assert (marked.lifecycle, marked.rise, marked.has_grown) == ("engine_changed", None, False)
 
 
 def test_resolved_finding_is_remembered_and_counted_once() -> None:

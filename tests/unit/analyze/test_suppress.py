@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from scanner.analyze.summary import gate_is_open
 from scanner.analyze.suppress import recounted, suppress
-from scanner.model.finding import Finding, Kind
+from scanner.model.finding import Finding, Kind, Rise, Severity
 from scanner.model.suppression import Selector, SuppressionEntry
 
 from builders import KEY, OWNER, STRANGER, allow, analyzed, iam, key, world
@@ -153,6 +153,9 @@ def test_gate_on_new_findings_counts_new_reopened_and_wider_ones_only() -> None:
         if not gate_is_open((replace(finding, lifecycle=name),), "high", new_only=True)
     }  # fmt: skip
     assert counted == {"new", "reopened", "widened"}
+    rose = replace(finding, lifecycle="unchanged", rise=Rise(Severity.INFO, ""))
+    assert not gate_is_open((rose,), "critical", new_only=True)
+    assert gate_is_open((replace(rose, severity=Severity.MEDIUM),), "high", new_only=True)
     assert not gate_is_open((replace(finding, lifecycle="not_rechecked"),), "high")
 
 

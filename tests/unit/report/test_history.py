@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scanner.model.finding import FindingsDocument
+from scanner.model.finding import FindingsDocument, Rise, Severity
 from scanner.model.lifecycle import Baseline, History, Suppression, SuppressionNote
 from scanner.report.escape import CsvDialect
-from scanner.report.history import NO_BASELINE, change_sentences
+from scanner.report.history import MAX_RESOLVED, NO_BASELINE, change_sentences
 from scanner.report.html import render_html
 from scanner.report.json import dump_findings, load_findings, summary_fields
 from scanner.report.markdown import render_markdown
@@ -103,6 +103,49 @@ def test_change_since_the_baseline_is_three_sentences_and_a_column() -> None:
     assert "confirmed, new:" in markdown
 
 
+def risen(why: str) -> FindingsDocument:
+    """The first finding was there with a lower severity."""
+    given = document(baseline=baseline(unchanged=2))
+    first, *others = (replace(f, lifecycle="unchanged") for f in given.findings)
+    return replace(given, findings=(replace(first, severity=Severity.CRITICAL, rise=Rise(Severity.INFO, why)), *others))
+
+
+def test_severity_that_rose_is_said_with_its_reason_wherever_the_finding_stands() -> None:
+    given = risen("the approval ended on 2026-11-20")
+    said = "severity rose from info to critical since 2026-11-21: the approval ended on 2026-11-20"
+    assert said in page(given)
+    assert '<span class="kind">severity rose</span>' in page(given)
+    assert f"  - The {said}" in render_markdown(given, {}).decode()
+    assert "1 graver since 2026-11-21" in render_summary(given, REPORT, 0)
+    assert change_sentences(given)[3:] == ("The severity of 1 finding rose since.",)
+    assert summary_fields(given)["severity_rose"] == 1
+    assert "severity rose from info to critical since 2026-11-21<" in page(risen("")).replace(".</p>", "<")
+    plain = document(baseline=baseline(unchanged=2))
+    assert "severity rose" not in page(plain)
+    assert summary_fields(plain)["severity_rose"] == 0
+
+
+def test_resolved_findings_are_listed_with_key_and_dates_those_seen_last_first() -> None:
+    given = document(baseline=baseline(resolved=1))
+    one, two = (replace(f, lifecycle="resolved", last_seen=f"2026-11-0{n}") for n, f in enumerate(given.findings[:2]))
+    two = replace(two, lifecycle="engine_changed", title="Gone for another engine")
+    for text in (
+        page(replace(given, resolved=(one, two))),
+        render_markdown(replace(given, resolved=(one, two)), {}).decode(),
+    ):
+        assert text.index("Gone for another engine") < text.index("last seen 2026-11-00")
+        assert "(engine changed)" in text
+        assert f"first seen {one.first_seen}, last seen 2026-11-00" in text.replace("\\-", "-")
+        assert one.resource.arn in text
+    many = replace(given, resolved=tuple(replace(one, id=f"kx-{n}") for n in range(MAX_RESOLVED + 2)))
+    assert page(many).count("last seen 2026-11-00") == MAX_RESOLVED
+    assert "<li>2 more are in findings.json.</li>" in page(many)
+    markdown = render_markdown(many, {}).decode()
+    assert (markdown.count("last seen 2026-11-00"), "- 2 more are in findings.json" in markdown) == (MAX_RESOLVED, True)
+    assert "<h3>Resolved</h3>" not in page(given)
+    assert "Resolved" not in render_markdown(given, {}).decode()
+
+
 @pytest.mark.parametrize(
     ("how", "said"), [("judged_again", "judged again from its snapshot"), ("engine_changed", "not counted as wider")]
 )
@@ -122,8 +165,9 @@ def test_everything_accepted_leaves_no_finding_and_says_other() -> None:
 
 def test_history_survives_findings_json() -> None:
     given = document("active", note("active", "kx-a", "kx-a"), baseline=baseline(new=1))
-    gone = replace(given.findings[1], lifecycle="resolved")
-    given = replace(given, resolved=(gone,))
+    first, second, *others = given.findings
+    first = replace(first, rise=Rise(Severity.LOW, "an approval ended"))
+    given = replace(given, findings=(first, second, *others), resolved=(replace(second, lifecycle="resolved"),))
     assert load_findings(dump_findings(given), "findings.json") == given
     assert json.loads(json.dumps(summary_fields(given)))["baseline"]["counts"] == {"new": 1}
 
@@ -135,7 +179,10 @@ def test_hostile_text_of_an_entry_is_inert_everywhere(text) -> None:
     first, *others = given.findings
     assert first.suppression is not None
     bad = replace(first.suppression, reason=text, owner=text, ticket=text)
-    given = replace(given, findings=(replace(first, suppression=bad), *others))
+    first = replace(first, suppression=bad, rise=Rise(Severity.INFO, text))
+    gone = replace(first, id="kx-gone", title=text, first_seen=text, last_seen=text)
+    gone = replace(gone, resource=replace(gone.resource, arn=text))
+    given = replace(given, findings=(first, *others), resolved=(gone,))
     html = page(given)
     for active in ("<script>alert", "<img src=x", "<iframe", "\x1b", "\u202e"):
         assert active not in html

@@ -66,10 +66,21 @@ def test_who_can_names_the_roles_and_the_identities_of_providers() -> None:
         role(OWNER, "Release", admits(provider, web, when=pinned), USING),
     )  # fmt: skip
     printed = render_who_can(who_can(given, DELEGATING, AnalysisRules(), Wanted()))
-    assert f"assumes role/Entry of {MEMBER}, then role/Last of {OWNER}: trust policy `0`, lines" in printed
+    assert f"assumes role/Entry of {MEMBER}, then role/Last of {OWNER}: trust policy statement 0, lines" in printed
     assert f"anybody with an identity of {GITHUB}" in printed
     assert f"repo:acme/app:* via {GITHUB}" in printed
+    lines = printed.splitlines()
+    ours = next(n for n, line in enumerate(lines) if f"role/Entry of {MEMBER} " in line)
+    assert all(n < ours for n, line in enumerate(lines) if GITHUB in line), "identities of providers are strangers"
     assert "paths through assumed roles: 3 outsiders reach 1 key; 1 of ours reaches 1 key" in printed
+
+
+def test_only_path_that_perhaps_exists_is_no_further_one() -> None:
+    opaque = replace(DELEGATING, key_policy=None, gaps={"key_policy": "row"})
+    given = world(role(OWNER, "Entry", admits(iam(STRANGER, "root")), USING), opaque)
+    printed = render_who_can(who_can(given, opaque, AnalysisRules(), Wanted()))
+    assert "in what was read, 0 selectors outside the account can use this key today, 1 could" in printed
+    assert "paths through assumed roles: 1 path may exist" in printed
 
 
 def test_identity_center_is_named_as_such() -> None:

@@ -1,0 +1,254 @@
+"""On random small worlds: what keeps a finding's id, what ends it, what voids a suppression, and what is no change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from scanner.analyze.lifecycle import Former, follow
+from scanner.analyze.suppress import suppress
+from scanner.model.coverage import LedgerRow, Outcome
+from scanner.model.finding import Finding, Kind
+from scanner.model.lifecycle import Lifecycle
+from scanner.model.suppression import SuppressionEntry
+from scanner.model.world import World
+
+from builders import (  # fmt: skip
+    FULL,
+    KEY,
+    MEMBER,
+    OWNER,
+    STRANGER,
+    Analyzed,
+    account,
+    allow,
+    analyzed,
+    grant,
+    iam,
+    key,
+    policy,
+    principal,
+    world,
+)
+
+budget = settings(
+    max_examples=35,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
+Json = dict[str, Any]
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+
+SECOND = KEY[:-1] + "0"
+LISTED = LedgerRow(OWNER, "eu-west-1", "kms:ListKeys", "", Outcome.OK)
+ENTRY, LAST, PEER = iam(OWNER, "role/Entry"), iam(OWNER, "role/Last"), iam(MEMBER, "role/Peer")
+VIA = {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}
+ELSEWHERE = {"StringEquals": {"kms:ViaService": "ec2.eu-west-1.amazonaws.com"}}
+NEVER = VIA | {"StringNotEquals": VIA["StringEquals"]}
+WITH_ID = {"StringEquals": {"sts:ExternalId": "x"}}
+OUTSIDERS = (iam(STRANGER, "root"), iam("888877776666", "root"), iam(STRANGER, "role/App"), PEER, "*")
+ACTIONS = ("kms:Decrypt", "kms:Encrypt", "kms:CreateGrant", "kms:DescribeKey", "kms:PutKeyPolicy")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The statements of a world before it is built: of two key policies, two trust policies and two IAM policies."""
+
+    keys: dict[str, list[Json]]
+    trusts: dict[str, list[Json]]
+    policies: dict[str, list[Json]]
+    granted: tuple[str, ...] = ()
+
+    def documents(self) -> Iterator[list[Json]]:
+        """Every list of statements."""
+        return chain(self.keys.values(), self.trusts.values(), self.policies.values())
+
+    def built(self, **facts: Any) -> World:
+        """The world that these documents make; everything in it was read."""
+        roles = [
+            principal(arn, policy(*self.policies[arn]), trust=policy(*trust)) for arn, trust in self.trusts.items()
+        ]
+        grants = tuple(grant(who, grant_id=f"g-{n}") for n, who in enumerate(self.granted))
+        keys = [key(*s, arn=arn, grants=grants if arn == KEY else ()) for arn, s in self.keys.items()]
+        return world(*keys, *roles, principal(PEER, FULL), **{"coverage": (LISTED,)} | facts)
+
+
+@st.composite
+def statements(draw: Draw, least: int, conditions: tuple[Json | None, ...]) -> list[Json]:
+    """Allows for outsiders, each with a Sid of its own."""
+    return [
+        allow(
+            draw(st.sampled_from(OUTSIDERS)), *draw(st.lists(st.sampled_from(ACTIONS), min_size=1, max_size=2)),
+            when=draw(st.sampled_from(conditions)), Sid=f"S{n}",
+        )
+        for n in range(draw(st.integers(least, 2)))
+    ]  # fmt: skip
+
+
+def admitting(who: Any, when: Json | None, number: int) -> Json:
+    """A statement of a trust policy."""
+    statement = allow(who, "sts:AssumeRole", when=when, Sid=f"T{number}")
+    del statement["Resource"]
+    return statement
+
+
+@st.composite
+def drawn_worlds(draw: Draw) -> Drawn:
+    """Two keys that outsiders are let into directly, and through a chain of two roles."""
+    delegating = allow(iam(OWNER, "root"), "kms:*", Sid="Own")
+    who = st.sampled_from((*OUTSIDERS, ENTRY))
+    keys = {
+        arn: [*([delegating] if draw(st.booleans()) else []), *draw(statements(0, (None, VIA, NEVER)))]
+        for arn in (KEY, SECOND)
+    }
+    trusts = {
+        arn: [admitting(draw(who), draw(st.sampled_from((None, WITH_ID))), n) for n in range(draw(st.integers(1, 2)))]
+        for arn in (ENTRY, LAST)
+    }
+    policies = {
+        arn: [
+            allow(None, draw(st.sampled_from((*ACTIONS, "kms:*", "sts:AssumeRole"))), Sid=f"P{n}",
+                  Resource=draw(st.sampled_from(("*", KEY, SECOND, LAST))))
+            for n in range(draw(st.integers(1, 2)))
+        ]
+        for arn in (ENTRY, LAST)
+    }  # fmt: skip
+    granted = tuple(draw(st.lists(st.sampled_from(OUTSIDERS[:4]), max_size=2, unique=True)))
+    return Drawn(keys, trusts, policies, granted)
+
+
+def judged(given_world: World) -> Analyzed:
+    """The analysis with every service and without tried edits."""
+    return analyzed(given_world, service_principals="all")
+
+
+def ids(findings: tuple[Finding, ...], *kinds: Kind) -> set[str]:
+    """The ids of findings of these kinds."""
+    return {f.id for f in findings if f.kind in kinds}
+
+
+# -- ids --------------------------------------------------------------------------------------------------------------
+
+WITHOUT_PLACES = (Kind.EXTERNAL_ACCESS, Kind.ASSUMED_ROLE_PATH, Kind.KEY_HYGIENE)
+"""Kinds whose id holds neither Sid nor index."""
+
+
+def changed(drawn: Drawn, change: Callable[[list[Json]], list[Json]]) -> Drawn:
+    """The same statements, document by document changed."""
+    return Drawn(
+        *({name: change(s) for name, s in part.items()} for part in (drawn.keys, drawn.trusts, drawn.policies)),
+        drawn.granted,
+    )  # fmt: skip
+
+
+@budget
+@given(drawn_worlds(), st.randoms(use_true_random=False))
+def test_ids_survive_reordered_statements_renamed_sids_and_renamed_accounts(drawn: Drawn, dice: Any) -> None:
+    before = judged(drawn.built()).result.findings
+    shuffled = changed(drawn, lambda s: dice.sample(s, len(s)))
+    renamed = changed(shuffled, lambda s: [one | {"Sid": f"Renamed{dice.randrange(9)}{n}"} for n, one in enumerate(s)])
+    names = tuple(account(a, name=f"name {dice.randrange(99)}") for a in (OWNER, MEMBER))
+    after = judged(renamed.built(accounts=names)).result.findings
+    assert ids(after, *WITHOUT_PLACES) == ids(before, *WITHOUT_PLACES)
+    kept = judged(shuffled.built(accounts=names)).result.findings
+    with_sids = (*WITHOUT_PLACES, Kind.INEFFECTIVE_PERMISSION)
+    assert ids(kept, *with_sids) == ids(before, *with_sids)
+
+
+# -- what was not read ------------------------------------------------------------------------------------------------
+
+OF_KEYS = {Kind.EXTERNAL_ACCESS, Kind.INEFFECTIVE_PERMISSION, Kind.KEY_HYGIENE}
+
+
+@budget
+@given(drawn_worlds(), drawn_worlds(), st.booleans())
+def test_finding_whose_key_or_account_was_unread_is_never_resolved(old: Drawn, new: Drawn, known: bool) -> None:
+    former = Former(judged(old.built()).result.findings)
+    key_id = KEY.rsplit("/", 1)[-1]
+    gaps = {p: LedgerRow(OWNER, "eu-west-1", c, key_id, Outcome.DENIED)
+            for p, c in (("key_policy", "kms:GetKeyPolicy"), ("grants", "kms:ListGrants"))}  # fmt: skip
+    read = new.built()
+    unread = replace(read.keys[KEY], key_policy=None, grants=None, gaps={p: row.ref for p, row in gaps.items()})
+    others = {arn: facts for arn, facts in read.keys.items() if arn != KEY}
+    keys = others | ({unread.arn: unread} if known else {})
+    coverage = (*((LISTED,) if known else ()), *gaps.values())
+    present = replace(read, keys=keys, coverage=coverage)
+    found = follow(judged(present).result.findings, former, present)
+    assert not [f.title for f in found.resolved if f.kind in OF_KEYS and f.resource.arn == KEY]
+    without_iam = new.built(accounts=(account(OWNER, iam_complete=False),))
+    without_iam = replace(without_iam, principals={})
+    found = follow(judged(without_iam).result.findings, former, without_iam)
+    assert not [f.title for f in found.resolved if f.kind is Kind.ASSUMED_ROLE_PATH]
+    assert {f.id for f in former.findings} <= {f.id for f in (*found.findings, *found.resolved)}
+
+
+# -- suppressions -----------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def widenings(draw: Draw) -> tuple[Drawn, Drawn]:
+    """A world, and the same with one principal or action more, or one condition less, in one statement."""
+    drawn = draw(drawn_worlds())
+    places = [(part, arn, n) for part in ("keys", "trusts", "policies")
+              for arn, s in getattr(drawn, part).items() for n in range(len(s))]  # fmt: skip
+    part, arn, number = draw(st.sampled_from(places))
+    wider = dict(getattr(drawn, part)[arn][number])
+    how = draw(st.sampled_from(("principal", "action", "condition")))
+    if how == "principal" and isinstance(wider.get("Principal"), dict):
+        wider["Principal"] = {"AWS": [wider["Principal"]["AWS"], draw(st.sampled_from(OUTSIDERS[:4]))]}
+    elif how == "condition":
+        wider.pop("Condition", None)
+    elif part != "trusts":
+        said = wider["Action"]
+        wider["Action"] = [*(said if isinstance(said, list) else [said]), draw(st.sampled_from(ACTIONS))]
+    documents = getattr(drawn, part)
+    changed_list = [wider if n == number else one for n, one in enumerate(documents[arn])]
+    return drawn, replace(drawn, **{part: documents | {arn: changed_list}})
+
+
+def access_of(analysis: Analyzed) -> dict[str, set[tuple[str, ...]]]:
+    """By finding, every principal with every action on every key, how sure it is and under what."""
+    found: dict[str, set[tuple[str, ...]]] = {}
+    for row in analysis.access:
+        rows = ((row.key_arn, row.principal_arn, action, row.decision, row.conditions) for action in row.actions)
+        found.setdefault(row.finding_id, set()).update(rows)
+    return found
+
+
+@settings(budget, max_examples=90, phases=(Phase.explicit, Phase.generate))
+@given(widenings())
+def test_pinned_suppression_never_hides_access_that_was_not_there_when_it_was_accepted(
+    pair: tuple[Drawn, Drawn],
+) -> None:
+    before, after = (judged(drawn.built()) for drawn in pair)
+    entries = [
+        SuppressionEntry(reason="r", owner="o", expires="2027-03-31", ticket="", id=f.id, fingerprint=f.fingerprint)
+        for f in before.result.findings
+    ]
+    held = suppress(after.result.findings, entries, "2026-11-22T00:00:00Z").findings
+    known, now = access_of(before), access_of(after)
+    for finding in held:
+        if finding.is_suppressed:
+            assert now.get(finding.id, set()) <= known.get(finding.id, set()), finding.title
+
+
+# -- nothing happened -------------------------------------------------------------------------------------------------
+
+
+@budget
+@given(drawn_worlds())
+def test_run_followed_by_itself_is_unchanged_in_everything(drawn: Drawn) -> None:
+    given_world = drawn.built()
+    findings = judged(given_world).result.findings
+    found = follow(findings, Former(findings), given_world)
+    assert {f.lifecycle for f in found.findings} <= {Lifecycle.UNCHANGED}
+    assert {(f.rise, f.has_grown) for f in found.findings} <= {(None, False)}
+    assert (found.resolved, found.kept) == ((), ())
+    assert ids(found.findings, *Kind) == ids(findings, *Kind)
