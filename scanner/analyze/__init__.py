@@ -13,5 +13,6 @@ Where to look:
 - findings about our own permissions: identity_findings, uses, principal_classes, stand_ins, drafts, statement_actions,
   foreign_named, foreign_keys, broad_statements, broad, attribute_rules, attribute_changes, attributes
 - from run to run: lifecycle, difference, sameness, suppress, summary
-- other documents in the place of these: whatif, rejudge, textedit, edits, surroundings, remedied
+- other documents in the place of these: whatif, rejudge, textedit, edits, trust_edits, vain_edits, surroundings,
+  remedied, path_remedies
 """

@@ -69,7 +69,7 @@ def test_only_statement_becomes_a_deny_because_aws_takes_no_policy_without() -> 
     finding = only(admits(VENDOR))
     assert (finding.remediation.kind, finding.remediation.verified) == ("narrow_trust", True)
     assert (changed(finding, "-"), changed(finding, "+")) == (['"Effect": "Allow",'], ['"Effect": "Deny",'])
-    assert finding.remediation.text.startswith("Make statement 0 a Deny: the role then admits nobody")
+    assert finding.remediation.text.startswith("Make statement 0 a Deny: the role then admits no principal")
 
 
 def test_every_statement_that_admits_the_grantee_is_changed() -> None:
