@@ -118,8 +118,8 @@ def _apply(draft: PolicyDraft, admitting: _Admitting, way: TrustWay, role: Princ
 def _refuse(draft: PolicyDraft, statement: Statement) -> str:
     draft.refuse(statement)
     return (
-        f"make {label_of(statement)} a Deny: the role then admits no principal, and AWS takes no trust policy without a "
-        "statement; delete the role if it is not needed"
+        f"make {label_of(statement)} a Deny: the role then admits no principal, and AWS takes no trust policy "
+        "without a statement; delete the role if it is not needed"
     )
 
 
