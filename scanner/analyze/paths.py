@@ -98,11 +98,14 @@ class Arrival:
         return " > ".join(step.role.arn for step in self.steps)
 
 
+def conditions_of_steps(steps: Iterable[Step]) -> list[str]:
+    """The conditions under which roles are assumed, each with the role it is about."""
+    return [f"{s.decision.condition} (when {_label(s.role)} is assumed)" for s in steps if s.decision.condition]
+
+
 def condition_in_words(arrival: Arrival) -> str:
     """The conditions of all steps, each with the request it is about."""
-    parts = [
-        f"{s.decision.condition} (when {_label(s.role)} is assumed)" for s in arrival.steps if s.decision.condition
-    ]
+    parts = conditions_of_steps(arrival.steps)
     used = arrival.way.use.decision.condition
     if used:
         parts.append(f"{used} (when the key is used)" if parts else used)
@@ -176,6 +179,7 @@ class Paths:
         self._uses = RoleUse(self.world, self._keys.values(), classes)
         self._doors = Doors(population)
         self._ways: dict[str, dict[str, tuple[Way, ...]]] = {}
+        self._idle: list[Source] = []
 
     def uses_of(self, role_arn: str) -> Mapping[str, tuple[Use, ...]]:
         """By key ARN what a role can do with the key itself."""
@@ -183,12 +187,14 @@ class Paths:
 
     def claims(self) -> tuple[Claim, ...]:
         """One claim per source and entry role; access of the whole organization's kind once for all accounts."""
+        self._idle.clear()
         found: dict[tuple[str, ...], Claim] = {}
         for role in self.graph.roles.values():
             for source in self._doors.sources_of(role):
                 ways = self._ways_from(role.arn)
                 cut = bool(self.graph.closure(role.arn).beyond)
                 if not ways and not cut:
+                    self._idle.append(source)
                     continue
                 claim = self._claim(source)
                 known = found.setdefault(claim.parts, claim)
@@ -196,6 +202,13 @@ class Paths:
                 known.sources.append(source)
                 known.arrivals.extend(self._arrivals(source, ways))
         return tuple(claim for _, claim in sorted(found.items()))
+
+    def idle(self) -> Iterator[Claim]:
+        """Everybody who enters a role that does nothing with keys today, once claims were asked for."""
+        for source in self._idle:
+            claim = self._claim(source)
+            claim.sources.append(source)
+            yield claim
 
     def _arrivals(self, source: Source, ways: Mapping[str, tuple[Way, ...]]) -> Iterator[Arrival]:
         entry = source.best

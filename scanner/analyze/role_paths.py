@@ -44,6 +44,8 @@ class RolePaths:
     findings: tuple[Finding, ...]
     claims: tuple[Claim, ...]
     of_keys: dict[str, tuple[tuple[Finding, Claim, tuple[Arrival, ...]], ...]]
+    idle: tuple[Claim, ...] = ()
+    """Those who enter roles that do nothing with keys as they are."""
 
     def findings_about(self, key_arn: str) -> tuple[Finding, ...]:
         """The findings that reach a key, also those that do not name it among their worst."""
@@ -66,6 +68,7 @@ def follow_roles(
     paths = Paths(population, keys, assembly.trust, max_hops=max_hops, classes=assembly.classes)
     left_out = _LEFT_OUT[service_principals]
     claims = tuple(claim for claim in paths.claims() if claim.party not in left_out)
+    idle = tuple(claim for claim in paths.idle() if claim.party not in left_out)
     findings = tuple(path_finding(assembly, claim, max_hops) for claim in claims)
     of_keys: dict[str, list[tuple[Finding, Claim, tuple[Arrival, ...]]]] = defaultdict(list)
     for finding, claim in zip(findings, claims, strict=True):
@@ -74,7 +77,7 @@ def follow_roles(
             arrivals[arrival.key.arn].append(arrival)
         for arn, here in arrivals.items():
             of_keys[arn].append((finding, claim, tuple(here)))
-    return RolePaths(paths, findings, claims, {arn: tuple(found) for arn, found in of_keys.items()})
+    return RolePaths(paths, findings, claims, {arn: tuple(found) for arn, found in of_keys.items()}, idle)
 
 
 @dataclass(frozen=True, slots=True)
