@@ -231,8 +231,8 @@ def _draft(assembly: Assembly, broad: Broad, reached: _Reached, cases: list[Case
 
     def title(leading: CapabilityResult) -> str:
         does = we_may(leading.capability, leading.verdict)
-        any_key = "any key" if EVERY_ACCOUNT in broad.accounts else f"any key of accounts {' and '.join(broad.accounts)}"
-        which = f"{_counted(len(keys), 'key')} of other accounts" if leading.verdict in SURE else any_key
+        some = "" if EVERY_ACCOUNT in broad.accounts else f" of accounts {' and '.join(broad.accounts)}"
+        which = f"{_counted(len(keys), 'key')} of other accounts" if leading.verdict in SURE else f"any key{some}"
         return f"{who_of_ours(grantee, holders)} {does} {which}, by a wildcard in {name}"
 
     return Draft(
