@@ -11,7 +11,8 @@ Where to look:
   delegation, role_paths, graph_export
 - findings about keys: findings, judge, access, assemble, damaged, hygiene, identity, sentences, severity, remedy
 - findings about our own permissions: identity_findings, uses, principal_classes, stand_ins, drafts, statement_actions,
-  foreign_named, foreign_keys, broad_statements, broad, attribute_rules, attribute_changes, attributes
+  foreign_named, foreign_keys, broad_statements, broad, attribute_rules, attribute_changes, attribute_flips,
+  attribute_words, attribute_outsiders, attributes
 - from run to run: lifecycle, difference, sameness, suppress, summary
 - other documents in the place of these: whatif, rejudge, textedit, edits, trust_edits, vain_edits, surroundings,
   remedied, path_remedies

@@ -8,7 +8,7 @@ from itertools import islice, product
 
 from scanner.analyze.assemble import Assembly
 from scanner.analyze.axioms import axioms_for
-from scanner.analyze.broad_statements import Broad, broad_statements, is_administrator
+from scanner.analyze.broad_statements import Broad, account_fitting, broad_statements, is_administrator
 from scanner.analyze.caller import Caller, account_of, resolve_caller
 from scanner.analyze.context import RequestContext
 from scanner.analyze.decide import conclude, evaluate
@@ -17,6 +17,8 @@ from scanner.analyze.evidence import condition_refs
 from scanner.analyze.expression import TRUE, Expression, disj
 from scanner.analyze.gates import gates_of
 from scanner.analyze.judge import Judgement, question, strength
+from scanner.analyze.patterns import glob, tokens_of
+from scanner.analyze.principal_classes import EVERY_ACCOUNT
 from scanner.analyze.residual import TooComplexError, is_possible
 from scanner.analyze.sentences import we_may
 from scanner.analyze.severity import COLUMN, LEFT, RIGHT
@@ -107,7 +109,7 @@ def _judge(assembly: Assembly, broad: Broad, reached: _Reached) -> list[Case]:
     if not reached and _is_fenced(assembly, broad, holders, actions):
         return []
     for members in open_.values():
-        first = _strongest(assembly, holders, members, broad.regions)
+        first = _strongest(assembly, holders, members, broad)
         if first is not None:
             row = _row(broad, members[0], completes=False)
             cases.extend(Case(replace(first, action=action), row) for action in members)
@@ -135,15 +137,13 @@ def _distinct(assembly: Assembly, broad: Broad) -> list[Caller]:
     return list(found.values())
 
 
-def _strongest(
-    assembly: Assembly, holders: list[Caller], actions: list[Action], regions: tuple[str, ...]
-) -> Judgement | None:
+def _strongest(assembly: Assembly, holders: list[Caller], actions: list[Action], broad: Broad) -> Judgement | None:
     """What the holders' side lets through for actions of one capability; None where it allows nothing at all."""
     best: Judgement | None = None
     for caller in holders[:MOST_HOLDERS]:
-        keys = [k for region in regions for k in any_keys_of(caller.account_id, caller.partition, region)]
-        keys = keys if tells_keys_apart(assembly.world, caller) else keys[:1]
-        for key, action in product(keys, actions):
+        for key, action in product(_keys_meant(assembly, broad, caller), actions):
+            if key.account_id != caller.account_id and action.cross_account is False:
+                continue
             found = _own_side(assembly, caller, key, action)
             if found is not None and (best is None or strength(found.verdict) > strength(best.verdict)):
                 best = found
@@ -152,6 +152,23 @@ def _strongest(
     if best is not None and len(holders) > MOST_HOLDERS:
         return replace(best, verdict=FindingVerdict.POSSIBLE, reason="too_complex")
     return best
+
+
+def _keys_meant(assembly: Assembly, broad: Broad, caller: Caller) -> list[KeyFacts]:
+    """Keys that stand for those a statement covers: of the caller's own account, where that is among them."""
+    found: list[KeyFacts] = []
+    apart = tells_keys_apart(assembly.world, caller)
+    for owner in _owners(assembly, broad, caller):
+        keys = [k for region in broad.regions for k in any_keys_of(owner, caller.partition, region)]
+        found.extend(keys if apart else keys[:1])
+    return found
+
+
+def _owners(assembly: Assembly, broad: Broad, caller: Caller) -> tuple[str, ...]:
+    own = caller.account_id
+    fits = {p: glob(tokens_of(p)).matches(own) for p in broad.accounts}
+    found = (own if mine else _stranger(assembly, pattern) for pattern, mine in fits.items())
+    return tuple(dict.fromkeys(filter(None, found)))
 
 
 def _own_side(assembly: Assembly, caller: Caller, key: KeyFacts, action: Action) -> Judgement | None:
@@ -175,9 +192,9 @@ def _own_side(assembly: Assembly, caller: Caller, key: KeyFacts, action: Action)
 
 def _is_fenced(assembly: Assembly, broad: Broad, holders: list[Caller], actions: Sequence[Action]) -> bool:
     """Whether conditions keep every statement to keys of accounts that it names, so that it is not broad at all."""
-    stranger = _stranger(assembly)
+    strangers = [s for s in (_stranger(assembly, pattern) for pattern in broad.accounts) if s]
     action = next((a for a in actions if a.cross_account is not False), actions[0])
-    for caller, region in product(holders[:MOST_HOLDERS], broad.regions):
+    for caller, region, stranger in product(holders[:MOST_HOLDERS], broad.regions, strangers):
         for key in islice(any_keys_of(stranger, caller.partition, region), 2):  # a plain one and a multi-Region one
             context = RequestContext(assembly.world, question(key, caller, action))
             matches = (m for n in broad.statements for m in statement_matches(n.document, n.statement, context))
@@ -193,12 +210,12 @@ def _may_apply(expression: Expression) -> bool:
         return True
 
 
-def _stranger(assembly: Assembly) -> str:
-    """An account that nothing here mentions."""
+def _stranger(assembly: Assembly, pattern: str) -> str:
+    """An account that fits a pattern and that nothing here mentions; empty where there is none."""
     known = {str(a) for o in assembly.world.organizations for a in o.members} | {
         str(a) for a in assembly.world.accounts
     }
-    return next(a for a in (f"{n:012d}" for n in range(999_999_999_999, 0, -1)) if a not in known)
+    return account_fitting(pattern, known)
 
 
 # -- the finding ------------------------------------------------------------------------------------------------------
@@ -214,7 +231,8 @@ def _draft(assembly: Assembly, broad: Broad, reached: _Reached, cases: list[Case
 
     def title(leading: CapabilityResult) -> str:
         does = we_may(leading.capability, leading.verdict)
-        which = f"{_counted(len(keys), 'key')} of other accounts" if leading.verdict in SURE else "any key"
+        some = "" if EVERY_ACCOUNT in broad.accounts else f" of accounts {' and '.join(broad.accounts)}"
+        which = f"{_counted(len(keys), 'key')} of other accounts" if leading.verdict in SURE else f"any key{some}"
         return f"{who_of_ours(grantee, holders)} {does} {which}, by a wildcard in {name}"
 
     return Draft(
@@ -261,7 +279,8 @@ def _summary(broad: Broad, keys: int) -> str:
         f"it completes access to {_counted(keys, 'key')} of other accounts"
         if keys else "no key of another account that was read is reached"
     )  # fmt: skip
-    return f"{which.capitalize()} {verb} {shown} on keys of every account; {held}; {found}."
+    whose = "every account" if EVERY_ACCOUNT in broad.accounts else f"accounts {' and '.join(broad.accounts)}"
+    return f"{which.capitalize()} {verb} {shown} on keys of {whose}; {held}; {found}."
 
 
 def _remediation(broad: Broad) -> Remediation:
@@ -276,7 +295,8 @@ def _remediation(broad: Broad) -> Remediation:
 
 def _conditions(assembly: Assembly, broad: Broad, judgement: Judgement) -> tuple[ConditionRef, ...]:
     caller = judgement.caller
-    key = next(any_keys_of(caller.account_id, caller.partition, broad.regions[0]))
+    owner = next(iter(_owners(assembly, broad, caller)), caller.account_id)
+    key = next(any_keys_of(owner, caller.partition, broad.regions[0]))
     request = question(key, caller, judgement.action)
     found = (c for n in broad.statements for c in condition_refs(assembly.world, request, (n.statement,), n))
     return tuple(replace(c, side=Side.CALLER.value) for c in found)

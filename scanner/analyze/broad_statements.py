@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from itertools import product, zip_longest
 
 from scanner.analyze.parse import parse_policy
 from scanner.analyze.patterns import glob, tokens_of
@@ -17,6 +19,9 @@ from scanner.model.world import World
 _ANY_KEY = "\ufffe"
 _ANY_KEYS = (f"key/{_ANY_KEY}", f"key/mrk-{_ANY_KEY}")
 """Account and id that no policy writes: only a wildcard fits them."""
+
+_DIGITS = 12
+"""Of an account id."""
 
 _AWS = "aws"
 """Account part of the ARN of a policy that AWS writes."""
@@ -60,8 +65,13 @@ class Broad:
     def regions(self) -> tuple[str, ...]:
         """Regions of the keys that the statements cover, as patterns."""
         elements = [e.value for n in self.statements for e in n.statement.resources or ()]
-        arns = [parse_arn(text) for text in elements if _fits_any_account(text)]
+        arns = [parse_arn(text) for text in elements if _accounts_of(text)]
         return tuple(sorted({arn.region if arn else "*" for arn in arns})) or ("*",)
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Accounts of the keys that the statements cover, as patterns with a wildcard."""
+        return tuple(sorted({pattern for n in self.statements for pattern in open_accounts(n.statement)}))
 
     @property
     def label(self) -> str:
@@ -116,26 +126,47 @@ def broad_in(policy: PolicyText) -> tuple[NamedStatement, ...]:
     return tuple(
         NamedStatement(document, s)
         for s in document.statements
-        if s.effect is not Effect.DENY and covers_any_account(s) and key_actions((NamedStatement(document, s),))
+        if s.effect is not Effect.DENY and open_accounts(s) and key_actions((NamedStatement(document, s),))
     )
 
 
-def covers_any_account(statement: Statement) -> bool:
-    """Whether some resource fits keys of every account."""
+def open_accounts(statement: Statement) -> tuple[str, ...]:
+    """Accounts of which some resource fits whichever keys, as patterns; `*` for all, none where ids are written out."""
     if statement.not_resources is not None:
-        return True
-    return any(_fits_any_account(e.value) for e in statement.resources or ())
+        return (EVERY_ACCOUNT,)
+    return tuple(pattern for pattern in (_accounts_of(e.value) for e in statement.resources or ()) if pattern)
 
 
-def _fits_any_account(text: str) -> bool:
-    """Whether a resource fits whichever keys of every account, or its multi-Region keys: everybody can have such."""
+def _accounts_of(text: str) -> str:
+    """The accounts that a resource leaves open, as a pattern; empty where it does not.
+
+    It must fit whichever keys, or whichever multi-Region keys: everybody can have such.
+    """
     arn = parse_arn(text)
     if arn is None:
         whole = glob(tokens_of(text))
-        return any(whole.matches(f"arn:aws:kms:{_ANY_KEY}:{_ANY_KEY}:{key}") for key in _ANY_KEYS)
-    if not glob(tokens_of(arn.service)).matches("kms") or not glob(tokens_of(arn.account_id)).matches(_ANY_KEY * 12):
-        return False
-    return any(glob(tokens_of(arn.resource)).matches(key) for key in _ANY_KEYS)
+        fits = any(whole.matches(f"arn:aws:kms:{_ANY_KEY}:{_ANY_KEY}:{key}") for key in _ANY_KEYS)
+        return EVERY_ACCOUNT if fits else ""
+    if not glob(tokens_of(arn.service)).matches("kms") or not set(arn.account_id) & {"*", "?"}:
+        return ""
+    if not any(glob(tokens_of(arn.resource)).matches(key) for key in _ANY_KEYS):
+        return ""
+    return EVERY_ACCOUNT if glob(tokens_of(arn.account_id)).matches(_ANY_KEY * 12) else arn.account_id
+
+
+def account_fitting(pattern: str, known: Collection[str]) -> str:
+    """An account that fits a pattern and is not among those known; empty where there is none."""
+    free = _DIGITS - len(pattern.replace("*", ""))
+    if free < 0 or not set(pattern) <= set("0123456789*?"):
+        return ""
+    parts = pattern.replace("*", "?" * free, 1).replace("*", "").split("?")
+    if sum(map(len, parts)) + len(parts) - 1 != _DIGITS:
+        return ""
+    filled = (
+        "".join(f"{part}{digit}" for part, digit in zip_longest(parts, digits, fillvalue=""))
+        for digits in product("9876543210", repeat=len(parts) - 1)
+    )  # fmt: skip
+    return next((account for account in filled if account not in known), "")
 
 
 def is_administrator(statement: Statement) -> bool:

@@ -272,15 +272,13 @@ class RequestContext:
             return Known((caller.principal_arn,))
         account = caller.account_id if caller.kind is PrincipalKind.ACCOUNT else "????????????"
         known = () if caller.kind is PrincipalKind.ACCOUNT else self._known_accounts()
-        excluded = (any_of(glob(tokens_of(f"arn:{caller.partition}:???::{a}:*")) for a in known),) if known else ()
-        return self._data(
-            "aws:PrincipalArn",
-            "caller_side_not_collected",
-            caller.gap,
-            excluded=excluded,
-            required=glob(tokens_of(f"arn:{caller.partition}:???::{account}:*")),
-            may_be_absent=False,
-        )
+        unfit = [f"arn:{caller.partition}:???::{a}:*" for a in known]
+        if self.request.role is not None:  # root users assume no roles (R7.13)
+            unfit.append(f"arn:{caller.partition}:iam::{account}:root")
+        excluded = (any_of(glob(tokens_of(text)) for text in unfit),) if unfit else ()
+        pattern = glob(tokens_of(f"arn:{caller.partition}:???::{account}:*"))
+        return self._data("aws:PrincipalArn", "caller_side_not_collected", caller.gap, excluded=excluded,
+                          required=pattern, may_be_absent=False)  # fmt: skip
 
     def _user_id(self, name: str) -> Binding:
         caller = self.request.caller

@@ -10,14 +10,16 @@ from scanner.analyze.assemble import SAMPLE, Assembly
 from scanner.analyze.caller import account_of
 from scanner.analyze.evidence import MAX_STATEMENTS, gate_evidence, grant_evidence, grant_ref, marks_of
 from scanner.analyze.gates import statement_ref
+from scanner.analyze.hops import Step, hop_of
 from scanner.analyze.identity import finding_id, fingerprint
 from scanner.analyze.judge import Judgement, strength
-from scanner.analyze.party import OWN_OTHER_ORGANIZATION, SAME_ORGANIZATION
+from scanner.analyze.party import OWN_OTHER_ORGANIZATION, SAME_ORGANIZATION, Standing
 from scanner.analyze.reach import sample
 from scanner.analyze.rules import rules_of
 from scanner.analyze.selectors import GRANT, NamedStatement
 from scanner.analyze.severity import Exposure, identity_severity, rank
 from scanner.model.actions import CAPABILITIES
+from scanner.model.arn import is_account_id
 from scanner.model.decision import Decision, Gate, Verdict
 from scanner.model.finding import (
     OWN_ACCOUNT,
@@ -53,10 +55,15 @@ _NO_KEY_SIDE = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A judgement with the row of the severity table that it falls in."""
+    """A judgement with the row of the severity table that it falls in.
+
+    For outsiders: where they stand, and the roles they assume one after the other.
+    """
 
     judgement: Judgement
     row: str
+    standing: Standing | None = None
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(slots=True)
@@ -64,7 +71,8 @@ class Draft:
     """What a kind says about one finding; the rest follows from it.
 
     `parts` identify it. `title` is told the leading capability. `statements` are the identity statements it rests
-    on, `grants` those that prove it; `callers` are our principals with at least a possible decision.
+    on, `grants` those that prove it; `callers` are the principals with at least a possible decision; `trust` is the
+    evidence on how outsiders get in.
     """
 
     kind: Kind
@@ -85,6 +93,7 @@ class Draft:
     conditions: tuple[ConditionRef, ...] = ()
     classes: tuple[str, ...] = ()
     grants: tuple[Grant, ...] = ()
+    trust: tuple[Evidence, ...] = ()
 
 
 def verdict_of(decision: Decision) -> tuple[FindingVerdict, str] | None:
@@ -111,10 +120,10 @@ def finding_of(assembly: Assembly, draft: Draft) -> Finding:
     """The finding that a draft describes; its leading capability gives severity and verdict."""
     groups = _capabilities(assembly, draft)
     capabilities = tuple(g.result for g in groups)
-    leading, deciding = capabilities[0], groups[0].judgement
+    leading, deciding = capabilities[0], groups[0].case.judgement
     gates = deciding.decision.gates
     callers = tuple(sorted(set(draft.callers)))
-    accounts = sorted({c.split(":")[4] for c in callers})
+    accounts = sorted({a for c in callers for a in c.split(":")[4:5] if is_account_id(a)})
     covered = {row.ref for row in assembly.world.coverage}
     cited = {r for c in draft.cases for r in c.judgement.decision.rules if "/" in r}
     reasons = (*draft.reasons, *(r for r in leading.reasons if r not in draft.reasons))
@@ -141,7 +150,7 @@ def finding_of(assembly: Assembly, draft: Draft) -> Finding:
         mechanism=_mechanism(draft),
         capabilities=capabilities,
         conditions=draft.conditions,
-        path=Path((), gates),
+        path=Path(tuple(hop_of(assembly.world, s) for s in groups[0].case.steps), gates),
         reach=Reach(len(callers), draft.classes, sample(callers, SAMPLE), tuple(accounts), len(callers) > SAMPLE),
         evidence=_evidence(assembly, draft, gates),
         remediation=draft.remediation,
@@ -158,27 +167,28 @@ def _shown(assembly: Assembly, draft: Draft) -> tuple[KeyFactsRef, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """A capability with its severity trail and the judgement behind it."""
+    """A capability with its severity trail and the case behind it."""
 
     result: CapabilityResult
     trail: tuple[SeverityReason, ...]
-    judgement: Judgement
+    case: Case
 
 
 def _capabilities(assembly: Assembly, draft: Draft) -> list[_Group]:
     """One group per capability, row, verdict and condition, the leading one first."""
-    groups: dict[tuple[str, str, FindingVerdict, str], dict[str, Case]] = {}
+    groups: dict[tuple[str, str, FindingVerdict, str, str], dict[str, Case]] = {}
     for case in _strongest(draft.cases):
         j = case.judgement
-        place = (j.action.capability, case.row, j.verdict, j.decision.condition)
+        place = (j.action.capability, case.row, j.verdict, j.decision.condition, _party(case, draft))
         groups.setdefault(place, {}).setdefault(j.action.iam_name, case)
     built: list[_Group] = []
-    for (capability, row, verdict, condition), members in groups.items():
-        first = next(iter(members.values())).judgement
-        decision = first.decision
+    for (capability, row, verdict, condition, party), members in groups.items():
+        first = next(iter(members.values()))
+        decision, standing = first.judgement.decision, first.standing or Standing(party)
         exposure = Exposure(
-            draft.kind, draft.party, capability, verdict, decision.caller_chosen,
+            draft.kind, party, capability, verdict, decision.caller_chosen,
             draft.key.arn if draft.key else "", draft.grantee.selector, draft.key.tags if draft.key else None,
+            note=standing.note, crosses=standing.crossing.boundaries, into_sensitive=standing.crossing.into_sensitive,
         )  # fmt: skip
         severity, trail = identity_severity(row, exposure, assembly.severity)
         reasons = tuple(dict.fromkeys(c.judgement.reason for c in members.values()))
@@ -191,15 +201,19 @@ def _capabilities(assembly: Assembly, draft: Draft) -> list[_Group]:
     return built
 
 
+def _party(case: Case, draft: Draft) -> str:
+    return case.standing.party if case.standing else draft.party
+
+
 def _place(capability: str) -> int:
     return CAPABILITIES.index(capability)
 
 
 def _strongest(cases: Sequence[Case]) -> Iterable[Case]:
     """The strongest case of every action and row, in the order of the cases."""
-    found: dict[tuple[str, str], Case] = {}
+    found: dict[tuple[str, str, str], Case] = {}
     for case in cases:
-        place = (case.judgement.action.name, case.row)
+        place = (case.judgement.action.name, case.row, case.standing.party if case.standing else "")
         if place not in found or strength(case.judgement.verdict) > strength(found[place].judgement.verdict):
             found[place] = case
     return found.values()
@@ -212,7 +226,7 @@ def _mechanism(draft: Draft) -> Mechanism:
 
 
 def _evidence(assembly: Assembly, draft: Draft, gates: Sequence[Gate]) -> tuple[Evidence, ...]:
-    """The identity statements with their lines, the grants, then what other gates did."""
+    """How outsiders get in, the identity statements with their lines, the grants, then what other gates did."""
     cited: set[tuple[str, int]] = set()
     found: list[Evidence] = []
     for named in draft.statements:
@@ -224,7 +238,7 @@ def _evidence(assembly: Assembly, draft: Draft, gates: Sequence[Gate]) -> tuple[
         evidence, text = grant_evidence(key, grant)
         assembly.documents[evidence.sha256] = text
         found.append(evidence)
-    return (*found, *gate_evidence(gates, cited))
+    return (*draft.trust, *found, *gate_evidence(gates, cited))
 
 
 def identity_evidence(named: NamedStatement) -> Evidence:

@@ -112,7 +112,7 @@ def analyze(
                     write_access(row)
         findings.extend(found)
         write_key(_key_row(key, (*found, *through_roles.findings_about(key.arn)), assembly))
-    findings.extend(identity_findings(assembly, population))
+    findings.extend(identity_findings(assembly, population, through_roles))
     ordered = sorted(findings, key=lambda f: (-rank(f.severity), f.resource.account_id, f.resource.arn, f.kind, f.id))
     graph = graph_of(through_roles, ordered, judged)
     words = role_paths_in_words(through_roles)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from scanner.analyze.assemble import Assembly
+from scanner.analyze.broad_statements import open_accounts
 from scanner.analyze.judge import Judgement
 from scanner.analyze.parse import parse_policy
 from scanner.analyze.principal_classes import class_name, holders_of
@@ -66,7 +67,7 @@ def _naming_statements(policy: PolicyText, partition: str) -> _Statements:
         if statement.effect is Effect.DENY:
             continue
         patterns = patterns_of((e.value for e in statement.resources or ()), partition)
-        if statement.not_resources or any(e.value == "*" for e in statement.resources or ()):
+        if open_accounts(statement):
             patterns = (*patterns, *_from_conditions(statement, partition))
         if patterns and foreign_actions((NamedStatement(document, statement),)):
             found.append((statement, patterns))

@@ -9,11 +9,12 @@ from scanner.analyze.attributes import attribute_findings
 from scanner.analyze.broad import broad_key_findings
 from scanner.analyze.foreign_keys import foreign_key_findings
 from scanner.analyze.reach import Population
+from scanner.analyze.role_paths import RolePaths
 from scanner.model.finding import Finding
 
 
-def identity_findings(assembly: Assembly, population: Population) -> Iterator[Finding]:
+def identity_findings(assembly: Assembly, population: Population, through_roles: RolePaths) -> Iterator[Finding]:
     """Every finding that starts at a policy of ours; all keys were judged before."""
     yield from foreign_key_findings(assembly)
     yield from broad_key_findings(assembly)
-    yield from attribute_findings(assembly, population)
+    yield from attribute_findings(assembly, population, through_roles)

@@ -69,7 +69,7 @@ def path_finding(assembly: Assembly, claim: Claim, max_hops: int) -> Finding:
     """The finding that somebody outside gets at keys by assuming a role."""
     judged = sorted(_judged(assembly, claim), key=lambda j: j.order)
     capabilities, trail, standing = _capabilities(assembly, claim, judged)
-    grantee = _grantee(assembly, claim, standing)
+    grantee = path_grantee(assembly, claim, standing)
     leading = capabilities[0]
     deciding = _deciding(judged, leading)
     worst = tuple(dict.fromkeys(j.arrival.key.arn for j in judged))
@@ -78,7 +78,7 @@ def path_finding(assembly: Assembly, claim: Claim, max_hops: int) -> Finding:
     asserted = ("asserted_context",) if _rests_on_assertions(assembly, claim) else ()
     reasons = tuple(dict.fromkeys((*leading.reasons, *claim.remarks, *asserted)))
     keys = claim.keys
-    callers = _callers(claim)
+    callers = callers_of(claim)
     texts = tuple(sorted(callers))
     decided = _digest(claim)
     escalation = escalation_in_words(capabilities, keys.values(), ROLE)
@@ -116,7 +116,8 @@ def path_finding(assembly: Assembly, claim: Claim, max_hops: int) -> Finding:
     )  # fmt: skip
 
 
-def _grantee(assembly: Assembly, claim: Claim, standing: Standing) -> Grantee:
+def path_grantee(assembly: Assembly, claim: Claim, standing: Standing) -> Grantee:
+    """Who makes the claim, and where it stands."""
     selector = claim.selector
     name = account_of(assembly.world, selector.account_id).name if selector.account_id else ""
     return Grantee(
@@ -220,7 +221,7 @@ def _entry_hops(assembly: Assembly, claim: Claim) -> tuple[Hop, ...]:
     return (hop_of(assembly.world, claim.sources[0].best),)
 
 
-def _callers(claim: Claim) -> dict[str, str]:
+def callers_of(claim: Claim) -> dict[str, str]:
     """Everybody behind the sources by text, with the account."""
     federated = claim.selector.kind == "federated"
     return {
@@ -271,7 +272,7 @@ def _conditions(assembly: Assembly, claim: Claim) -> tuple[ConditionRef, ...]:
 def _evidence(
     assembly: Assembly, claim: Claim, deciding: Arrival | None, hops: Sequence[Hop], gates: Sequence[Gate]
 ) -> tuple[Evidence, ...]:
-    selector = _as_written(claim)
+    selector = as_written(claim)
     named = _named(claim, deciding)
     found = [statement_evidence(n, selector) for n in named]
     cited = {n.place for n in named}
@@ -279,8 +280,8 @@ def _evidence(
         return tuple(found)
     for step, hop in zip(deciding.steps[1:], hops[1:], strict=True):
         found.extend(
-            statement_evidence(further, _admitting(further, step.caller.account_id, step.role))
-            for further in _trusting(step.role, hop)
+            statement_evidence(further, admitting(further, step.caller.account_id, step.role))
+            for further in trusting(step.role, hop)
         )
     grants = {g.grant_id: g for g in deciding.key.grants or ()}
     for ref in (r for gate in gates if gate.layer is Layer.GRANT for r in gate.statements[:2]):
@@ -291,13 +292,14 @@ def _evidence(
     return tuple(found)
 
 
-def _as_written(claim: Claim) -> Selector:
+def as_written(claim: Claim) -> Selector:
     """The selector as the trust policy writes it: a provider without the subject."""
     provider = claim.sources[0].admission.provider
     return Selector(provider, "federated") if provider else claim.selector
 
 
-def _trusting(role: PrincipalFacts, hop: Hop) -> Iterator[NamedStatement]:
+def trusting(role: PrincipalFacts, hop: Hop) -> Iterator[NamedStatement]:
+    """The statements of a trust policy that carry a step."""
     if role.trust_policy is None:
         return
     document = parse_policy(role.trust_policy)
@@ -307,7 +309,7 @@ def _trusting(role: PrincipalFacts, hop: Hop) -> Iterator[NamedStatement]:
             yield NamedStatement(document, by_index[ref.index])
 
 
-def _admitting(named: NamedStatement, account_id: str, role: PrincipalFacts) -> Selector:
+def admitting(named: NamedStatement, account_id: str, role: PrincipalFacts) -> Selector:
     """The entry of a statement that is about an account."""
     partition = partition_of(role)
     entries = (selector_of(e.value, partition) for e in named.statement.principals or () if e.type == "AWS")

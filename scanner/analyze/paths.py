@@ -99,11 +99,14 @@ class Arrival:
         return " > ".join(step.role.arn for step in self.steps)
 
 
+def conditions_of_steps(steps: Iterable[Step]) -> list[str]:
+    """The conditions under which roles are assumed, each with the role it is about."""
+    return [f"{s.decision.condition} (when {_label(s.role)} is assumed)" for s in steps if s.decision.condition]
+
+
 def condition_in_words(arrival: Arrival) -> str:
     """The conditions of all steps, each with the request it is about."""
-    parts = [
-        f"{s.decision.condition} (when {_label(s.role)} is assumed)" for s in arrival.steps if s.decision.condition
-    ]
+    parts = conditions_of_steps(arrival.steps)
     used = arrival.way.use.decision.condition
     if used:
         parts.append(f"{used} (when the key is used)" if parts else used)
@@ -177,6 +180,7 @@ class Paths:
         self._uses = RoleUse(self.world, self._keys.values(), classes)
         self._doors = Doors(population)
         self._ways: dict[str, dict[str, tuple[Way, ...]]] = {}
+        self._idle: list[Source] = []
 
     def uses_of(self, role_arn: str) -> Mapping[str, tuple[Use, ...]]:
         """By key ARN what a role can do with the key itself."""
@@ -187,6 +191,7 @@ class Paths:
         other = copy(self)
         other.graph = self.graph.with_less_trust(role)
         touched = (a for a in self._ways if self.graph.closure(a).reaches(role.arn))
+        other._idle = []
         other._ways = {a: self._ways[a] for a in self._ways.keys() - set(touched)}
         return other
 
@@ -196,6 +201,7 @@ class Paths:
         Args:
             entries: ARNs of the roles by which one enters; all roles where there are none given.
         """
+        self._idle.clear()
         found: dict[tuple[str, ...], Claim] = {}
         roles = self.graph.roles
         for role in roles.values() if entries is None else (roles[arn] for arn in sorted(entries)):
@@ -203,6 +209,7 @@ class Paths:
                 ways = self._ways_from(role.arn)
                 cut = bool(self.graph.closure(role.arn).beyond)
                 if not ways and not cut:
+                    self._idle.append(source)
                     continue
                 claim = self._claim(source)
                 known = found.setdefault(claim.parts, claim)
@@ -210,6 +217,13 @@ class Paths:
                 known.sources.append(source)
                 known.arrivals.extend(self._arrivals(source, ways))
         return tuple(claim for _, claim in sorted(found.items()))
+
+    def idle(self) -> Iterator[Claim]:
+        """Everybody who enters a role that does nothing with keys today, once claims were asked for."""
+        for source in self._idle:
+            claim = self._claim(source)
+            claim.sources.append(source)
+            yield claim
 
     def _arrivals(self, source: Source, ways: Mapping[str, tuple[Way, ...]]) -> Iterator[Arrival]:
         entry = source.best

@@ -48,6 +48,8 @@ class RolePaths:
     claims: tuple[Claim, ...]
     untold: tuple[Claim, ...]
     of_keys: dict[str, tuple[tuple[Finding, Claim, tuple[Arrival, ...]], ...]]
+    idle: tuple[Claim, ...] = ()
+    """Those who enter roles that do nothing with keys as they are."""
 
     def findings_about(self, key_arn: str) -> tuple[Finding, ...]:
         """The findings that reach a key, also those that do not name it among their worst."""
@@ -72,6 +74,7 @@ def follow_roles(
     everything = paths.claims()
     claims = tuple(claim for claim in everything if claim.party not in left_out)
     untold = tuple(claim for claim in everything if claim.party in left_out)
+    idle = tuple(claim for claim in paths.idle() if claim.party not in left_out)
     findings = tuple(path_finding(assembly, claim, max_hops) for claim in claims)
     of_keys: dict[str, list[tuple[Finding, Claim, tuple[Arrival, ...]]]] = defaultdict(list)
     for finding, claim in zip(findings, claims, strict=True):
@@ -80,7 +83,8 @@ def follow_roles(
             arrivals[arrival.key.arn].append(arrival)
         for arn, here in arrivals.items():
             of_keys[arn].append((finding, claim, tuple(here)))
-    return RolePaths(paths, findings, claims, untold, {arn: tuple(found) for arn, found in of_keys.items()})
+    by_key = {arn: tuple(found) for arn, found in of_keys.items()}
+    return RolePaths(paths, findings, claims, untold, by_key, idle)
 
 
 @dataclass(frozen=True, slots=True)

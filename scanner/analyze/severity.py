@@ -112,10 +112,8 @@ def severity_of(exposure: Exposure, rules: SeverityRules) -> tuple[Severity, tup
     if active and tag:
         severity = _moved(severity, 1)
         trail.append(SeverityReason("sensitive_tags", "+1", f"the key carries {tag}"))
-    if active and exposure.into_sensitive:
-        severity = _moved(severity, 1)
-        where = " and ".join(exposure.into_sensitive)
-        trail.append(SeverityReason("sensitive_boundary", "+1", f"crosses into {where}, marked sensitive"))
+    if active:
+        severity = _into_sensitive(severity, trail, exposure)
     return _overridden(severity, trail, exposure, rules)
 
 
@@ -175,6 +173,15 @@ def _moved(severity: Severity, steps: int) -> Severity:
     return _ORDER[min(max(_ORDER.index(severity) + steps, 0), len(_ORDER) - 1)]
 
 
+def _into_sensitive(severity: Severity, trail: list[SeverityReason], exposure: Exposure) -> Severity:
+    """One step up where the access enters what is marked sensitive."""
+    if not exposure.into_sensitive:
+        return severity
+    where = " and ".join(exposure.into_sensitive)
+    trail.append(SeverityReason("sensitive_boundary", "+1", f"crosses into {where}, marked sensitive"))
+    return _moved(severity, 1)
+
+
 def _sensitive_tag(tags: Mapping[str, str], rules: SeverityRules) -> str:
     for name, values in sorted(rules.sensitive_tags.items()):
         if tags.get(name) in values:
@@ -222,6 +229,19 @@ IDENTITY_ROWS: dict[str, tuple[Severity, str]] = {
 }
 """Base severity and its words, by case."""
 
+OUTSIDER_OPENS = "outsider_opens_access"
+"""The case of which the row is that of the party: an outsider who opens access to itself by an attribute."""
+
+
+def _identity_base(row: str, exposure: Exposure) -> tuple[Severity, list[SeverityReason]]:
+    if row != OUTSIDER_OPENS:
+        severity, text = IDENTITY_ROWS[row]
+        return severity, [SeverityReason("base", severity.value, text)]
+    severity, text = _base(exposure)
+    why = "only after a change of a tag or alias, which it may make itself"
+    trail = [SeverityReason("base", severity.value, text), SeverityReason("by_attribute", "-1", why)]
+    return _moved(severity, -1), trail
+
 
 def identity_severity(
     row: str, exposure: Exposure, rules: SeverityRules
@@ -230,8 +250,7 @@ def identity_severity(
 
     An unread owner takes no step: that we may use a stranger's key is the claim (product contract, 8.4).
     """
-    severity, text = IDENTITY_ROWS[row]
-    trail = [SeverityReason("base", severity.value, text)]
+    severity, trail = _identity_base(row, exposure)
     if exposure.verdict is FindingVerdict.POSSIBLE and exposure.kind is not Kind.ATTRIBUTE_CONTROL:
         trail.append(SeverityReason("verdict", "±0", "possible: what was not read decides, which takes no step here"))
     elif exposure.verdict is FindingVerdict.CONDITIONAL and exposure.kind is Kind.BROAD_KEY_PERMISSION:
@@ -243,4 +262,5 @@ def identity_severity(
         if tag:
             severity = _moved(severity, 1)
             trail.append(SeverityReason("sensitive_tags", "+1", f"the key carries {tag}"))
+        severity = _into_sensitive(severity, trail, exposure)
     return _overridden(severity, trail, exposure, rules)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from scanner.analyze import attributes
+from scanner.analyze import attribute_flips
 from scanner.model.finding import Finding, Kind
 from scanner.model.key import KeyFacts
 
@@ -329,7 +329,7 @@ def test_documents_without_attributes_cost_no_decision(monkeypatch: pytest.Monke
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(attributes, "decide", refuse)
+    monkeypatch.setattr(attribute_flips, "decide", refuse)
     assert controls(key(OWN_ROOT), principal(ADMIN, policy(allow()), TAGGING)) == []
 
 
@@ -361,8 +361,8 @@ def test_every_capability_that_a_change_opens_is_told() -> None:
 
 
 def test_keys_and_principals_beyond_the_bound_are_said_to_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attributes, "MOST_KEYS", 1)
-    monkeypatch.setattr(attributes, "MOST_USERS", 1)
+    monkeypatch.setattr(attribute_flips, "MOST_KEYS", 1)
+    monkeypatch.setattr(attribute_flips, "MOST_USERS", 1)
     second = key(OWN_ROOT, arn=f"{KEY[:-1]}c", tags={"Project": "Gamma"})
     users = principal(ADMIN, BY_TAG, TAGGING), principal(APP, BY_TAG)
     cuts = analyzed(world(key(OWN_ROOT, tags={"Project": "Beta"}), second, *users)).result.cuts

@@ -414,3 +414,57 @@ def test_region_of_a_statement_is_asked_for_in_that_region() -> None:
 def test_account_without_organization_has_no_guardrails_to_look_at() -> None:
     alone = replace(organization(), members={})
     assert one(principal(APP, DECRYPT, boundary=policy(allow(None, "s3:*"))), alone).verdict.value == "blocked"
+
+
+# -- accounts that are open in part -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("account_part", ["9*", "99998888777?", "*7", "9*8*7"])
+def test_account_that_is_open_in_part_covers_keys_of_accounts_that_nobody_meant(account_part: str) -> None:
+    finding = one(principal(APP, policy(allow(Resource=f"arn:aws:kms:*:{account_part}:key/*"))))
+    assert told(finding) == ("low", "possible", ("no_foreign_key_seen",))
+    assert f"on keys of accounts {account_part};" in finding.summary
+    assert f" any key of accounts {account_part}, by a wildcard" in finding.title
+
+
+def test_collected_key_of_an_account_that_fits_is_completed() -> None:
+    finding = one(key(THEIRS), principal(APP, policy(allow(Resource="arn:aws:kms:eu-west-1:1111*:key/*"))))
+    assert (told(finding)[:2], [k.arn for k in finding.keys]) == (("medium", "confirmed"), [KEY])
+
+
+def test_collected_key_of_an_account_that_does_not_fit_is_not() -> None:
+    finding = one(key(THEIRS), principal(APP, policy(allow(Resource="arn:aws:kms:eu-west-1:9*:key/*"))))
+    assert (told(finding)[:2], finding.keys) == (("low", "possible"), ())
+
+
+def test_account_that_fits_the_holder_too_is_asked_about_its_own_keys() -> None:
+    managing = policy(allow(None, "kms:PutKeyPolicy", Resource="arn:aws:kms:*:4*:key/*"))
+    assert told(one(principal(APP, managing)))[:2] == ("low", "possible")
+
+
+def test_action_that_works_in_the_own_account_alone_does_nothing_with_keys_of_others() -> None:
+    assert every(principal(APP, policy(allow(None, "kms:PutKeyPolicy", Resource="arn:aws:kms:*:9*:key/*")))) == []
+
+
+@pytest.mark.parametrize("account_part", ["12?", "9999888877771?*", "a*", "?*?9999888877771"])
+def test_pattern_that_fits_no_account_covers_nothing(account_part: str) -> None:
+    assert every(principal(APP, policy(allow(Resource=f"arn:aws:kms:*:{account_part}:key/*")))) == []
+
+
+def test_pattern_of_which_every_account_is_known_covers_no_stranger() -> None:
+    ours = [account(f"{STRANGER[:-1]}{n}") for n in range(10)]
+    holder = principal(APP, policy(allow(Resource=f"arn:aws:kms:*:{STRANGER[:-1]}?:key/*")))
+    assert every(holder, accounts=ours) == []
+
+
+def test_fence_on_one_account_of_those_that_fit_names_it() -> None:
+    fence = {"StringEquals": {"aws:ResourceAccount": STRANGER}}
+    holder = principal(APP, policy(allow(when=fence, Resource="arn:aws:kms:*:9*:key/*")))
+    found = analyzed(world(holder))
+    assert [f.resource.account_id for f in found.of(Kind.FOREIGN_KEY_USE)] == [STRANGER]
+    assert found.of(Kind.BROAD_KEY_PERMISSION) == []
+
+
+def test_condition_on_a_pattern_of_accounts_is_listed() -> None:
+    holder = principal(APP, policy(allow(when=VIA, Resource="arn:aws:kms:eu-west-1:9*:key/*")))
+    assert [c.key for c in one(holder).conditions] == ["kms:ViaService"]

@@ -204,6 +204,21 @@ def test_unique_ids_stand_for_their_holders() -> None:
     assert alone.grantee.party == "own_other_organization"
 
 
+def test_trust_that_spares_only_root_users_of_a_stranger_admits_nobody() -> None:
+    only_root = deny(None, "sts:AssumeRole") | {"NotPrincipal": {"AWS": VENDOR}}
+    only_root.pop("Resource")
+    anybody = allow("*", "sts:AssumeRole")
+    by_condition = allow("*", "sts:AssumeRole", when={"ArnEquals": {"aws:PrincipalArn": VENDOR}})
+    for statements in ((anybody, only_root), (by_condition,)):
+        trusted = principal(iam(OWNER, "role/Vendor"), USING, trust=policy(*statements))
+        given = world(DELEGATING, trusted)
+        assert analyzed(given).of(Kind.ASSUMED_ROLE_PATH) == []
+        assert analyzed(given, by_class=False).of(Kind.ASSUMED_ROLE_PATH) == []
+    any_role = allow("*", "sts:AssumeRole", when={"ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::{STRANGER}:*"}})
+    trusted = principal(iam(OWNER, "role/Vendor"), USING, trust=policy(any_role))
+    assert analyzed(world(DELEGATING, trusted)).of(Kind.ASSUMED_ROLE_PATH)
+
+
 def test_root_and_federated_users_never_assume() -> None:
     ann = principal(iam(MEMBER, "user/Ann"), S3_ONLY)
     assert paths(ann, role(OWNER, "Shared", admits(iam(MEMBER, "root")), USING)) == []
