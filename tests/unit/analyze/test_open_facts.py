@@ -32,6 +32,7 @@ from builders import (
     KEY,
     MEMBER,
     OWNER,
+    ROOT,
     STRANGER,
     allow,
     ask,
@@ -466,3 +467,23 @@ def test_layers_that_do_not_concern_the_request_let_it_through() -> None:
         assert (found.applicable, found.matches, found.gap) == (False, (), "")
     exempt = rcp_layer(plain, OWNER, exempt=True)
     assert (exempt.layer, exempt.side, exempt.allow, exempt.deny) == (Layer.RCP, Side.OWNER, TRUE, FALSE)
+
+
+def test_statements_of_guardrails_and_session_policies_are_kept_for_the_trace() -> None:
+    refusing = organization(rcps={ROOT: [policy(deny("*", "kms:Encrypt"), deny("*", "kms:Decrypt"))]})
+    guarded = rcp_layer(context_of(world(refusing, key(), principal(ROLE))), OWNER)
+    assert (guarded.layer, guarded.side, guarded.deny, len(guarded.matches)) == (Layer.RCP, Side.OWNER, TRUE, 1)
+    session = f"arn:aws:sts::{MEMBER}:assumed-role/App/blue"
+    listed = principal(session, parent=ROLE, session_policies=[FULL])
+    limited = session_layer(context_of(world(key(), principal(ROLE), listed), session))
+    assert (limited.layer, limited.side, limited.allow, len(limited.matches)) == (Layer.SESSION, Side.CALLER, TRUE, 1)
+
+
+def test_root_user_needs_no_identity_policy() -> None:
+    found = identity_layer(context_of(world(key()), iam(MEMBER, "root")))
+    assert (found.layer, found.side, found.allow, found.deny) == (Layer.IAM, Side.CALLER, TRUE, FALSE)
+
+
+def test_two_values_of_a_key_that_has_one_are_not_documented() -> None:
+    given = world(key(allow(ROLE, when={"StringEquals": {"aws:SourceVpce": "a"}})), principal(ROLE, FULL))
+    assert ask(given, ROLE, context={"aws:sourcevpce": ("a", "b")}).reason == "set_operator_missing"
