@@ -31,9 +31,11 @@ from builders import (
     FULL,
     KEY,
     MEMBER,
+    OU,
     OWNER,
     ROOT,
     STRANGER,
+    account,
     allow,
     ask,
     deny,
@@ -487,3 +489,12 @@ def test_root_user_needs_no_identity_policy() -> None:
 def test_two_values_of_a_key_that_has_one_are_not_documented() -> None:
     given = world(key(allow(ROLE, when={"StringEquals": {"aws:SourceVpce": "a"}})), principal(ROLE, FULL))
     assert ask(given, ROLE, context={"aws:sourcevpce": ("a", "b")}).reason == "set_operator_missing"
+
+
+def test_silence_of_control_policies_refuses_no_session_that_may_be_service_linked() -> None:
+    """Service-linked roles are spared (R3.44): what nobody read may be one, so a missing Allow proves nothing."""
+    unread = account(MEMBER, collected=False, iam_complete=False, gap="gap/5")
+    silent = organization(scps={OU: [policy(allow(None, "s3:*"))]})
+    given = world(silent, key(allow(iam(MEMBER, "root"))), accounts=(unread,))
+    layer = scp_layer(context_of(given, f"arn:aws:sts::{MEMBER}:assumed-role/AWSServiceRoleForX/s"))
+    assert [(v.reason, v.ref) for v in variables(layer.allow)] == [("caller_side_not_collected", "R3.44")]
