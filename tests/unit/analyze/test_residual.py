@@ -290,3 +290,11 @@ def test_alternative_that_comes_twice_is_listed_once() -> None:
 
 def test_alternative_that_what_is_known_rules_out_is_not_listed() -> None:
     assert alternatives(disj((conj((ONE, TWO)), THREE)), neg(conj((ONE, TWO)))) == ((THREE,),)
+
+
+def test_data_that_decide_only_where_no_request_can_be_do_not_make_it_mixed() -> None:
+    never_both = neg(conj((TWO, THREE)))
+    unread = fact("unread", Origin.DATA)
+    assert decide_expression(disj((ONE, conj((unread, TWO, THREE)))), never_both) == CONDITIONAL
+    hangs = decide_expression(disj((conj((TWO, THREE)), conj((unread, ONE)))), never_both)
+    assert (hangs.mixed, hangs.sure) == (True, False)
