@@ -20,8 +20,8 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from scanner.analyze.classes import Classes  # noqa: E402
-from scanner.analyze.decide import decide  # noqa: E402
+from scanner.analyze.decision.decide import decide  # noqa: E402
+from scanner.analyze.principals.classes import Classes  # noqa: E402
 from scanner.model.decision import Decision, Verdict  # noqa: E402
 
 from builders import KEY, MEMBER, OWNER, iam, key, policy, principal, request, world  # noqa: E402  # tests/ first

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scanner import ENGINE
-from scanner.analyze.lifecycle import Followed, Former, follow
+from scanner.analyze.history.lifecycle import Followed, Former, follow
 from scanner.model.finding import Finding, FindingsDocument
 from scanner.model.lifecycle import Baseline
 from scanner.model.world import World

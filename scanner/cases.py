@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from scanner.analyze.caller import UnknownPrincipalError, resolve_caller
-from scanner.analyze.decide import decide
-from scanner.analyze.jsontext import JsonTextError, read_json
-from scanner.analyze.question import find_key, refuse_absent
-from scanner.analyze.request import GrantRequest, Request
-from scanner.analyze.trust import decide_assume
+from scanner.analyze.decision.decide import decide
+from scanner.analyze.decision.trust import decide_assume
+from scanner.analyze.language.jsontext import JsonTextError, read_json
+from scanner.analyze.principals.question import find_key, refuse_absent
+from scanner.analyze.request.caller import UnknownPrincipalError, resolve_caller
+from scanner.analyze.request.request import GrantRequest, Request
 from scanner.casefile import CaseFormatError, build_world, flag, known_members, texts
 from scanner.errors import UsageError
 from scanner.model.actions import find_action

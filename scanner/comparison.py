@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from scanner import ENGINE
-from scanner.analyze.difference import compare_access
-from scanner.analyze.lifecycle import Former, follow
-from scanner.analyze.severity import rank
-from scanner.analyze.suppress import suppress
+from scanner.analyze.history.difference import compare_access
+from scanner.analyze.history.lifecycle import Former, follow
+from scanner.analyze.history.suppress import suppress
+from scanner.analyze.keys.severity import rank
 from scanner.baseline import kept_of
 from scanner.config import Settings, config_hash
 from scanner.model.difference import Compared

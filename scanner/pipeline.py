@@ -18,11 +18,11 @@ from pathlib import Path
 from threading import Event
 from types import FrameType
 
-from scanner.analyze.approvals import ending_approvals
-from scanner.analyze.damaged import with_damaged_documents
 from scanner.analyze.findings import AnalysisResult, analyze
+from scanner.analyze.history.suppress import recounted, suppress
+from scanner.analyze.keys.damaged import with_damaged_documents
+from scanner.analyze.principals.approvals import ending_approvals
 from scanner.analyze.summary import RunFacts, build_document, scanned_units
-from scanner.analyze.suppress import recounted, suppress
 from scanner.baseline import Earlier, compared, earlier_run
 from scanner.config import Settings, config_hash
 from scanner.errors import InterruptedRunError, SnapshotError, UsageError

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 
-from scanner.analyze.approvals import ApprovedAccount, ApprovedProvider
-from scanner.analyze.borders import InnerBoundary, holds
-from scanner.analyze.caller import account_of, organization_of
 from scanner.analyze.findings import AnalysisRules
-from scanner.analyze.party import Trust
-from scanner.analyze.severity import Override, SeverityRules
+from scanner.analyze.keys.severity import Override, SeverityRules
+from scanner.analyze.principals.approvals import ApprovedAccount, ApprovedProvider
+from scanner.analyze.principals.borders import InnerBoundary, holds
+from scanner.analyze.principals.party import Trust
+from scanner.analyze.request.caller import account_of, organization_of
 from scanner.config import Settings, config_hash, read_vendors, resolve_external_id
 from scanner.errors import UsageError
 from scanner.model.finding import Severity

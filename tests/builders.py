@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from scanner.analyze.caller import resolve_caller
-from scanner.analyze.decide import decide
+from scanner.analyze.decision.decide import decide
 from scanner.analyze.findings import AnalysisResult, AnalysisRules, analyze
-from scanner.analyze.request import Request
+from scanner.analyze.request.caller import resolve_caller
+from scanner.analyze.request.request import Request
 from scanner.model.actions import find_action
 from scanner.model.arn import AccountId, KeyArn
 from scanner.model.decision import Decision

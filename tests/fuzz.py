@@ -15,8 +15,8 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from scanner.analyze.decide import decide
-from scanner.analyze.trust import decide_assume
+from scanner.analyze.decision.decide import decide
+from scanner.analyze.decision.trust import decide_assume
 from scanner.casefile import build_world
 from scanner.cases import build_request
 

@@ -1,19 +1,19 @@
 """Snapshot to findings. Pure: no network, clock, environment or randomness.
 
-Where to look:
+The questions that can be asked are modules here: `findings` judges a whole snapshot, `explain` takes one decision
+apart, `who_can` lists who can use a key, `rejudge` compares with other documents, `summary` sums a run up.
 
-- the policy language: parse, jsontext, template, values, patterns, match, condition, statement
-- its logic: expression, cells, witness, search, residual, axioms, memo, wording, implication
-- one request: request, context, binding, caller, session_tags, layers, grants, evaluation, decide, reasons, trust
-- why a verdict is what it is: gates, checks, trace, evidence, rules, question, explain, who_can
-- whom a document means: selectors, reach, everybody, classes, party, approvals, borders
-- paths through roles: providers, sources, admission, hops, graph, role_use, alike, paths, path_findings, path_words,
-  delegation, role_paths, graph_export
-- findings about keys: findings, judge, access, assemble, damaged, hygiene, identity, sentences, severity, remedy
-- findings about our own permissions: identity_findings, uses, principal_classes, stand_ins, drafts, statement_actions,
-  foreign_named, foreign_keys, broad_statements, broad, attribute_rules, attribute_changes, attribute_flips,
-  attribute_words, attribute_outsiders, attributes
-- from run to run: lifecycle, difference, sameness, suppress, summary
-- other documents in the place of these: whatif, rejudge, textedit, edits, trust_edits, vain_edits, surroundings,
-  remedied, path_remedies
+What answers them are packages. Each imports only from those below it (an import contract holds them to that):
+
+- `edits`: other documents in the place of those that were read: what-if, and edits that are tried first.
+- `history`: what became of findings since an earlier run, and which of them are accepted.
+- `permissions`: findings about what our own principals may do: foreign keys, broad statements, control by attributes.
+- `paths`: paths through assumed roles: who may enter which role, how far one gets, and the findings about it (R7).
+- `keys`: findings about one key: everybody it names, judged, weighed and put into words.
+- `principals`: whom a document means: selectors, the identities behind them, whose they are, and who approved them.
+- `decision`: layers combined into a verdict as AWS combines them, with every gate and check that led to it (R3.7).
+- `statements`: whether a statement applies to a request: principals, actions, resources, conditions, variables.
+- `request`: one request: who asks, for what, and what each condition key holds in it.
+- `language`: policy text to documents in which every statement keeps its lines and columns.
+- `logic`: boolean expressions over what a request may hold: kept, simplified, decided exactly, put into words.
 """

@@ -6,23 +6,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 
-from scanner.analyze.caller import account_of
-from scanner.analyze.checks import checks_of, documents_of, grant_checks, outcome_of
-from scanner.analyze.context import RequestContext
-from scanner.analyze.decide import decide, evaluate, refused_at_once
-from scanner.analyze.evaluation import Evaluation
-from scanner.analyze.evidence import grant_evidence, marks_of
-from scanner.analyze.gates import gates_of, grant_ref, statement_ref
-from scanner.analyze.grants import GrantMatch, RetireMatch
-from scanner.analyze.judge import is_stranger
-from scanner.analyze.layers import LayerResult
-from scanner.analyze.match import MatchKind
-from scanner.analyze.question import Asked, key_label
-from scanner.analyze.request import Request
-from scanner.analyze.rules import rules_of
-from scanner.analyze.statement import Match
-from scanner.analyze.trace import complete_trace
-from scanner.analyze.wording import reason_in_words
+from scanner.analyze.decision.checks import checks_of, documents_of, grant_checks, outcome_of
+from scanner.analyze.decision.decide import decide, evaluate, refused_at_once
+from scanner.analyze.decision.evaluation import Evaluation
+from scanner.analyze.decision.gates import gates_of, grant_ref, statement_ref
+from scanner.analyze.decision.grants import GrantMatch, RetireMatch
+from scanner.analyze.decision.layers import LayerResult
+from scanner.analyze.decision.trace import complete_trace
+from scanner.analyze.keys.evidence import grant_evidence, marks_of
+from scanner.analyze.keys.judge import is_stranger
+from scanner.analyze.keys.rules import rules_of
+from scanner.analyze.logic.wording import reason_in_words
+from scanner.analyze.principals.question import Asked, key_label
+from scanner.analyze.request.caller import account_of
+from scanner.analyze.request.context import RequestContext
+from scanner.analyze.request.request import Request
+from scanner.analyze.statements.match import MatchKind
+from scanner.analyze.statements.statement import Match
 from scanner.model.actions import KEY_ACTIONS
 from scanner.model.decision import (
     Check,

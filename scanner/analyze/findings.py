@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from scanner.analyze.access import access_rows, insider_rows
-from scanner.analyze.assemble import Assembly, external_finding, ineffective_finding
-from scanner.analyze.classes import Classes
-from scanner.analyze.damaged import is_damaged, is_opaque
-from scanner.analyze.everybody import Told, tell
-from scanner.analyze.graph import DEFAULT_HOPS
-from scanner.analyze.graph_export import graph_of
-from scanner.analyze.hygiene import hygiene_findings, stale_grants
-from scanner.analyze.identity_findings import identity_findings
-from scanner.analyze.judge import Judgement, best, named_actions, statement_never_applies
-from scanner.analyze.parse import parse_policy
-from scanner.analyze.party import SERVICE_GUARDED, Trust, party_of
-from scanner.analyze.path_remedies import remedied_paths
-from scanner.analyze.reach import Population, Reached
-from scanner.analyze.remedied import remedied
-from scanner.analyze.role_paths import follow_roles, role_paths_in_words
-from scanner.analyze.selectors import (
+from scanner.analyze.edits.path_remedies import remedied_paths
+from scanner.analyze.edits.remedied import remedied
+from scanner.analyze.keys.access import access_rows, insider_rows
+from scanner.analyze.keys.assemble import Assembly, external_finding, ineffective_finding
+from scanner.analyze.keys.damaged import is_damaged, is_opaque
+from scanner.analyze.keys.everybody import Told, tell
+from scanner.analyze.keys.hygiene import hygiene_findings, stale_grants
+from scanner.analyze.keys.judge import Judgement, best, named_actions, statement_never_applies
+from scanner.analyze.keys.severity import SeverityRules, rank
+from scanner.analyze.language.parse import parse_policy
+from scanner.analyze.paths.graph import DEFAULT_HOPS
+from scanner.analyze.paths.graph_export import graph_of
+from scanner.analyze.paths.role_paths import follow_roles, role_paths_in_words
+from scanner.analyze.permissions.identity_findings import identity_findings
+from scanner.analyze.principals.classes import Classes
+from scanner.analyze.principals.party import SERVICE_GUARDED, Trust, party_of
+from scanner.analyze.principals.reach import Population, Reached
+from scanner.analyze.principals.selectors import (
     KEY_POLICY,
     RAM,
     NamedStatement,
@@ -31,7 +32,6 @@ from scanner.analyze.selectors import (
     granted,
     selector_of,
 )
-from scanner.analyze.severity import SeverityRules, rank
 from scanner.model.actions import Action
 from scanner.model.finding import AccessRow, Finding, FindingVerdict, KeyRow
 from scanner.model.graph import Graph

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from scanner.analyze.caller import Caller, account_of, organization_of
-from scanner.analyze.classes import Classes
-from scanner.analyze.decide import decide
-from scanner.analyze.difference import compare_access
+from scanner.analyze.decision.decide import decide
+from scanner.analyze.edits.whatif import Overlay, missing_principals
 from scanner.analyze.findings import AnalysisRules, analyze
-from scanner.analyze.parse import parse_policy
-from scanner.analyze.reach import Population
-from scanner.analyze.request import Request
-from scanner.analyze.sameness import reads_the_same
-from scanner.analyze.whatif import Overlay, missing_principals
+from scanner.analyze.history.difference import compare_access
+from scanner.analyze.history.sameness import reads_the_same
+from scanner.analyze.language.parse import parse_policy
+from scanner.analyze.principals.classes import Classes
+from scanner.analyze.principals.reach import Population
+from scanner.analyze.request.caller import Caller, account_of, organization_of
+from scanner.analyze.request.request import Request
 from scanner.model.actions import ACTIONS, KEY_ACTIONS, Action
 from scanner.model.arn import KeyArn, key_id_of
 from scanner.model.decision import Decision, Verdict

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scanner import ENGINE, FINDINGS_SCHEMA
-from scanner.analyze.caller import account_of
 from scanner.analyze.findings import AnalysisResult
-from scanner.analyze.party import APPROVED_PARTNER, OUTSIDE_PARTIES
-from scanner.analyze.sentences import DOES_TO
-from scanner.analyze.severity import rank
+from scanner.analyze.keys.sentences import DOES_TO
+from scanner.analyze.keys.severity import rank
+from scanner.analyze.principals.party import APPROVED_PARTNER, OUTSIDE_PARTIES
+from scanner.analyze.request.caller import account_of
 from scanner.model.approval import EndingApproval
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.finding import (

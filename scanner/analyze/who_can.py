@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from scanner.analyze.access import insider_rows
-from scanner.analyze.admission import FEDERATED_OPEN, FEDERATED_PINNED
-from scanner.analyze.assemble import Assembly
-from scanner.analyze.classes import Classes
-from scanner.analyze.damaged import is_opaque
 from scanner.analyze.findings import AnalysisRules, key_findings
-from scanner.analyze.judge import strength
-from scanner.analyze.party import (
+from scanner.analyze.keys.access import insider_rows
+from scanner.analyze.keys.assemble import Assembly
+from scanner.analyze.keys.damaged import is_opaque
+from scanner.analyze.keys.judge import strength
+from scanner.analyze.paths.admission import FEDERATED_OPEN, FEDERATED_PINNED
+from scanner.analyze.paths.role_paths import follow_roles, role_paths_in_words
+from scanner.analyze.principals.classes import Classes
+from scanner.analyze.principals.party import (
     EXPIRED_PARTNER,
     IDENTIFIED_VENDOR,
     PARTNER_EXCEEDS_APPROVAL,
@@ -20,10 +21,9 @@ from scanner.analyze.party import (
     SERVICE_UNGUARDED,
     UNKNOWN_THIRD_PARTY,
 )
-from scanner.analyze.question import key_label
-from scanner.analyze.reach import CLOSED, Population
-from scanner.analyze.role_paths import follow_roles, role_paths_in_words
-from scanner.analyze.selectors import namings_of
+from scanner.analyze.principals.question import key_label
+from scanner.analyze.principals.reach import CLOSED, Population
+from scanner.analyze.principals.selectors import namings_of
 from scanner.model.actions import CAPABILITIES
 from scanner.model.decision import Verdict
 from scanner.model.explanation import Access, WhoCan

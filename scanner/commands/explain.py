@@ -61,7 +61,7 @@ def explain(  # one parameter per option
 ) -> int:
     """Explain one decision on a key of RUN (a run directory, its id, `latest` or a snapshot file): why, and why not."""
     from scanner.analyze.explain import explain as explain_one  # noqa: PLC0415
-    from scanner.analyze.question import DEFAULT_ACTION, ask, find_key  # noqa: PLC0415
+    from scanner.analyze.principals.question import DEFAULT_ACTION, ask, find_key  # noqa: PLC0415
     from scanner.pipeline import world_of  # noqa: PLC0415
     from scanner.report.explain import dump_explanation, render_explanation  # noqa: PLC0415
 
@@ -89,7 +89,7 @@ def explain(  # one parameter per option
 @logging_options
 def who_can(run: str, action: str | None, insiders: bool, verdict: tuple[str, ...], **options: Any) -> int:
     """List everybody outside who can use a key of RUN (a run directory, its id, `latest` or a snapshot file)."""
-    from scanner.analyze.question import action_name, find_key  # noqa: PLC0415
+    from scanner.analyze.principals.question import action_name, find_key  # noqa: PLC0415
     from scanner.analyze.who_can import Wanted  # noqa: PLC0415
     from scanner.analyze.who_can import who_can as list_who_can  # noqa: PLC0415
     from scanner.model.actions import find_action  # noqa: PLC0415

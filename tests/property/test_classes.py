@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
-from scanner.analyze.caller import resolve_caller
-from scanner.analyze.classes import Classes
+from scanner.analyze.principals.classes import Classes
+from scanner.analyze.request.caller import resolve_caller
 from scanner.casefile import build_world
 from scanner.model.world import World
 

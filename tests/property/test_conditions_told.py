@@ -7,8 +7,8 @@ from itertools import islice
 from typing import Any
 
 from hypothesis import HealthCheck, assume, given, settings
-from scanner.analyze.decide import decide
-from scanner.analyze.trust import decide_assume
+from scanner.analyze.decision.decide import decide
+from scanner.analyze.decision.trust import decide_assume
 from scanner.casefile import build_world
 from scanner.cases import build_request
 from scanner.model.decision import Verdict

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import HealthCheck, assume, given, settings
-from scanner.analyze.checks import documents_of
-from scanner.analyze.context import RequestContext
-from scanner.analyze.decide import decide
+from scanner.analyze.decision.checks import documents_of
+from scanner.analyze.decision.decide import decide
 from scanner.analyze.explain import explain
-from scanner.analyze.parse import parse_policy
-from scanner.analyze.question import Asked
-from scanner.analyze.statement import document_matches
+from scanner.analyze.language.parse import parse_policy
+from scanner.analyze.principals.question import Asked
+from scanner.analyze.request.context import RequestContext
+from scanner.analyze.statements.statement import document_matches
 from scanner.casefile import build_world
 from scanner.cases import build_request
 from scanner.model.decision import StatementRef, TracedGate

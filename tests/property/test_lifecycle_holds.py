@@ -9,8 +9,8 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from scanner.analyze.lifecycle import Former, follow
-from scanner.analyze.suppress import suppress
+from scanner.analyze.history.lifecycle import Former, follow
+from scanner.analyze.history.suppress import suppress
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.finding import Finding, Kind
 from scanner.model.lifecycle import Lifecycle

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scanner.analyze.jsontext import JsonTextError, Node, read_json
-from scanner.analyze.parse import OPERATORS, parse_policy
+from scanner.analyze.language.jsontext import JsonTextError, Node, read_json
+from scanner.analyze.language.parse import OPERATORS, parse_policy
 from scanner.model.decision import Verdict
 from scanner.model.policy import Document, DocumentKind, Effect, Span
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scanner.analyze.hops import ASSUME, step
-from scanner.analyze.reach import Population
-from scanner.analyze.sameness import reads_the_same
-from scanner.analyze.textedit import readable
-from scanner.analyze.whatif import Replacement, overlay
+from scanner.analyze.edits.textedit import readable
+from scanner.analyze.edits.whatif import Replacement, overlay
+from scanner.analyze.history.sameness import reads_the_same
+from scanner.analyze.paths.hops import ASSUME, step
+from scanner.analyze.principals.reach import Population
 from scanner.model.decision import Verdict
 from scanner.model.finding import Finding, Kind
 from scanner.model.policy import DocumentKind

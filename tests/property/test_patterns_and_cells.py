@@ -8,9 +8,9 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scanner.analyze.cells import cells, holds
-from scanner.analyze.expression import NetworkSet, NumberSet, Origin, StringSet, Test, ValueType, Variable
-from scanner.analyze.patterns import (
+from scanner.analyze.logic.cells import cells, holds
+from scanner.analyze.logic.expression import NetworkSet, NumberSet, Origin, StringSet, Test, ValueType, Variable
+from scanner.analyze.logic.patterns import (
     Pattern,
     arn_pattern,
     glob,
@@ -19,7 +19,7 @@ from scanner.analyze.patterns import (
     text_of,
     tokens_of,
 )
-from scanner.analyze.patterns import combinations as memberships
+from scanner.analyze.logic.patterns import combinations as memberships
 
 Test.__test__ = False  # type: ignore[attr-defined]  # the class of the expressions, no test of pytest
 

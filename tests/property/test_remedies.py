@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
-from scanner.analyze.caller import resolve_caller
-from scanner.analyze.decide import decide
-from scanner.analyze.edits import edits_of
+from scanner.analyze.decision.decide import decide
+from scanner.analyze.edits.edits import edits_of
+from scanner.analyze.edits.whatif import Overlay, Replacement, overlay
 from scanner.analyze.findings import AnalysisRules
+from scanner.analyze.history.sameness import reads_the_same
 from scanner.analyze.rejudge import what_if
-from scanner.analyze.request import Request
-from scanner.analyze.sameness import reads_the_same
-from scanner.analyze.whatif import Overlay, Replacement, overlay
+from scanner.analyze.request.caller import resolve_caller
+from scanner.analyze.request.request import Request
 from scanner.casefile import build_world
 from scanner.model.actions import KEY_ACTIONS
 from scanner.model.decision import VERDICT_STRENGTH

@@ -8,8 +8,8 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scanner.analyze.cells import holds
-from scanner.analyze.expression import (
+from scanner.analyze.logic.cells import holds
+from scanner.analyze.logic.expression import (
     FALSE,
     TRUE,
     And,
@@ -27,8 +27,8 @@ from scanner.analyze.expression import (
     literals,
     neg,
 )
-from scanner.analyze.patterns import literal
-from scanner.analyze.residual import Outcome, alternatives, decide_expression, restrict, shorten, surely
+from scanner.analyze.logic.patterns import literal
+from scanner.analyze.logic.residual import Outcome, alternatives, decide_expression, restrict, shorten, surely
 
 Test.__test__ = False  # type: ignore[attr-defined]  # the class of the expressions, no test of pytest
 

@@ -9,14 +9,14 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scanner.analyze.caller import Caller, any_identity_of, resolve_caller
-from scanner.analyze.classes import Classes
-from scanner.analyze.decide import decide
-from scanner.analyze.hops import ASSUME, NEVER, SURE, rank_of, step
-from scanner.analyze.party import Trust
-from scanner.analyze.paths import Paths
-from scanner.analyze.reach import Population
-from scanner.analyze.request import Request
+from scanner.analyze.decision.decide import decide
+from scanner.analyze.paths.hops import ASSUME, NEVER, SURE, rank_of, step
+from scanner.analyze.paths.paths import Paths
+from scanner.analyze.principals.classes import Classes
+from scanner.analyze.principals.party import Trust
+from scanner.analyze.principals.reach import Population
+from scanner.analyze.request.caller import Caller, any_identity_of, resolve_caller
+from scanner.analyze.request.request import Request
 from scanner.model.actions import KEY_ACTIONS
 from scanner.model.arn import AccountId, KeyArn
 from scanner.model.policy import PolicyText

@@ -7,10 +7,10 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scanner.analyze.cells import can_answer, cells
-from scanner.analyze.expression import NetworkSet, NumberSet, Origin, StringSet, Test, ValueType, Variable
-from scanner.analyze.patterns import Pattern, combinations, glob, literal, literal_ignoring_case, tokens_of
-from scanner.analyze.witness import find_text
+from scanner.analyze.logic.cells import can_answer, cells
+from scanner.analyze.logic.expression import NetworkSet, NumberSet, Origin, StringSet, Test, ValueType, Variable
+from scanner.analyze.logic.patterns import Pattern, combinations, glob, literal, literal_ignoring_case, tokens_of
+from scanner.analyze.logic.witness import find_text
 
 Test.__test__ = False  # type: ignore[attr-defined]  # the class of the expressions, no test of pytest
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
-from scanner.analyze.caller import resolve_caller
-from scanner.analyze.decide import decide
-from scanner.analyze.request import Request
-from scanner.analyze.sameness import reads_the_same
-from scanner.analyze.textedit import readable
-from scanner.analyze.whatif import Replacement, overlay
+from scanner.analyze.decision.decide import decide
+from scanner.analyze.edits.textedit import readable
+from scanner.analyze.edits.whatif import Replacement, overlay
+from scanner.analyze.history.sameness import reads_the_same
+from scanner.analyze.request.caller import resolve_caller
+from scanner.analyze.request.request import Request
 from scanner.casefile import build_world
 from scanner.model.actions import KEY_ACTIONS
 from scanner.model.finding import Finding, Kind

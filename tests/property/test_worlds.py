@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from scanner.analyze.decide import decide
-from scanner.analyze.trust import decide_assume
+from scanner.analyze.decision.decide import decide
+from scanner.analyze.decision.trust import decide_assume
 from scanner.casefile import build_world
 from scanner.cases import build_request
 from scanner.model.decision import Decision, Verdict

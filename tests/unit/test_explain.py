@@ -9,14 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from scanner.analyze.caller import resolve_caller
-from scanner.analyze.decide import evaluate
+from scanner.analyze.decision.decide import evaluate
+from scanner.analyze.decision.gates import gates_of
+from scanner.analyze.decision.trace import complete_trace
 from scanner.analyze.explain import explain
 from scanner.analyze.findings import AnalysisRules
-from scanner.analyze.gates import gates_of
-from scanner.analyze.question import action_name, ask, find_key
-from scanner.analyze.request import Request
-from scanner.analyze.trace import complete_trace
+from scanner.analyze.principals.question import action_name, ask, find_key
+from scanner.analyze.request.caller import resolve_caller
+from scanner.analyze.request.request import Request
 from scanner.analyze.who_can import Wanted, who_can
 from scanner.commands.explain import painter
 from scanner.errors import UsageError

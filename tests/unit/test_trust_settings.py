@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 from scanner import pipeline
-from scanner.analyze.approvals import ApprovedAccount, ApprovedProvider
-from scanner.analyze.borders import InnerBoundary
-from scanner.analyze.party import Trust
+from scanner.analyze.principals.approvals import ApprovedAccount, ApprovedProvider
+from scanner.analyze.principals.borders import InnerBoundary
+from scanner.analyze.principals.party import Trust
 from scanner.cli import main
 from scanner.config import Settings, config_hash, load_settings, read_vendors
 from scanner.errors import ConfigError, UsageError

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from scanner.analyze.alike import Alike
+from scanner.analyze.principals.alike import Alike
 from scanner.model.organization import Organization
 
 from builders import FULL, KEY, MEMBER, OU, OWNER, ROOT, account, allow, deny, grant, iam, key, organization, policy

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from scanner.analyze.approvals import ApprovedAccount
-from scanner.analyze.borders import InnerBoundary
-from scanner.analyze.party import Trust
+from scanner.analyze.principals.approvals import ApprovedAccount
+from scanner.analyze.principals.borders import InnerBoundary
+from scanner.analyze.principals.party import Trust
 from scanner.model.finding import OWN_ACCOUNT, Finding, Kind
 
 from builders import (

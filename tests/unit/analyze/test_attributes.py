@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from scanner.analyze import attribute_flips
+from scanner.analyze.permissions import attribute_flips
 from scanner.model.finding import Finding, Kind
 from scanner.model.key import KeyFacts
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from scanner.analyze import broad, statement_actions
-from scanner.analyze.residual import TooComplexError
+from scanner.analyze.logic.residual import TooComplexError
+from scanner.analyze.permissions import broad, statement_actions
 from scanner.model.finding import Finding, FindingVerdict, Kind
 from scanner.model.policy import DocumentKind
 from scanner.model.principal import PrincipalFacts

@@ -6,8 +6,8 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
-from scanner.analyze.cells import cells
-from scanner.analyze.expression import (
+from scanner.analyze.logic.cells import cells
+from scanner.analyze.logic.expression import (
     NetworkSet,
     NumberSet,
     Origin,
@@ -17,7 +17,7 @@ from scanner.analyze.expression import (
     ValueType,
     Variable,
 )
-from scanner.analyze.patterns import any_of, arn_pattern, combinations, glob, literal, tokens_of
+from scanner.analyze.logic.patterns import any_of, arn_pattern, combinations, glob, literal, tokens_of
 
 Test.__test__ = False  # type: ignore[attr-defined]  # the class of the expressions, no test of pytest
 

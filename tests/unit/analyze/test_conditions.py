@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from scanner.analyze.condition import condition_expression
-from scanner.analyze.context import RequestContext
-from scanner.analyze.expression import Origin, variables
-from scanner.analyze.parse import OPERATORS, parse_policy
-from scanner.analyze.residual import decide_expression
+from scanner.analyze.language.parse import OPERATORS, parse_policy
+from scanner.analyze.logic.expression import Origin, variables
+from scanner.analyze.logic.residual import decide_expression
+from scanner.analyze.request.context import RequestContext
+from scanner.analyze.statements.condition import condition_expression
 from scanner.model.decision import Verdict
 from scanner.model.policy import DocumentKind, Effect
 from scanner.model.world import World

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scanner.analyze.axioms import axioms_for
-from scanner.analyze.binding import Absent, AtLeast, Known, Open
-from scanner.analyze.caller import any_identity_of, anyone, federated_of, resolve_caller
-from scanner.analyze.context import RequestContext
-from scanner.analyze.decide import decide
-from scanner.analyze.expression import TRUE, Literal, Origin, Test, Variable, conj, present
-from scanner.analyze.request import GrantRequest, Request
-from scanner.analyze.residual import decide_expression
+from scanner.analyze.decision.decide import decide
+from scanner.analyze.logic.axioms import axioms_for
+from scanner.analyze.logic.expression import TRUE, Literal, Origin, Test, Variable, conj, present
+from scanner.analyze.logic.residual import decide_expression
+from scanner.analyze.request.binding import Absent, AtLeast, Known, Open
+from scanner.analyze.request.caller import any_identity_of, anyone, federated_of, resolve_caller
+from scanner.analyze.request.context import RequestContext
+from scanner.analyze.request.request import GrantRequest, Request
 from scanner.model.actions import find_action
 from scanner.model.decision import Verdict
 from scanner.model.key import GrantConstraints

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scanner.analyze.damaged import with_damaged_documents
+from scanner.analyze.keys.damaged import with_damaged_documents
 from scanner.model.coverage import LedgerRow, Outcome
 
 from builders import KEY, MANAGER, MEMBER, OWNER, ROOT, allow, iam, key, organization, policy, principal, ram, world

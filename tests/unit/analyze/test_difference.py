@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given as supposing
 from hypothesis import settings
 from hypothesis import strategies as st
-from scanner.analyze.difference import compare_access, compare_findings
+from scanner.analyze.history.difference import compare_access, compare_findings
 from scanner.model.arn import KeyArn
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.difference import AccessDifference, Change

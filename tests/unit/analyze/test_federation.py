@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scanner.analyze.caller import vouched_for_by
-from scanner.analyze.hops import BY_SAML, BY_WEB_IDENTITY, hop_of, step
+from scanner.analyze.paths.hops import BY_SAML, BY_WEB_IDENTITY, hop_of, step
+from scanner.analyze.request.caller import vouched_for_by
 from scanner.model.decision import Verdict
 from scanner.model.finding import FindingVerdict, Severity
 

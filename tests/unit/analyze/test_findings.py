@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from scanner.analyze.assemble import Assembly
-from scanner.analyze.everybody import tell
-from scanner.analyze.evidence import marks_of
-from scanner.analyze.party import Trust
-from scanner.analyze.reach import Population
-from scanner.analyze.severity import COLUMN, EXPOSED_PARTIES, TABLE, Exposure, Override, SeverityRules, severity_of
+from scanner.analyze.keys.assemble import Assembly
+from scanner.analyze.keys.everybody import tell
+from scanner.analyze.keys.evidence import marks_of
+from scanner.analyze.keys.severity import COLUMN, EXPOSED_PARTIES, TABLE, Exposure, Override, SeverityRules, severity_of
+from scanner.analyze.principals.party import Trust
+from scanner.analyze.principals.reach import Population
 from scanner.model.actions import CAPABILITIES
 from scanner.model.finding import Finding, FindingVerdict, Kind, Severity
 from scanner.model.key import KeyFacts

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from scanner.analyze.findings import AnalysisRules, analyze
-from scanner.analyze.party import Trust
-from scanner.analyze.severity import SeverityRules
+from scanner.analyze.keys.severity import SeverityRules
+from scanner.analyze.principals.party import Trust
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.finding import Finding, Kind
 from scanner.model.policy import DocumentKind

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scanner.analyze.request import GrantRequest
+from scanner.analyze.request.request import GrantRequest
 from scanner.model.decision import Layer, Verdict
 from scanner.model.key import Grant, GrantConstraints
 from scanner.model.world import World

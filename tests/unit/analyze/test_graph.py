@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from scanner.analyze.findings import AnalysisRules
-from scanner.analyze.graph import RoleGraph
-from scanner.analyze.hops import NEVER, SURE, rank_of, verdict_of
-from scanner.analyze.reach import Population
+from scanner.analyze.paths.graph import RoleGraph
+from scanner.analyze.paths.hops import NEVER, SURE, rank_of, verdict_of
+from scanner.analyze.principals.reach import Population
 from scanner.analyze.who_can import Wanted, who_can
 from scanner.model.decision import Decision, Verdict
 from scanner.model.finding import FindingVerdict

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from scanner.analyze import hygiene
-from scanner.analyze.approvals import ApprovedAccount
 from scanner.analyze.findings import AnalysisRules
-from scanner.analyze.identity import finding_id
-from scanner.analyze.party import Trust
-from scanner.analyze.residual import TooComplexError
-from scanner.analyze.severity import SeverityRules
+from scanner.analyze.keys import hygiene
+from scanner.analyze.keys.identity import finding_id
+from scanner.analyze.keys.severity import SeverityRules
+from scanner.analyze.logic.residual import TooComplexError
+from scanner.analyze.principals.approvals import ApprovedAccount
+from scanner.analyze.principals.party import Trust
 from scanner.analyze.who_can import Wanted, who_can
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.finding import Finding, FindingVerdict, Kind

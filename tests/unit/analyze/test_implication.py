@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scanner.analyze import implication
-from scanner.analyze.implication import Relation, compare_conditions
-from scanner.analyze.residual import TooComplexError
+from scanner.analyze.logic import implication
+from scanner.analyze.logic.implication import Relation, compare_conditions
+from scanner.analyze.logic.residual import TooComplexError
 
 from builders import KEY, MEMBER, STRANGER, allow, analyzed, iam, key, policy, principal, world
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scanner.analyze import statement
+from scanner.analyze.statements import statement
 from scanner.model.decision import Verdict
 from scanner.model.finding import FindingVerdict
 
@@ -61,7 +61,7 @@ def test_refused_access_whose_condition_is_too_complex_is_blocked_and_never_with
 ) -> None:
     fence = {"StringLike": {"aws:SourceVpce": "*judged-1*"}, "StringNotLike": {"aws:SourceVpce": "*judged-2*"}}
     given = world(key(allow(ROLE, when=fence)), principal(ROLE, FULL), NO_KMS)
-    monkeypatch.setattr("scanner.analyze.search.MAX_STEPS", 0)
+    monkeypatch.setattr("scanner.analyze.logic.search.MAX_STEPS", 0)
     finding = analyzed(given).external
     assert (finding.verdict, finding.verdict_reasons) == (FindingVerdict.BLOCKED, ("unsatisfiable_condition",))
 

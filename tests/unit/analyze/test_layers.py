@@ -420,7 +420,7 @@ def test_question_beyond_a_bound_is_unknown_and_never_a_guess(bound: str, monkey
         return situation(None, allow("*", when={"ForAnyValue:StringLike": {"aws:CalledVia": f"*{like}*"}} | unlike))
 
     with monkeypatch.context() as lowered:
-        lowered.setattr(f"scanner.analyze.{bound}", 1)
+        lowered.setattr(f"scanner.analyze.logic.{bound}", 1)
         decision = ask(given(1), ROLE)
     assert (decision.verdict, decision.reason, decision.unknowns) == (U, "too_complex", ("too_complex",))
     assert ask(given(2), ROLE).verdict is D

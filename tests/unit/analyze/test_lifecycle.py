@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given as supposing
 from hypothesis import settings
 from hypothesis import strategies as st
-from scanner.analyze.approvals import ApprovedAccount
-from scanner.analyze.lifecycle import Followed, Former, follow, lifecycle_of
-from scanner.analyze.party import Trust
-from scanner.analyze.severity import SeverityRules
+from scanner.analyze.history.lifecycle import Followed, Former, follow, lifecycle_of
+from scanner.analyze.keys.severity import SeverityRules
+from scanner.analyze.principals.approvals import ApprovedAccount
+from scanner.analyze.principals.party import Trust
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.decision import StatementRef
 from scanner.model.finding import Finding, Hop, Kind, Path, Rise, Severity

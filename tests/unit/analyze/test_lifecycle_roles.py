@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scanner.analyze.lifecycle import Former, follow
+from scanner.analyze.history.lifecycle import Former, follow
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.finding import Kind
 from scanner.model.world import World

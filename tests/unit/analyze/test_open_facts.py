@@ -7,10 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from scanner.analyze.condition import condition_expression
-from scanner.analyze.context import RequestContext
-from scanner.analyze.expression import FALSE, TRUE, Origin, variables
-from scanner.analyze.layers import (
+from scanner.analyze.decision.layers import (
     LayerResult,
     boundary_layer,
     identity_layer,
@@ -20,8 +17,11 @@ from scanner.analyze.layers import (
     scp_layer,
     session_layer,
 )
-from scanner.analyze.parse import parse_policy
-from scanner.analyze.values import epoch_seconds
+from scanner.analyze.language.parse import parse_policy
+from scanner.analyze.logic.expression import FALSE, TRUE, Origin, variables
+from scanner.analyze.logic.values import epoch_seconds
+from scanner.analyze.request.context import RequestContext
+from scanner.analyze.statements.condition import condition_expression
 from scanner.model.decision import Layer, Side, Verdict
 from scanner.model.organization import Organization
 from scanner.model.policy import DocumentKind, Effect

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scanner.analyze.severity import SeverityRules
+from scanner.analyze.keys.severity import SeverityRules
 from scanner.model.finding import Finding, Kind
 from scanner.model.key import KeyFacts
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scanner.analyze.jsontext import read_json
-from scanner.analyze.parse import parse_policy
+from scanner.analyze.language.jsontext import read_json
+from scanner.analyze.language.parse import parse_policy
 from scanner.model.policy import Document, DocumentKind, Effect, Statement
 
 from builders import KEY, MEMBER, allow, policy, text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scanner.analyze import path_remedies
+from scanner.analyze.edits import path_remedies
 from scanner.model.finding import Finding
 
 from builders import MANAGER, MEMBER, ORG, OWNER, STRANGER, account, allow, iam, policy

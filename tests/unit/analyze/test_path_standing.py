@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scanner.analyze.approvals import ApprovedAccount, ApprovedProvider
-from scanner.analyze.borders import InnerBoundary
-from scanner.analyze.hops import BY_WEB_IDENTITY
-from scanner.analyze.party import Trust
+from scanner.analyze.paths.hops import BY_WEB_IDENTITY
+from scanner.analyze.principals.approvals import ApprovedAccount, ApprovedProvider
+from scanner.analyze.principals.borders import InnerBoundary
+from scanner.analyze.principals.party import Trust
 from scanner.model.finding import Finding, Kind, Severity
 
 from builders import MEMBER, OU, OWNER, STRANGER, allow, analyzed, iam, key, organization, policy, principal, world

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from scanner.analyze.party import Trust
-from scanner.analyze.severity import SeverityRules
+from scanner.analyze.keys.severity import SeverityRules
+from scanner.analyze.principals.party import Trust
 from scanner.model.decision import Layer
 from scanner.model.finding import FindingVerdict, Kind, Severity
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from scanner.analyze.caller import (
+from scanner.analyze.decision.decide import decide
+from scanner.analyze.request.caller import (
     UnknownPrincipalError,
     any_identity_of,
     anyone,
@@ -14,7 +15,6 @@ from scanner.analyze.caller import (
     is_service_name,
     resolve_caller,
 )
-from scanner.analyze.decide import decide
 from scanner.model.decision import Verdict
 from scanner.model.principal import PrincipalKind
 from scanner.model.world import World

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from scanner.analyze.party import Trust
-from scanner.analyze.reach import Population, reached_by
-from scanner.analyze.selectors import Selector, namings_of, selector_of
+from scanner.analyze.principals.party import Trust
+from scanner.analyze.principals.reach import Population, reached_by
+from scanner.analyze.principals.selectors import Selector, namings_of, selector_of
 from scanner.model.finding import FindingVerdict
 
 from builders import (
@@ -185,7 +185,7 @@ def test_strangers_choose_their_tags_and_names_so_a_fence_on_them_is_theirs_to_m
 def test_question_beyond_a_bound_is_possible_and_never_without_effect(monkeypatch: pytest.MonkeyPatch) -> None:
     tests = [allow(ROLE, when={"StringLike": {"aws:SourceVpce": f"*reach-{n}*"}}) for n in range(3)]
     given = world(key(*tests), principal(ROLE, FULL))
-    monkeypatch.setattr("scanner.analyze.search.MAX_STEPS", 2)
+    monkeypatch.setattr("scanner.analyze.logic.search.MAX_STEPS", 2)
     assert analyzed(given).external.verdict is FindingVerdict.POSSIBLE
 
 

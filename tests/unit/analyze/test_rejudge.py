@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from scanner.analyze import rejudge
+from scanner.analyze.edits.whatif import Replacement, overlay
 from scanner.analyze.findings import AnalysisRules
 from scanner.analyze.rejudge import what_if
-from scanner.analyze.whatif import Replacement, overlay
 from scanner.model.finding import Finding, FindingVerdict
 from scanner.model.policy import DocumentKind
 from scanner.model.whatif import WhatIf

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from scanner.analyze import remedied
+from scanner.analyze.edits import remedied
 from scanner.model.finding import Finding, FindingVerdict, Kind, Severity
 from scanner.model.key import KeyFacts
 from scanner.model.policy import DocumentKind

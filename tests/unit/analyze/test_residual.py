@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import combinations
 
 import pytest
-from scanner.analyze.axioms import axioms_for
-from scanner.analyze.cells import cells
-from scanner.analyze.expression import (
+from scanner.analyze.logic.axioms import axioms_for
+from scanner.analyze.logic.cells import cells
+from scanner.analyze.logic.expression import (
     TRUE,
     Expression,
     Literal,
@@ -20,9 +20,9 @@ from scanner.analyze.expression import (
     disj,
     neg,
 )
-from scanner.analyze.memo import remembered
-from scanner.analyze.patterns import glob, literal, tokens_of
-from scanner.analyze.residual import (
+from scanner.analyze.logic.memo import remembered
+from scanner.analyze.logic.patterns import glob, literal, tokens_of
+from scanner.analyze.logic.residual import (
     Outcome,
     TooComplexError,
     alternatives,
@@ -31,7 +31,7 @@ from scanner.analyze.residual import (
     shorten,
     surely,
 )
-from scanner.analyze.witness import find_text
+from scanner.analyze.logic.witness import find_text
 
 Test.__test__ = False  # type: ignore[attr-defined]  # the class of the expressions, no test of pytest
 
@@ -152,7 +152,7 @@ def test_part_that_is_too_complex_does_not_hide_that_another_is_impossible() -> 
 
 def test_answer_too_complex_to_foresee_leaves_the_other_way_open(monkeypatch: pytest.MonkeyPatch) -> None:
     settled, further, switch = matches(context(1), "*foreseen*"), matches(context(1), "*unseen*"), fact("switch")
-    monkeypatch.setattr("scanner.analyze.witness.MAX_TRANSITIONS", 0)
+    monkeypatch.setattr("scanner.analyze.logic.witness.MAX_TRANSITIONS", 0)
     assert is_possible(settled)
     assert is_possible(conj((settled, disj((further, switch)))))
     with pytest.raises(TooComplexError):
@@ -177,7 +177,7 @@ def round_robin(tests: list[Expression], a: Expression, b: Expression) -> Expres
 @pytest.mark.parametrize("bound", [2, 100_000])
 def test_variable_of_one_part_alone_changes_no_answer(count: int, bound: int, monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = fact("a"), fact("b")
-    monkeypatch.setattr("scanner.analyze.patterns.MAX_STATES", bound)
+    monkeypatch.setattr("scanner.analyze.logic.patterns.MAX_STATES", bound)
     alone = round_robin([matches(context(1), f"*{n}*{bound}") for n in range(count)], a, b)
     assert is_possible(conj((alone, both_or_neither(a, b))))
     never = conj(disj((x, y)) for x in (a, neg(a)) for y in (b, neg(b)))
@@ -210,7 +210,7 @@ def test_data_beyond_a_bound_are_not_eliminated(bound: str, monkeypatch: pytest.
     tags = Variable(f"aws:PrincipalTag/{bound}", Origin.DATA, multivalued=True, reason="caller_side_not_collected")
     asked = [matches(tags, f"*{n}*{bound}") for n in range(3)]
     both_ways = (conj((t, equals(context(n)))) for n, t in enumerate((*asked, *map(neg, asked))))
-    monkeypatch.setattr(f"scanner.analyze.{bound}", 2)
+    monkeypatch.setattr(f"scanner.analyze.logic.{bound}", 2)
     with pytest.raises(TooComplexError):
         surely(disj(both_ways))
 

@@ -6,10 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from scanner.analyze.approvals import ApprovedAccount
-from scanner.analyze.borders import InnerBoundary
-from scanner.analyze.party import Trust
-from scanner.analyze.severity import (
+from scanner.analyze.keys.severity import (
     ACROSS_BOUNDARY,
     EXPOSED_PARTIES,
     KEY_HYGIENE,
@@ -19,6 +16,9 @@ from scanner.analyze.severity import (
     SeverityRules,
     severity_of,
 )
+from scanner.analyze.principals.approvals import ApprovedAccount
+from scanner.analyze.principals.borders import InnerBoundary
+from scanner.analyze.principals.party import Trust
 from scanner.model.arn import AccountId
 from scanner.model.finding import Finding, FindingVerdict, Kind, Severity
 from scanner.model.key import KeyFacts

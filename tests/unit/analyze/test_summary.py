@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from scanner import ENGINE, FINDINGS_SCHEMA
-from scanner.analyze.approvals import ApprovedAccount
-from scanner.analyze.party import Trust
+from scanner.analyze.principals.approvals import ApprovedAccount
+from scanner.analyze.principals.party import Trust
 from scanner.analyze.summary import LIMITS, RunFacts, build_document, guardrails_in_words, headline, scanned_units
 from scanner.model.actions import CAPABILITIES
 from scanner.model.approval import EndingApproval

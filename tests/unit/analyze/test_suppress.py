@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given as supposing
 from hypothesis import settings
 from hypothesis import strategies as st
+from scanner.analyze.history.suppress import recounted, suppress
 from scanner.analyze.summary import gate_is_open
-from scanner.analyze.suppress import recounted, suppress
 from scanner.model.finding import Finding, Kind, Rise, Severity
 from scanner.model.suppression import Selector, SuppressionEntry
 

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from scanner.analyze.parse import parse_policy
-from scanner.analyze.textedit import LONGEST_LINE, PolicyDraft, readable
+from scanner.analyze.edits.textedit import LONGEST_LINE, PolicyDraft, readable
+from scanner.analyze.language.parse import parse_policy
 from scanner.model.policy import Document, DocumentKind
 
 from builders import text

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scanner.analyze.caller import resolve_caller
-from scanner.analyze.request import Request
-from scanner.analyze.trust import decide_assume
+from scanner.analyze.decision.trust import decide_assume
+from scanner.analyze.request.caller import resolve_caller
+from scanner.analyze.request.request import Request
 from scanner.model.decision import Decision, GateOutcome, Layer, TracedGate, Verdict
 from scanner.model.principal import PrincipalFacts
 

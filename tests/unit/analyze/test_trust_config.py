@@ -6,12 +6,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from scanner.analyze import approvals
-from scanner.analyze.approvals import ApprovedAccount, ApprovedProvider, Use, ending_approvals, in_date, listed_provider
-from scanner.analyze.borders import Crossing, InnerBoundary, crossing, holds
-from scanner.analyze.party import Standing, Trust, standing_of
-from scanner.analyze.patterns import PatternsTooComplexError
-from scanner.analyze.severity import SeverityRules
+from scanner.analyze.keys.severity import SeverityRules
+from scanner.analyze.logic.patterns import PatternsTooComplexError
+from scanner.analyze.principals import approvals
+from scanner.analyze.principals.approvals import (
+    ApprovedAccount,
+    ApprovedProvider,
+    Use,
+    ending_approvals,
+    in_date,
+    listed_provider,
+)
+from scanner.analyze.principals.borders import Crossing, InnerBoundary, crossing, holds
+from scanner.analyze.principals.party import Standing, Trust, standing_of
 from scanner.model.approval import Approval
 from scanner.model.arn import AccountId
 from scanner.model.coverage import LedgerRow, Outcome

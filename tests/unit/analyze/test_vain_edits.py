@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from scanner.analyze import remedied
+from scanner.analyze.edits import remedied
 from scanner.model.finding import Finding, Kind
 
 import builders

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from scanner.analyze.whatif import MAX_KEY_POLICY, Replacement, overlay
+from scanner.analyze.edits.whatif import MAX_KEY_POLICY, Replacement, overlay
 from scanner.errors import UsageError
 from scanner.model.arn import KeyArn
 from scanner.model.policy import DocumentKind, PolicyText

@@ -5,8 +5,10 @@ from __future__ import annotations
 from ipaddress import ip_network
 
 import pytest
-from scanner.analyze.assemble import Assembly
-from scanner.analyze.expression import (
+from scanner.analyze.keys.assemble import Assembly
+from scanner.analyze.keys.sentences import blocked_in_words, title_of
+from scanner.analyze.keys.severity import SeverityRules
+from scanner.analyze.logic.expression import (
     FALSE,
     TRUE,
     Expression,
@@ -25,13 +27,11 @@ from scanner.analyze.expression import (
     neg,
     variables,
 )
-from scanner.analyze.party import Trust
-from scanner.analyze.patterns import Pattern, glob, literal, literal_ignoring_case, tokens_of
-from scanner.analyze.residual import alternatives, shorten
-from scanner.analyze.selectors import Naming, Selector
-from scanner.analyze.sentences import blocked_in_words, title_of
-from scanner.analyze.severity import SeverityRules
-from scanner.analyze.wording import as_json, in_words
+from scanner.analyze.logic.patterns import Pattern, glob, literal, literal_ignoring_case, tokens_of
+from scanner.analyze.logic.residual import alternatives, shorten
+from scanner.analyze.logic.wording import as_json, in_words
+from scanner.analyze.principals.party import Trust
+from scanner.analyze.principals.selectors import Naming, Selector
 from scanner.model.finding import FindingVerdict
 
 from builders import KEY, MEMBER, OWNER, STRANGER, grant, iam, key, world

@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from scanner.analyze.caller import resolve_caller
-from scanner.analyze.decide import decide
-from scanner.analyze.request import Request
+from scanner.analyze.decision.decide import decide
+from scanner.analyze.request.caller import resolve_caller
+from scanner.analyze.request.request import Request
 from scanner.model.actions import find_action
 from scanner.model.arn import AccountId, KeyArn
 from scanner.model.decision import Verdict

@@ -9,7 +9,7 @@ import re
 from fnmatch import fnmatchcase
 
 import pytest
-from scanner.analyze.severity import (
+from scanner.analyze.keys.severity import (
     ACROSS_BOUNDARY,
     COLUMN,
     EXPOSED_PARTIES,

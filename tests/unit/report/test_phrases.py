@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from scanner.analyze.explain import explain
-from scanner.analyze.question import ask, find_key
+from scanner.analyze.principals.question import ask, find_key
 from scanner.report.explain import render_explanation
 
 from builders import KEY, MEMBER, allow, deny, iam, key, policy, principal, world

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import scanner.analyze
-from scanner.analyze.rules import _RULES
-from scanner.analyze.sentences import blocked_in_words
-from scanner.analyze.wording import reason_in_words
+from scanner.analyze.keys.rules import _RULES
+from scanner.analyze.keys.sentences import blocked_in_words
+from scanner.analyze.logic.wording import reason_in_words
 from scanner.model.actions import KEY_ACTIONS, state_blocks
 from scanner.report.reasons import REASONS
 
@@ -77,7 +77,7 @@ def codes_of(tree: ast.Module) -> Iterator[str]:
 def all_codes() -> set[str]:
     """Every reason code found in scanner/analyze."""
     folder = Path(scanner.analyze.__path__[0])
-    found = {code for path in folder.glob("*.py") for code in codes_of(ast.parse(path.read_text("utf-8")))}
+    found = {code for path in folder.rglob("*.py") for code in codes_of(ast.parse(path.read_text("utf-8")))}
     return found | set(_RULES)
 
 

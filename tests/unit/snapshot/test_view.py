@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scanner.analyze.caller import resolve_caller
-from scanner.analyze.decide import decide
-from scanner.analyze.request import Request
+from scanner.analyze.decision.decide import decide
+from scanner.analyze.request.caller import resolve_caller
+from scanner.analyze.request.request import Request
 from scanner.errors import SnapshotError
 from scanner.model.actions import find_action
 from scanner.model.arn import AccountId, KeyArn

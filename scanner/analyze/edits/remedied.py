@@ -1,0 +1,294 @@
+"""Findings with a remedy that was tried: the edit is made on a copy of the key, and the key judged again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from scanner.analyze.decision.decide import decide
+from scanner.analyze.edits.edits import Edit, Way, edits_of
+from scanner.analyze.edits.vain_edits import vain_edits
+from scanner.analyze.edits.whatif import Replacement, missing_principals, read_replacement
+from scanner.analyze.history.sameness import reads_the_same
+from scanner.analyze.language.parse import parse_policy
+from scanner.analyze.principals.party import SERVICE_GUARDED
+from scanner.analyze.principals.selectors import selector_of
+from scanner.analyze.request.caller import Caller, UnknownPrincipalError, account_of, organization_of, resolve_caller
+from scanner.analyze.request.request import Request
+from scanner.errors import UsageError
+from scanner.model.actions import Action
+from scanner.model.decision import VERDICT_STRENGTH, Decision, Verdict
+from scanner.model.finding import Finding, FindingVerdict, Kind, Remediation
+from scanner.model.key import KeyFacts
+from scanner.model.policy import DocumentKind
+from scanner.model.world import World
+
+MOST_WORK = 400
+"""Grantees that are judged, and 4 kB of policy or hundreds of grants that are read, for the remedies of one key."""
+MOST_PEOPLE = 12
+"""Principals of the key's own account that are asked whether they keep their access."""
+_SHOWN = 3
+_NOT_TRIED = "No edit was tried on the snapshot: this key would need too many trials."
+_ALONE = "The policy has no statement beside, and AWS takes none without: write one for the key's own account first."
+_REFUSED = "The policy would hold a part that AWS refuses; change that part first."
+
+Judge = Callable[[KeyFacts], Sequence[Finding]]
+"""Judges a key as it would be, services of every kind included."""
+
+
+def remedied(key: KeyFacts, findings: Sequence[Finding], world: World, judge: Judge) -> list[Finding]:
+    """The findings of a key, each external access with the smallest edit that was seen to end it.
+
+    What is proven to do nothing gets the removal that was seen to change no access at all. Where no edit does that, or
+    only with a loss for the key's own account, the finding keeps its general advice and says so.
+    """
+    bench = _Bench(key, world, judge, findings)
+    return [bench.with_remedy(f) if _is_access(f) or _is_vain(f) else f for f in findings]
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """What an edit does: whether the finding goes (or how it reads then), what else changes, who inside loses."""
+
+    edit: Edit
+    ends: bool
+    became: FindingVerdict | None
+    others: tuple[str, ...]
+    losers: tuple[str, ...]
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether it removes the finding and nothing else."""
+        return self.ends and not self.others and not self.losers
+
+
+class _Bench:
+    """One key, its findings, and how much more may be tried."""
+
+    def __init__(self, key: KeyFacts, world: World, judge: Judge, findings: Sequence[Finding]) -> None:
+        self.key, self.world, self.judge, self.findings = key, world, judge, findings
+        own = organization_of(world, key.account_id)
+        self.organization = own.id if own else ""
+        self._left = MOST_WORK
+        size = len(key.key_policy.text) if key.key_policy else 0
+        self._reading = 1 + size // 4096 + len(key.grants or ()) // 100
+        self._inside: dict[tuple[str, str], Decision] = {}
+
+    def with_remedy(self, finding: Finding) -> Finding:
+        """The finding with its remedy."""
+        advice = finding.remediation
+        self._left -= self._reading
+        if self._left < 0:
+            return replace(finding, remediation=replace(advice, effect=_NOT_TRIED))
+        vain = _is_vain(finding)
+        drawn = list(
+            vain_edits(finding, self.key, self._live) if vain else edits_of(finding, self.key, self.organization)
+        )
+        edits = [e for e in drawn if self._is_saveable(e)]
+        trials: list[_Trial] = []
+        for edit in edits:
+            trials.append(self._try_in_vain(finding, edit) if vain else self._try(finding, edit))
+            if trials[-1].is_clean:
+                break
+        enough = [t for t in trials if t.ends and not t.losers]
+        if not enough:
+            refused = bool(drawn) and not edits
+            why = "" if finding.mechanism.kind == "ram" else _REFUSED if refused else _why_none(trials, vain=vain)
+            return replace(finding, remediation=replace(advice, effect=why))
+        best = next((t for t in enough if t.is_clean), enough[0])
+        remedy = _remediation(best.edit, advice, _effect(best), [*_others(best), *self._risks(best.edit)])
+        remedy = replace(
+            remedy, verified=best.is_clean, risk_note=" ".join([*self._remains(finding), remedy.risk_note]).strip()
+        )
+        return replace(finding, remediation=remedy)
+
+    def _is_saveable(self, edit: Edit) -> bool:
+        """Whether AWS would take the edited policy, as far as what-if can tell."""
+        policy = edit.whole.key_policy
+        if policy is None or edit.kind == "revoke_grant":
+            return True
+        try:
+            read_replacement(Replacement(DocumentKind.KEY_POLICY, self.key.arn, policy.text, "edit"), policy)
+        except UsageError:
+            return False
+        return True
+
+    # -- trying --------------------------------------------------------------------------------------------------------
+
+    def _try(self, finding: Finding, edit: Edit) -> _Trial:
+        """Judge what the edit can touch, without and with the edit made."""
+        before, after = self.judge(edit.before), self.judge(edit.after)
+        self._left -= len(before) + len(after)
+        now = next((f for f in after if f.id == finding.id), None)
+        ends = now is None or _is_ended(finding, now, edit)
+        others = tuple(self._other_changes(finding, edit, before, after)) if ends else ()
+        losers = tuple(self._losers(edit)) if ends and edit.inside else ()
+        return _Trial(edit, ends, now.verdict if now else None, others, losers)
+
+    def _live(self, key: KeyFacts) -> frozenset[str]:
+        found = self.judge(key)
+        self._left -= len(found)
+        return frozenset(f.grantee.selector for f in found if _is_access(f))
+
+    def _try_in_vain(self, finding: Finding, edit: Edit) -> _Trial:
+        """Judge what the removal can touch; findings are told apart by title, as statements move up."""
+        before, after = self.judge(edit.before), self.judge(edit.after)
+        self._left -= len(before) + len(after)
+        old, new = ({_place(f): f for f in found if _is_access(f)} for found in (before, after))
+        same = old.keys() == new.keys() and all(_is_same_access(f, new[place]) for place, f in old.items())
+        was, now = (Counter(f.title for f in found if not _is_access(f)) for found in (before, after))
+        gone = was - now
+        others = (gone - Counter([finding.title])) + (now - was)
+        losers = tuple(self._losers(edit))
+        known = not edit.inside or self._asks_everybody
+        return _Trial(edit, known and same and finding.title in gone, None, tuple(sorted(others.elements())), losers)
+
+    def _other_changes(
+        self, finding: Finding, edit: Edit, before: Sequence[Finding], after: Sequence[Finding]
+    ) -> Iterator[str]:  # fmt: skip
+        """Titles of the other findings that would go, appear or read differently."""
+        rest = [[f for f in found if f.id != finding.id] for found in (before, after)]
+        old, new = ({_place(f): f for f in found if _is_access(f)} for found in rest)
+        for place in dict.fromkeys((*old, *new)):
+            was, now = old.get(place), new.get(place)
+            if was and now and reads_the_same(was, now):
+                continue
+            narrowed = edit.way is Way.ORGANIZATION and was is None and place[0] == self.organization
+            if not narrowed:
+                yield (old | new)[place].title
+        in_vain = [Counter(f.title for f in found if not _is_about(f, finding)) for found in rest]
+        yield from sorted((in_vain[0] - in_vain[1]) + (in_vain[1] - in_vain[0]))
+
+    def _losers(self, edit: Edit) -> Iterator[str]:
+        """Principals of the key's own account who could do less: its root user, and those whom the key names."""
+        for caller in self._insiders():
+            for action in edit.inside:
+                place = (caller.text, action.iam_name)
+                if place not in self._inside:
+                    self._inside[place] = self._asked(caller, action, self.key)
+                was, now = self._inside[place], self._asked(caller, action, edit.whole)
+                less = VERDICT_STRENGTH[now.verdict] < VERDICT_STRENGTH[was.verdict]
+                if less or (was.verdict is Verdict.CONDITIONAL and now.condition != was.condition):
+                    yield caller.text
+                    break
+
+    def _asked(self, caller: Caller, action: Action, key: KeyFacts) -> Decision:
+        return decide(self.world, Request(caller, action.iam_name, key.arn, action=action, key=key), trace=False)
+
+    def _insiders(self) -> Iterator[Caller]:
+        for text in self._people[:MOST_PEOPLE]:
+            try:
+                yield resolve_caller(self.world, text)
+            except UnknownPrincipalError:
+                continue
+
+    @cached_property
+    def _people(self) -> tuple[str, ...]:
+        """The key's own root user, those of its account whom the key names, and all others there that were read."""
+        texts = [f"arn:{self.key.partition}:iam::{self.key.account_id}:root"]
+        for statement in parse_policy(self.key.key_policy).statements if self.key.key_policy else ():
+            texts += [e.value for e in statement.principals or () if e.type == "AWS"]
+        texts += [g.grantee_principal for g in self.key.grants or () if g.grantee_principal]
+        named = (selector_of(text, self.key.partition) for text in texts)
+        own = (s.text for s in named if s.account_id == self.key.account_id)
+        account = (p.arn for p in self.world.principals.values() if p.account_id == self.key.account_id)
+        return tuple(dict.fromkeys((*own, *account)))
+
+    @property
+    def _asks_everybody(self) -> bool:
+        """Whether the insiders that are asked are all there are."""
+        account = account_of(self.world, self.key.account_id)
+        return account.collected and account.iam_complete and len(self._people) <= MOST_PEOPLE
+
+    # -- what is to be known -------------------------------------------------------------------------------------------
+
+    def _remains(self, finding: Finding) -> Iterator[str]:
+        """Other findings that give the same grantee access to the key."""
+        if _is_vain(finding):
+            return
+        same = [f for f in self.findings if f.grantee.selector == finding.grantee.selector and f.id != finding.id]
+        for other in same:
+            if other.kind is Kind.EXTERNAL_ACCESS:
+                yield f"The same grantee keeps what it has through another way: finding `{other.id}`."
+
+    def _risks(self, edit: Edit) -> list[str]:
+        policy = edit.whole.key_policy
+        if policy is None or edit.kind == "revoke_grant":
+            return []
+        gone = [value for _, value in missing_principals(parse_policy(policy), self.world)]
+        notes: list[str] = []
+        if gone:
+            more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
+            named = ", ".join(f"`{value}`" for value in gone[:_SHOWN])
+            notes.append(f"AWS refuses to save the policy as long as it names {named}{more}, which does not exist.")
+        if edit.way is Way.SOURCE:
+            notes.append("Not every request of a service carries `aws:SourceAccount`: look at its documentation first.")
+        if edit.way in {Way.ORGANIZATION, Way.OWN_ACCOUNT}:
+            notes.append("AWS services that this statement let through are no longer let through by it.")
+        return notes
+
+
+def _is_ended(old: Finding, new: Finding, edit: Edit) -> bool:
+    """Whether a finding that is still there is no access any more, or a service limited to sources of ours."""
+    if edit.way is Way.SOURCE:
+        return new.grantee.party == SERVICE_GUARDED
+    return new.verdict is FindingVerdict.BLOCKED and old.verdict is not FindingVerdict.BLOCKED
+
+
+def _place(finding: Finding) -> tuple[str, str]:
+    return finding.grantee.selector, finding.mechanism.kind
+
+
+def _is_same_access(old: Finding, new: Finding) -> bool:
+    return reads_the_same(old, new) and old.reach.digest == new.reach.digest
+
+
+def _is_vain(finding: Finding) -> bool:
+    """Whether a finding says that something is proven to do nothing."""
+    return finding.kind is Kind.INEFFECTIVE_PERMISSION and finding.verdict is FindingVerdict.INEFFECTIVE
+
+
+def _is_access(finding: Finding) -> bool:
+    return finding.kind is Kind.EXTERNAL_ACCESS
+
+
+def _is_about(other: Finding, finding: Finding) -> bool:
+    """Whether a finding is compared as an access, or says of the same grantee what is written in vain."""
+    return _is_access(other) or other.grantee.selector == finding.grantee.selector
+
+
+def _remediation(edit: Edit, advice: Remediation, effect: str, risks: Sequence[str]) -> Remediation:
+    text = edit.text
+    if advice.kind in {"narrow_principal", "add_condition"}:
+        text += f" Where some of the access is wanted: {advice.text[0].lower()}{advice.text[1:]}"
+    return Remediation(edit.kind, text, edit.cli, edit.diff, effect=effect, risk_note=" ".join(risks))
+
+
+def _effect(trial: _Trial) -> str:
+    what = "the finding goes" if trial.became is None else "the access is blocked"
+    what = {
+        Way.ORGANIZATION: f"{what}, accounts of the organization keep their access",
+        Way.SOURCE: "the service is let through for sources of the key's own account only",
+    }.get(trial.edit.way, what)
+    rest = "nothing else changes"
+    if trial.others:
+        rest = f"{len(trial.others)} other finding{'s change' if len(trial.others) > 1 else ' changes'}"
+    return f"Tried on the snapshot: {what}, {rest}, and the key's own account keeps its access."
+
+
+def _others(trial: _Trial) -> Iterator[str]:
+    if trial.others:
+        more = f" and {len(trial.others) - _SHOWN} more" if len(trial.others) > _SHOWN else ""
+        yield f"It also changes: {'; '.join(trial.others[:_SHOWN])}{more}."
+
+
+def _why_none(trials: Sequence[_Trial], *, vain: bool) -> str:
+    if not trials:
+        return _ALONE
+    if vain:
+        return "No removal was found that surely changes no access."
+    if any(t.losers for t in trials):
+        return "No single edit was found that ends this access and keeps that of the key's own account."
+    return "No single edit was found that ends this access; look at its statements together."

@@ -1,0 +1,308 @@
+"""What two sets of findings say differently about access: who gains, who loses, what became wider or narrower."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from scanner.analyze.keys.judge import strength
+from scanner.analyze.keys.sentences import blocked_in_words, ineffective_in_words
+from scanner.analyze.logic.implication import Relation, compare_conditions
+from scanner.analyze.logic.wording import reason_in_words
+from scanner.model.actions import CAPABILITIES
+from scanner.model.difference import AccessDifference, Change, Compared
+from scanner.model.finding import CapabilityResult, Finding, FindingVerdict, Kind
+
+OF_OUTSIDERS = frozenset({Kind.EXTERNAL_ACCESS, Kind.ASSUMED_ROLE_PATH})
+"""Kinds that are access of somebody outside; the lifecycle compares all kinds, a difference in access these."""
+
+_SHOWN = 3
+_NOT_UNDERSTOOD = "malformed"
+"""Reason of what hangs on a document that AWS would have refused: as good as unread (R10.12)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Access:
+    """What one action is open to, over all mechanisms: the strongest verdict and its condition."""
+
+    capability: str
+    verdict: FindingVerdict
+    residual: object
+    condition: str
+    reason: str
+
+    def joined(self, other: _Access) -> _Access:
+        """This access or the other one: where both are under conditions, either condition will do."""
+        if strength(self.verdict) != strength(other.verdict):
+            return max(self, other, key=lambda a: strength(a.verdict))
+        if self.residual == other.residual and self.condition == other.condition:
+            return self
+        either = {"any": [self.residual, other.residual]} if self.residual and other.residual else None
+        condition = f"({self.condition}) or ({other.condition})" if self.condition and other.condition else ""
+        return _Access(self.capability, self.verdict, either, condition, self.reason)
+
+
+@dataclass(slots=True)
+class _Side:
+    """What one set of findings says about one access."""
+
+    findings: list[Finding] = field(default_factory=list)
+    actions: dict[str, _Access] = field(default_factory=dict)
+
+    def add(self, finding: Finding) -> None:
+        """Count one more finding in."""
+        self.findings.append(finding)
+        for result in finding.capabilities:
+            if result.verdict is FindingVerdict.INEFFECTIVE:
+                continue
+            for action in result.actions or (result.capability,):
+                found = _access_of(result)
+                known = self.actions.get(action)
+                self.actions[action] = known.joined(found) if known else found
+
+    @property
+    def refs(self) -> set[str]:
+        """Rows of the ledger that weaken what is said."""
+        return {ref for f in self.findings for ref in f.coverage_refs}
+
+
+_Place = tuple[Kind, str, str]
+
+
+def _access_of(result: CapabilityResult) -> _Access:
+    reason = result.reasons[0] if result.reasons else ""
+    return _Access(result.capability, result.verdict, result.residual, result.condition, reason)
+
+
+def compare_access(old: Sequence[Finding], new: Sequence[Finding]) -> Compared:
+    """Everything that differs between two sets of findings, in access; worst kind of change first.
+
+    Mechanisms are counted together: a grant in the place of a statement is no difference. What was there before and
+    hangs on something that was not read this time is `not_rechecked`, never lost.
+    """
+    before = _sides(f for f in old if f.kind in OF_OUTSIDERS)
+    after = _sides(f for f in new if f.kind in OF_OUTSIDERS)
+    without_effect = {
+        (f.grantee.selector, f.resource.arn): f.verdict_reasons[0]
+        for f in new
+        if f.kind is Kind.INEFFECTIVE_PERMISSION and f.verdict is FindingVerdict.INEFFECTIVE and f.verdict_reasons
+    }
+    found: list[AccessDifference] = []
+    unchanged = 0
+    for place in sorted({*before, *after}):
+        differences = _between(
+            before.get(place, _Side()), after.get(place, _Side()), without_effect.get(place[1:], "")
+        )  # fmt: skip
+        unchanged += not differences
+        found.extend(differences)
+    order = list(Change)
+    found.sort(key=lambda d: (order.index(d.change), d.resource.arn, d.grantee.selector, d.kind, d.actions))
+    return Compared(tuple(found), unchanged)
+
+
+def compare_findings(old: Finding, new: Finding) -> tuple[AccessDifference, ...]:
+    """What differs between two states of one finding, of whatever kind."""
+    before, after = _Side(), _Side()
+    before.add(old)
+    after.add(new)
+    return _between(before, after, "")
+
+
+def _sides(findings: Iterable[Finding]) -> dict[_Place, _Side]:
+    sides: dict[_Place, _Side] = {}
+    for finding in findings:
+        sides.setdefault((finding.kind, finding.grantee.selector, finding.resource.arn), _Side()).add(finding)
+    return sides
+
+
+# -- one access -------------------------------------------------------------------------------------------------------
+
+_Row = tuple[Change, FindingVerdict | None, FindingVerdict | None, str, str, str]
+"""Change, old and new verdict, old and new condition, why: what the actions of one difference share."""
+
+
+def _between(old: _Side, new: _Side, without_effect: str) -> tuple[AccessDifference, ...]:
+    unread = bool(old.findings) and bool(new.refs - old.refs)
+    rows: dict[_Row, list[str]] = {}
+    for action in dict.fromkeys((*old.actions, *new.actions)):
+        row = _row(old.actions.get(action), new.actions.get(action), new, without_effect, unread=unread)
+        if row is not None:
+            rows.setdefault(row, []).append(action)
+    if _is_open(old) and _is_open(new):
+        for row in (*_principals(old, new, unread=unread), *_keys(old, new, unread=unread)):
+            rows[row] = list(new.actions)
+    return tuple(_difference(row, actions, old, new) for row, actions in rows.items())
+
+
+def _is_open(side: _Side) -> bool:
+    return any(strength(a.verdict) > strength(FindingVerdict.BLOCKED) for a in side.actions.values())
+
+
+def _difference(row: _Row, actions: Sequence[str], old: _Side, new: _Side) -> AccessDifference:
+    change, old_verdict, new_verdict, old_condition, new_condition, why = row
+    shown = (new.findings or old.findings)[0]
+    held = {(new.actions.get(a) or old.actions[a]).capability for a in actions}
+    return AccessDifference(
+        change, shown.kind, shown.grantee, shown.resource,
+        (*(c for c in CAPABILITIES if c in held), *sorted(held - set(CAPABILITIES))), tuple(actions),
+        old_verdict, new_verdict, old_condition, new_condition, why,
+        tuple(dict.fromkeys(f.id for side in (old, new) for f in side.findings)),
+    )  # fmt: skip
+
+
+def _row(
+    old: _Access | None, new: _Access | None, side: _Side, without_effect: str, *, unread: bool
+) -> _Row | None:  # fmt: skip
+    """How one action differs; None where it does not."""
+    was, now = _level(old), _level(new)
+    closed = strength(FindingVerdict.BLOCKED)
+    if old is not None and new is not None and was == now:
+        said = _by_condition(old, new)
+        if said is None:
+            return None
+        change, why = said
+    elif now > was:
+        change = Change.GAINED if was <= closed < now else Change.WIDENED
+        why = _why_more(old, new, side)
+    elif new is not None and new.verdict is FindingVerdict.POSSIBLE and _is_conditional(old) and not unread:
+        change, why = Change.WIDENED, f"now it hangs on this: {reason_in_words(new.reason)}"
+    else:
+        change = Change.LOST if now <= closed < was else Change.NARROWED
+        why = _why_less(new, side, without_effect)
+    unknown = unread or (new is not None and new.reason == _NOT_UNDERSTOOD)
+    if unknown and change in {Change.NARROWED, Change.LOST}:
+        change, why = Change.NOT_RECHECKED, "something that decides it was not read or not understood this time"
+    return (
+        change, old.verdict if old else None, new.verdict if new else None,
+        old.condition if old else "", new.condition if new else "", why,
+    )  # fmt: skip
+
+
+def _level(access: _Access | None) -> int:
+    return strength(access.verdict) if access else strength(FindingVerdict.INEFFECTIVE)
+
+
+def _is_conditional(access: _Access | None) -> bool:
+    return access is not None and access.verdict is FindingVerdict.CONDITIONAL
+
+
+_BY_CONDITION = {
+    Relation.WEAKER: (Change.WIDENED, "the condition admits more requests"),
+    Relation.STRONGER: (Change.NARROWED, "the condition admits fewer requests"),
+    Relation.OTHER: (Change.WIDENED, "the condition admits other requests than before"),
+    Relation.UNDECIDED: (Change.WIDENED, "whether the condition admits more requests cannot be decided"),
+}
+
+
+def _by_condition(old: _Access, new: _Access) -> tuple[Change, str] | None:
+    """How two conditions of one verdict differ; texts decide where there is no condition to compare."""
+    if old.residual is None and new.residual is None:
+        return None if old.condition == new.condition else _BY_CONDITION[Relation.UNDECIDED]
+    return _BY_CONDITION.get(compare_conditions(old.residual, new.residual))
+
+
+def _why_more(old: _Access | None, new: _Access | None, side: _Side) -> str:
+    if old is None or new is None:
+        return f"through {_through(side.findings)}"
+    if old.verdict is FindingVerdict.BLOCKED:
+        return f"before, {blocked_in_words(old.reason)}"
+    if old.verdict is FindingVerdict.POSSIBLE:
+        return f"before, it hung on this: {reason_in_words(old.reason)}"
+    return f"the condition is gone: {old.condition}"
+
+
+def _why_less(new: _Access | None, side: _Side, without_effect: str) -> str:
+    if new is None:
+        if without_effect:
+            return f"what is written for it has no effect: {ineffective_in_words(without_effect)}"
+        return "nothing names it for this any more" if side.findings else "nothing names it any more"
+    if new.verdict is FindingVerdict.BLOCKED:
+        return blocked_in_words(new.reason)
+    if new.verdict is FindingVerdict.POSSIBLE:
+        return f"now it hangs on this: {reason_in_words(new.reason)}"
+    return "now under a condition"
+
+
+def _through(findings: Sequence[Finding]) -> str:
+    """The statements and grants behind an access, in words."""
+    parts: list[str] = []
+    for finding in findings:
+        mechanism = finding.mechanism
+        parts += [
+            f"{ref.document} `{ref.sid or ref.index}`, lines {ref.line_from}-{ref.line_to}"
+            for ref in mechanism.statements[:_SHOWN]
+        ]
+        if mechanism.grants_total:
+            parts.append(f"{mechanism.grants_total} grant{'s' if mechanism.grants_total != 1 else ''}")
+        parts += [f"{hop.edge} on {hop.role_arn}" for hop in finding.path.hops]
+    return "; ".join(dict.fromkeys(parts)) or findings[0].mechanism.kind
+
+
+# -- whom and what it reaches -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """A set of which perhaps not every member is listed."""
+
+    listed: frozenset[str]
+    total: int
+
+    @property
+    def is_whole(self) -> bool:
+        return self.total <= len(self.listed)
+
+
+def _principals(old: _Side, new: _Side, *, unread: bool) -> Iterator[_Row]:
+    yield from _reach_rows("principal", _reached_by(old), _reached_by(new), (old, new), unread=unread)
+
+
+def _keys(old: _Side, new: _Side, *, unread: bool) -> Iterator[_Row]:
+    yield from _reach_rows("key", _keys_of(old), _keys_of(new), (old, new), unread=unread)
+
+
+def _reached_by(side: _Side) -> _Reached:
+    listed = frozenset(p for f in side.findings for p in f.reach.principals_sample)
+    return _Reached(listed, max((len(listed), *(f.reach.principals_total for f in side.findings))))
+
+
+def _keys_of(side: _Side) -> _Reached:
+    several = [f for f in side.findings if f.key is None]
+    listed = frozenset(k.arn for f in several for k in f.keys)
+    return _Reached(listed, max((len(listed), *(f.keys_total for f in several))))
+
+
+def _reach_rows(
+    what: str, old: _Reached, new: _Reached, sides: tuple[_Side, _Side], *, unread: bool
+) -> Iterator[_Row]:  # fmt: skip
+    if old == new:
+        return
+    verdicts = tuple(max((a.verdict for a in s.actions.values()), key=strength) for s in sides)
+
+    def row(change: Change, why: str) -> _Row:
+        return change, verdicts[0], verdicts[1], "", "", why
+
+    standing_in = {p for p in new.listed if unread and p.endswith(":root")}
+    more, less = new.listed - old.listed - standing_in, old.listed - new.listed
+    if old.is_whole and new.is_whole:
+        if more:
+            yield row(Change.WIDENED, f"it reaches {_counted(what, more)} more: {_some(more)}")
+        elif less:
+            change = Change.NOT_RECHECKED if unread else Change.NARROWED
+            yield row(change, f"it reaches {_counted(what, less)} fewer: {_some(less)}")
+    elif new.total > old.total:
+        yield row(Change.WIDENED, f"it reaches {new.total:,} {what}s, {old.total:,} before")
+    elif not unread:
+        yield row(Change.WIDENED, f"it reaches other {what}s, more than are listed, and may reach more")
+    else:
+        yield row(Change.NOT_RECHECKED, f"it reaches other {what}s, and something was not read this time")
+
+
+def _counted(what: str, members: Iterable[str]) -> str:
+    number = len(set(members))
+    return f"{number:,} {what}{'s' if number != 1 else ''}"
+
+
+def _some(members: Iterable[str]) -> str:
+    ordered = sorted(members)
+    return ", ".join(ordered[:_SHOWN]) + (" …" if len(ordered) > _SHOWN else "")

@@ -1,0 +1,96 @@
+"""Rows of access.csv: who can do what, one row per principal and decision."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+
+from scanner.analyze.decision.decide import decide
+from scanner.analyze.keys.assemble import Assembly
+from scanner.analyze.keys.judge import Judgement, is_stranger
+from scanner.analyze.principals.classes import Classes
+from scanner.analyze.principals.reach import Population
+from scanner.analyze.principals.selectors import Naming
+from scanner.analyze.request.caller import Caller, account_of
+from scanner.analyze.request.request import Request
+from scanner.model.actions import KEY_ACTIONS
+from scanner.model.decision import Decision, Verdict
+from scanner.model.finding import OWN_ACCOUNT, AccessRow, FindingVerdict
+from scanner.model.key import KeyFacts
+from scanner.model.world import World
+
+_Group = tuple[str, str, str, str, str]
+
+
+def access_rows(
+    assembly: Assembly, key: KeyFacts, naming: Naming, judgements: Sequence[Judgement], finding_id: str
+) -> Iterator[AccessRow]:
+    """The rows of one finding; a refused action has none. A stranger's account reads `unknown` here (R3.30)."""
+    parties: dict[str, str] = {}
+    callers: dict[str, Caller] = {}
+    groups: dict[tuple[str, _Group], list[str]] = {}
+    for j in judgements:
+        if j.verdict is FindingVerdict.INEFFECTIVE or j.decision.verdict is Verdict.DENIED:
+            continue
+        decision = "unknown" if is_stranger(j.caller) else j.decision.verdict.value
+        group = (j.action.capability, decision, j.reason, j.decision.condition, naming.selector.kind)
+        callers[j.caller.text] = j.caller
+        groups.setdefault((j.caller.text, group), []).append(j.action.iam_name)
+    for (text, group), actions in groups.items():
+        caller = callers[text]
+        capability, decision, reason, condition, form = group
+        if capability not in parties:
+            parties[capability] = assembly.standing(naming, key, capability, ()).party
+        yield AccessRow(
+            key_arn=key.arn, principal_arn=caller.text, principal_account_id=_account(caller),
+            principal_account_name=account_of(assembly.world, caller.account_id).name, party=parties[capability],
+            capability=capability, actions=tuple(actions), decision=decision, reason=reason, conditions=condition,
+            mechanism=naming.mechanism, path="direct", finding_id=finding_id,
+            principal_kind="unique_id" if form == "unknown_id" else caller.kind.value,
+        )  # fmt: skip
+
+
+def _account(caller: Caller) -> str:
+    return "" if caller.account_id == "*" else caller.account_id
+
+
+def insider_rows(
+    world: World, key: KeyFacts, population: Population, classes: Classes | None = None
+) -> Iterator[AccessRow]:
+    """The same for the principals of the key's own account, all mechanisms together.
+
+    Args:
+        classes: decide for one caller of each class; None decides for everybody.
+    """
+    decided: dict[Hashable, dict[_Group, list[str]]] = {}
+    people = (c for c in population.identities_of(key.account_id, key.partition) if not c.session_open)
+    for caller in people:
+        class_ = classes.of(caller, key) if classes else caller.text
+        if class_ not in decided:
+            decided[class_] = _decided(world, key, caller)
+        yield from _insiders(world, key, caller, decided[class_].items())
+
+
+def _decided(world: World, key: KeyFacts, caller: Caller) -> dict[_Group, list[str]]:
+    groups: dict[_Group, list[str]] = {}
+    for action in KEY_ACTIONS:
+        request = Request(caller, action.iam_name, key.arn, action=action, key=key)
+        decision = decide(world, request, trace=False)
+        if decision.verdict is not Verdict.DENIED:
+            groups.setdefault(_insider_group(action.capability, decision), []).append(action.iam_name)
+    return groups
+
+
+def _insider_group(capability: str, decision: Decision) -> _Group:
+    return capability, decision.verdict.value, decision.reason, decision.condition, ""
+
+
+def _insiders(
+    world: World, key: KeyFacts, caller: Caller, groups: Iterable[tuple[_Group, list[str]]]
+) -> Iterator[AccessRow]:
+    for (capability, verdict, reason, condition, _), actions in groups:
+        yield AccessRow(
+            key_arn=key.arn, principal_arn=caller.text, principal_account_id=caller.account_id,
+            principal_account_name=account_of(world, caller.account_id).name, party=OWN_ACCOUNT,
+            capability=capability, actions=tuple(actions), decision=verdict, reason=reason, conditions=condition,
+            mechanism="", path="direct", finding_id="", principal_kind=caller.kind.value,
+        )  # fmt: skip

@@ -1,0 +1,329 @@
+"""What one selector can do with one key, action by action: decisions summed up for people (product contract, 7.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import product
+
+from scanner.analyze.decision.decide import conclude, decide, evaluate, refused_at_once
+from scanner.analyze.decision.evaluation import Evaluation, Sources
+from scanner.analyze.decision.gates import gates_of
+from scanner.analyze.logic.axioms import axioms_for
+from scanner.analyze.logic.expression import (
+    TRUE,
+    And,
+    Const,
+    Expression,
+    Literal,
+    Or,
+    Origin,
+    ValueType,
+    Variable,
+    conj,
+    disj,
+)
+from scanner.analyze.logic.residual import TooComplexError, is_possible
+from scanner.analyze.logic.values import epoch_seconds
+from scanner.analyze.principals.classes import Classes
+from scanner.analyze.principals.reach import Reached
+from scanner.analyze.principals.selectors import GRANT, Naming
+from scanner.analyze.request.caller import Caller
+from scanner.analyze.request.request import Request
+from scanner.analyze.statements.match import action_matches, covers_action
+from scanner.model.actions import ACTIONS, KEY_ACTIONS, Action, new_action
+from scanner.model.decision import Decision, Side, Verdict
+from scanner.model.finding import FindingVerdict
+from scanner.model.key import KeyFacts
+from scanner.model.policy import ConditionTest, Statement
+from scanner.model.principal import PrincipalKind
+from scanner.model.world import World
+
+_STRENGTH = {
+    FindingVerdict.CONFIRMED: 4, FindingVerdict.CONDITIONAL: 3, FindingVerdict.POSSIBLE: 2, FindingVerdict.BLOCKED: 1,
+    FindingVerdict.INEFFECTIVE: 0,
+}  # fmt: skip
+_OF_THE_CALLER = frozenset({
+    "caller_side_not_collected", "organization_not_read", "principal_id_not_collected",
+})  # fmt: skip
+_NEVER = "unsatisfiable_condition"
+NOT_YET = "not_yet"
+"""Reason of an access that begins by itself (R5.26)."""
+CLOCK = frozenset({"aws:currenttime", "aws:epochtime"})
+_LAST = 32_503_680_000
+"""The year 3000; dates beyond it are never reached."""
+
+_STATES = {"Disabled": "key_disabled", "PendingDeletion": "key_pending_deletion"}
+_BLOCKED_REASONS = {
+    "explicit_deny_iam": "explicit_deny", "explicit_deny_boundary": "explicit_deny",
+    "explicit_deny_session": "explicit_deny", "explicit_deny_key_policy": "explicit_deny",
+}  # fmt: skip
+_WITHOUT_EFFECT = {"not_cross_account": "action_not_cross_account", "key_usage": "key_usage",
+                   "partition": "wrong_partition"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one caller can do with one action: the verdict for people, its reason, and the decision behind it."""
+
+    caller: Caller
+    action: Action
+    verdict: FindingVerdict
+    reason: str
+    decision: Decision
+
+
+def strength(verdict: FindingVerdict) -> int:
+    """Order of finding verdicts, strongest highest."""
+    return _STRENGTH[verdict]
+
+
+def named_actions(naming: Naming) -> tuple[Action, ...]:
+    """Every action on a key that a naming covers, in the order of the action table; then those nobody knows (R1.11)."""
+    if naming.mechanism == GRANT:
+        known = tuple(a for a in KEY_ACTIONS if a.name in naming.operations)
+        return (*known, *(new_action(o) for o in naming.operations if o.lower() not in ACTIONS))
+    known = tuple(a for a in KEY_ACTIONS if any(covers_action(n.statement, a.iam_name) for n in naming.statements))
+    return (*known, *(new_action(o) for o in dict.fromkeys(o for n in naming.statements for o in _new(n.statement))))
+
+
+def _new(statement: Statement) -> Iterable[str]:
+    """What a statement writes as KMS actions and no action of the table fits."""
+    for element in statement.actions or ():
+        service, _, operation = element.value.partition(":")
+        alone = replace(statement, actions=(element,))
+        if service.lower() == "kms" and not any(action_matches(alone, a.iam_name) for a in ACTIONS.values()):
+            yield operation
+
+
+def sources_of(naming: Naming) -> Sources:
+    """Exactly the Allow sources that name the selector."""
+    if naming.mechanism == GRANT:
+        return Sources((GRANT,), grants=frozenset(g.grant_id for g in naming.grants))
+    return Sources((naming.mechanism,), statements=frozenset(n.place for n in naming.statements))
+
+
+def judge(
+    world: World, key: KeyFacts, naming: Naming, reached: Reached, classes: Classes | None = None
+) -> tuple[Judgement, ...]:
+    """Judge every action the naming covers for every caller behind it.
+
+    Args:
+        classes: judge one caller of each class and take the others to be like it; None judges everybody.
+    """
+    sources = sources_of(naming)
+    openings = _openings(world, naming)
+    sorted_in = [(c, classes.of(c, key) if classes else c.text) for c in reached.callers]
+    found: list[Judgement] = []
+    for action in named_actions(naming):
+        first: dict[Hashable, Judgement] = {}
+        for caller, class_ in sorted_in:
+            if class_ not in first:
+                judged = _judge_one(world, key, caller, action, sources, reached)
+                for moment in openings if judged.reason == _NEVER else ():
+                    then = _judge_one(replace(world, as_of=moment), key, caller, action, sources, reached)
+                    if _STRENGTH[then.verdict] > _STRENGTH[FindingVerdict.BLOCKED]:
+                        judged = _not_yet(judged, moment)
+                        break
+                first[class_] = judged
+            found.append(replace(first[class_], caller=caller))
+    return _without_echoes(found)
+
+
+def _openings(world: World, naming: Naming) -> tuple[str, ...]:
+    """Moments to come at which a date that the statements test begins or ends to hold (R5.26)."""
+    return moments_to_come(world, (t for n in naming.statements for t in n.statement.conditions))
+
+
+def moments_to_come(world: World, tests: Iterable[ConditionTest]) -> tuple[str, ...]:
+    """Moments to come at which a date among the tests begins or ends to hold (R5.26)."""
+    now = epoch_seconds(world.as_of)
+    found: set[float] = set()
+    for value in (v for t in tests if t.key.lower() in CLOCK for v in t.values):
+        try:
+            found.add(epoch_seconds(value))
+        except ValueError:
+            continue
+    return tuple(
+        datetime.fromtimestamp(moment + 1, UTC).isoformat() for moment in sorted(found) if now <= moment <= _LAST
+    )
+
+
+def _not_yet(judgement: Judgement, moment: str) -> Judgement:
+    """An access that begins by itself: blocked today, and never without effect (R5.26)."""
+    decision = replace(judgement.decision, condition=f"the time is {moment} or later")
+    return replace(judgement, verdict=FindingVerdict.BLOCKED, reason=NOT_YET, decision=decision)
+
+
+def _without_echoes(judgements: Sequence[Judgement]) -> tuple[Judgement, ...]:
+    """Federated sessions are told only where they can do more than their user (R3.13)."""
+    own = {(j.caller.text, j.action.name): _STRENGTH[j.verdict] for j in judgements}
+    return tuple(
+        j
+        for j in judgements
+        if not j.caller.session_open or _STRENGTH[j.verdict] > own.get((j.caller.parent_user or "", j.action.name), -1)
+    )
+
+
+def is_stranger(caller: Caller) -> bool:
+    """An account outside our view that is not ours: its administrator completes the caller side at will (R3.30)."""
+    return not caller.is_service and not caller.account_collected and not caller.ours
+
+
+def question(key: KeyFacts, caller: Caller, action: Action, reached: Reached | None = None) -> Request:
+    """What a finding asks: may the caller do the action, in a context that only says who the caller is."""
+    known = action if action.is_documented else None
+    context = dict(reached.context or {}) if reached and is_stranger(caller) else {}
+    return Request(caller, action.iam_name, key.arn, action=known, key=key, context=context)
+
+
+def _judge_one(
+    world: World, key: KeyFacts, caller: Caller, action: Action, sources: Sources, reached: Reached
+) -> Judgement:
+    request = question(key, caller, action, reached)
+    refusal = refused_at_once(request)
+    if refusal is not None:
+        decision = Decision(Verdict.DENIED, refusal[0], rules=(refusal[1],))
+        reason = _WITHOUT_EFFECT.get(refusal[0], refusal[0])
+        return Judgement(caller, action, FindingVerdict.INEFFECTIVE, reason, decision)
+    evaluation = evaluate(world, request, sources=sources)
+    if is_stranger(caller):
+        return _judge_stranger(world, request, action, evaluation)
+    decision = conclude(world, request, evaluation, gates_of(request, evaluation))
+    verdict, reason = _summed_up(request, decision, evaluation)
+    if verdict is FindingVerdict.BLOCKED and not key.grants_complete:
+        whole = decide(world, request, trace=False)
+        if whole.verdict is Verdict.UNKNOWN:
+            return Judgement(caller, action, FindingVerdict.POSSIBLE, "grants_not_read", whole)
+    return Judgement(caller, action, verdict, reason, decision)
+
+
+def _summed_up(request: Request, decision: Decision, evaluation: Evaluation) -> tuple[FindingVerdict, str]:
+    match decision.verdict:
+        case Verdict.ALLOWED:
+            return FindingVerdict.CONFIRMED, "service_admitted" if request.caller.is_service else decision.reason
+        case Verdict.CONDITIONAL:
+            return FindingVerdict.CONDITIONAL, "residual_condition"
+        case Verdict.LATENT:
+            return FindingVerdict.BLOCKED, asleep_reason(request, decision)
+        case Verdict.UNKNOWN:
+            if decision.conditional_access:
+                return FindingVerdict.CONDITIONAL, "residual_condition"
+            return FindingVerdict.POSSIBLE, decision.reason
+        case _:
+            if decision.reason in {"no_key_side", "no_grant_role"} or not _key_side_may_allow(evaluation):
+                return FindingVerdict.INEFFECTIVE, _NEVER
+            return FindingVerdict.BLOCKED, _BLOCKED_REASONS.get(decision.reason, decision.reason)
+
+
+def asleep_reason(request: Request, decision: Decision) -> str:
+    """Why a latent access does not work today: the state of the key, or its Region."""
+    if decision.reason != "key_state" or request.key is None:
+        return decision.reason
+    return _STATES.get(request.key.state, f"key_{request.key.state.lower()}")
+
+
+def _key_side_may_allow(evaluation: Evaluation) -> bool:
+    try:
+        return is_possible(evaluation.key_side, axioms_for(evaluation.key_side))
+    except TooComplexError:
+        return True
+
+
+# -- strangers: the key side alone ------------------------------------------------------------------------------------
+
+
+def _judge_stranger(world: World, request: Request, action: Action, evaluation: Evaluation) -> Judgement:
+    """A stranger's account counts as far as the key side lets it: the rest is its administrator's choice (R3.30)."""
+    owner_deny = disj(layer.deny for layer in evaluation.layers if layer.side is Side.OWNER)
+    key_view = replace(
+        evaluation,
+        core=chosen_by_strangers(evaluation.key_side),
+        ceiling=TRUE,
+        deny=chosen_by_strangers(owner_deny),
+        key_side=chosen_by_strangers(evaluation.key_side),
+        caller_side=TRUE,
+        layers=tuple(x for x in evaluation.layers if x.side is Side.OWNER),
+    )
+    gates = gates_of(request, evaluation)
+    decision = conclude(_every_region(world, request), request, key_view, gates)
+    verdict, reason = _summed_up(request, decision, key_view)
+    if verdict is FindingVerdict.CONFIRMED:
+        reason = "grant_held" if evaluation.grants or evaluation.retiring else "delegated_to_third_party"
+    return Judgement(request.caller, action, verdict, reason, decision)
+
+
+def _every_region(world: World, request: Request) -> World:
+    """A stranger enables a Region at will, so the Region decides nothing (R9.20)."""
+    assert request.key is not None
+    owner = world.accounts.get(request.key.account_id)
+    if owner is None:
+        return world
+    enabled = frozenset({*(owner.default_regions or ()), request.key.region})
+    return replace(world, accounts={**world.accounts, owner.id: replace(owner, default_regions=enabled)})
+
+
+def chosen_by_strangers(expression: Expression) -> Expression:
+    """The expression with a stranger's tags, names and organization as things the caller chooses.
+
+    That no permissions boundary stands in the way is its administrator's choice.
+    """
+    match expression:
+        case Literal(test, positive) if test.variable.ref == "R2.16":
+            return Const(positive)
+        case Literal(test, positive):
+            return Literal(replace(test, variable=_chosen(test.variable)), positive)
+        case And(parts):
+            return conj(chosen_by_strangers(p) for p in parts)
+        case Or(parts):
+            return disj(chosen_by_strangers(p) for p in parts)
+        case _:
+            return expression
+
+
+def _chosen(variable: Variable) -> Variable:
+    of_the_caller = variable.origin is Origin.DATA and variable.reason in _OF_THE_CALLER
+    if not of_the_caller or variable.type is ValueType.FLAG or variable.name.startswith("aws:resource"):
+        return variable
+    return replace(variable, origin=Origin.REQUEST, caller_chosen=True)
+
+
+# -- summing up -------------------------------------------------------------------------------------------------------
+
+
+def best(judgements: Iterable[Judgement]) -> Judgement | None:
+    """The strongest judgement; among equals one whose condition the caller chooses, then the root user's (R3.23)."""
+    return max(judgements, key=_order, default=None)
+
+
+def _order(judgement: Judgement) -> tuple[int, bool, bool]:
+    root = judgement.caller.is_root_user and judgement.verdict is FindingVerdict.BLOCKED
+    return _STRENGTH[judgement.verdict], judgement.decision.caller_chosen, root
+
+
+def confirmed_reason(judgements: Sequence[Judgement]) -> str:
+    """Why the strongest of several confirmed judgements holds; a lone root user is said (R3.23)."""
+    strongest = [j for j in judgements if j.verdict is FindingVerdict.CONFIRMED]
+    others = [j for j in strongest if j.caller.kind is not PrincipalKind.ROOT_USER]
+    if strongest and not others:
+        return "root_user_only"
+    return others[0].reason if others else ""
+
+
+def statement_never_applies(
+    world: World, key: KeyFacts, naming: Naming, reached: Reached, classes: Classes | None = None
+) -> bool:
+    """Whether the naming's own conditions are met by no request of anybody behind it, now or later; Denies aside."""
+    sources = sources_of(naming)
+    worlds = (world, *(replace(world, as_of=moment) for moment in _openings(world, naming)))
+    callers = {classes.of(c, key) if classes else c.text: c for c in reversed(reached.callers)}
+    for then, action in product(worlds, named_actions(naming)):
+        for caller in callers.values():
+            request = question(key, caller, action, reached)
+            if refused_at_once(request) is None:
+                evaluation = evaluate(then, request, sources=sources)
+                side = chosen_by_strangers(evaluation.key_side) if is_stranger(caller) else evaluation.key_side
+                if _key_side_may_allow(replace(evaluation, key_side=side)):
+                    return False
+    return True

@@ -1,0 +1,83 @@
+"""What our principals do with keys of other accounts, noted while the keys are judged (`design.md` section 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from scanner.analyze.keys.judge import Judgement, strength
+from scanner.analyze.principals.principal_classes import IDENTITIES, class_name
+from scanner.analyze.principals.selectors import GRANT
+from scanner.model.decision import Layer
+from scanner.model.finding import FindingVerdict
+from scanner.model.key import KeyFacts
+from scanner.model.policy import Effect
+
+T = TypeVar("T")
+SURE = frozenset({FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL})
+
+Place = tuple[str, str, int]
+"""Policy name, document hash and statement index."""
+
+Grounds = tuple[tuple[Place, bool], ...]
+"""The identity statements that allow an access, each with whether it has conditions."""
+
+
+@dataclass(slots=True)
+class KeyUse:
+    """What one class of principals can do with one key of another account.
+
+    `judgements` hold the strongest per mechanism and action; `callers` are those with at least a possible decision.
+    """
+
+    key: KeyFacts
+    judgements: dict[tuple[str, str], Judgement] = field(default_factory=dict)
+    callers: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class ForeignUses:
+    """The uses of a whole analysis: by class and key, and what identity statements carry them."""
+
+    by_class: dict[str, dict[str, KeyUse]] = field(default_factory=dict)
+    carried: dict[Grounds, dict[tuple[str, str], Judgement]] = field(default_factory=dict)
+    """By the statements that allow it: key ARN and action name, each with the strongest sure judgement."""
+    _names: dict[str, str] = field(default_factory=dict)
+
+    def note(self, key: KeyFacts, mechanism: str, judgements: Sequence[Judgement]) -> None:
+        """Remember what collected users and roles of other accounts can do with a key."""
+        for judgement in judgements:
+            caller = judgement.caller
+            if caller.kind not in IDENTITIES or not caller.account_collected:
+                continue
+            if judgement.verdict is FindingVerdict.INEFFECTIVE:
+                continue
+            name = self._names.get(caller.text)
+            if name is None:
+                name = self._names[caller.text] = class_name(caller)
+            use = self.by_class.setdefault(name, {}).setdefault(key.arn, KeyUse(key))
+            _keep(use.judgements, (mechanism, judgement.action.name), judgement)
+            if judgement.verdict is not FindingVerdict.BLOCKED:
+                use.callers.add(caller.text)
+            if judgement.verdict in SURE and mechanism != GRANT:
+                _keep(self.carried.setdefault(_grounds(judgement), {}), (key.arn, judgement.action.name), judgement)
+
+
+def _keep(kept: dict[T, Judgement], place: T, judgement: Judgement) -> None:
+    held = kept.get(place)
+    if held is None or strength(judgement.verdict) > strength(held.verdict):
+        kept[place] = judgement
+
+
+def _grounds(judgement: Judgement) -> Grounds:
+    """The statements in the policies of the caller itself; the decision may be that of one like it."""
+    return tuple(
+        ((policy.name, ref.sha256, ref.index), bool(ref.condition_lines))
+        for gate in judgement.decision.gates
+        if gate.layer is Layer.IAM
+        for ref in gate.statements
+        if ref.effect == Effect.ALLOW.value
+        for policy in judgement.caller.identity_policies
+        if policy.sha256 == ref.sha256
+    )

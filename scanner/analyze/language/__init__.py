@@ -1,0 +1,1 @@
+"""Policy text to documents in which every statement keeps its lines and columns."""

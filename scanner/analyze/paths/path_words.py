@@ -1,0 +1,98 @@
+"""Titles, summaries and remedies of findings about paths through roles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scanner.analyze.keys.sentences import DOES_TO, MAY, blocked_in_words, who
+from scanner.analyze.paths.admission import (
+    FEDERATED_OPEN,
+    FEDERATED_PINNED,
+    NO_EXTERNAL_ID,
+    OWN_SAML_PROVIDER,
+)
+from scanner.analyze.paths.paths import IN_ANY_ACCOUNT, Arrival, Claim
+from scanner.analyze.principals.party import PUBLIC
+from scanner.model.finding import CapabilityResult, FindingVerdict, Grantee, Remediation
+
+_OPEN = frozenset({PUBLIC, FEDERATED_OPEN, FEDERATED_PINNED, OWN_SAML_PROVIDER})
+
+
+def confirmed_path_reason(arrival: Arrival, party: str) -> str:
+    """Why a path without any condition is open."""
+    caller = arrival.entry.caller
+    if caller.is_service:
+        return "service_admitted"
+    if party in _OPEN:
+        return "trust_open"
+    return "both_sides_allow" if caller.collected else "delegated_to_third_party"
+
+
+def _keys(number: int) -> str:
+    return f"{number:,} key{'s' if number != 1 else ''}"
+
+
+def _roles(claim: Claim) -> str:
+    """`role/x of account`, or how many accounts have the role."""
+    resource = claim.resource
+    if IN_ANY_ACCOUNT in resource.arn:
+        number = len(claim.accounts)
+        return f"role/{resource.name} of {number:,} account{'s' if number != 1 else ''}"
+    return f"role/{resource.name} of {resource.account_name or resource.account_id}"
+
+
+def _reached_by(claim: Claim, leading: CapabilityResult) -> int:
+    """How many keys the leading capability reaches with its verdict."""
+    reached = (a for a in claim.arrivals if a.way.use.action.iam_name in leading.actions)
+    return len({a.key.arn for a in reached if a.verdict is leading.verdict})
+
+
+def path_title(claim: Claim, grantee: Grantee, leading: CapabilityResult) -> str:
+    """Who gets at which keys by which role."""
+    person = who(grantee)
+    if not claim.arrivals:
+        return f"{person} may get further through {_roles(claim)} than chains of roles are followed"
+    does = DOES_TO.get(leading.capability, "act on")
+    number = _reached_by(claim, leading)
+    may = "could, but not today," if leading.verdict is FindingVerdict.BLOCKED else MAY[leading.verdict]
+    return f"{person} {may} {does} {_keys(number)} by assuming {_roles(claim)}"
+
+
+def path_summary(claim: Claim, leading: CapabilityResult, deciding: Arrival | None, max_hops: int) -> str:
+    """The roles assumed one after the other, what the last one can do, and what was not followed."""
+    limit = f"chains of more than {max_hops} role{'s' if max_hops != 1 else ''} are not followed"
+    if deciding is None:
+        return f"The trust policy of {_roles(claim)} admits it, and the roles behind it reach no key; {limit}"
+    names = [f"role/{s.role.arn.rsplit('/', 1)[-1]} of {s.role.account_id}" for s in deciding.steps]
+    actions = ", ".join(a.removeprefix("kms:") for a in leading.actions)
+    number, total = _reached_by(claim, leading), len(claim.keys)
+    others = "" if number == total else f" (of {total:,} reached in all)"
+    text = f"It assumes {', then '.join(names)}, and acts as it: {actions} with {_keys(number)}{others}"
+    if leading.condition:
+        text += f", if {leading.condition}"
+    if leading.verdict is FindingVerdict.BLOCKED:
+        text += f"; blocked because {blocked_in_words(leading.reasons[0])}"
+    return f"{text}; {limit}" if claim.cut else text
+
+
+def path_remedy(claim: Claim, remarks: Sequence[str]) -> Remediation:
+    """What to change in the trust policy of the entry role."""
+    if claim.party == FEDERATED_OPEN:
+        return Remediation(
+            "narrow_trust", "Test the subject in the trust policy: one repository, project or workload by name."
+        )
+    if claim.party == OWN_SAML_PROVIDER:
+        return Remediation("none", "Review who is assigned to the role in the identity provider.")
+    if NO_EXTERNAL_ID in remarks:
+        return Remediation(
+            "narrow_trust",
+            "Remove the statement of the trust policy if the access is not wanted; else name the role that needs it "
+            "and ask for an sts:ExternalId.",
+        )
+    texts = {
+        "account": "Name the roles that need it in the trust policy instead of their whole account.",
+        "any": "Name the accounts or roles that need it in the trust policy instead of everybody.",
+        "organization": "Name the accounts or roles that need it in the trust policy instead of an organization.",
+    }
+    rest = "Remove the statement of the trust policy if the access is not wanted."
+    return Remediation("narrow_trust", texts.get(claim.selector.kind, rest))

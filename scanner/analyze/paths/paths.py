@@ -1,0 +1,299 @@
+"""Paths from somebody outside through roles to keys: the closure joined with what every role can do (R7.7 to R7.10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
+from dataclasses import dataclass, field, replace
+
+from scanner.analyze.paths.admission import OWN_SAML_PROVIDER, party_of_admission, remarks_on
+from scanner.analyze.paths.graph import DEFAULT_HOPS, Chain, RoleGraph
+from scanner.analyze.paths.hops import ASLEEP, BOUND, CHOSEN, PERHAPS, SURE, Step, verdict_of
+from scanner.analyze.paths.role_use import RoleUse, Use
+from scanner.analyze.paths.sources import Admission, Doors, Source, partition_of
+from scanner.analyze.principals.classes import Classes
+from scanner.analyze.principals.party import Trust
+from scanner.analyze.principals.reach import Population
+from scanner.analyze.principals.selectors import Selector
+from scanner.analyze.request.caller import account_of, organization_of
+from scanner.model.arn import KeyArn
+from scanner.model.decision import Decision
+from scanner.model.finding import FindingVerdict, ResourceRef
+from scanner.model.key import KeyFacts
+from scanner.model.principal import PrincipalFacts
+from scanner.model.world import World
+
+DEPTH_LIMIT = "depth_limit"
+IN_ANY_ACCOUNT = "::*:"
+"""In the ARN of a resource: every account that has a role of this name."""
+_SSO = "AWSReservedSSO_"
+_IDENTITY_CENTER = Selector("IAM Identity Center", "federated")
+_CONDITIONAL = frozenset({CHOSEN, BOUND})
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How one action on a key is reached from an entry role: further roles, then the use of the key by the last.
+
+    `cut` says that the chain is longer than what is followed, so that the use is not judged as reached; `rank` is that
+    of the weakest step, the entry aside.
+    """
+
+    chain: Chain
+    use: Use
+    cut: bool
+    rank: int
+
+    @property
+    def order(self) -> tuple[int, bool, tuple[int, int, tuple[str, ...]]]:
+        """Strongest first, then shortest, then by name."""
+        return -self.rank, self.cut, self.chain.order
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One action on a key, reached by a source: the step that enters, and the way from there.
+
+    `rank` is that of the weakest step.
+    """
+
+    source: Source
+    entry: Step
+    key: KeyFacts
+    way: Way
+    rank: int
+
+    def by(self, entry: Step) -> Arrival:
+        """The same for another caller behind the source."""
+        return replace(self, entry=entry, rank=min(entry.rank, self.way.rank))
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The roles assumed, in order."""
+        return (self.entry, *self.way.chain.steps)
+
+    @property
+    def last(self) -> PrincipalFacts:
+        """The role that uses the key."""
+        return self.steps[-1].role
+
+    @property
+    def verdict(self) -> FindingVerdict:
+        """How sure the path is."""
+        return verdict_of(self.rank)
+
+    @property
+    def doubtful(self) -> Decision | None:
+        """The first decision that hangs on what nobody read; None where none decides the verdict."""
+        decisions = [*((s.rank, s.decision) for s in self.steps), (self.way.use.rank, self.way.use.decision)]
+        return next((decision for rank, decision in decisions if rank == PERHAPS), None)
+
+    @property
+    def caller_chosen(self) -> bool:
+        """Whether every condition on the path is the caller's to meet."""
+        return self.rank in {SURE, CHOSEN}
+
+    @property
+    def path(self) -> str:
+        """The roles assumed, as access.csv has them."""
+        return " > ".join(step.role.arn for step in self.steps)
+
+
+def conditions_of_steps(steps: Iterable[Step]) -> list[str]:
+    """The conditions under which roles are assumed, each with the role it is about."""
+    return [f"{s.decision.condition} (when {_label(s.role)} is assumed)" for s in steps if s.decision.condition]
+
+
+def condition_in_words(arrival: Arrival) -> str:
+    """The conditions of all steps, each with the request it is about."""
+    parts = conditions_of_steps(arrival.steps)
+    used = arrival.way.use.decision.condition
+    if used:
+        parts.append(f"{used} (when the key is used)" if parts else used)
+    return ", and ".join(parts)
+
+
+def residual_of(arrival: Arrival) -> object:
+    """The same as nested JSON values: `{steps: […]}`, one member per request; None where nothing remains."""
+    parts: list[object] = [
+        {"role": s.role.arn, "residual": s.decision.residual} for s in arrival.steps if s.decision.residual is not None
+    ]
+    used = arrival.way.use.decision.residual
+    if not parts:
+        return used
+    return {"steps": [*parts, *([{"role": "", "residual": used}] if used is not None else [])]}
+
+
+def _label(role: PrincipalFacts) -> str:
+    return "role/" + role.arn.rsplit("/", 1)[-1]
+
+
+@dataclass(slots=True)
+class Claim:
+    """Somebody who gets at keys through roles: the content of one finding.
+
+    `arrivals` hold for every key and action the strongest way. `parts` identify the claim across runs; `accounts` are
+    those whose roles are entered. `cut` says that some chain was longer than what is followed.
+    """
+
+    selector: Selector
+    party: str
+    resource: ResourceRef
+    parts: tuple[str, ...]
+    remarks: tuple[str, ...]
+    sources: list[Source] = field(default_factory=list)
+    arrivals: list[Arrival] = field(default_factory=list)
+    cut: bool = False
+
+    @property
+    def admissions(self) -> tuple[Admission, ...]:
+        """How they are admitted, by every role they enter."""
+        return tuple(s.admission for s in self.sources)
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Accounts whose roles are entered."""
+        return tuple(sorted({s.role.account_id for s in self.sources}))
+
+    @property
+    def keys(self) -> dict[KeyArn, KeyFacts]:
+        """The keys reached, by ARN."""
+        return {r.key.arn: r.key for r in self.arrivals}
+
+
+class Paths:
+    """Follows everybody who enters a role from outside to the given keys."""
+
+    def __init__(
+        self,
+        population: Population,
+        keys: Iterable[KeyFacts],
+        trust: Trust,
+        *,
+        max_hops: int = DEFAULT_HOPS,
+        classes: Classes | None = None,
+    ) -> None:
+        self.world: World = population.world
+        self.graph = RoleGraph(population, max_hops)
+        self._keys: dict[str, KeyFacts] = {key.arn: key for key in keys}
+        self._trust = trust
+        self._uses = RoleUse(self.world, self._keys.values(), classes)
+        self._doors = Doors(population)
+        self._ways: dict[str, dict[str, tuple[Way, ...]]] = {}
+        self._idle: list[Source] = []
+
+    def uses_of(self, role_arn: str) -> Mapping[str, tuple[Use, ...]]:
+        """By key ARN what a role can do with the key itself."""
+        return self._uses.of(role_arn)
+
+    def with_less_trust(self, role: PrincipalFacts) -> Paths:
+        """The paths with a role in its new form: it admits fewer, and what its sessions can do is as before."""
+        other = copy(self)
+        other.graph = self.graph.with_less_trust(role)
+        touched = (a for a in self._ways if self.graph.closure(a).reaches(role.arn))
+        other._idle = []
+        other._ways = {a: self._ways[a] for a in self._ways.keys() - set(touched)}
+        return other
+
+    def claims(self, entries: Iterable[str] | None = None) -> tuple[Claim, ...]:
+        """One claim per source and entry role; access of the whole organization's kind once for all accounts.
+
+        Args:
+            entries: ARNs of the roles by which one enters; all roles where there are none given.
+        """
+        self._idle.clear()
+        found: dict[tuple[str, ...], Claim] = {}
+        roles = self.graph.roles
+        for role in roles.values() if entries is None else (roles[arn] for arn in sorted(entries)):
+            for source in self._doors.sources_of(role):
+                ways = self._ways_from(role.arn)
+                cut = bool(self.graph.closure(role.arn).beyond)
+                if not ways and not cut:
+                    self._idle.append(source)
+                    continue
+                claim = self._claim(source)
+                known = found.setdefault(claim.parts, claim)
+                known.cut = known.cut or cut
+                known.sources.append(source)
+                known.arrivals.extend(self._arrivals(source, ways))
+        return tuple(claim for _, claim in sorted(found.items()))
+
+    def idle(self) -> Iterator[Claim]:
+        """Everybody who enters a role that does nothing with keys today, once claims were asked for."""
+        for source in self._idle:
+            claim = self._claim(source)
+            claim.sources.append(source)
+            yield claim
+
+    def _arrivals(self, source: Source, ways: Mapping[str, tuple[Way, ...]]) -> Iterator[Arrival]:
+        entry = source.best
+        rank = entry.rank
+        return (
+            Arrival(source, entry, self._keys[arn], way, min(rank, way.rank))
+            for arn, found in ways.items()
+            for way in found
+        )
+
+    def _ways_from(self, role_arn: str) -> Mapping[str, tuple[Way, ...]]:
+        """By key ARN the strongest way from a role to every action."""
+        if role_arn not in self._ways:
+            closure = self.graph.closure(role_arn)
+            best: dict[str, dict[str, Way]] = {}
+            for target, chain, cut in (
+                *((arn, chain, False) for arn, chain in closure.chains.items()),
+                *((arn, chain, True) for arn, chain in closure.beyond.items()),
+            ):
+                for key_arn, uses in self._uses.of(target).items():
+                    _keep(best.setdefault(key_arn, {}), (_way(chain, use, cut=cut) for use in uses))
+            self._ways[role_arn] = {arn: tuple(ways.values()) for arn, ways in sorted(best.items())}
+        return self._ways[role_arn]
+
+    def _claim(self, source: Source) -> Claim:
+        role, selector = source.role, source.selector
+        party = party_of_admission(source.admission, role, self.world, self._trust)
+        name = role.arn.rsplit("/", 1)[-1]
+        owner = role.account_id
+        organization = organization_of(self.world, owner)
+        if organization is not None and selector.account_id == organization.management_account:
+            arn = f"arn:{partition_of(role)}:iam::*:role/{name}"
+            resource = self._resource(arn, name, organization.management_account)
+            return Claim(selector, party, resource, (selector.text, arn), ())
+        if party == OWN_SAML_PROVIDER and name.startswith(_SSO):
+            wildcard = f"{name.rsplit('_', 1)[0]}_*"
+            arn = f"arn:{partition_of(role)}:iam::*:role/{wildcard}"
+            account = organization.management_account if organization else owner
+            resource = self._resource(arn, wildcard, account)
+            return Claim(_IDENTITY_CENTER, party, resource, (_IDENTITY_CENTER.text, arn), ())
+        remarks = remarks_on(source.admission, party)
+        return Claim(selector, party, self._resource(role.arn, name, owner), (selector.text, role.arn), remarks)
+
+    def _resource(self, arn: str, name: str, account_id: str) -> ResourceRef:
+        return ResourceRef("role", arn, name, account_id, account_of(self.world, account_id).name)
+
+
+def _way(chain: Chain, use: Use, *, cut: bool) -> Way:
+    whole = min(chain.rank, use.rank)
+    return Way(chain, use, cut, min(whole, PERHAPS) if cut else whole)
+
+
+def _keep(best: dict[str, Way], ways: Iterable[Way]) -> None:
+    """Keep the strongest way per action."""
+    for way in ways:
+        name = way.use.action.name
+        if name not in best or way.order < best[name].order:
+            best[name] = way
+
+
+def reason_of(arrival: Arrival, asleep: str) -> str:
+    """Why the verdict of a path is what it is.
+
+    Args:
+        asleep: the reason where the key's state or Region is in the way.
+    """
+    if arrival.rank == ASLEEP:
+        sleeping = (s.decision.reason for s in arrival.steps if s.rank == ASLEEP)
+        return next(sleeping, asleep)
+    if arrival.rank == PERHAPS:
+        doubtful = arrival.doubtful
+        return doubtful.reason if doubtful is not None and not arrival.way.cut else DEPTH_LIMIT
+    return "residual_condition" if arrival.rank in _CONDITIONAL else ""

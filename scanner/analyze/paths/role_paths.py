@@ -1,0 +1,173 @@
+"""Findings, rows and edges about paths through roles, for the keys of one analysis."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from scanner.analyze.keys.assemble import Assembly
+from scanner.analyze.keys.judge import is_stranger
+from scanner.analyze.paths.admission import FEDERATED_OPEN, FEDERATED_PINNED
+from scanner.analyze.paths.hops import ASLEEP, BOUND, CHOSEN, PERHAPS, SURE
+from scanner.analyze.paths.path_findings import ROLE, path_finding, standing_at
+from scanner.analyze.paths.path_words import confirmed_path_reason
+from scanner.analyze.paths.paths import Arrival, Claim, Paths, condition_in_words, reason_of
+from scanner.analyze.principals.party import (
+    APPROVED_PARTNER,
+    OUTSIDE_PARTIES,
+    PARTNER_ROLE_WITHOUT_EXTERNAL_ID,
+    SERVICE_GUARDED,
+    SERVICE_UNGUARDED,
+)
+from scanner.analyze.principals.reach import Population
+from scanner.analyze.request.caller import account_of
+from scanner.model.actions import KEY_ACTIONS
+from scanner.model.finding import AccessRow, Finding, FindingVerdict
+from scanner.model.key import KeyFacts
+
+_DECISIONS = {
+    SURE: "allowed", CHOSEN: "conditional", BOUND: "conditional", PERHAPS: "unknown", ASLEEP: "latent",
+}  # fmt: skip
+_LEFT_OUT = {
+    "all": frozenset[str](), "unguarded": frozenset({SERVICE_GUARDED}),
+    "none": frozenset({SERVICE_GUARDED, SERVICE_UNGUARDED}),
+}  # fmt: skip
+_PLACE = {action.name: number for number, action in enumerate(KEY_ACTIONS)}
+
+
+@dataclass(frozen=True, slots=True)
+class RolePaths:
+    """What paths through roles give: the findings, and the claims behind them by key and as a whole.
+
+    `untold` are claims about services that were not asked for; they are no findings.
+    """
+
+    paths: Paths
+    findings: tuple[Finding, ...]
+    claims: tuple[Claim, ...]
+    untold: tuple[Claim, ...]
+    of_keys: dict[str, tuple[tuple[Finding, Claim, tuple[Arrival, ...]], ...]]
+    idle: tuple[Claim, ...] = ()
+    """Those who enter roles that do nothing with keys as they are."""
+
+    def findings_about(self, key_arn: str) -> tuple[Finding, ...]:
+        """The findings that reach a key, also those that do not name it among their worst."""
+        return tuple(finding for finding, _, _ in self.of_keys.get(key_arn, ()))
+
+    def rows(self, assembly: Assembly, key: KeyFacts) -> Iterator[AccessRow]:
+        """The rows of access.csv about a key, one per caller, path and decision."""
+        for finding, claim, arrivals in self.of_keys.get(key.arn, ()):
+            yield from _rows(assembly, claim, arrivals, finding.id)
+
+
+def follow_roles(
+    assembly: Assembly, population: Population, keys: Iterable[KeyFacts], max_hops: int, service_principals: str
+) -> RolePaths:
+    """Follow everybody who enters a role from outside to the given keys, and put it into findings.
+
+    Args:
+        service_principals: which services are told: `all`, `unguarded` or `none`.
+    """
+    paths = Paths(population, keys, assembly.trust, max_hops=max_hops, classes=assembly.classes)
+    left_out = _LEFT_OUT[service_principals]
+    everything = paths.claims()
+    claims = tuple(claim for claim in everything if claim.party not in left_out)
+    untold = tuple(claim for claim in everything if claim.party in left_out)
+    idle = tuple(claim for claim in paths.idle() if claim.party not in left_out)
+    findings = tuple(path_finding(assembly, claim, max_hops) for claim in claims)
+    of_keys: dict[str, list[tuple[Finding, Claim, tuple[Arrival, ...]]]] = defaultdict(list)
+    for finding, claim in zip(findings, claims, strict=True):
+        arrivals: dict[str, list[Arrival]] = defaultdict(list)
+        for arrival in claim.arrivals:
+            arrivals[arrival.key.arn].append(arrival)
+        for arn, here in arrivals.items():
+            of_keys[arn].append((finding, claim, tuple(here)))
+    by_key = {arn: tuple(found) for arn, found in of_keys.items()}
+    return RolePaths(paths, findings, claims, untold, by_key, idle)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What the actions of one row share."""
+
+    text: str
+    kind: str
+    account_id: str
+    capability: str
+    decision: str
+    reason: str
+    condition: str
+    path: str
+
+
+def _rows(assembly: Assembly, claim: Claim, arrivals: Sequence[Arrival], finding_id: str) -> Iterator[AccessRow]:
+    """The rows of a claim about one key."""
+    groups: dict[_Line, dict[str, None]] = defaultdict(dict)
+    for arrival in sorted(arrivals, key=lambda a: _PLACE[a.way.use.action.name]):
+        for step in sorted(arrival.source.steps, key=lambda s: s.caller.text):
+            one = arrival.by(step)
+            groups[_line(claim, one)][one.way.use.action.iam_name] = None
+    key = arrivals[0].key
+    parties = {c: standing_at(assembly, claim, key, c).party for c in {line.capability for line in groups}}
+    for line, actions in groups.items():
+        known = account_of(assembly.world, line.account_id) if line.account_id else None
+        yield AccessRow(
+            key_arn=key.arn, principal_arn=line.text, principal_account_id=line.account_id,
+            principal_account_name=known.name if known else "", party=parties[line.capability],
+            capability=line.capability, actions=tuple(actions), decision=line.decision, reason=line.reason,
+            conditions=line.condition, mechanism=ROLE, path=line.path, finding_id=finding_id, principal_kind=line.kind,
+        )  # fmt: skip
+
+
+def _line(claim: Claim, arrival: Arrival) -> _Line:
+    caller, use = arrival.entry.caller, arrival.way.use
+    federated = caller.is_provider
+    return _Line(
+        text=arrival.source.selector.text if federated else caller.text,
+        kind="federated" if federated else caller.kind.value,
+        account_id="" if caller.account_id == "*" else caller.account_id,
+        capability=use.action.capability,
+        decision="unknown" if is_stranger(caller) else _DECISIONS[arrival.rank],
+        reason=reason_of(arrival, use.decision.reason) or confirmed_path_reason(arrival, claim.party),
+        condition=condition_in_words(arrival),
+        path=arrival.path,
+    )
+
+
+_STRANGE = OUTSIDE_PARTIES | {FEDERATED_OPEN, FEDERATED_PINNED, SERVICE_UNGUARDED}
+_PARTNERS = frozenset({APPROVED_PARTNER, PARTNER_ROLE_WITHOUT_EXTERNAL_ID})
+_SURE = frozenset({FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL})
+
+
+def role_paths_in_words(through_roles: RolePaths) -> str:
+    """How many outsiders reach how many keys through roles, and what was not followed."""
+    told = list(zip(through_roles.findings, through_roles.claims, strict=True))
+    sure = [(f, c) for f, c in told if f.verdict in _SURE]
+    perhaps = sum(f.verdict is FindingVerdict.POSSIBLE for f, _ in told)
+    parts: list[str] = []
+    for whose in ("outsider", "approved partner", ""):
+        some = [(f, c) for f, c in sure if _whose(f.grantee.party) == whose]
+        if some:
+            number = len({f.grantee.selector for f, _ in some})
+            who = _counted(number, whose) if whose else f"{number:,} of ours"
+            keys = len({arn for _, c in some for arn in c.keys})
+            parts.append(f"{who} reach{'es' if number == 1 else ''} {_counted(keys, 'key')}")
+    if perhaps:
+        parts.append(f"{_counted(perhaps, 'more path' if sure else 'path')} may exist")
+    cut = sum(claim.cut for claim in through_roles.claims)
+    if cut:
+        limit = _counted(through_roles.paths.graph.max_hops, "role")
+        parts.append(f"behind {_counted(cut, 'entry role')}, chains of more than {limit} were not followed")
+    return "; ".join(parts) or "none was found in what was read"
+
+
+def _whose(party: str) -> str:
+    """Outsiders, partners that were approved, or (empty) ours."""
+    if party in _STRANGE:
+        return "outsider"
+    return "approved partner" if party in _PARTNERS else ""
+
+
+def _counted(number: int, one: str) -> str:
+    return f"{number:,} {one}{'' if number == 1 else 's'}"

@@ -1,0 +1,191 @@
+"""What a role can do with keys: every action on every key that could concern it, judged once (R7.8 to R7.10)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+from scanner.analyze.decision.decide import decide
+from scanner.analyze.language.parse import parse_policy
+from scanner.analyze.paths.hops import ASLEEP, NEVER, now_or_later, rank_of
+from scanner.analyze.principals.alike import Alike
+from scanner.analyze.principals.classes import Classes
+from scanner.analyze.principals.selectors import operations_by_selector, selector_of, selectors_of
+from scanner.analyze.request.caller import Caller, resolve_caller
+from scanner.analyze.request.request import Request
+from scanner.analyze.statements.match import covers_action
+from scanner.model.actions import KEY_ACTIONS, Action
+from scanner.model.decision import Decision
+from scanner.model.key import KeyFacts
+from scanner.model.policy import Effect, PolicyText
+from scanner.model.world import World
+
+_EVERYTHING = frozenset(action.name for action in KEY_ACTIONS)
+_RETIRING = frozenset({"RetireGrant"})
+_NOTHING: frozenset[str] = frozenset()
+_NO_ROLE = frozenset({"service", "malformed"})
+_WAKING = {"Disabled": ("EnableKey",), "PendingDeletion": ("CancelKeyDeletion", "EnableKey")}
+"""What it takes to make a key of a state usable again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One action that a role can, could or may do with a key, and how strong the decision is.
+
+    `woken` says that the key's state stops the action today, and that the role may change the state (R8.10).
+    """
+
+    action: Action
+    decision: Decision
+    rank: int
+    woken: bool = False
+
+
+@dataclass(slots=True)
+class _Doors:
+    """Which actions a key opens to an account: handed over to its IAM, or to somebody named; accounts by id, `*`."""
+
+    delegated: dict[str, frozenset[str]] = field(default_factory=lambda: defaultdict(frozenset))
+    direct: dict[str, frozenset[str]] = field(default_factory=lambda: defaultdict(frozenset))
+
+    def open_to(self, account_id: str, allowed: frozenset[str]) -> frozenset[str]:
+        """Actions that could be decided other than by a refusal, for an identity whose IAM allows some."""
+        handed = self.delegated.get(account_id, _NOTHING)
+        named = self.direct.get(account_id, _NOTHING) | self.direct.get("*", _NOTHING)
+        return (handed & allowed) | named
+
+
+class RoleUse:
+    """Judges roles on the given keys, each role and key once; roles that cannot be told apart share the answer."""
+
+    def __init__(self, world: World, keys: Iterable[KeyFacts], classes: Classes | None = None) -> None:
+        self._world = world
+        self._classes = classes
+        self._doors: dict[str, _Doors] = {}
+        self._by_account: dict[str, dict[str, KeyFacts]] = defaultdict(dict)
+        self._judged: dict[tuple[Hashable, str], tuple[Use, ...]] = {}
+        self._alike = Alike(world)
+        self._shared: dict[Hashable, tuple[Use, ...]] = {}
+        self._of: dict[str, dict[str, tuple[Use, ...]]] = {}
+        for key in keys:
+            if key.manager != "AWS":
+                doors = self._doors[key.arn] = _doors_of(key)
+                for account in (*doors.delegated, *doors.direct):
+                    self._by_account[account][key.arn] = key
+
+    def of(self, role_arn: str) -> Mapping[str, tuple[Use, ...]]:
+        """By key ARN what a session of the role can do; nothing that is surely refused."""
+        if role_arn not in self._of:
+            caller = resolve_caller(self._world, role_arn)
+            allowed = _actions_of(caller)
+            near = {**self._by_account.get(caller.account_id, {}), **self._by_account.get("*", {})}
+            uses = {arn: self._use(caller, near[arn], allowed) for arn in sorted(near)}
+            self._of[role_arn] = {arn: found for arn, found in uses.items() if found}
+        return self._of[role_arn]
+
+    def _use(self, caller: Caller, key: KeyFacts, allowed: frozenset[str]) -> tuple[Use, ...]:
+        wanted = self._doors[key.arn].open_to(caller.account_id, allowed)
+        if not wanted:
+            return ()
+        class_ = self._classes.of(caller, key) if self._classes else caller.text
+        place = (class_, key.arn)
+        if place not in self._judged:
+            alike = self._alike.of(self._world.principals[caller.text], key) if self._classes else None
+            if alike is None or alike not in self._shared:
+                judged = (_judge(self._world, caller, key, a) for a in KEY_ACTIONS if a.name in wanted)
+                uses = _woken(self._world, caller, key, tuple(use for use in judged if use.rank > NEVER))
+                if alike is None or any(use.decision.condition or use.decision.rules for use in uses):
+                    self._judged[place] = uses  # a condition or a rule may name the account
+                    return uses
+                self._shared[alike] = uses
+            self._judged[place] = self._shared[alike]
+        return self._judged[place]
+
+
+def request_on(caller: Caller, key: KeyFacts, action: Action) -> Request:
+    """What is asked: may a session do the action with the key."""
+    return Request(caller, action.iam_name, key.arn, action=action, key=key)
+
+
+def _judge(world: World, caller: Caller, key: KeyFacts, action: Action) -> Use:
+    request = request_on(caller, key, action)
+    documents = (key.key_policy, *caller.identity_policies)
+    decision = now_or_later(world, documents, lambda then: decide(then, request, trace=False))
+    return Use(action, decision, rank_of(decision))
+
+
+def _woken(world: World, caller: Caller, key: KeyFacts, uses: tuple[Use, ...]) -> tuple[Use, ...]:
+    """The uses with those that sleep with the key as strong as they are for whoever wakes it first (R8.10)."""
+    waking = {use.action.name: use for use in uses if use.rank > ASLEEP}
+    needed = [waking.get(name) for name in _WAKING.get(key.state, ())]
+    if not needed or None in needed:
+        return uses
+    awake = replace(key, state="Enabled")
+    found: list[Use] = []
+    for use in uses:
+        if use.rank == ASLEEP and use.decision.reason == "key_state":
+            then = _judge(world, caller, awake, use.action)
+            steps = [then, *(w for w in needed if w)]
+            conditions = dict.fromkeys(s.decision.condition for s in steps if s.decision.condition)
+            decision = replace(then.decision, condition="; ".join(conditions), rules=(*then.decision.rules, "R8.10"))
+            found.append(Use(use.action, decision, min(s.rank for s in steps), woken=True))
+        else:
+            found.append(use)
+    return tuple(found)
+
+
+def _actions_of(caller: Caller) -> frozenset[str]:
+    """Actions on keys that the identity policies may allow; all of them where they were not read."""
+    if not caller.collected:
+        return _EVERYTHING
+    return frozenset().union(*(_actions_in(policy) for policy in caller.identity_policies))
+
+
+@lru_cache(maxsize=65536)
+def _actions_in(policy: PolicyText) -> frozenset[str]:
+    document = parse_policy(policy)
+    if document.problems:
+        return _EVERYTHING
+    allowing = [s for s in document.statements if s.effect is not Effect.DENY]
+    return frozenset(a.name for a in KEY_ACTIONS if any(covers_action(s, a.iam_name) for s in allowing))
+
+
+def _doors_of(key: KeyFacts) -> _Doors:
+    """What a key opens to whom; what was not read of it counts as handed over to its account (R2.2).
+
+    An unread policy is no claim about anybody in particular: the key is opaque and counted as such.
+    """
+    doors = _Doors()
+    for policy in (key.key_policy, key.ram_policy):
+        if policy is not None:
+            _read(policy, key, doors)
+    if key.key_policy is None or not key.ram_policy_read:
+        doors.delegated[key.account_id] |= _EVERYTHING
+    for grant in key.grants or ():
+        for selector, operations in operations_by_selector(grant, key.partition).items():
+            if selector.kind not in _NO_ROLE:
+                doors.direct[selector.account_id or "*"] |= frozenset(operations)
+        doors.direct[key.account_id] |= _RETIRING  # the owner may leave it to IAM as well (R4.22)
+    return doors
+
+
+def _read(policy: PolicyText, key: KeyFacts, doors: _Doors) -> None:
+    document = parse_policy(policy)
+    if document.problems:
+        doors.delegated[key.account_id] |= _EVERYTHING
+    for statement in document.statements:
+        if statement.effect is Effect.DENY:
+            continue
+        actions = frozenset(a.name for a in KEY_ACTIONS if covers_action(statement, a.iam_name))
+        everybody = any(
+            e.type == "*" for e in statement.principals or ()
+        )  # also where the account is written beside it
+        entries = () if everybody else statement.principals or ()
+        written = {selector_of(e.value, key.partition) for e in entries if e.type == "AWS"}
+        for selector in selectors_of(statement, key.partition):
+            if selector.kind == "account" and selector in written:
+                doors.delegated[selector.account_id] |= actions
+            elif selector.kind not in _NO_ROLE:
+                doors.direct[selector.account_id or "*"] |= actions

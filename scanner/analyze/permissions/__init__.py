@@ -1,0 +1,1 @@
+"""Findings about what our own principals may do: foreign keys, broad statements, control by attributes."""

@@ -1,0 +1,168 @@
+"""Findings that whoever may change tags or aliases of keys decides access (design.md, section 7; R6.T, R6.A, R8.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from scanner.analyze.keys.assemble import Assembly
+from scanner.analyze.keys.judge import Judgement, strength
+from scanner.analyze.keys.sentences import DOES_TO
+from scanner.analyze.paths.role_paths import RolePaths
+from scanner.analyze.permissions.attribute_changes import Change
+from scanner.analyze.permissions.attribute_flips import Flip, candidates, flips_of, like, may_make
+from scanner.analyze.permissions.attribute_outsiders import Outsiders
+from scanner.analyze.permissions.attribute_rules import KeySet, key_sets
+from scanner.analyze.permissions.attribute_words import (
+    OPENS,
+    attribute_in_words,
+    attribute_remedy,
+    attribute_summary,
+    parts_of,
+    resource_of,
+    whose_keys,
+)
+from scanner.analyze.permissions.drafts import Case, Draft, finding_of, our_grantee, who_of_ours
+from scanner.analyze.principals.principal_classes import class_name
+from scanner.analyze.principals.reach import Population
+from scanner.analyze.request.caller import Caller, resolve_caller
+from scanner.model.decision import Decision
+from scanner.model.finding import OWN_ACCOUNT, CapabilityResult, Finding, FindingVerdict, Kind
+from scanner.model.key import KeyFacts
+
+DECIDES, FOREIGN = "attribute_decides_access", "foreign_attribute"
+_ROWS = {OPENS: "opens_denied_access", DECIDES: "decides_for_others", FOREIGN: "foreign_attributes"}
+
+
+def attribute_findings(assembly: Assembly, population: Population, through_roles: RolePaths) -> Iterator[Finding]:
+    """One finding per class that controls an attribute and key set, and per class that hangs on a foreign attribute.
+
+    Whoever enters from outside and opens access for itself by roles is told beside the classes of those roles.
+    """
+    outsiders = Outsiders(assembly, population, through_roles)
+    for keys in key_sets(assembly.world):
+        flips = list(flips_of(assembly, keys))
+        if flips:
+            yield from _of_controllers(assembly, population, keys, flips)
+            yield from _of_users(assembly, keys, flips)
+            yield from outsiders.findings(keys, flips)
+
+
+# -- who may change it ------------------------------------------------------------------------------------------------
+
+
+def _of_controllers(assembly: Assembly, population: Population, keys: KeySet, flips: list[Flip]) -> Iterator[Finding]:
+    """A finding for every class of the keys' own account that may make a change which decides something."""
+    classes: dict[str, dict[object, list[Caller]]] = {}
+    first = next(iter(keys.keys.values()))
+    for caller in candidates(population, keys, flips):
+        classes.setdefault(class_name(caller), {}).setdefault(like(assembly, caller, first), []).append(caller)
+    alike = {f.user: like(assembly, resolve_caller(assembly.world, f.user), first) for f in flips}
+    for name, groups in sorted(classes.items()):
+        cases: list[Case] = []
+        members: list[str] = []
+        reached: dict[str, KeyFacts] = {}
+        for same, callers in groups.items():
+            before = len(cases)
+            for flip, judgement in _controlled(assembly, callers[0], [f for f in flips if alike[f.user] == same]):
+                if flip.opens:
+                    cases.append(Case(replace(judgement, reason=OPENS), _ROWS[OPENS]))
+                    reached.update({k.arn: k for k in flip.keys})
+            for flip, judgement in _controlled(assembly, callers[0], [f for f in flips if alike[f.user] != same]):
+                cases.append(Case(replace(judgement, reason=DECIDES), _ROWS[DECIDES]))
+                reached.update({k.arn: k for k in flip.keys})
+            if len(cases) > before:
+                members.extend(c.text for c in callers)
+        if cases:
+            yield finding_of(assembly, _draft(assembly, name, keys, _Told(cases, members, reached)))
+
+
+def _controlled(assembly: Assembly, caller: Caller, flips: Iterable[Flip]) -> Iterator[tuple[Flip, Judgement]]:
+    """The flips whose change the caller may make: as sure as the weaker of the two.
+
+    Once a change is sure for a key and an action, further ones of the same kind say nothing new.
+    """
+    decided: dict[Change, tuple[FindingVerdict, Decision] | None] = {}
+    sure: set[tuple[str, str, bool]] = set()
+    for flip in flips:
+        place = (flip.keys[0].arn, flip.action.name, flip.opens)
+        if place in sure:
+            continue
+        if flip.change not in decided:
+            decided[flip.change] = may_make(assembly, caller, flip)
+        may = decided[flip.change]
+        if may is not None:
+            verdict = min((may[0], flip.verdict), key=strength)
+            if verdict is FindingVerdict.CONFIRMED:
+                sure.add(place)
+            decision = replace(
+                flip.decision, gates=may[1].gates, rules=(*flip.decision.rules, *may[1].rules),
+                condition="; ".join(filter(None, (may[1].condition, flip.decision.condition))), residual=None,
+            )  # fmt: skip
+            yield flip, Judgement(caller, flip.action, verdict, "", decision)
+
+
+# -- those who hang on keys of others ---------------------------------------------------------------------------------
+
+
+def _of_users(assembly: Assembly, keys: KeySet, flips: list[Flip]) -> Iterator[Finding]:
+    """A finding for every class of other accounts whose rules hang on the attribute (R8.6)."""
+    classes: dict[str, list[Flip]] = {}
+    for flip in flips:
+        facts = assembly.world.principals[flip.user]
+        if facts.account_id != keys.account_id:
+            classes.setdefault(class_name(facts), []).append(flip)
+    for name, found in sorted(classes.items()):
+        cases = [
+            Case(Judgement(resolve_caller(assembly.world, f.user), f.action, f.verdict, FOREIGN, f.decision),
+                 _ROWS[FOREIGN])
+            for f in found
+        ]  # fmt: skip
+        members = [arn for arn in keys.users if class_name(assembly.world.principals[arn]) == name]
+        reached: dict[str, KeyFacts] = {k.arn: k for f in found for k in f.keys}
+        yield finding_of(assembly, _draft(assembly, name, keys, _Told(cases, members, reached)))
+
+
+# -- the finding ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    cases: list[Case]
+    members: list[str]
+    keys: dict[str, KeyFacts]
+
+
+def _draft(assembly: Assembly, name: str, keys: KeySet, told: _Told) -> Draft:
+    members = tuple(sorted(set(told.members)))
+    grantee = our_grantee(assembly, name, members)
+    reasons = {c.judgement.reason for c in told.cases}
+    whose = whose_keys(assembly, keys)
+    attribute = attribute_in_words(keys)
+
+    def title(leading: CapabilityResult) -> str:
+        does = f"{DOES_TO[leading.capability]} keys of {whose}"
+        who = who_of_ours(grantee, members)
+        if FOREIGN in reasons:
+            return f"{who} may {does} only as {attribute} says, which others change"
+        may = "may" if leading.verdict is FindingVerdict.POSSIBLE else "can"
+        if OPENS in leading.reasons:
+            return f"{who} {may} give itself, by {attribute}, the right to {does}"
+        return f"{who} {may} decide, by {attribute}, who else may {does}"
+
+    return Draft(
+        kind=Kind.ATTRIBUTE_CONTROL,
+        parts=(name, *parts_of(keys)),
+        resource=resource_of(assembly, keys),
+        grantee=grantee,
+        party=OWN_ACCOUNT,
+        cases=sorted(told.cases, key=lambda c: c.row != _ROWS[OPENS]),
+        title=title,
+        summary=attribute_summary(keys, len(told.keys)),
+        remediation=attribute_remedy(keys, foreign=FOREIGN in reasons),
+        statements=[n for _, n in sorted(keys.statements.items())],
+        callers=members,
+        keys=[k for _, k in sorted(told.keys.items())],
+        keys_total=len(told.keys),
+        classes=(name,),
+    )

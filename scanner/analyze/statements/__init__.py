@@ -1,0 +1,1 @@
+"""Whether a statement applies to a request: principals, actions, resources, conditions, variables."""
