@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from scanner.model.decision import Layer, StatementRef
+from scanner.model.decision import Layer
 from scanner.model.finding import (
-    Evidence,
     Finding,
     FindingsDocument,
     FindingVerdict,
@@ -19,7 +18,7 @@ from scanner.model.finding import (
     ResourceRef,
     Severity,
 )
-from scanner.report.coverage_notes import coverage_note
+from scanner.report.cards import CardSources, FindingCard, finding_card
 from scanner.report.escape import visible
 from scanner.report.history import (
     MAX_RESOLVED,
@@ -28,47 +27,14 @@ from scanner.report.history import (
     new_since,
     open_findings,
     resolved_findings,
-    rise_text,
     since,
     suppression_sentences,
 )
 from scanner.report.method import PARTIES
 from scanner.report.ordering import rank, worst_first
-from scanner.report.phrases import TOGETHER, refuses_alone
-from scanner.report.reasons import REASONS
-from scanner.report.source import SourceLine, source_lines
+from scanner.report.source import Documents, SourceView, source_lines
 
-Documents = Callable[[str], str | None]
 OTHER = "other"
-_BESIDE_THE_GATES = ("key_", "region_", "not_yet")
-"""Starts of the reasons that block although every gate lets the request through: state of the key, Region, date."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceView:
-    """An excerpt of a document, or its place where the text is not at hand (`lines` is empty then)."""
-
-    document: str
-    source_arn: str
-    sha256: str
-    line_from: int
-    line_to: int
-    lines: tuple[SourceLine, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FindingCard:
-    """A finding with its evidence; `combination` names the set of filters that shows it.
-
-    `gates_note` says what blocks where no single gate of the table does, `rise` that the severity was lower before.
-    """
-
-    finding: Finding
-    combination: str
-    gates_note: str
-    rise: str
-    evidence: tuple[SourceView, ...]
-    coverage_notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +122,8 @@ def report_view(
     combinations = _combinations(ordered)
 
     def card(finding: Finding) -> FindingCard:
-        return FindingCard(
-            finding,
-            combinations.get(_options(finding), ""),
-            _gates_note(finding),
-            rise_text(finding, since(document)),
-            tuple(_evidence(finding, part, texts) for part in finding.evidence),
-            tuple(coverage_note(ref, notes) for ref in finding.coverage_refs),
+        return finding_card(
+            finding, combinations.get(_options(finding), ""), since(document), CardSources(texts, notes)
         )
 
     cards = [card(finding) for finding in ordered]
@@ -205,16 +166,6 @@ def _party(finding: Finding) -> str:
 def _options(finding: Finding) -> tuple[str, ...]:
     """Ids of the checkboxes that a finding belongs to."""
     return f"s-{finding.severity}", f"v-{finding.verdict}", f"k-{finding.kind}", f"p-{_party(finding)}"
-
-
-def _gates_note(finding: Finding) -> str:
-    gates = finding.path.layers
-    if finding.verdict is not FindingVerdict.BLOCKED or not gates or refuses_alone(gates):
-        return ""
-    beside = [reason for reason in finding.verdict_reasons if reason.startswith(_BESIDE_THE_GATES)]
-    if beside:
-        return f"No gate denies: {REASONS.get(beside[0], beside[0])}."
-    return f"No gate denies by itself: {TOGETHER}."
 
 
 def _combinations(findings: Iterable[Finding]) -> dict[tuple[str, ...], str]:
@@ -263,24 +214,6 @@ def _groups(cards: Sequence[FindingCard]) -> tuple[Group, ...]:
         for arn, group in by_resource.items()
     ]  # fmt: skip
     return tuple(sorted(groups, key=lambda group: rank(group.cards[0].finding)))
-
-
-def _cited(finding: Finding) -> Iterable[StatementRef]:
-    yield from finding.mechanism.statements
-    for hop in finding.path.hops:
-        yield from hop.statements
-    for gate in finding.path.layers:
-        yield from gate.statements
-
-
-def _evidence(finding: Finding, part: Evidence, texts: Documents) -> SourceView:
-    text = texts(part.sha256)
-    ranges = {(ref.line_from, ref.line_to) for ref in _cited(finding) if ref.sha256 == part.sha256 and ref.line_from}
-    lines = (
-        () if text is None else source_lines(text, part.excerpt_from, part.excerpt_to, part.highlights, sorted(ranges))
-    )
-    line_from, line_to = (lines[0].number, lines[-1].number) if lines else (part.excerpt_from, part.excerpt_to)
-    return SourceView(part.document, part.source_arn, part.sha256, line_from, line_to, lines)
 
 
 def _keys(key_rows: Sequence[KeyRow], findings: Sequence[Finding], texts: Documents) -> tuple[KeyView, ...]:

@@ -14,12 +14,13 @@ from markupsafe import Markup
 
 from scanner.model.finding import FindingsDocument, FindingVerdict, KeyRow
 from scanner.report import method
-from scanner.report.context import Combination, Documents, key_anchor, report_view
+from scanner.report.context import Combination, key_anchor, report_view
 from scanner.report.coverage_notes import OUTCOME_WORDS
 from scanner.report.escape import html_value, shorten, trusted_css
 from scanner.report.history import STATE_WORDS
 from scanner.report.phrases import account_text, counted, percent_text, prose_parts, units_text
 from scanner.report.reasons import REASONS
+from scanner.report.source import Documents
 from scanner.resources import template_root
 
 _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)

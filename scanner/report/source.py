@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from scanner.model.finding import Highlight
+
+Documents = Callable[[str], str | None]
+"""Gives the text of a document by its SHA-256, or None where it is not at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,18 @@ class SourceLine:
     segments: tuple[Segment, ...]
     labels: tuple[str, ...]
     tint: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceView:
+    """An excerpt of a document, or its place where the text is not at hand (`lines` is empty then)."""
+
+    document: str
+    source_arn: str
+    sha256: str
+    line_from: int
+    line_to: int
+    lines: tuple[SourceLine, ...]
 
 
 def source_lines(
