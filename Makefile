@@ -19,7 +19,7 @@ help:
 	@echo 'make browser  the tests of the report in Chromium (/usr/bin/chromium)'
 	@echo 'make lint     ruff, mypy and the import contracts; the same as make check'
 	@echo 'make fuzz     random worlds, engine against the reference evaluator: make fuzz N=200000 SEED=0'
-	@echo 'make bench    decisions per second, beside other evaluators where they are installed'
+	@echo 'make bench    decisions per second, beside other evaluators where they are installed; rows per second of access.csv'
 	@echo 'make clean    remove .venv/, caches and builds; kms-scan-out/ stays'
 
 setup: $(STAMP)
@@ -75,6 +75,7 @@ fuzz: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/decide.py
+	$(BIN)/python benchmarks/access.py
 
 style: $(STAMP)
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ class Column:
     description: str
 
 
+_LABEL = "its name with the id, `payroll (012345670123)`: spreadsheets drop leading zeros of an id that stands alone"
 SCHEMA_VERSION = Column("schema_version", "version of the column list; columns are only ever added at the end")
 
 
@@ -33,7 +34,7 @@ FINDINGS = _columns(
     ("verdict_reason", "reason codes of the verdict"),
     ("title", "the claim in one sentence"),
     ("key_account_id", "account that owns the key"),
-    ("key_account_name", "its name; empty where it has none"),
+    ("key_account_name", _LABEL),
     ("key_region", "region of the key"),
     ("key_arn", "ARN of the key"),
     ("key_aliases", "aliases of the key"),
@@ -43,7 +44,7 @@ FINDINGS = _columns(
     ("grantee_party", "row of the severity table the grantee falls in"),
     ("grantee_kind", "form of the grantee: account, role, user, service, …"),
     ("grantee_account_id", "account of the grantee, where there is one"),
-    ("grantee_account_name", "its name; empty where it has none"),
+    ("grantee_account_name", f"{_LABEL}; empty where no account is named"),
     ("grantee_selector", "what the policy or grant names"),
     ("vendor", "name of a known vendor"),
     ("mechanism", "key_policy, grant, ram or role"),
@@ -70,7 +71,7 @@ FINDINGS = _columns(
 KEYS = _columns(
     ("key_arn", "ARN of the key"),
     ("account_id", "account that owns the key"),
-    ("account_name", "its name, with the id as text"),
+    ("account_name", _LABEL),
     ("region", "region of the key"),
     ("aliases", "aliases of the key"),
     ("state", "state when it was read"),
@@ -98,7 +99,7 @@ ACCESS = _columns(
     ("key_arn", "ARN of the key"),
     ("principal_arn", "who; the root ARN for an account that was not read, `*` for any AWS account"),
     ("principal_account_id", "account of the principal"),
-    ("principal_account_name", "its name, with the id as text"),
+    ("principal_account_name", f"{_LABEL}; empty where no account is named"),
     ("party", "row of the severity table"),
     ("capability", "what the actions amount to"),
     ("actions", "the KMS actions that share this decision"),
@@ -113,7 +114,7 @@ ACCESS = _columns(
 
 COVERAGE = _columns(
     ("account_id", "account the call was made in"),
-    ("account_name", "its name, with the id as text"),
+    ("account_name", _LABEL),
     ("region", "region, `global`, or `*` where the account's regions are unknown"),
     ("call", "service and operation"),
     ("subject", "key, account or policy; empty for the whole account and region"),
@@ -122,6 +123,34 @@ COVERAGE = _columns(
     ("message", "error message"),
     ("what_to_do", "how to close the gap"),
     ("findings_affected", "number of findings that this row weakens"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A CSV file; `one_row_per` and `note` feed the documentation."""
+
+    name: str
+    one_row_per: str
+    note: str
+    columns: tuple[Column, ...]
+
+
+TABLES = (
+    Table("findings.csv", "finding", "Worst first. Written by `run` and `report`.", FINDINGS),
+    Table("keys.csv", "key, also for keys without findings", "Written by `run` and `analyze`.", KEYS),
+    Table(
+        "access.csv",
+        "key, principal, path and set of actions that share one decision",
+        "Written by `run` and `analyze`, row by row: it may hold millions.",
+        ACCESS,
+    ),
+    Table(
+        "coverage.csv",
+        "account, region, call and subject",
+        "Written by `run` and `analyze`: what was read, what was not, and what to do about it.",
+        COVERAGE,
+    ),
 )
 
 

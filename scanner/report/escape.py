@@ -76,8 +76,10 @@ def csv_cell(text: str, dialect: CsvDialect) -> str:
     """
     if dialect is CsvDialect.RFC4180:
         return _SURROGATE_OR_NUL.sub(lambda found: terminal_safe(found.group()), text)
-    parts = _KEPT_WHITESPACE_AND_RETURN.split(text)
-    shown = "".join(part if part in {"\t", "\n", "\r"} else terminal_safe(part) for part in parts)
+    shown = text
+    if not (text.isascii() and text.isprintable()):
+        parts = _KEPT_WHITESPACE_AND_RETURN.split(text)
+        shown = "".join(part if part in {"\t", "\n", "\r"} else terminal_safe(part) for part in parts)
     return f"{_GUARD}{shown}" if _GUARDED.match(shown) else shown
 
 

@@ -13,7 +13,7 @@ from scanner.report.columns import FINDINGS, names
 from scanner.report.coverage_notes import coverage_note
 from scanner.report.escape import CsvDialect, csv_cell
 from scanner.report.ordering import worst_first
-from scanner.report.streams import BYTE_ORDER_MARK, join_list, join_map
+from scanner.report.streams import BYTE_ORDER_MARK, account_label, join_list, join_map
 
 
 def findings_csv(document: FindingsDocument, notes: Mapping[str, str], dialect: CsvDialect) -> bytes:
@@ -65,7 +65,7 @@ def _key(finding: Finding) -> dict[str, str]:
 
     return {
         "key_account_id": each(lambda key: key.account_id),
-        "key_account_name": each(lambda key: key.account_name),
+        "key_account_name": each(lambda key: account_label(key.account_name, key.account_id)),
         "key_region": each(lambda key: key.region),
         "key_arn": each(lambda key: key.arn),
         "key_aliases": join_list(tuple(alias for key in keys for alias in key.aliases)),
@@ -81,7 +81,7 @@ def _grantee(finding: Finding) -> dict[str, str]:
         "grantee_party": grantee.party,
         "grantee_kind": grantee.kind,
         "grantee_account_id": grantee.account_id,
-        "grantee_account_name": grantee.account_name,
+        "grantee_account_name": account_label(grantee.account_name, grantee.account_id),
         "grantee_selector": grantee.selector,
         "vendor": grantee.vendor,
         "approval_ref": grantee.approval.ref if grantee.approval else "",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import tracemalloc
 from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 from scanner.errors import SnapshotError
 from scanner.model.finding import AccessRow, CapabilityResult, FindingVerdict, KeyRow, Severity
-from scanner.report.columns import ACCESS, COVERAGE, FINDINGS, KEYS, names
+from scanner.report.columns import ACCESS, FINDINGS, KEYS, TABLES, Table, names
 from scanner.report.coverage_notes import cited_notes
 from scanner.report.directory import RunDirectory
 from scanner.report.escape import CsvDialect
@@ -30,7 +31,7 @@ def lines(content: bytes) -> list[dict[str, str]]:
 def test_columns_are_those_of_the_rows_they_hold() -> None:
     assert names(KEYS)[1:] == [field.name for field in fields(KeyRow)]
     assert names(ACCESS)[1:] == [field.name for field in fields(AccessRow)]
-    for columns in (FINDINGS, KEYS, ACCESS, COVERAGE):
+    for columns in (table.columns for table in TABLES):
         assert columns[0].name == "schema_version"
         assert all(column.description for column in columns)
         assert len(set(names(columns))) == len(columns)
@@ -52,8 +53,8 @@ def test_findings_csv_keeps_leading_zeros_and_links_to_the_report() -> None:
     worst = lines(findings_csv(build.document(), notes, CsvDialect.EXCEL))[0]
     assert worst["finding_id"] == "kx-pnfc3b5nav5y"
     assert worst["key_account_id"] == "012345670123"
-    assert worst["key_account_name"] == "payments-prod"
-    assert worst["grantee_account_name"] == ""
+    assert worst["key_account_name"] == "payments-prod (012345670123)"
+    assert worst["grantee_account_name"] == f"no name ({build.STRANGER})"
     assert worst["report_link"] == "report.html#kx-pnfc3b5nav5y"
     assert worst["key_aliases"] == "alias/card-data; alias/card-data-v2"
 
@@ -162,3 +163,102 @@ def test_impossible_values_are_refused(tmp_path: Path) -> None:
         read_key_rows(directory.path / "keys.csv")
     with pytest.raises(SnapshotError, match="no outcome"):
         read_ledger(directory.path / "coverage.csv")
+
+
+PROMISED = {
+    "findings.csv": (
+        "finding_id, fingerprint, kind, lifecycle, severity, verdict, verdict_reason, title, key_account_id, "
+        "key_account_name, key_region, key_arn, key_aliases, key_state, key_tags, keys_reached, grantee_party, "
+        "grantee_kind, grantee_account_id, grantee_account_name, grantee_selector, vendor, mechanism, entry_role_arn, "
+        "capabilities, actions, conditions, principals_reached, principals_sample, statement_sids, grant_ids, "
+        "approval_ref, approval_expires, suppressed, suppressed_by, suppressed_until, first_seen, last_seen, "
+        "remediation, coverage_note, report_link"
+    ),
+    "keys.csv": (
+        "key_arn, account_id, account_name, region, aliases, state, manager, spec, usage, origin, family, tags, "
+        "last_used, policy_read, grants_read, ram_read, delegates_to_iam, grants, critical, high, medium, low, info, "
+        "suppressed"
+    ),
+    "access.csv": (
+        "key_arn, principal_arn, principal_account_id, principal_account_name, party, capability, actions, decision, "
+        "reason, conditions, mechanism, path, finding_id, principal_kind"
+    ),
+    "coverage.csv": (
+        "account_id, account_name, region, call, subject, outcome, error_code, message, what_to_do, findings_affected"
+    ),
+}
+"""What people have built on: columns are only ever added at the end."""
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_columns_stay_where_they_were_promised(table: Table) -> None:
+    assert names(table.columns)[: PROMISED[table.name].count(",") + 2] == [
+        "schema_version", *PROMISED[table.name].split(", ")
+    ]  # fmt: skip
+
+
+def tables_in(folder: Path, dialect: CsvDialect, rows: bool) -> dict[str, bytes]:
+    """The four files, with the rows of the builders or with none."""
+    directory = RunDirectory.create(folder, "run")
+    with (
+        KeysWriter(directory, dialect) as keys,
+        AccessWriter(directory, dialect) as access,
+        CoverageWriter(directory, dialect, {build.OWNER: "payments-prod"}) as coverage,
+    ):
+        if rows:
+            keys.write(build.key_rows()[0])
+            access.write(build.access_rows()[0])
+            coverage.write(build.ledger()[2], 0)
+    document = build.document() if rows else build.document(findings=())
+    directory.write("findings.csv", findings_csv(document, {}, dialect))
+    return {name: (directory.path / name).read_bytes() for name in directory.files()}
+
+
+@each_dialect
+def test_file_without_rows_has_its_header(tmp_path: Path, dialect: CsvDialect) -> None:
+    mark = b"\xef\xbb\xbf" if dialect is CsvDialect.EXCEL else b""
+    headers = {table.name: mark + ",".join(names(table.columns)).encode() + b"\r\n" for table in TABLES}
+    assert tables_in(tmp_path, dialect, rows=False) == headers
+
+
+def test_every_account_name_carries_its_id(tmp_path: Path) -> None:
+    for name, content in tables_in(tmp_path, CsvDialect.EXCEL, rows=True).items():
+        row = lines(content)[0]
+        labels = [column for column in row if column.endswith("account_name")]
+        assert labels, name
+        for column in labels:
+            account = row[column.removesuffix("name") + "id"]
+            assert row[column].endswith(f" ({account})"), (name, column)
+
+
+def test_finding_without_an_account_names_none() -> None:
+    finding = replace(build.partner_finding(), grantee=replace(build.partner_finding().grantee, account_id="",
+                                                               account_name=""))  # fmt: skip
+    (row,) = lines(findings_csv(build.document(findings=(finding,)), {}, CsvDialect.EXCEL))
+    assert row["grantee_account_name"] == ""
+
+
+def test_finding_about_keys_of_several_accounts_names_each_once() -> None:
+    key = build.partner_finding().key
+    assert key is not None
+    keys = (key, replace(key, arn=f"{key.arn}b"), replace(key, account_id="000000000042", account_name="a; b"))
+    finding = replace(build.partner_finding(), key=None, keys=keys)
+    (row,) = lines(findings_csv(build.document(findings=(finding,)), {}, CsvDialect.EXCEL))
+    assert row["key_account_name"] == "payments-prod (012345670123); a\\; b (000000000042)"
+
+
+ROWS = 4_000
+
+
+def test_access_rows_are_not_kept(tmp_path: Path) -> None:
+    (row,) = build.access_rows()
+    tracemalloc.start()
+    with AccessWriter(RunDirectory.create(tmp_path, "run"), CsvDialect.EXCEL) as access:
+        held = []
+        for half in range(2):
+            for number in range(ROWS):
+                access.write(replace(row, principal_arn=f"arn:aws:iam::{build.STRANGER}:role/r{half}{number}"))
+            held.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert held[1] - held[0] < 8 * ROWS
+    assert len(lines((tmp_path / "run" / "access.csv").read_bytes())) == 2 * ROWS
