@@ -124,7 +124,7 @@ _TABLE = [
     *_k("aws:CalledVia", "string", Source.REQUEST, 1, many=True, chosen=True),
     *_k("aws:CalledViaFirst aws:CalledViaLast", "string", Source.REQUEST, 1, chosen=True),
     # R6.T
-    *_k("aws:ResourceTag/*", "string", Source.KEY, 2),
+    *_k("aws:ResourceTag/* iam:ResourceTag/*", "string", Source.KEY, 2),
     *_k("aws:RequestTag/*", "string", Source.REQUEST, 2),
     *_k("aws:TagKeys", "string", Source.REQUEST, 2, many=True),
     # R6.W

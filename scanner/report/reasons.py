@@ -25,6 +25,7 @@ REASONS: Final = {
     "key_can_be_woken": "the key's state stops it today, and the role may enable the key",
     "depth_limit": "the longest chain that is followed was reached",
     "no_external_id": "the trust policy admits a third party without asking for an sts:ExternalId",
+    "subject_without_tenant": "the subject it asks for names no tenant first, and any tenant may choose that form",
     "create_grant_escalation": "whoever may create grants can give itself or others what a grant can give",
     "unsupported_condition_key": "the condition key is not supported in key policies",
     "no_identity_policy": "no identity policy allows it",

@@ -16,6 +16,8 @@ _OF_THE_WORLD = (
     "aws:resourceorg",
     "aws:userid",
     "aws:resourcetag/",
+    "iam:resourcetag/",
+    "sts:durationseconds",
 )
 _DOCUMENT = "identity"  # where aws:ResourceTag counts; unsupported places stay unknown (R6.U)
 _ALWAYS_THERE = {"aws:userid", "aws:principalarn"}

@@ -65,6 +65,9 @@ _STATIC = {
 _KEY_POLICIES = {"key_policy", "ram_policy"}
 
 
+_OF_OTHER_STS_ACTIONS = {"sts:durationseconds"}
+
+
 def request_time(name: str, scene: Scene) -> bool:
     """Whether the request may bring this key (column S = R of section 6); names are lower case.
 
@@ -74,8 +77,8 @@ def request_time(name: str, scene: Scene) -> bool:
     if service == "kms":
         return _kms_request_time(name, rest, scene)
     if service == "sts":
-        return scene.target == "role"
-    if name.startswith("aws:principaltag/") or name in _STATIC:
+        return scene.target == "role" and name not in _OF_OTHER_STS_ACTIONS
+    if name.startswith(("aws:principaltag/", "iam:resourcetag/")) or name in _STATIC:
         return False
     if name in _SOURCE:
         return scene.caller.kind == "service"
@@ -129,9 +132,11 @@ def _value_of(name: str, scene: Scene, document: str) -> Value:
         return _tag(principal_tags(scene), name.split("/", 1)[1])
     if request_time(name, scene):
         return scene.context.get(name) or _from_grant_request(name, scene) or DEFAULTS.get(name, ABSENT)
+    if name in _OF_OTHER_STS_ACTIONS:
+        return UNKNOWN
     if name.startswith("kms:"):
         return _kms_static(name, scene, document)
-    if name.startswith("aws:resourcetag/"):
+    if name.startswith("aws:resourcetag/") or (name.startswith("iam:resourcetag/") and scene.target == "role"):
         return _resource_tag(name, scene, document)
     if name.startswith(("aws:principal", "aws:user")):
         return _principal(name, scene)

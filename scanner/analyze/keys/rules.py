@@ -51,6 +51,7 @@ _RULES: dict[str, tuple[tuple[str, str], ...]] = {
     "trust_open": (("R7.4", "D"), ("R7.11", "D")),
     "trust_not_read": (("R3.74", "I"),),
     "no_external_id": (("R7.6", "D"),),
+    "subject_without_tenant": (("R7.11", "D"),),
     "key_can_be_woken": (("R8.10", "D"),),
     "depth_limit": (("R7.7", "D"),),
     "create_grant_escalation": (("R4.19", "D"), ("R4.20", "D"), ("R8.2", "D")),

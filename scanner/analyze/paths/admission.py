@@ -25,7 +25,14 @@ from scanner.analyze.principals.party import (
 )
 from scanner.analyze.principals.selectors import NamedStatement, is_fence
 from scanner.analyze.request.caller import organization_of
-from scanner.analyze.request.providers import POD_IDENTITY, WHICHEVER, is_demand, is_pinned, issuer_of
+from scanner.analyze.request.providers import (
+    POD_IDENTITY,
+    WHICHEVER,
+    asks_for_no_tenant,
+    is_demand,
+    is_pinned,
+    issuer_of,
+)
 from scanner.analyze.statements.match import covers_action
 from scanner.model.approval import Approval
 from scanner.model.arn import parse_arn
@@ -38,6 +45,7 @@ FEDERATED_PINNED = "federated_pinned"
 OWN_SAML_PROVIDER = "own_saml_provider"
 
 NO_EXTERNAL_ID = "no_external_id"
+SUBJECT_WITHOUT_TENANT = "subject_without_tenant"
 _THIRD_PARTIES = frozenset({PUBLIC, UNKNOWN_THIRD_PARTY})
 _OF_ONE_ANCHOR = ("aws:sourcearn", "aws:sourceaccount", "aws:principaltag/x509")
 
@@ -139,7 +147,14 @@ def _names_one_anchor(named: NamedStatement) -> bool:
 
 
 def remarks_on(admission: Admission, party: str) -> tuple[str, ...]:
-    """Reason codes that belong beside the verdict: a third party admitted without an external id (R7.6)."""
+    """Reason codes that belong beside the verdict.
+
+    A third party is admitted without an external id (R7.6), or a provider that vouches for anybody is asked for a
+    subject that anybody may have (R7.11).
+    """
+    if party == FEDERATED_OPEN:
+        vague = any(asks_for_no_tenant(admission.provider, n.statement) for n in admission.statements)
+        return (SUBJECT_WITHOUT_TENANT,) if vague else ()
     if admission.action != ASSUME or party not in _THIRD_PARTIES or not admission.statements:
         return ()
     asked = all(

@@ -10,6 +10,7 @@ from scanner.analyze.paths.admission import (
     FEDERATED_PINNED,
     NO_EXTERNAL_ID,
     OWN_SAML_PROVIDER,
+    SUBJECT_WITHOUT_TENANT,
 )
 from scanner.analyze.paths.paths import IN_ANY_ACCOUNT, Arrival, Claim
 from scanner.analyze.principals.party import PUBLIC
@@ -77,6 +78,12 @@ def path_summary(claim: Claim, leading: CapabilityResult, deciding: Arrival | No
 
 def path_remedy(claim: Claim, remarks: Sequence[str]) -> Remediation:
     """What to change in the trust policy of the entry role."""
+    if SUBJECT_WITHOUT_TENANT in remarks:
+        return Remediation(
+            "narrow_trust",
+            "Test a claim in the trust policy that names the tenant, such as the owner of a repository by its id: "
+            "any organization may give its subjects the form that is asked for.",
+        )
     if claim.party == FEDERATED_OPEN:
         return Remediation(
             "narrow_trust", "Test the subject in the trust policy: one repository, project or workload by name."

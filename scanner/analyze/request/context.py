@@ -244,14 +244,8 @@ class RequestContext:
         if caller.kind is not PrincipalKind.ANY:
             return Known((caller.account_id,))
         known = tuple(literal(tokens_of(account)) for account in self._known_accounts())
-        return self._data(
-            "the caller's account",
-            "caller_side_not_collected",
-            "R3.30",
-            excluded=known,
-            required=glob(tokens_of("????????????")),
-            may_be_absent=False,
-        )
+        return self._data("the caller's account", "caller_side_not_collected", "R3.30", excluded=known,
+                          required=glob(tokens_of("????????????")), may_be_absent=False)  # fmt: skip
 
     def _known_accounts(self) -> tuple[str, ...]:
         listed = {account for o in self.world.organizations for account in (*o.members, o.management_account)}
@@ -343,12 +337,11 @@ class RequestContext:
         key = self.request.key
         if name == "aws:requestedregion":
             return Known((key.region,)) if key else self._open(row, name)
-        if name.startswith("aws:resourcetag/"):
+        if name.startswith(("aws:resourcetag/", "iam:resourcetag/")):
             return self._resource_tag(name, kind)
         if key is None:
-            action = self.request.action
-            asks = action is not None and row.name.lower() in {k.lower() for k in action.request_keys}
-            return self._open(row, name) if asks else ABSENT
+            asked = self.request.action.request_keys if self.request.action else ()
+            return self._open(row, name) if row.name.lower() in {k.lower() for k in asked} else ABSENT
         if name == "kms:resourcealiases":
             return self._aliases(kind)
         if name == "kms:multiregion":
@@ -367,10 +360,17 @@ class RequestContext:
         return arn.account_id if arn else ""
 
     def _resource_tag(self, name: str, kind: DocumentKind) -> Binding:
+        """A tag of the key, or of the role that is assumed: for that both names say the same (STS in the reference)."""
         tag_key = name.partition("/")[2]
-        if self.request.role is not None:
-            return tag_value(self.request.role.tags, tag_key) or ABSENT
-        key = self.request.key
+        role, key = self.request.role, self.request.key
+        if role is not None:
+            owner = account_of(self.world, role.account_id)
+            is_read = owner.collected and owner.iam_complete
+            return (
+                (tag_value(role.tags, tag_key) or ABSENT) if is_read else self._data(name, "trust_not_read", role.gap)
+            )
+        if name.startswith("iam:"):
+            return ABSENT
         if key is None:
             return self._of_action(name, find_condition_key(name)) if self._creates_key() else ABSENT  # type: ignore[arg-type]  # the family is in the table
         if kind in {DocumentKind.KEY_POLICY, DocumentKind.RAM_POLICY}:

@@ -32,14 +32,33 @@ _PINNED_BY_APPLICATION = {
 }
 """Providers that every account can use, and the claims that name one application, pool or person."""
 
-_SHARED = ("token.actions.githubusercontent.com", "gitlab.com", "app.terraform.io", "agent.buildkite.com")
-"""Issuers that state the tenant in the subject and vouch for anybody who has an account with them."""
+_SHARED = {
+    "token.actions.githubusercontent.com": frozenset({
+        "repo", "repository", "repository_id", "repository_owner", "repository_owner_id", "enterprise", "enterprise_id",
+    }),
+    "gitlab.com": frozenset({"project_path"}),
+    "app.terraform.io": frozenset({"organization"}),
+    "agent.buildkite.com": frozenset({"organization"}),
+}  # fmt: skip
+"""Issuers that vouch for anybody who has an account with them, and the claims of a subject that name the tenant.
+
+The form of a subject is the tenant's choice (GitHub, "Customizing the subject claims"), so anybody may get
+`environment:prod` as one. Only what stands first counts: a later part may belong to the value of an earlier one.
+`job_workflow_ref` names who wrote a workflow, and a public one may be called by anybody.
+"""
 
 _ONE_CLUSTER = re.compile(r"oidc\.eks\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/id/[A-Za-z0-9]+\Z")
 """Issuer of one EKS cluster: it vouches for the pods of that cluster only."""
 
 _TENANT_CLAIMS = frozenset({"repository", "repository_id", "repository_owner", "repository_owner_id", "namespace_id"})
-_WHOLE_TENANT = re.compile(r"[^:*?]+:[^/:*?]+[/:]")
+_TENANT_CLAIMS_OF = {
+    "token.actions.githubusercontent.com": frozenset({"enterprise_id"}),
+    "gitlab.com": frozenset({"project_id"}),
+    "agent.buildkite.com": frozenset({"organization_id", "organization_slug", "pipeline_id", "cluster_id"}),
+}
+"""Claims that name one tenant, as condition keys: at every issuer, and at those that have more."""
+
+_NAMED = re.compile(r"(?P<claim>[^:*?]+):(?P<tenant>[^/:]+)(?:[/:]|\Z)")
 _POSITIVE = frozenset({"StringEquals", "StringEqualsIgnoreCase", "StringLike"})
 _NEGATED = frozenset({"StringNotEquals", "StringNotEqualsIgnoreCase", "StringNotLike"})
 
@@ -96,11 +115,13 @@ def _stated(name: str, *, always: bool, many: bool = False) -> Open:
 
 def subject_of(provider: str, statement: Statement) -> str:
     """The subjects that an Allow statement asks a provider for; `*` where it asks for none."""
+    return ",".join(_subjects(provider, statement)) or "*"
+
+
+def _subjects(provider: str, statement: Statement) -> list[str]:
     key = "saml:sub" if is_saml(provider) else f"{issuer_of(provider)}:sub"
-    for test in statement.conditions:
-        if test.key.lower() == key and is_demand(test):
-            return ",".join(sorted(test.values))
-    return "*"
+    asked = (t.values for t in statement.conditions if t.key.lower() == key and is_demand(t))
+    return sorted(next(asked, ()))
 
 
 def is_pinned(provider: str, statement: Statement, denials: tuple[Statement, ...]) -> bool:
@@ -132,19 +153,29 @@ def _pins(issuer: str, test: ConditionTest) -> bool:
     by_application = _PINNED_BY_APPLICATION.get(issuer)
     if by_application is not None:
         return claim in by_application and all(_starts_written(v, wild=wild) for v in test.values)
-    if claim in _TENANT_CLAIMS:
-        return all(_names_tenant(f"tenant:{v}", wild=wild) for v in test.values)
+    if claim in _TENANT_CLAIMS | _TENANT_CLAIMS_OF.get(issuer, frozenset()):
+        return all(_names_tenant(f"{claim}:{v}", wild=wild) for v in test.values)
     if claim != "sub":
         return False
-    fixed = _names_tenant if issuer in _SHARED else _starts_written
-    return all(fixed(v, wild=wild) for v in test.values)
+    kinds = _SHARED.get(issuer)
+    if kinds is None:
+        return all(_starts_written(v, wild=wild) for v in test.values)
+    return all(_names_tenant(v, wild=wild, kinds=kinds) for v in test.values)
 
 
-def _names_tenant(value: str, *, wild: bool) -> bool:
-    """Whether a value spells the tenant out: nothing is open, or `kind:tenant/` stands before the first wildcard."""
-    if "${" in value:
+def asks_for_no_tenant(provider: str, statement: Statement) -> bool:
+    """Whether a statement asks a shared issuer for a subject that is written out, and names no tenant first."""
+    kinds = _SHARED.get(issuer_of(provider))
+    asked = [v for v in _subjects(provider, statement) if _starts_written(v, wild=True)]
+    return kinds is not None and any(v.partition(":")[0] not in kinds for v in asked)
+
+
+def _names_tenant(value: str, *, wild: bool, kinds: frozenset[str] | None = None) -> bool:
+    """Whether a value begins with `kind:tenant`, of one of these kinds, and the tenant is written out."""
+    named = _NAMED.match(value)
+    if named is None or "${" in value or (kinds is not None and named["claim"] not in kinds):
         return False
-    return _WHOLE_TENANT.match(value) is not None or not (wild and ("*" in value or "?" in value))
+    return not (wild and ("*" in named["tenant"] or "?" in named["tenant"]))
 
 
 def _starts_written(value: str, *, wild: bool) -> bool:

@@ -163,6 +163,7 @@ def test_complete_context_holds_only_what_is_given_or_always_there(name: str, ac
         ("kms:KeySpec", "kms:ListKeys", ROLE, "absent"),
         ("aws:ResourceTag/a", "kms:CreateKey", ROLE, "request"),
         ("aws:ResourceTag/a", "kms:ListKeys", ROLE, "absent"),
+        ("iam:ResourceTag/a", "kms:ListKeys", ROLE, "absent"),
         ("kms:CallerAccount", "kms:ListKeys", ROLE, "absent"),
         ("aws:RequestedRegion", "kms:ListKeys", ROLE, "request"),
         ("aws:ResourceAccount", "kms:ListKeys", ROLE, "absent"),

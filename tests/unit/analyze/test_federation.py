@@ -74,6 +74,25 @@ PINNED: list[tuple[str, Any, str]] = [
     (oidc(GITHUB), {"StringEquals": {f"{GITHUB}:actor": "ann"}}, "federated_open"),
     (oidc("app.terraform.io"), sub("organization:acme:*", issuer="app.terraform.io"), "federated_pinned"),
     (oidc("gitlab.com"), sub("project_path:acme/*", issuer="gitlab.com"), "federated_pinned"),
+    (oidc(GITHUB), sub("environment:prod", operator="StringEquals"), "federated_open"),
+    (oidc(GITHUB), sub("environment:prod:repo:acme/app", operator="StringEquals"), "federated_open"),
+    (oidc(GITHUB), sub("workflow:repo:acme/app"), "federated_open"),
+    (oidc(GITHUB), sub("job_workflow_ref:acme/ci/.github/workflows/x.yml@refs/heads/main"), "federated_open"),
+    (oidc(GITHUB), sub("repo:acme", "acme"), "federated_open"),
+    (oidc(GITHUB), sub("repo::acme/app"), "federated_open"),
+    (oidc(GITHUB), sub("repository:acme/app:*"), "federated_pinned"),
+    (oidc(GITHUB), sub("repository_owner:acme", operator="StringEquals"), "federated_pinned"),
+    (oidc(GITHUB), sub("repository_owner:acme*"), "federated_open"),
+    (oidc(GITHUB), sub("repository_owner_id:1234:environment:*"), "federated_pinned"),
+    (oidc(GITHUB), sub("repository_id:42"), "federated_pinned"),
+    (oidc(GITHUB), sub("enterprise:acme:*", "enterprise_id:7"), "federated_pinned"),
+    (oidc("gitlab.com"), sub("ref_type:branch:ref:main", issuer="gitlab.com"), "federated_open"),
+    (oidc("gitlab.com"), {"StringEquals": {"gitlab.com:project_id": "42"}}, "federated_pinned"),
+    (oidc("app.terraform.io"), sub("workspace:prod", issuer="app.terraform.io"), "federated_open"),
+    (oidc("agent.buildkite.com"), sub("pipeline:x", issuer="agent.buildkite.com"), "federated_open"),
+    (oidc("agent.buildkite.com"), sub("organization:acme:*", issuer="agent.buildkite.com"), "federated_pinned"),
+    (oidc("agent.buildkite.com"), {"StringEquals": {"agent.buildkite.com:organization_id": "u"}}, "federated_pinned"),
+    (oidc("agent.buildkite.com"), {"StringEquals": {"agent.buildkite.com:project_id": "42"}}, "federated_open"),
     (oidc("login.acme.example"), sub("team-*", issuer="login.acme.example"), "federated_pinned"),
     (oidc("login.acme.example"), sub("*", issuer="login.acme.example"), "federated_open"),
     (oidc(EKS), None, "federated_pinned"),
@@ -98,6 +117,17 @@ def test_party_of_a_provider_follows_from_what_pins_the_tenant(provider: str, wh
 def test_subject_that_the_request_fills_in_pins_nothing(issuer: str) -> None:
     found = only_path(trusted(oidc(issuer), sub("repo:${aws:UserAgent}", issuer=issuer)))
     assert found.grantee.party == "federated_open"
+
+
+def test_open_subject_that_names_no_tenant_is_told_beside_the_verdict() -> None:
+    custom = only_path(trusted(oidc(GITHUB), sub("environment:prod", operator="StringEquals")))
+    assert custom.verdict_reasons == ("residual_condition", "subject_without_tenant")
+    assert "any organization may give its subjects the form" in custom.remediation.text
+    for asked in (AUD, sub("*"), sub("repo:acme/app:*")):
+        assert "subject_without_tenant" not in only_path(trusted(oidc(GITHUB), asked)).verdict_reasons
+    elsewhere = only_path(trusted(oidc("login.acme.example"), sub("*x", issuer="login.acme.example")))
+    assert elsewhere.grantee.party == "federated_open"
+    assert "subject_without_tenant" not in elsewhere.verdict_reasons
 
 
 def test_grantee_is_the_provider_with_its_subject() -> None:

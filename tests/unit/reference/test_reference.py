@@ -24,9 +24,9 @@ few = settings(
 )
 
 
-def _requests() -> list[Any]:
+def _requests(files: str = "conformance/*.json") -> list[Any]:
     found = []
-    for file in sorted((TESTS / "cases" / "conformance").glob("*.json")):
+    for file in sorted((TESTS / "cases").glob(files)):
         for case in json.loads(file.read_text(encoding="utf-8")):
             for index, request in enumerate(case["requests"]):
                 found.append(pytest.param(case["world"], request, id=f"{case['id']}-{index}"))
@@ -63,7 +63,7 @@ def ask(given_world: Json, principal: str = ROLE, action: str = "kms:Decrypt", *
 ROOT_B: Json = {"AWS": iam(B, "root")}
 
 
-@pytest.mark.parametrize(("given_world", "request_"), _requests())
+@pytest.mark.parametrize(("given_world", "request_"), [*_requests(), *_requests("regressions/tags-of-roles.json")])
 def test_case_file_request_gives_its_expected_verdict(given_world: Json, request_: Json) -> None:
     assert reference.verdict(given_world, request_) == request_["expect"]
 
