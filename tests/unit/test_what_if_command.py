@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scanner.analyze import rejudge
+from scanner.analyze.edits import insiders
 from scanner.cli import main
 
 from builders import MEMBER, STRANGER, allow, iam, policy
@@ -113,7 +113,7 @@ def test_lockout_is_warned_about_in_text_and_json(ask: Any) -> None:
 
 
 def test_insiders_that_are_too_many_are_said(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rejudge, "MOST_INSIDERS", 0)
+    monkeypatch.setattr(insiders, "MOST_INSIDERS", 0)
     _, out, _ = ask("--key-policy", f"{CARDS}=other.json", other=policy(OWN))
     assert "! principals inside the keys' own accounts are too many and were not compared" in out
     assert "keeps what they have" not in out

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
+from itertools import takewhile
 
+from scanner.analyze.edits.trials import (
+    Trial,
+    and_more,
+    best_of,
+    is_saveable,
+    names_the_gone,
+    others_in_words,
+    rest_in_words,
+    tried,
+)
 from scanner.analyze.edits.trust_edits import TrustEdit, TrustWay, trust_edits
-from scanner.analyze.edits.whatif import Replacement, missing_principals, read_replacement
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.severity import rank
-from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.paths.admission import FEDERATED_OPEN, NO_EXTERNAL_ID
 from scanner.analyze.paths.hops import ASSUME, NEVER, step
 from scanner.analyze.paths.path_findings import path_finding
@@ -20,9 +29,8 @@ from scanner.analyze.paths.sources import partition_of
 from scanner.analyze.principals.reach import Population
 from scanner.analyze.request.caller import Caller
 from scanner.analyze.request.session_tags import session_tags_of
-from scanner.errors import UsageError
 from scanner.model.finding import Finding, Remediation
-from scanner.model.policy import DocumentKind, PolicyText
+from scanner.model.policy import PolicyText
 from scanner.model.principal import PrincipalFacts
 from scanner.model.world import World
 
@@ -61,25 +69,6 @@ def remedied_paths(through_roles: RolePaths, assembly: Assembly, population: Pop
     return tuple(told[f.id] for f in through_roles.findings)
 
 
-@dataclass(frozen=True, slots=True)
-class _Trial:
-    """What an edit does: whether the finding goes, which others change, who of the own account loses.
-
-    `whole`: everybody was asked.
-    """
-
-    edit: TrustEdit
-    ends: bool
-    others: tuple[str, ...]
-    losers: tuple[str, ...]
-    whole: bool
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether it removes the finding and nothing else."""
-        return self.ends and self.whole and not self.others and not self.losers
-
-
 class _Bench:
     """All paths through roles, and how much more may be tried."""
 
@@ -106,24 +95,21 @@ class _Bench:
     def _remedy(self, finding: Finding, claim: Claim, role: PrincipalFacts, policy: PolicyText) -> Remediation:
         advice = finding.remediation
         drawn = list(trust_edits(claim, role, policy))
-        edits = [e for e in drawn if _is_saveable(e, role)]
-        trials: list[_Trial] = []
-        for edit in edits:
-            if self._changes_sessions(edit, policy):
-                return _remediation(edit, finding, _TAGS, self._risks(edit, finding))
-            trials.append(self._try(claim, role, edit))
-            if trials[-1].is_clean:
-                break
-        enough = [t for t in trials if t.ends and not t.losers]
-        if not enough:
+        edits = [e for e in drawn if is_saveable(e.policy)]
+        steady = list(takewhile(lambda e: not self._changes_sessions(e, policy), edits))
+        trials = tried(steady, lambda edit: self._try(claim, role, edit))
+        best = best_of(trials)
+        if len(steady) < len(edits) and not any(t.is_clean for t in trials):
+            edit = edits[len(steady)]
+            return _remediation(edit, finding, _TAGS, self._risks(edit, finding))
+        if best is None:
             return replace(advice, effect=_REFUSED if drawn and not edits else _NO_EDIT)
-        best = next((t for t in enough if t.is_clean), enough[0])
-        notes = [*_others(best), *self._risks(best.edit, finding)]
+        notes = [*others_in_words(best), *self._risks(best.edit, finding)]
         return replace(_remediation(best.edit, finding, _effect(best), notes), verified=best.is_clean)
 
     # -- trying --------------------------------------------------------------------------------------------------------
 
-    def _try(self, claim: Claim, role: PrincipalFacts, edit: TrustEdit) -> _Trial:
+    def _try(self, claim: Claim, role: PrincipalFacts, edit: TrustEdit) -> Trial[TrustEdit]:
         """Follow those again who enter by roles that lead to the edited one, and compare all they reach."""
         edited = replace(role, trust_policy=edit.policy)
         touched = [c for c in self._claims if any(self._leads(s.role.arn, role.arn) for s in c.sources)]
@@ -139,7 +125,7 @@ class _Bench:
         )
         people = () if edit.way is TrustWay.NAMED else self._insiders(role)
         losers = tuple(c.text for c in people[:MOST_PEOPLE] if self._loses(c, role, edited))
-        return _Trial(edit, claim.parts not in after, tuple(others), losers, len(people) <= MOST_PEOPLE)
+        return Trial(edit, claim.parts not in after, tuple(others), losers, len(people) <= MOST_PEOPLE)
 
     def _leads(self, entry: str, arn: str) -> bool:
         return self._paths.graph.closure(entry).reaches(arn)
@@ -174,25 +160,13 @@ class _Bench:
         ]
         if elsewhere:
             ids = ", ".join(f"`{f.id}`" for f in elsewhere[:_SHOWN])
-            yield f"The same grantee keeps what it has through other roles: {ids}{_more(len(elsewhere))}."
+            yield f"The same grantee keeps what it has through other roles: {ids}{and_more(len(elsewhere))}."
         yield _WHOLE_ROLE
         if NO_EXTERNAL_ID in finding.verdict_reasons:
             yield _ONLY_DEPUTY
-        gone = [value for _, value in missing_principals(parse_policy(edit.policy), self._world)]
-        if gone:
-            named = ", ".join(f"`{value}`" for value in gone[:_SHOWN])
-            yield f"AWS refuses to save the policy as long as it names {named}{_more(len(gone))}, which does not exist."
+        yield from names_the_gone(edit.policy, self._world)
         if edit.way is not TrustWay.NAMED:
             yield "AWS services that this statement let in are no longer let in by it."
-
-
-def _is_saveable(edit: TrustEdit, role: PrincipalFacts) -> bool:
-    """Whether AWS would take the edited policy, as far as what-if can tell."""
-    try:
-        read_replacement(Replacement(DocumentKind.TRUST, role.arn, edit.policy.text, "edit"), edit.policy)
-    except UsageError:
-        return False
-    return True
 
 
 def _state(claim: Claim) -> _State:
@@ -231,20 +205,8 @@ def _remediation(edit: TrustEdit, finding: Finding, effect: str, risks: Iterable
     return Remediation(edit.kind, text, edit.cli, edit.diff, effect=effect, risk_note=" ".join(risks))
 
 
-def _effect(trial: _Trial) -> str:
-    rest = "nothing else changes"
-    if trial.others:
-        rest = f"{len(trial.others)} other finding{'s change' if len(trial.others) > 1 else ' changes'}"
+def _effect(trial: Trial[TrustEdit]) -> str:
     own = "the role's own account keeps its access to it"
     if not trial.whole:
         own = f"the first {MOST_PEOPLE} principals of the role's own account keep their access to it, others not asked"
-    return f"Tried on the snapshot: the finding goes, {rest}, and {own}."
-
-
-def _others(trial: _Trial) -> Iterator[str]:
-    if trial.others:
-        yield f"It also changes: {'; '.join(trial.others[:_SHOWN])}{_more(len(trial.others))}."
-
-
-def _more(number: int) -> str:
-    return f" and {number - _SHOWN} more" if number > _SHOWN else ""
+    return f"Tried on the snapshot: the finding goes, {rest_in_words(trial)}, and {own}."

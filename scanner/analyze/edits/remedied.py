@@ -4,32 +4,37 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 from scanner.analyze.decision.decide import decide
 from scanner.analyze.edits.edits import Edit, Way, edits_of
+from scanner.analyze.edits.trials import (
+    Trial,
+    best_of,
+    is_saveable,
+    names_the_gone,
+    others_in_words,
+    rest_in_words,
+    tried,
+)
 from scanner.analyze.edits.vain_edits import vain_edits
-from scanner.analyze.edits.whatif import Replacement, missing_principals, read_replacement
 from scanner.analyze.history.sameness import reads_the_same
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.principals.party import SERVICE_GUARDED
 from scanner.analyze.principals.selectors import selector_of
 from scanner.analyze.request.caller import Caller, UnknownPrincipalError, account_of, organization_of, resolve_caller
 from scanner.analyze.request.request import Request
-from scanner.errors import UsageError
 from scanner.model.actions import Action
 from scanner.model.decision import VERDICT_STRENGTH, Decision, Verdict
 from scanner.model.finding import Finding, FindingVerdict, Kind, Remediation
 from scanner.model.key import KeyFacts
-from scanner.model.policy import DocumentKind
 from scanner.model.world import World
 
 MOST_WORK = 400
 """Grantees that are judged, and 4 kB of policy or hundreds of grants that are read, for the remedies of one key."""
 MOST_PEOPLE = 12
 """Principals of the key's own account that are asked whether they keep their access."""
-_SHOWN = 3
 _NOT_TRIED = "No edit was tried on the snapshot: this key would need too many trials."
 _ALONE = "The policy has no statement beside, and AWS takes none without: write one for the key's own account first."
 _REFUSED = "The policy would hold a part that AWS refuses; change that part first."
@@ -46,22 +51,6 @@ def remedied(key: KeyFacts, findings: Sequence[Finding], world: World, judge: Ju
     """
     bench = _Bench(key, world, judge, findings)
     return [bench.with_remedy(f) if _is_access(f) or _is_vain(f) else f for f in findings]
-
-
-@dataclass(frozen=True, slots=True)
-class _Trial:
-    """What an edit does: whether the finding goes (or how it reads then), what else changes, who inside loses."""
-
-    edit: Edit
-    ends: bool
-    became: FindingVerdict | None
-    others: tuple[str, ...]
-    losers: tuple[str, ...]
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether it removes the finding and nothing else."""
-        return self.ends and not self.others and not self.losers
 
 
 class _Bench:
@@ -86,38 +75,23 @@ class _Bench:
         drawn = list(
             vain_edits(finding, self.key, self._live) if vain else edits_of(finding, self.key, self.organization)
         )
-        edits = [e for e in drawn if self._is_saveable(e)]
-        trials: list[_Trial] = []
-        for edit in edits:
-            trials.append(self._try_in_vain(finding, edit) if vain else self._try(finding, edit))
-            if trials[-1].is_clean:
-                break
-        enough = [t for t in trials if t.ends and not t.losers]
-        if not enough:
+        edits = [e for e in drawn if _is_saveable(e)]
+        attempt = self._try_in_vain if vain else self._try
+        trials = tried(edits, lambda edit: attempt(finding, edit))
+        best = best_of(trials)
+        if best is None:
             refused = bool(drawn) and not edits
             why = "" if finding.mechanism.kind == "ram" else _REFUSED if refused else _why_none(trials, vain=vain)
             return replace(finding, remediation=replace(advice, effect=why))
-        best = next((t for t in enough if t.is_clean), enough[0])
-        remedy = _remediation(best.edit, advice, _effect(best), [*_others(best), *self._risks(best.edit)])
+        remedy = _remediation(best.edit, advice, _effect(best), [*others_in_words(best), *self._risks(best.edit)])
         remedy = replace(
             remedy, verified=best.is_clean, risk_note=" ".join([*self._remains(finding), remedy.risk_note]).strip()
         )
         return replace(finding, remediation=remedy)
 
-    def _is_saveable(self, edit: Edit) -> bool:
-        """Whether AWS would take the edited policy, as far as what-if can tell."""
-        policy = edit.whole.key_policy
-        if policy is None or edit.kind == "revoke_grant":
-            return True
-        try:
-            read_replacement(Replacement(DocumentKind.KEY_POLICY, self.key.arn, policy.text, "edit"), policy)
-        except UsageError:
-            return False
-        return True
-
     # -- trying --------------------------------------------------------------------------------------------------------
 
-    def _try(self, finding: Finding, edit: Edit) -> _Trial:
+    def _try(self, finding: Finding, edit: Edit) -> Trial[Edit]:
         """Judge what the edit can touch, without and with the edit made."""
         before, after = self.judge(edit.before), self.judge(edit.after)
         self._left -= len(before) + len(after)
@@ -125,14 +99,14 @@ class _Bench:
         ends = now is None or _is_ended(finding, now, edit)
         others = tuple(self._other_changes(finding, edit, before, after)) if ends else ()
         losers = tuple(self._losers(edit)) if ends and edit.inside else ()
-        return _Trial(edit, ends, now.verdict if now else None, others, losers)
+        return Trial(edit, ends, others, losers, became=now.verdict if now else None)
 
     def _live(self, key: KeyFacts) -> frozenset[str]:
         found = self.judge(key)
         self._left -= len(found)
         return frozenset(f.grantee.selector for f in found if _is_access(f))
 
-    def _try_in_vain(self, finding: Finding, edit: Edit) -> _Trial:
+    def _try_in_vain(self, finding: Finding, edit: Edit) -> Trial[Edit]:
         """Judge what the removal can touch; findings are told apart by title, as statements move up."""
         before, after = self.judge(edit.before), self.judge(edit.after)
         self._left -= len(before) + len(after)
@@ -143,7 +117,7 @@ class _Bench:
         others = (gone - Counter([finding.title])) + (now - was)
         losers = tuple(self._losers(edit))
         known = not edit.inside or self._asks_everybody
-        return _Trial(edit, known and same and finding.title in gone, None, tuple(sorted(others.elements())), losers)
+        return Trial(edit, known and same and finding.title in gone, tuple(sorted(others.elements())), losers)
 
     def _other_changes(
         self, finding: Finding, edit: Edit, before: Sequence[Finding], after: Sequence[Finding]
@@ -217,12 +191,7 @@ class _Bench:
         policy = edit.whole.key_policy
         if policy is None or edit.kind == "revoke_grant":
             return []
-        gone = [value for _, value in missing_principals(parse_policy(policy), self.world)]
-        notes: list[str] = []
-        if gone:
-            more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
-            named = ", ".join(f"`{value}`" for value in gone[:_SHOWN])
-            notes.append(f"AWS refuses to save the policy as long as it names {named}{more}, which does not exist.")
+        notes = list(names_the_gone(policy, self.world))
         if edit.way is Way.SOURCE:
             notes.append("Not every request of a service carries `aws:SourceAccount`: look at its documentation first.")
         if edit.way in {Way.ORGANIZATION, Way.OWN_ACCOUNT}:
@@ -243,6 +212,11 @@ def _place(finding: Finding) -> tuple[str, str]:
 
 def _is_same_access(old: Finding, new: Finding) -> bool:
     return reads_the_same(old, new) and old.reach.digest == new.reach.digest
+
+
+def _is_saveable(edit: Edit) -> bool:
+    policy = edit.whole.key_policy
+    return policy is None or edit.kind == "revoke_grant" or is_saveable(policy)
 
 
 def _is_vain(finding: Finding) -> bool:
@@ -266,25 +240,16 @@ def _remediation(edit: Edit, advice: Remediation, effect: str, risks: Sequence[s
     return Remediation(edit.kind, text, edit.cli, edit.diff, effect=effect, risk_note=" ".join(risks))
 
 
-def _effect(trial: _Trial) -> str:
+def _effect(trial: Trial[Edit]) -> str:
     what = "the finding goes" if trial.became is None else "the access is blocked"
     what = {
         Way.ORGANIZATION: f"{what}, accounts of the organization keep their access",
         Way.SOURCE: "the service is let through for sources of the key's own account only",
     }.get(trial.edit.way, what)
-    rest = "nothing else changes"
-    if trial.others:
-        rest = f"{len(trial.others)} other finding{'s change' if len(trial.others) > 1 else ' changes'}"
-    return f"Tried on the snapshot: {what}, {rest}, and the key's own account keeps its access."
+    return f"Tried on the snapshot: {what}, {rest_in_words(trial)}, and the key's own account keeps its access."
 
 
-def _others(trial: _Trial) -> Iterator[str]:
-    if trial.others:
-        more = f" and {len(trial.others) - _SHOWN} more" if len(trial.others) > _SHOWN else ""
-        yield f"It also changes: {'; '.join(trial.others[:_SHOWN])}{more}."
-
-
-def _why_none(trials: Sequence[_Trial], *, vain: bool) -> str:
+def _why_none(trials: Sequence[Trial[Edit]], *, vain: bool) -> str:
     if not trials:
         return _ALONE
     if vain:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from scanner.analyze import rejudge
+from scanner.analyze.edits import insiders
 from scanner.analyze.edits.whatif import Replacement, overlay
 from scanner.analyze.findings import AnalysisRules
 from scanner.analyze.rejudge import what_if
@@ -128,7 +129,7 @@ def test_unread_guardrails_stay_unread() -> None:
 
 
 def test_too_many_insiders_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rejudge, "MOST_INSIDERS", 1)
+    monkeypatch.setattr(insiders, "MOST_INSIDERS", 1)
     answer = new_policy(base(), allow(ADMIN, "kms:*"))
     assert answer.inside is None
     assert answer.control[0].sure == (ADMIN,)
