@@ -34,6 +34,7 @@ from scanner.plan import analysis_rules, check_trust, collect_settings, suppress
 from scanner.report.directory import RunDirectory
 from scanner.report.escape import CsvDialect
 from scanner.report.graph import GRAPH, dump_graph
+from scanner.report.graphml import GRAPHML, dump_graphml
 from scanner.report.json import load_findings
 from scanner.report.manifest import check_files, write_manifest
 from scanner.report.streams import AccessWriter, CoverageWriter, KeysWriter, read_key_rows, read_ledger
@@ -149,7 +150,7 @@ def _stoppable() -> Iterator[tuple[Event, list[int]]]:
 
 
 def analyze_run(directory: RunDirectory, settings: Settings) -> FindingsDocument:
-    """Judge the snapshot of a run directory and write findings.json, graph.json, keys.csv, access.csv, coverage.csv.
+    """Judge the snapshot of a run directory and write findings.json, the graph, keys.csv, access.csv, coverage.csv.
 
     Raises:
         SnapshotError: the snapshot is missing, damaged or of another version.
@@ -191,6 +192,7 @@ def analyze_run(directory: RunDirectory, settings: Settings) -> FindingsDocument
             for entry in world.coverage:
                 coverage.write(entry, affected[entry.ref])
         directory.write(GRAPH, dump_graph(result.graph))
+        directory.write(GRAPHML, dump_graphml(result.graph))
     write_findings(directory, document)
     return document
 

@@ -55,7 +55,11 @@ class Suppression:
 
 @dataclass(frozen=True, slots=True)
 class SuppressionNote:
-    """One entry of suppressions.yaml and what it did in this run; `entry` is its finding id, or what it matches."""
+    """One entry of suppressions.yaml and what it did in this run; `entry` is its finding id, or what it matches.
+
+    `widened` are accepted findings with more access than in the baseline: an entry without fingerprint goes on holding
+    them. `graver` are accepted findings whose severity rose since, with the access that was accepted.
+    """
 
     entry: str
     reason: str
@@ -64,6 +68,8 @@ class SuppressionNote:
     expires: str
     state: str
     finding_ids: tuple[str, ...] = ()
+    widened: tuple[str, ...] = ()
+    graver: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Makes text from AWS inert in HTML, CSV and Markdown. The only module that says what is safe."""
+"""Makes text from AWS inert in HTML, CSV, Markdown and XML. The only module that says what is safe."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ _KEPT_WHITESPACE_AND_RETURN = re.compile(r"([\t\n\r])")
 _MARKDOWN_SPECIAL = re.compile(r"([\\`*_\[\]|~$#])")
 _WHITESPACE = re.compile(r"\s+")
 _BACKTICKS = re.compile(r"`+")
+_NO_XML = re.compile("[\ufffe\uffff]")
 _WEB_ADDRESS = re.compile(r"(?i)(:)(//)|\b(www)(\.)|\b(mailto)(:)")
 
 
@@ -40,6 +41,14 @@ def visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(part if part in {"\t", "\n"} else terminal_safe(part) for part in _KEPT_WHITESPACE.split(text))
+
+
+def xml_text(text: str) -> str:
+    """Text of an XML element: made visible, which leaves no character that XML 1.0 forbids but these two.
+
+    Markup is escaped by the serializer.
+    """
+    return _NO_XML.sub(lambda found: f"\\u{ord(found.group()):04x}", visible(text))
 
 
 def shorten(text: str, limit: int) -> str:

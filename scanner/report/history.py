@@ -111,14 +111,23 @@ def void_entries(document: FindingsDocument) -> tuple[SuppressionNote, ...]:
     return tuple(note for note in document.history.suppressions if note.state in void)
 
 
+def grown_entries(document: FindingsDocument) -> tuple[SuppressionNote, ...]:
+    """Entries of suppressions.yaml that go on hiding an access which is wider than in the baseline."""
+    return tuple(note for note in document.history.suppressions if note.widened)
+
+
 def accepted_text(document: FindingsDocument) -> str:
-    """`suppressed 6 (1 expired: kx-…)`; empty where no entry does or did anything."""
+    """`suppressed 6 (1 expired: kx-…; 1 wider and not pinned: kx-…)`; empty where no entry does or did anything."""
     accepted, void = len(accepted_findings(document)), void_entries(document)
     if not accepted and not void:
         return ""
     parts = []
-    for state, word in ((SuppressionState.EXPIRED, "expired"), (SuppressionState.FINGERPRINT_CHANGED, "void")):
-        names = [note.entry for note in void if note.state == state]
+    for word, notes in (
+        ("expired", [n for n in void if n.state == SuppressionState.EXPIRED]),
+        ("void", [n for n in void if n.state == SuppressionState.FINGERPRINT_CHANGED]),
+        ("wider and not pinned", grown_entries(document)),
+    ):
+        names = [note.entry for note in notes]
         if names:
             more = f", +{len(names) - 1}" if len(names) > 1 else ""
             parts.append(f"{len(names)} {word}: {names[0]}{more}")
@@ -133,7 +142,7 @@ def gone_text(document: FindingsDocument) -> str:
 
 
 def suppression_sentences(document: FindingsDocument) -> tuple[str, ...]:
-    """How many findings are accepted, and every entry that is over or void."""
+    """How many findings are accepted, every entry that is over or void, and what grew behind one that holds."""
     notes = document.history.suppressions
     if not notes:
         return ()
@@ -145,4 +154,20 @@ def suppression_sentences(document: FindingsDocument) -> tuple[str, ...]:
         for note in void_entries(document)
         for expired in (note.state == SuppressionState.EXPIRED,)
     ]
+    day = f" since {since(document)}" if since(document) else ""
+    lines += [
+        f"`{note.entry}`, accepted by {note.owner} until {note.expires}, has no fingerprint and goes on holding: the "
+        f"access behind it is wider{day} ({_named(note.widened)}). Review it, and pin it with `id` and `fingerprint`."
+        for note in grown_entries(document)
+    ]  # fmt: skip
+    lines += [
+        f"`{note.entry}`, accepted by {note.owner} until {note.expires}, holds: the severity of what it accepts rose"
+        f"{day} ({_named(note.graver)})."
+        for note in notes if note.graver
+    ]  # fmt: skip
     return tuple(lines)
+
+
+def _named(ids: Sequence[str]) -> str:
+    more = f", +{len(ids) - 1}" if len(ids) > 1 else ""
+    return f"`{ids[0]}`{more}"

@@ -29,7 +29,7 @@ from unit.demo.expected_findings import (
 
 FILES = {
     "report.html", "findings.csv", "keys.csv", "access.csv", "coverage.csv", "findings.json", "graph.json",
-    "summary.json", "summary.md", "manifest.json", "snapshot.sqlite", "log.jsonl",
+    "graph.graphml", "summary.json", "summary.md", "manifest.json", "snapshot.sqlite", "log.jsonl",
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from scanner.demo.show import refuse_real_runs
 from scanner.errors import UsageError
 from scanner.snapshot.read import content_hash
 
-JUDGED = ("findings.json", "graph.json", "keys.csv", "access.csv", "coverage.csv")
+JUDGED = ("findings.json", "graph.json", "graph.graphml", "keys.csv", "access.csv", "coverage.csv")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from scanner.analyze.history.lifecycle import Former, follow
 from scanner.analyze.history.suppress import suppress
+from scanner.model.arn import AccountId
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.finding import Finding, Kind
 from scanner.model.lifecycle import Lifecycle
@@ -20,7 +22,9 @@ from scanner.model.world import World
 from builders import (  # fmt: skip
     FULL,
     KEY,
+    MANAGER,
     MEMBER,
+    ORG,
     OWNER,
     STRANGER,
     Analyzed,
@@ -49,11 +53,17 @@ Draw = Callable[[st.SearchStrategy[Any]], Any]
 SECOND = KEY[:-1] + "0"
 LISTED = LedgerRow(OWNER, "eu-west-1", "kms:ListKeys", "", Outcome.OK)
 ENTRY, LAST, PEER = iam(OWNER, "role/Entry"), iam(OWNER, "role/Last"), iam(MEMBER, "role/Peer")
+THIRD = "333322221111"
+MIDDLE = iam(THIRD, "role/Middle")
+"""A role of an account of ours that holds no key."""
 VIA = {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}
 ELSEWHERE = {"StringEquals": {"kms:ViaService": "ec2.eu-west-1.amazonaws.com"}}
 NEVER = VIA | {"StringNotEquals": VIA["StringEquals"]}
+OF_ORG = {"StringEquals": {"aws:PrincipalOrgID": ORG}}
+ALPHA = {"StringEquals": {"aws:ResourceTag/Project": "Alpha"}}
 WITH_ID = {"StringEquals": {"sts:ExternalId": "x"}}
-OUTSIDERS = (iam(STRANGER, "root"), iam("888877776666", "root"), iam(STRANGER, "role/App"), PEER, "*")
+GONE = iam(MEMBER, "role/Gone")
+OUTSIDERS = (iam(STRANGER, "root"), iam("888877776666", "root"), iam(STRANGER, "role/App"), PEER, "*", GONE)
 ACTIONS = ("kms:Decrypt", "kms:Encrypt", "kms:CreateGrant", "kms:DescribeKey", "kms:PutKeyPolicy")
 
 
@@ -77,7 +87,9 @@ class Drawn:
         ]
         grants = tuple(grant(who, grant_id=f"g-{n}") for n, who in enumerate(self.granted))
         keys = [key(*s, arn=arn, grants=grants if arn == KEY else ()) for arn, s in self.keys.items()]
-        return world(*keys, *roles, principal(PEER, FULL), **{"coverage": (LISTED,)} | facts)
+        return world(
+            *keys, *roles, principal(PEER, FULL), account(THIRD), account(MANAGER), **{"coverage": (LISTED,)} | facts
+        )
 
 
 @st.composite
@@ -101,24 +113,24 @@ def admitting(who: Any, when: Json | None, number: int) -> Json:
 
 @st.composite
 def drawn_worlds(draw: Draw) -> Drawn:
-    """Two keys that outsiders are let into directly, and through a chain of two roles."""
+    """Two keys that outsiders are let into directly, and through chains of roles of two accounts."""
     delegating = allow(iam(OWNER, "root"), "kms:*", Sid="Own")
-    who = st.sampled_from((*OUTSIDERS, ENTRY))
+    who = st.sampled_from((*OUTSIDERS, ENTRY, MIDDLE))
     keys = {
-        arn: [*([delegating] if draw(st.booleans()) else []), *draw(statements(0, (None, VIA, NEVER)))]
+        arn: [*([delegating] if draw(st.booleans()) else []), *draw(statements(0, (None, VIA, NEVER, OF_ORG, ALPHA)))]
         for arn in (KEY, SECOND)
     }
     trusts = {
         arn: [admitting(draw(who), draw(st.sampled_from((None, WITH_ID))), n) for n in range(draw(st.integers(1, 2)))]
-        for arn in (ENTRY, LAST)
+        for arn in (ENTRY, MIDDLE, LAST)
     }
     policies = {
         arn: [
             allow(None, draw(st.sampled_from((*ACTIONS, "kms:*", "sts:AssumeRole"))), Sid=f"P{n}",
-                  Resource=draw(st.sampled_from(("*", KEY, SECOND, LAST))))
+                  Resource=draw(st.sampled_from(("*", KEY, SECOND, LAST, MIDDLE))))
             for n in range(draw(st.integers(1, 2)))
         ]
-        for arn in (ENTRY, LAST)
+        for arn in (ENTRY, MIDDLE, LAST)
     }  # fmt: skip
     granted = tuple(draw(st.lists(st.sampled_from(OUTSIDERS[:4]), max_size=2, unique=True)))
     return Drawn(keys, trusts, policies, granted)
@@ -187,6 +199,124 @@ def test_finding_whose_key_or_account_was_unread_is_never_resolved(old: Drawn, n
     found = follow(judged(without_iam).result.findings, former, without_iam)
     assert not [f.title for f in found.resolved if f.kind is Kind.ASSUMED_ROLE_PATH]
     assert {f.id for f in former.findings} <= {f.id for f in (*found.findings, *found.resolved)}
+
+
+def _gap(account_id: str, call: str, subject: str = "", region: str = "global") -> LedgerRow:
+    return LedgerRow(account_id, region, call, subject, Outcome.DENIED)
+
+
+def without_account(read: World, account_id: str) -> World:
+    """An account into which the audit role could not get: its users, roles and keys are not known."""
+    facts = replace(read.accounts[AccountId(account_id)], collected=False, iam_complete=False)
+    principals = {arn: p for arn, p in read.principals.items() if p.account_id != account_id}
+    keys = {arn: k for arn, k in read.keys.items() if k.account_id != account_id}
+    coverage = tuple(row for row in read.coverage if row.account_id != account_id)
+    gap = _gap(account_id, "sts:AssumeRole", region="*")
+    accounts = {**read.accounts, facts.id: facts}
+    return replace(read, accounts=accounts, principals=principals, keys=keys, coverage=(*coverage, gap))
+
+
+def without_iam(read: World, account_id: str) -> World:
+    """An account whose users and roles could not be listed."""
+    facts = replace(read.accounts[AccountId(account_id)], iam_complete=False)
+    principals = {arn: p for arn, p in read.principals.items() if p.account_id != account_id}
+    gap = _gap(account_id, "iam:GetAccountAuthorizationDetails")
+    accounts = {**read.accounts, facts.id: facts}
+    return replace(read, accounts=accounts, principals=principals, coverage=(*read.coverage, gap))
+
+
+def without_policies_of(read: World, role_arn: str) -> World:
+    """A role of which some identity policy could not be read."""
+    if role_arn not in read.principals:
+        return read
+    gap = _gap(role_arn.split(":")[4], "iam:GetAccountAuthorizationDetails", role_arn)
+    role = replace(read.principals[role_arn], identity_policies=(), complete=False, gap=gap.ref)
+    return replace(read, principals={**read.principals, role_arn: role}, coverage=(*read.coverage, gap))
+
+
+PARTS = {"key_policy": "kms:GetKeyPolicy", "ram_policy": "kms:ListKeyPolicies", "grants": "kms:ListGrants",
+         "describe": "kms:DescribeKey", "tags": "kms:ListResourceTags"}  # fmt: skip
+
+
+def without_part(read: World, arn: str, part: str) -> World:
+    """A key of which one part could not be read; nothing where the key is not known at all."""
+    facts = next((k for k in read.keys.values() if k.arn == arn), None)
+    if facts is None:
+        return read
+    gap = _gap(OWNER, PARTS[part], arn.rsplit("/", 1)[-1], "eu-west-1")
+    missing = {"describe": {"state": "", "spec": "", "usage": ""}, "ram_policy": {"ram_policy_read": False}}
+    unread = replace(facts, gaps={**facts.gaps, part: gap.ref}, **missing.get(part, {part: None}))
+    return replace(read, keys={**read.keys, facts.arn: unread}, coverage=(*read.coverage, gap))
+
+
+def without_list(read: World, arn: str) -> World:
+    """A key that is not known because the list of keys was cut short."""
+    keys = {a: k for a, k in read.keys.items() if a != arn}
+    coverage = tuple(row for row in read.coverage if row != LISTED)
+    return replace(read, keys=keys, coverage=(*coverage, _gap(OWNER, "kms:ListKeys", region="eu-west-1")))
+
+
+def without_organization(read: World) -> World:
+    """An organization that could not be read: neither who belongs to it nor what its guardrails say."""
+    accounts = {a: replace(facts, organization_unknown=True) for a, facts in read.accounts.items()}
+    gap = _gap(OWNER, "organizations:DescribeOrganization")
+    return replace(read, organizations=(), accounts=accounts, coverage=(*read.coverage, gap))
+
+
+def without_guardrails(read: World) -> World:
+    """An organization whose control policies could not be read."""
+    gap = _gap(OWNER, "organizations:ListPolicies")
+    blind = tuple(replace(o, scps=None, rcps=None, scp_gap=gap.ref, rcp_gap=gap.ref) for o in read.organizations)
+    return replace(read, organizations=blind, coverage=(*read.coverage, gap))
+
+
+Forgetting = Callable[[World], World]
+FORGETTING: list[Forgetting] = [
+    *(partial(without_account, account_id=a) for a in (OWNER, MEMBER, THIRD)),
+    *(partial(without_iam, account_id=a) for a in (OWNER, MEMBER, THIRD)),
+    *(partial(without_policies_of, role_arn=arn) for arn in (ENTRY, MIDDLE, LAST, PEER)),
+    *(partial(without_part, arn=arn, part=part) for arn in (KEY, SECOND) for part in PARTS),
+    *(partial(without_list, arn=arn) for arn in (KEY, SECOND)),
+    without_organization, without_guardrails,
+]  # fmt: skip
+
+
+@st.composite
+def partly_renewed(draw: Draw) -> tuple[Drawn, Drawn]:
+    """Two worlds that share all but one or two documents."""
+    old, other = draw(drawn_worlds()), draw(drawn_worlds())
+    new = old
+    places = [(part, arn) for part in ("keys", "trusts", "policies") for arn in getattr(old, part)]
+    for part, arn in draw(st.lists(st.sampled_from(places), max_size=2)):
+        new = replace(new, **{part: getattr(new, part) | {arn: getattr(other, part)[arn]}})
+    return old, new
+
+
+@settings(budget, max_examples=60)
+@given(partly_renewed(), st.lists(st.sampled_from(FORGETTING), min_size=1, max_size=2))
+def test_what_is_true_still_is_never_resolved_however_little_was_read(
+    pair: tuple[Drawn, Drawn], forgetting: list[Forgetting]
+) -> None:
+    old, new = pair
+    former = Former(judged(old.built()).result.findings)
+    whole = new.built()
+    present = whole
+    for forget in forgetting:
+        present = forget(present)
+    true_still = {f.id for f in judged(whole).result.findings}
+    found = follow(judged(present).result.findings, former, present)
+    assert not [(f.kind, f.title) for f in found.resolved if f.id in true_still]
+
+
+@budget
+@given(partly_renewed())
+def test_what_is_true_no_more_is_resolved_where_everything_was_read(pair: tuple[Drawn, Drawn]) -> None:
+    old, new = pair
+    given_world = new.built()
+    former = Former(judged(old.built()).result.findings)
+    present = judged(given_world).result.findings
+    found = follow(present, former, given_world)
+    assert {f.id for f in found.resolved} == {f.id for f in former.findings} - {f.id for f in present}
 
 
 # -- suppressions -----------------------------------------------------------------------------------------------------

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.logic.expression import FALSE, TRUE, Expression, conj, disj, neg, unknown
@@ -15,6 +16,7 @@ from scanner.model.decision import Layer, Side
 from scanner.model.organization import Organization
 from scanner.model.policy import Effect, PolicyText
 from scanner.model.principal import PrincipalKind
+from scanner.model.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,15 @@ def _unread_scp(gap: str, account_id: str) -> LayerResult:
 
 def _targets(organization: Organization, account_id: str) -> Sequence[str]:
     return (*organization.members.get(AccountId(account_id), ()), account_id)
+
+
+def guardrails_of(world: World, account_id: str, kind: Literal["scps", "rcps"]) -> Iterator[PolicyText]:
+    """The control policies of one kind that were read and bind an account, from the root down."""
+    organization = organization_of(world, account_id)
+    if organization is not None:
+        attached = (organization.scps if kind == "scps" else organization.rcps) or {}
+        for target in _targets(organization, account_id):
+            yield from attached.get(target, ())
 
 
 def rcp_layer(context: RequestContext, owner: str, *, exempt: bool = False) -> LayerResult:

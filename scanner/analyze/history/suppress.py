@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from scanner.analyze.logic.patterns import glob, tokens_of
 from scanner.model.finding import Finding, KeyFactsRef, KeyRow
-from scanner.model.lifecycle import Suppression, SuppressionNote, SuppressionState
+from scanner.model.lifecycle import Lifecycle, Suppression, SuppressionNote, SuppressionState
 from scanner.model.suppression import Selector, SuppressionEntry
 
 _BEST_FIRST = (
@@ -28,15 +28,16 @@ def suppress(findings: Sequence[Finding], entries: Sequence[SuppressionEntry], a
     """Hold every finding against every entry.
 
     Args:
+        findings: with their lifecycle, where there is a baseline: an accepted one that grew since is noted.
         as_of: evaluation time in ISO 8601; an entry holds to the end of its last day.
     """
-    said: dict[int, dict[SuppressionState, list[str]]] = {place: {} for place in range(len(entries))}
+    said: dict[int, dict[SuppressionState, list[Finding]]] = {place: {} for place in range(len(entries))}
     found = []
     for finding in findings:
         states = {place: _state(entry, finding, as_of[:10]) for place, entry in enumerate(entries)}
         fitting = {place: state for place, state in states.items() if state is not None}
         for place, state in fitting.items():
-            said[place].setdefault(state, []).append(finding.id)
+            said[place].setdefault(state, []).append(finding)
         best = min(fitting, key=lambda place: (_BEST_FIRST.index(fitting[place]), place), default=None)
         found.append(replace(
             finding, suppression=None if best is None else _applied(entries[best], fitting[best], finding)
@@ -86,12 +87,16 @@ def _applied(entry: SuppressionEntry, state: SuppressionState, finding: Finding)
     return Suppression(entry.reason, entry.owner, entry.ticket, entry.expires, state, covered)
 
 
-def _note(entry: SuppressionEntry, said: dict[SuppressionState, list[str]], day: str) -> SuppressionNote:
+def _note(entry: SuppressionEntry, said: dict[SuppressionState, list[Finding]], day: str) -> SuppressionNote:
     state = next((s for s in _BEST_FIRST if s in said), SuppressionState.UNUSED)
     if day > entry.expires:
         state = SuppressionState.EXPIRED
+    accepted = said.get(SuppressionState.ACTIVE, [])
     return SuppressionNote(
-        entry.label, entry.reason, entry.owner, entry.ticket, entry.expires, state, tuple(said.get(state, ()))
+        entry.label, entry.reason, entry.owner, entry.ticket, entry.expires, state,
+        tuple(f.id for f in said.get(state, ())),
+        widened=tuple(f.id for f in accepted if f.lifecycle == Lifecycle.WIDENED and not entry.fingerprint),
+        graver=tuple(f.id for f in accepted if f.rise is not None),
     )  # fmt: skip
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import product
 
 from scanner.analyze.decision.decide import conclude, decide, evaluate, refused_at_once
 from scanner.analyze.decision.evaluation import Evaluation, Sources
 from scanner.analyze.decision.gates import gates_of
+from scanner.analyze.decision.moments import moments_of, moments_to_come
 from scanner.analyze.logic.axioms import axioms_for
 from scanner.analyze.logic.expression import (
     TRUE,
@@ -25,7 +25,6 @@ from scanner.analyze.logic.expression import (
     disj,
 )
 from scanner.analyze.logic.residual import TooComplexError, is_possible
-from scanner.analyze.logic.values import epoch_seconds
 from scanner.analyze.principals.classes import Classes
 from scanner.analyze.principals.reach import Reached
 from scanner.analyze.principals.selectors import GRANT, Naming
@@ -36,7 +35,7 @@ from scanner.model.actions import ACTIONS, KEY_ACTIONS, Action, new_action
 from scanner.model.decision import Decision, Side, Verdict
 from scanner.model.finding import FindingVerdict
 from scanner.model.key import KeyFacts
-from scanner.model.policy import ConditionTest, Statement
+from scanner.model.policy import Statement
 from scanner.model.principal import PrincipalKind
 from scanner.model.world import World
 
@@ -50,10 +49,6 @@ _OF_THE_CALLER = frozenset({
 _NEVER = "unsatisfiable_condition"
 NOT_YET = "not_yet"
 """Reason of an access that begins by itself (R5.26)."""
-CLOCK = frozenset({"aws:currenttime", "aws:epochtime"})
-_LAST = 32_503_680_000
-"""The year 3000; dates beyond it are never reached."""
-
 _STATES = {"Disabled": "key_disabled", "PendingDeletion": "key_pending_deletion"}
 _BLOCKED_REASONS = {
     "explicit_deny_iam": "explicit_deny", "explicit_deny_boundary": "explicit_deny",
@@ -113,41 +108,33 @@ def judge(
         classes: judge one caller of each class and take the others to be like it; None judges everybody.
     """
     sources = sources_of(naming)
-    openings = _openings(world, naming)
     sorted_in = [(c, classes.of(c, key) if classes else c.text) for c in reached.callers]
     found: list[Judgement] = []
     for action in named_actions(naming):
         first: dict[Hashable, Judgement] = {}
         for caller, class_ in sorted_in:
             if class_ not in first:
-                judged = _judge_one(world, key, caller, action, sources, reached)
-                for moment in openings if judged.reason == _NEVER else ():
-                    then = _judge_one(replace(world, as_of=moment), key, caller, action, sources, reached)
-                    if _STRENGTH[then.verdict] > _STRENGTH[FindingVerdict.BLOCKED]:
-                        judged = _not_yet(judged, moment)
-                        break
-                first[class_] = judged
+                first[class_] = _now_or_later(world, key, caller, action, sources, reached)
             found.append(replace(first[class_], caller=caller))
     return _without_echoes(found)
+
+
+def _now_or_later(
+    world: World, key: KeyFacts, caller: Caller, action: Action, sources: Sources, reached: Reached
+) -> Judgement:
+    """What holds today, or `not_yet` where a date in some policy behind a refusal opens it later (R5.26)."""
+    today = _judge_one(world, key, caller, action, sources, reached)
+    refused = today.verdict is FindingVerdict.BLOCKED and today.decision.verdict is Verdict.DENIED
+    for moment in moments_of(world, question(key, caller, action)) if refused or today.reason == _NEVER else ():
+        then = _judge_one(replace(world, as_of=moment), key, caller, action, sources, reached)
+        if _STRENGTH[then.verdict] > _STRENGTH[FindingVerdict.BLOCKED]:
+            return _not_yet(today, moment)
+    return today
 
 
 def _openings(world: World, naming: Naming) -> tuple[str, ...]:
     """Moments to come at which a date that the statements test begins or ends to hold (R5.26)."""
     return moments_to_come(world, (t for n in naming.statements for t in n.statement.conditions))
-
-
-def moments_to_come(world: World, tests: Iterable[ConditionTest]) -> tuple[str, ...]:
-    """Moments to come at which a date among the tests begins or ends to hold (R5.26)."""
-    now = epoch_seconds(world.as_of)
-    found: set[float] = set()
-    for value in (v for t in tests if t.key.lower() in CLOCK for v in t.values):
-        try:
-            found.add(epoch_seconds(value))
-        except ValueError:
-            continue
-    return tuple(
-        datetime.fromtimestamp(moment + 1, UTC).isoformat() for moment in sorted(found) if now <= moment <= _LAST
-    )
 
 
 def _not_yet(judgement: Judgement, moment: str) -> Judgement:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from scanner.analyze.decision.decide import conclude
 from scanner.analyze.decision.evaluation import Evaluation
 from scanner.analyze.decision.gates import gates_of
+from scanner.analyze.decision.moments import moments_of
 from scanner.analyze.decision.trust import decide_assume, evaluate_assume
-from scanner.analyze.keys.judge import CLOCK, NOT_YET, chosen_by_strangers, is_stranger, moments_to_come
-from scanner.analyze.language.parse import parse_policy
+from scanner.analyze.keys.judge import NOT_YET, chosen_by_strangers, is_stranger
 from scanner.analyze.logic.expression import TRUE, disj
 from scanner.analyze.request.caller import Caller
 from scanner.analyze.request.request import Request
 from scanner.model.decision import Decision, Layer, Side, Verdict
 from scanner.model.finding import FindingVerdict, Hop
-from scanner.model.policy import ConditionTest, PolicyText
 from scanner.model.principal import PrincipalFacts
 from scanner.model.world import World
 
@@ -80,28 +78,18 @@ def step(
     """
     known = dict(context or {}) if is_stranger(caller) else {}
     request = _request(caller, role, action, known)
-    documents = (role.trust_policy, *caller.identity_policies)
-    return Step(caller, role, action, now_or_later(world, documents, lambda then: _decide(then, request)), known)
+    return Step(caller, role, action, now_or_later(world, request, lambda then: _decide(then, request)), known)
 
 
-def now_or_later(
-    world: World, documents: Iterable[PolicyText | None], decided: Callable[[World], Decision]
-) -> Decision:
-    """What is decided today, or asleep with reason `not_yet` where a date in the documents opens it later (R5.26)."""
+def now_or_later(world: World, request: Request, decided: Callable[[World], Decision]) -> Decision:
+    """What is decided today, or asleep with reason `not_yet` where a date in some policy opens it later (R5.26)."""
     today = decided(world)
     if today.verdict is not Verdict.DENIED:
         return today
-    tests = [t for policy in documents if policy is not None for t in _dates_in(policy)]
-    for moment in moments_to_come(world, tests) if tests else ():
+    for moment in moments_of(world, request):
         if rank_of(decided(replace(world, as_of=moment))) > ASLEEP:
             return Decision(Verdict.LATENT, NOT_YET, condition=f"the time is {moment} or later", rules=("R5.26",))
     return today
-
-
-@lru_cache(maxsize=65536)
-def _dates_in(policy: PolicyText) -> tuple[ConditionTest, ...]:
-    """The tests of a document on the time of the request."""
-    return tuple(t for s in parse_policy(policy).statements for t in s.conditions if t.key.lower() in CLOCK)
 
 
 def hop_of(world: World, judged: Step) -> Hop:

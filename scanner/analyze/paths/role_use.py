@@ -111,8 +111,7 @@ def request_on(caller: Caller, key: KeyFacts, action: Action) -> Request:
 
 def _judge(world: World, caller: Caller, key: KeyFacts, action: Action) -> Use:
     request = request_on(caller, key, action)
-    documents = (key.key_policy, *caller.identity_policies)
-    decision = now_or_later(world, documents, lambda then: decide(then, request, trace=False))
+    decision = now_or_later(world, request, lambda then: decide(then, request, trace=False))
     return Use(action, decision, rank_of(decision))
 
 

@@ -12,6 +12,7 @@ from scanner.model.finding import FindingVerdict
 from builders import (
     FULL,
     MEMBER,
+    OWNER,
     allow,
     analyzed,
     ask,
@@ -21,6 +22,7 @@ from builders import (
     organization,
     policy,
     principal,
+    ram,
     world,
 )
 
@@ -39,6 +41,36 @@ def test_date_to_come_on_which_something_else_fails_is_no_access_to_come() -> No
     assert [f.verdict_reasons for f in analyzed(never).about_keys] == [("unsatisfiable_condition",)]
     between = world(key(allow(ROLE, when=when(DateGreaterThan=TOMORROW, DateLessThan=LATER))), principal(ROLE, FULL))
     assert analyzed(between).external.verdict_reasons == ("not_yet",)
+
+
+UNTIL, FROM = when(DateLessThan=TOMORROW), when(DateGreaterThan=TOMORROW)
+DATED: list[tuple[str, tuple[Any, ...]]] = [
+    ("key policy deny", (key(allow(ROLE), deny(ROLE, when=UNTIL)), principal(ROLE, FULL))),
+    ("rcp deny", (key(allow(ROLE)), principal(ROLE, FULL),
+                  organization(rcps={OWNER: [policy(deny("*", "kms:*", when=UNTIL))]}))),
+    ("scp deny", (key(allow(ROLE)), principal(ROLE, FULL),
+                  organization(scps={MEMBER: [FULL, policy(deny(None, "kms:*", when=UNTIL))]}))),
+    ("scp allow", (key(allow(ROLE)), principal(ROLE, FULL),
+                   organization(scps={MEMBER: [policy(allow(None, "kms:*", when=FROM))]}))),
+    ("boundary allow", (key(allow(ROLE)), principal(ROLE, FULL, boundary=policy(allow(None, "kms:*", when=FROM))))),
+    ("boundary deny", (key(allow(ROLE)), principal(ROLE, FULL, boundary=policy(
+        allow(None, "*"), deny(None, "kms:*", when=UNTIL))))),
+    ("identity allow", (key(allow(ROLE)), principal(ROLE, policy(allow(None, "kms:*", when=FROM))))),
+    ("ram deny", (key(allow(ROLE), ram_policy=ram(deny(ROLE, when=UNTIL))), principal(ROLE, FULL))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("things", [t for _, t in DATED], ids=[name for name, _ in DATED])
+def test_refusal_that_a_date_ends_is_an_access_to_come_whichever_policy_holds_the_date(things: Any) -> None:
+    finding = analyzed(world(*things)).external
+    assert (finding.verdict, finding.verdict_reasons) == (FindingVerdict.BLOCKED, ("not_yet",))
+    assert finding.capabilities[0].condition == "the time is 2026-11-23T00:00:01+00:00 or later"
+
+
+def test_refusal_that_another_policy_upholds_beyond_the_date_is_no_access_to_come() -> None:
+    both = organization(scps={MEMBER: [FULL, policy(deny(None, "kms:*", when=UNTIL)), policy(deny(None, "kms:*"))]})
+    finding = analyzed(world(key(allow(ROLE)), principal(ROLE, FULL), both)).external
+    assert (finding.verdict, finding.verdict_reasons) == (FindingVerdict.BLOCKED, ("scp_deny",))
 
 
 def test_date_that_cannot_be_read_is_no_moment_to_come_and_proves_nothing() -> None:

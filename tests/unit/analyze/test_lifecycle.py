@@ -22,6 +22,7 @@ from scanner.model.world import World
 from builders import (
     FULL,
     KEY,
+    MANAGER,
     MEMBER,
     OWNER,
     STRANGER,
@@ -245,6 +246,9 @@ HOP = Hop(ROOT, "sts:AssumeRole", ENTRY, "allowed", "trust_allows", statements=(
 ))  # fmt: skip
 
 
+STILL_OPEN = {"trust": policy(allow(ROOT, "sts:AssumeRole"))}
+
+
 def path_finding(kind: Kind = Kind.ASSUMED_ROLE_PATH, total: int = 1) -> Finding:
     (finding,) = analyzed(shared(allow(ROOT))).findings
     assert finding.key is not None
@@ -257,12 +261,12 @@ def path_finding(kind: Kind = Kind.ASSUMED_ROLE_PATH, total: int = 1) -> Finding
 
 
 def resolves(finding: Finding, *things: object, accounts: Sequence[object] = (), coverage: tuple = (LISTED,)) -> bool:
-    present = world(*things, accounts=accounts, coverage=coverage)  # type: ignore[arg-type]
+    present = world(account(MANAGER), *things, accounts=accounts, coverage=coverage)  # type: ignore[arg-type]
     return len(follow((), Former((finding,)), present).resolved) == 1
 
 
 def test_path_is_resolved_where_iam_of_its_accounts_and_its_keys_were_read() -> None:
-    entry, unread = principal(ENTRY, FULL), account(OWNER, iam_complete=False)
+    entry, unread = principal(ENTRY, FULL, **STILL_OPEN), account(OWNER, iam_complete=False)
     assert resolves(path_finding(), entry, key())
     assert not resolves(path_finding(), entry, key(), accounts=(unread,))
     assert not resolves(path_finding(), entry, key(key_policy=None, gaps={"key_policy": "row"}))
@@ -274,7 +278,7 @@ def test_path_whose_role_is_gone_is_resolved_whatever_its_keys_say() -> None:
 
 
 def test_path_with_more_keys_than_are_listed_needs_every_key_to_be_read() -> None:
-    entry = principal(ENTRY, FULL)
+    entry = principal(ENTRY, FULL, **STILL_OPEN)
     many = path_finding(total=40)
     another = key(arn=KEY[:-1] + "0")
     unread = replace(another, key_policy=None, gaps={"key_policy": "row"})
@@ -299,7 +303,7 @@ def test_statement_of_iam_is_resolved_where_its_account_was_read_and_keys_do_not
 def test_gap_of_a_hop_is_cited_and_that_of_another_key_is_not() -> None:
     iam_gap = row("iam:GetAccountAuthorizationDetails", Outcome.DENIED, region="global")
     unread = account(OWNER, iam_complete=False)
-    present = world(principal(ENTRY), accounts=(unread,), coverage=(iam_gap, OTHER_KEY, DENIED))
+    present = world(principal(ENTRY, **STILL_OPEN), accounts=(unread,), coverage=(iam_gap, OTHER_KEY, DENIED))
     (kept,) = follow((), Former((path_finding(),)), present).findings
     assert kept.coverage_refs == (DENIED.ref, iam_gap.ref)
     (finding,) = analyzed(shared(allow(ROOT))).findings

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from scanner.analyze.history.lifecycle import Former, follow
 from scanner.model.coverage import LedgerRow, Outcome
-from scanner.model.finding import Kind
+from scanner.model.finding import Finding, Kind
 from scanner.model.world import World
 
 from builders import (
@@ -23,6 +24,8 @@ from builders import (
     grant,
     iam,
     key,
+    organization,
+    policy,
     principal,
     world,
 )
@@ -38,8 +41,8 @@ DAMAGED = "{no policy"
 
 
 def seen(*things: Any, coverage: tuple[LedgerRow, ...] = LISTED, **facts: Any) -> World:
-    """A world in which the keys of both accounts were listed."""
-    return world(*things, coverage=coverage, **facts)
+    """A world in which the keys of both accounts were listed, and the management account was read."""
+    return world(account(MANAGER), *things, coverage=coverage, **facts)
 
 
 def everywhere(owner: str) -> Any:
@@ -131,3 +134,115 @@ def test_verdict_that_hangs_on_a_damaged_document_now_is_not_rechecked_and_not_n
     (old,) = (f for f in analyzed(before).of(Kind.ASSUMED_ROLE_PATH) if f.grantee.account_id == STRANGER)
     found = follow(analyzed(after).findings, Former((old,)), after)
     assert [f.lifecycle for f in found.findings if f.id == old.id] == ["not_rechecked"]
+
+
+# -- further chains ---------------------------------------------------------------------------------------------------
+
+THIRD = "333322221111"
+SECOND = KEY[:-1] + "0"
+GAP = LedgerRow(THIRD, "global", "iam:GetAccountAuthorizationDetails", "", Outcome.DENIED)
+MIDDLE = role(THIRD, "Middle", admits(iam(OWNER, "role/Vendor")), USING)
+CHAINING = role(OWNER, "Vendor", admits(iam(STRANGER, "root")), policy(allow(None, "sts:AssumeRole")))
+OPEN_TO_MIDDLE = key(allow(iam(THIRD, "root"), "kms:Decrypt"))
+
+
+def of_stranger(read: World) -> Finding:
+    """The path by which the stranger gets at keys."""
+    (found,) = (f for f in analyzed(read).of(Kind.ASSUMED_ROLE_PATH) if f.grantee.account_id == STRANGER)
+    return found
+
+
+def fate(old: World, new: World) -> str:
+    """What became of the stranger's path."""
+    before = of_stranger(old)
+    found = follow(analyzed(new).result.findings, Former((before,)), new)
+    return next(f.lifecycle for f in (*found.findings, *found.resolved) if f.id == before.id)
+
+
+def test_path_is_not_resolved_while_a_chain_through_an_account_that_was_not_read_could_give_it() -> None:
+    before = seen(DELEGATING, VENDOR, account(THIRD))
+    after = seen(OPEN_TO_MIDDLE, CHAINING, MIDDLE, account(THIRD))
+    assert of_stranger(after).id == of_stranger(before).id
+    unread = seen(OPEN_TO_MIDDLE, CHAINING, account(THIRD, iam_complete=False), coverage=(*LISTED, GAP))
+    assert fate(before, unread) == "not_rechecked"
+    ended = seen(OPEN_TO_MIDDLE, CHAINING, account(THIRD))
+    assert fate(before, ended) == "resolved"
+
+
+@pytest.mark.parametrize(
+    ("facts", "gap"),
+    [
+        ({"grants": None, "gaps": {"grants": "row"}}, None),
+        ({"key_policy": None, "gaps": {"key_policy": "row"}}, None),
+        ({"ram_policy_read": False, "gaps": {"ram_policy": "row"}}, None),
+        ({}, LedgerRow(OWNER, "us-east-1", "kms:ListKeys", "", Outcome.DENIED)),
+        ({}, LedgerRow(OWNER, "us-east-1", "kms:DescribeKey", "ffff", Outcome.DENIED)),
+        ({}, LedgerRow(OWNER, "*", "ec2:DescribeRegions", "", Outcome.DENIED)),
+        ({}, LedgerRow(OWNER, "global", "organizations:ListAccounts", "", Outcome.DENIED)),
+    ],
+)
+def test_path_is_not_resolved_while_a_key_that_it_did_not_reach_before_could_be_reached(
+    facts: dict[str, Any], gap: LedgerRow | None
+) -> None:
+    before = seen(DELEGATING, VENDOR)
+    idle = role(OWNER, "Vendor", admits(iam(STRANGER, "root")))
+    coverage = (*LISTED, *((gap,) if gap else ()))
+    assert fate(before, seen(key(), key(arn=SECOND, **facts), idle, coverage=coverage)) == "not_rechecked"
+    assert fate(before, seen(key(), key(arn=SECOND), idle)) == "resolved"
+
+
+def test_path_whose_entry_is_shut_is_resolved_whatever_lies_behind_it() -> None:
+    before = seen(DELEGATING, VENDOR)
+    gaps = {"organizations": (), "accounts": (account(MEMBER, collected=False), account(OWNER, iam_complete=False))}
+    shut = role(OWNER, "Vendor", admits(iam(MEMBER, "root")), USING)
+    assert fate(before, seen(key(), shut, **gaps)) == "resolved"
+    for who in ("*", "AROAAAAAAAAAAAAAAAAAA"):
+        denied = admits(who)
+        denied["Statement"].append(denied["Statement"][0] | {"Effect": "Deny", "Principal": "*"})
+        assert fate(before, seen(key(), role(OWNER, "Vendor", denied, USING), **gaps)) == "not_rechecked"
+
+
+def test_gap_of_guardrails_hides_no_path() -> None:
+    before = seen(DELEGATING, VENDOR)
+    idle = role(OWNER, "Vendor", admits(iam(STRANGER, "root")))
+    blind = replace(organization(), scps=None, rcps=None, scp_gap="row", rcp_gap="row")
+    gap = LedgerRow(MANAGER, "global", "organizations:ListPolicies", "", Outcome.DENIED)
+    assert fate(before, seen(key(), idle, blind, coverage=(*LISTED, gap))) == "resolved"
+
+
+# -- other kinds ------------------------------------------------------------------------------------------------------
+
+
+def test_use_of_a_foreign_key_is_not_resolved_while_part_of_the_key_or_a_guardrail_was_not_read() -> None:
+    peer = principal(iam(MEMBER, "role/Peer"), FULL)
+    held = key(grants=(grant(iam(MEMBER, "role/Peer")),))
+    before = seen(held, peer)
+    assert became(before, seen(key(), peer), Kind.FOREIGN_KEY_USE) == "resolved"
+    for unread in ({"ram_policy_read": False, "gaps": {"ram_policy": "row"}}, {"key_policy": None, "gaps": {
+        "key_policy": "row"}}, {"grants": None, "gaps": {"grants": "row"}}):  # fmt: skip
+        assert became(before, seen(replace(key(), **unread), peer), Kind.FOREIGN_KEY_USE) == "not_rechecked"
+    blind = replace(organization(), scps=None, rcps=None, scp_gap="row", rcp_gap="row")
+    assert became(before, seen(key(), peer, blind), Kind.FOREIGN_KEY_USE) == "not_rechecked"
+
+
+def test_control_by_attributes_is_not_resolved_while_a_rule_about_them_could_stand_in_what_was_not_read() -> None:
+    tagging = principal(iam(OWNER, "role/Tagger"), policy(allow(None, "kms:TagResource", "kms:UntagResource")))
+    alpha = {"StringEquals": {"aws:ResourceTag/Project": "Alpha"}}
+    before = seen(DELEGATING, tagging, principal(iam(OWNER, "role/App"), policy(allow(None, when=alpha))))
+    plain = principal(iam(OWNER, "role/App"))
+    assert became(before, seen(DELEGATING, tagging, plain), Kind.ATTRIBUTE_CONTROL) == "resolved"
+    unread = seen(DELEGATING, tagging, plain, account(MEMBER, iam_complete=False))
+    assert became(before, unread, Kind.ATTRIBUTE_CONTROL) == "not_rechecked"
+    blind = replace(organization(), scps=None, rcps=None, scp_gap="row", rcp_gap="row")
+    assert became(before, seen(DELEGATING, tagging, plain, blind), Kind.ATTRIBUTE_CONTROL) == "not_rechecked"
+
+
+def test_permission_without_effect_is_not_resolved_because_nobody_looked_why_it_has_none() -> None:
+    gone = iam(MEMBER, "role/Gone")
+    before = seen(key(allow(gone)))
+    unread = seen(key(allow(gone)), account(MEMBER, iam_complete=False))
+    assert became(before, unread, Kind.INEFFECTIVE_PERMISSION) == "not_rechecked"
+    assert became(before, seen(key()), Kind.INEFFECTIVE_PERMISSION) == "resolved"
+    signing = seen(key(allow(iam(STRANGER, "root"), "kms:Sign")))
+    vague = seen(key(allow(iam(STRANGER, "root"), "kms:Sign"), spec="", usage="", gaps={"describe": "row"}))
+    assert became(signing, vague, Kind.INEFFECTIVE_PERMISSION) == "not_rechecked"

@@ -12,6 +12,7 @@ from scanner.model.decision import Layer
 from scanner.model.finding import FindingVerdict, Kind, Severity
 
 from builders import (
+    FULL,
     KEY,
     MANAGER,
     MEMBER,
@@ -563,6 +564,7 @@ def test_everybody_of_the_account_beside_the_account_itself_needs_no_iam() -> No
 
 
 LATER = {"DateGreaterThan": {"aws:CurrentTime": "2027-01-01T00:00:00Z"}}
+UNTIL = {"DateLessThan": {"aws:CurrentTime": "2027-01-01T00:00:00Z"}}
 
 
 @pytest.mark.parametrize(
@@ -571,8 +573,30 @@ LATER = {"DateGreaterThan": {"aws:CurrentTime": "2027-01-01T00:00:00Z"}}
         (role(OWNER, "Vendor", admits(VENDOR, when=LATER), USING),),
         (role(OWNER, "Vendor", admits(VENDOR), policy(allow(None, when=LATER))),),
         (role(OWNER, "Vendor", admits(VENDOR), USING), key(allow(iam(OWNER, "root"), when=LATER))),
+        (role(OWNER, "Vendor", admits(VENDOR), USING, boundary=policy(allow(None, "kms:*", when=LATER))),),
+        (
+            role(OWNER, "Vendor", admits(VENDOR), USING),
+            organization(scps={OWNER: [FULL, policy(deny(None, "kms:*", when=UNTIL))]}),
+        ),
+        (
+            role(OWNER, "Vendor", admits(VENDOR), USING),
+            organization(rcps={ROOT: [policy(deny("*", "kms:*", when=UNTIL))]}),
+        ),
+        (
+            role(OWNER, "Vendor", admits(VENDOR), USING),
+            organization(rcps={ROOT: [policy(deny("*", "sts:*", when=UNTIL))]}),
+        ),
+        (
+            role(OWNER, "Vendor", admits(iam(MEMBER, "role/Peer")), USING),
+            principal(iam(MEMBER, "role/Peer"), FULL, boundary=policy(allow(None, "sts:*", when=LATER))),
+        ),
+        (
+            role(OWNER, "Vendor", admits(iam(MEMBER, "role/Peer")), USING),
+            principal(iam(MEMBER, "role/Peer"), FULL),
+            organization(scps={MEMBER: [policy(allow(None, "*", when=LATER))]}),
+        ),
     ],
-    ids=["trust", "identity", "key"],
+    ids=["trust", "identity", "key", "boundary", "scp", "rcp", "rcp on sts", "boundary of caller", "scp of caller"],
 )
 def test_path_that_opens_by_itself_is_blocked_for_now_and_never_left_out(things: Any) -> None:
     found = only_path(*things)

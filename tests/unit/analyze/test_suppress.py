@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given as supposing
 from hypothesis import settings
 from hypothesis import strategies as st
+from scanner.analyze.history.lifecycle import Former, follow
 from scanner.analyze.history.suppress import recounted, suppress
 from scanner.analyze.summary import gate_is_open
 from scanner.model.finding import Finding, Kind, Rise, Severity
@@ -69,6 +70,30 @@ def test_pinned_entry_is_void_as_soon_as_the_access_changes() -> None:
     assert state(pinned) == "active"
     assert state(pinned, "kms:Decrypt", "kms:CreateGrant") == "fingerprint_changed"
     assert state(entry(id=finding.id), "kms:Decrypt", "kms:CreateGrant") == "active"
+
+
+def test_access_that_grew_behind_an_entry_without_fingerprint_is_noted_and_still_hidden() -> None:
+    before = world(key(allow(ROOT)))
+    after = world(key(allow(ROOT), allow(iam("888877776666", "root")), allow(ROOT, "kms:CreateGrant")))
+    former = Former(analyzed(before).findings)
+    present = follow(analyzed(after).findings, former, after).findings
+    (wider,) = (f for f in present if f.lifecycle == "widened")
+    pinned = entry(id=wider.id, fingerprint=wider.fingerprint)
+    several = by_selector(capabilities=("decrypt", "delegate"))
+    found = suppress(present, (entry(id=wider.id), pinned, several, by_selector()), AS_OF)
+    assert [(n.state, n.widened) for n in found.notes] == [
+        ("active", (wider.id,)), ("active", ()), ("active", (wider.id,)), ("partial", ()),
+    ]  # fmt: skip
+    assert next(f for f in found.findings if f.id == wider.id).is_suppressed
+    assert [n.widened for n in suppress(findings(), (entry(id=wider.id),), AS_OF).notes] == [()]
+
+
+def test_severity_that_rose_behind_a_pinned_entry_is_noted_and_voids_nothing() -> None:
+    (finding,) = findings()
+    graver = replace(finding, lifecycle="unchanged", rise=Rise(Severity.LOW, "the approval ended"))
+    found = suppress((graver,), (entry(id=finding.id, fingerprint=finding.fingerprint),), AS_OF)
+    assert [(n.state, n.widened, n.graver) for n in found.notes] == [("active", (), (finding.id,))]
+    assert found.findings[0].is_suppressed
 
 
 def test_selector_covers_the_capabilities_it_lists_and_says_which_of_a_wider_finding() -> None:

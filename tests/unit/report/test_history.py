@@ -44,6 +44,22 @@ def page(given: FindingsDocument) -> str:
     return render_html(given, build.key_rows(), {}, build.documents).decode()
 
 
+def test_what_grew_behind_an_entry_that_holds_is_said_in_every_report() -> None:
+    ids = ("kx-pnfc3b5nav5y", "kx-aaaaaaaaaaaa")
+    held = document("active", note("active", widened=ids, graver=ids[:1]), baseline=baseline(widened=1))
+    assert "suppressed 1 (1 wider and not pinned: kx-pnfc3b5nav5y)" in render_summary(held, REPORT, 0)
+    wider = "has no fingerprint and goes on holding: the access behind it is wider since 2026-11-21"
+    graver = "holds: the severity of what it accepts rose since 2026-11-21"
+    for text in (page(held), render_markdown(held, {}).decode()):
+        assert wider in text
+        assert graver in text
+        assert "+1" in text
+    quiet = document("active", note("active"), baseline=baseline())
+    assert "goes on holding" not in page(quiet)
+    assert "rose since" not in page(quiet)
+    assert load_findings(dump_findings(held), "findings.json").history.suppressions == held.history.suppressions
+
+
 def test_accepted_finding_is_in_no_count_and_stands_in_its_own_section() -> None:
     plain, held = document(), document("active", note("active"))
     accepted = plain.findings[0]
