@@ -61,7 +61,7 @@ def analyze(snapshot: str, as_json: bool, **options: Any) -> int:
 
 @click.command(epilog=_REPORT_EXAMPLES)
 @click.argument("run")
-@click.option("-f", "--formats", multiple=True, metavar="LIST", help="html, csv, json, ocsf [html,csv,json].")
+@click.option("-f", "--formats", multiple=True, metavar="LIST", help="html, csv, json, ocsf, asff [html,csv,json].")
 @click.option("-o", "--output", metavar="DIR", help="Where runs are looked for [./kms-scan-out].")
 @click.option("--ocsf-class", type=click.Choice(["iam", "detection"]), default="iam", help="2008 or 2004 [iam].")
 @click.option("--csv-dialect", type=click.Choice(["excel", "rfc4180"]), help="[excel]")
@@ -70,7 +70,8 @@ def analyze(snapshot: str, as_json: bool, **options: Any) -> int:
 def report(run: str, as_json: bool, ocsf_class: str, **options: Any) -> int:
     """Render RUN (a run directory, its id or `latest`): report.html, findings.csv, summary.md, summary.json.
 
-    The format `ocsf` adds findings.ocsf.json. `latest` is the run that was analyzed last.
+    The formats `ocsf` and `asff` add findings.ocsf.json and findings.asff.json. `latest` is the run that was analyzed
+    last.
     """
     from scanner.pipeline import SystemClock, report_run  # noqa: PLC0415
     from scanner.report.json import dump_summary  # noqa: PLC0415

@@ -57,6 +57,12 @@ def epoch_ms(moment: str) -> int | None:
     return ((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)) - _EPOCH) // timedelta(milliseconds=1)
 
 
+def zulu(moment: str) -> str:
+    """The time as `2026-11-22T00:10:00Z`; empty for what is no time."""
+    ms = epoch_ms(moment)
+    return "" if ms is None else (_EPOCH + timedelta(milliseconds=ms)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def evaluated_at(document: FindingsDocument) -> int:
     """The evaluation time, which these files carry in place of the clock. Raises SnapshotError where it is none."""
     moment = epoch_ms(document.run.as_of)

@@ -8,6 +8,7 @@ from pathlib import Path
 from scanner.errors import UnavailableError
 from scanner.model.coverage import LedgerRow
 from scanner.model.finding import FindingsDocument, KeyRow
+from scanner.report.asff import dump_asff
 from scanner.report.coverage_notes import cited_notes
 from scanner.report.directory import RunDirectory
 from scanner.report.escape import CsvDialect
@@ -17,7 +18,7 @@ from scanner.report.markdown import render_markdown
 from scanner.report.ocsf import OcsfClass, dump_ocsf
 from scanner.report.tables import findings_csv
 
-FORMATS = ("html", "csv", "json", "ocsf")
+FORMATS = ("html", "csv", "json", "ocsf", "asff")
 """Formats that this version writes. `json` needs no rendering: findings.json is the input of a report."""
 
 
@@ -58,6 +59,8 @@ def render_all(
         rendered["findings.csv"] = findings_csv(document, notes, CsvDialect(csv_dialect))
     if "ocsf" in wanted:
         rendered["findings.ocsf.json"] = dump_ocsf(document, OcsfClass(ocsf_class))
+    if "asff" in wanted:
+        rendered["findings.asff.json"] = dump_asff(document)
     rendered["summary.md"] = render_markdown(document, notes)
     rendered["summary.json"] = dump_summary(document)
     return [directory.write(name, content) for name, content in rendered.items()]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from scanner.report.asff import dump_asff
 from scanner.report.coverage_notes import cited_notes
 from scanner.report.directory import RunDirectory
 from scanner.report.escape import CsvDialect
@@ -59,6 +60,10 @@ def test_json_files_are_as_reviewed(golden: Golden) -> None:
 @pytest.mark.parametrize("ocsf_class", OcsfClass)
 def test_ocsf_events_are_as_reviewed(golden: Golden, ocsf_class: OcsfClass) -> None:
     golden(f"findings.{ocsf_class}.ocsf.json", dump_ocsf(build.document(), ocsf_class))
+
+
+def test_asff_is_as_reviewed(golden: Golden) -> None:
+    golden("findings.asff.json", dump_asff(build.document()))
 
 
 def test_summary_md_is_as_reviewed(golden: Golden) -> None:
