@@ -322,7 +322,7 @@ def _utc(moment: str) -> str:
 
 
 def report_run(
-    directory: RunDirectory, *, formats: tuple[str, ...], csv_dialect: str, clock: SystemClock
+    directory: RunDirectory, *, formats: tuple[str, ...], csv_dialect: str, clock: SystemClock, ocsf_class: str = "iam"
 ) -> FindingsDocument:
     """Render a run's reports from findings.json, keys.csv, coverage.csv and the snapshot's policies, then the manifest.
 
@@ -343,7 +343,10 @@ def report_run(
                 return document.documents[sha256]
             return _document(connection, sha256)
 
-        render_all(document, key_rows, ledger, text_of, directory, formats=formats, csv_dialect=csv_dialect)
+        render_all(
+            document, key_rows, ledger, text_of, directory,
+            formats=formats, csv_dialect=csv_dialect, ocsf_class=ocsf_class,
+        )  # fmt: skip
     write_manifest(directory, document, clock.now().isoformat(timespec="seconds").replace("+00:00", "Z"))
     directory.publish_latest()
     return document

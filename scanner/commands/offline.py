@@ -23,6 +23,7 @@ _REPORT_EXAMPLES = """\b
 Examples:
   kms-scan report latest
   kms-scan report latest -f html,csv --csv-dialect rfc4180
+  kms-scan report latest -f ocsf --ocsf-class detection
 """
 _TEST_EXAMPLES = """\b
 Examples:
@@ -60,15 +61,17 @@ def analyze(snapshot: str, as_json: bool, **options: Any) -> int:
 
 @click.command(epilog=_REPORT_EXAMPLES)
 @click.argument("run")
-@click.option("-f", "--formats", multiple=True, metavar="LIST", help="html, csv, json [all three].")
+@click.option("-f", "--formats", multiple=True, metavar="LIST", help="html, csv, json, ocsf, asff [html,csv,json].")
 @click.option("-o", "--output", metavar="DIR", help="Where runs are looked for [./kms-scan-out].")
+@click.option("--ocsf-class", type=click.Choice(["iam", "detection"]), default="iam", help="2008 or 2004 [iam].")
 @click.option("--csv-dialect", type=click.Choice(["excel", "rfc4180"]), help="[excel]")
 @json_option
 @logging_options
-def report(run: str, as_json: bool, **options: Any) -> int:
+def report(run: str, as_json: bool, ocsf_class: str, **options: Any) -> int:
     """Render RUN (a run directory, its id or `latest`): report.html, findings.csv, summary.md, summary.json.
 
-    `latest` is the run that was analyzed last.
+    The formats `ocsf` and `asff` add findings.ocsf.json and findings.asff.json. `latest` is the run that was analyzed
+    last.
     """
     from scanner.pipeline import SystemClock, report_run  # noqa: PLC0415
     from scanner.report.json import dump_summary  # noqa: PLC0415
@@ -77,7 +80,9 @@ def report(run: str, as_json: bool, **options: Any) -> int:
 
     output = load(options).settings.output
     directory = run_to_report(run, output.directory)
-    document = report_run(directory, formats=output.formats, csv_dialect=output.csv_dialect, clock=SystemClock())
+    document = report_run(
+        directory, formats=output.formats, csv_dialect=output.csv_dialect, clock=SystemClock(), ocsf_class=ocsf_class
+    )
     if as_json:
         click.echo(dump_summary(document).decode())
     else:

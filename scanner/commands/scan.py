@@ -37,7 +37,7 @@ Examples:
 
 @click.command(epilog=_RUN_EXAMPLES)
 @scope_options
-@click.option("-f", "--formats", multiple=True, metavar="LIST", help="html, csv, json [all three].")
+@click.option("-f", "--formats", multiple=True, metavar="LIST", help="html, csv, json, ocsf, asff [html,csv,json].")
 @gate_options
 @json_option
 @logging_options

@@ -349,7 +349,7 @@ class Settings(Section):
 
 
 NOT_YET: Mapping[str, frozenset[str] | None] = {
-    "output.formats": frozenset({"ocsf", "asff", "sarif"}),
+    "output.formats": frozenset({"sarif"}),
     "output.html_max_findings": None,
     "output.keep_runs": None,
     "output.redact": None,

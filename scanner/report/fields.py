@@ -318,7 +318,7 @@ _GRAPH = {
         "source": "id of the node that may",
         "target": "id of the role, key or account",
         "actions": "actions that share the verdict",
-        "verdict": "that of a finding for may_use, else that of a decision",
+        "verdict": "that of the finding that shows the edge, else that of a decision",
         "reason": "reason code of the decision",
         "condition": "what must hold, in words; empty where nothing must",
         "mechanism": "through what a key is used; empty for other edges",

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from scanner.report.asff import dump_asff
 from scanner.report.coverage_notes import cited_notes
 from scanner.report.directory import RunDirectory
 from scanner.report.escape import CsvDialect
 from scanner.report.html import render_html
 from scanner.report.json import dump_findings, dump_summary
 from scanner.report.markdown import render_markdown
+from scanner.report.ocsf import OcsfClass, dump_ocsf
 from scanner.report.streams import AccessWriter, CoverageWriter, KeysWriter
 from scanner.report.tables import findings_csv
 from scanner.report.terminal import render_summary
@@ -53,6 +55,15 @@ def test_streamed_tables_are_as_reviewed(golden: Golden, tmp_path: Path) -> None
 def test_json_files_are_as_reviewed(golden: Golden) -> None:
     golden("findings.json", dump_findings(build.document()))
     golden("summary.json", dump_summary(build.document()))
+
+
+@pytest.mark.parametrize("ocsf_class", OcsfClass)
+def test_ocsf_events_are_as_reviewed(golden: Golden, ocsf_class: OcsfClass) -> None:
+    golden(f"findings.{ocsf_class}.ocsf.json", dump_ocsf(build.document(), ocsf_class))
+
+
+def test_asff_is_as_reviewed(golden: Golden) -> None:
+    golden("findings.asff.json", dump_asff(build.document()))
 
 
 def test_summary_md_is_as_reviewed(golden: Golden) -> None:

@@ -57,6 +57,8 @@ def test_rendering_twice_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_formats_choose_the_files_and_never_the_tables_of_the_analysis(tmp_path: Path) -> None:
     assert rendered(tmp_path / "a").files() == ("findings.csv", "report.html", "summary.json", "summary.md")
     assert rendered(tmp_path / "b", ("json",)).files() == ("summary.json", "summary.md")
+    machine = rendered(tmp_path / "c", ("ocsf", "asff"))
+    assert machine.files() == ("findings.asff.json", "findings.ocsf.json", "summary.json", "summary.md")
 
 
 def test_unknown_format_is_refused_before_anything_is_written(tmp_path: Path) -> None:
