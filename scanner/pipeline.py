@@ -15,13 +15,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
-from threading import Event
-from types import FrameType
 
 from scanner.analyze.findings import AnalysisResult, analyze
 from scanner.analyze.history.suppress import recounted, suppress
 from scanner.analyze.keys.damaged import with_damaged_documents
 from scanner.analyze.principals.approvals import ending_approvals
+from scanner.analyze.principals.party import Trust
 from scanner.analyze.summary import RunFacts, build_document, scanned_units
 from scanner.baseline import Earlier, compared, earlier_run
 from scanner.config import Settings, config_hash
@@ -31,14 +30,16 @@ from scanner.model.finding import Finding, FindingsDocument, KeyRow
 from scanner.model.lifecycle import History
 from scanner.model.world import World
 from scanner.plan import analysis_rules, check_trust, collect_settings, suppressions_of, trust_of
+from scanner.record import record_of
 from scanner.report.directory import RunDirectory
 from scanner.report.escape import CsvDialect
 from scanner.report.graph import GRAPH, dump_graph
 from scanner.report.graphml import GRAPHML, dump_graphml
 from scanner.report.json import load_findings
-from scanner.report.manifest import check_files, write_manifest
+from scanner.report.manifest import check_files, judged_with, write_manifest
 from scanner.report.streams import AccessWriter, CoverageWriter, KeysWriter, read_key_rows, read_ledger
 from scanner.runs import FINDINGS, LATEST, SNAPSHOT, find_run, run_before, run_to_judge
+from scanner.signals import stoppable
 from scanner.snapshot.read import ContentError, read_document, read_header, reading
 from scanner.snapshot.view import Assumptions, load_meta, load_scope, load_world
 from scanner.suppressions import SuppressionFile
@@ -103,7 +104,7 @@ def collect_run(
     run_id = new_run_id(clock)
     directory = RunDirectory.create(settings.output.directory, run_id)
     store = SnapshotStore.create(directory.path / SNAPSHOT, synthetic=synthetic)
-    with run_log(directory.path / "log.jsonl"), log_context(run_id=run_id), _stoppable() as (stop, received):
+    with run_log(directory.path / "log.jsonl"), log_context(run_id=run_id), stoppable() as (stop, received):
         executor = ThreadPoolExecutor(settings.limits.workers, thread_name_prefix="collect")
         try:
             summary = collect(
@@ -126,31 +127,18 @@ def collect_run(
     return directory
 
 
-@contextmanager
-def _stoppable() -> Iterator[tuple[Event, list[int]]]:
-    """The first SIGINT or SIGTERM sets the event; the second one ends the process at once."""
-    stop, received = Event(), []  # type: ignore[var-annotated]
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        del frame
-        if received:
-            raise KeyboardInterrupt
-        received.append(number)
-        stop.set()
-
-    previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop, received
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
 # -- analyze and report -----------------------------------------------------------------------------------------------
 
 
-def analyze_run(directory: RunDirectory, settings: Settings) -> FindingsDocument:
+def analyze_run(
+    directory: RunDirectory, settings: Settings, *, accepted: SuppressionFile | None = None
+) -> FindingsDocument:
     """Judge the snapshot of a run directory and write findings.json, the graph, keys.csv, access.csv, coverage.csv.
+
+    A first manifest says what the judgement was made with.
+
+    Args:
+        accepted: the reviewed exceptions, where they are not those of the file that the configuration names.
 
     Raises:
         SnapshotError: the snapshot is missing, damaged or of another version.
@@ -163,7 +151,8 @@ def analyze_run(directory: RunDirectory, settings: Settings) -> FindingsDocument
         meta = load_meta(connection)
         _, rules = analysis_rules(settings)
         world = _world(connection, settings)
-        accepted = suppressions_of(settings, date.fromisoformat(world.as_of[:10]))
+        if accepted is None:
+            accepted = suppressions_of(settings, date.fromisoformat(world.as_of[:10]))
         earlier = _earlier(settings, meta, directory.path.parent)
         rows: list[KeyRow] = []
         with AccessWriter(directory, dialect) as access:
@@ -172,19 +161,7 @@ def analyze_run(directory: RunDirectory, settings: Settings) -> FindingsDocument
         with KeysWriter(directory, dialect) as keys:
             for row in recounted(rows, judged.findings, result.findings):
                 keys.write(row)
-        pairs, accounts, left_out = load_scope(connection)
-        facts = RunFacts(
-            meta=meta,
-            scanned=scanned_units(pairs, accounts, meta.get("run_regions", "")),
-            not_scanned=left_out,
-            config_hash=config_hash(settings, rules.trust.vendors),
-            asserted_context={k: ", ".join(v) for k, v in settings.analysis.context.items()},
-            fail_on=settings.gate.fail_on,
-            min_coverage=float(settings.gate.min_coverage),
-            scope=meta.get("scope", ""),
-            ending_approvals=ending_approvals(rules.trust.approvals, rules.trust.providers, world.as_of),
-            new_only=settings.gate.new_only,
-        )
+        facts = _facts(connection, settings, rules.trust, world)
         document = replace(build_document(world, result, facts), resolved=resolved, history=history)
         affected = Counter(ref for f in document.findings for ref in f.coverage_refs)
         names = {str(account.id): account.name for account in world.accounts.values()}
@@ -194,7 +171,26 @@ def analyze_run(directory: RunDirectory, settings: Settings) -> FindingsDocument
         directory.write(GRAPH, dump_graph(result.graph))
         directory.write(GRAPHML, dump_graphml(result.graph))
     write_findings(directory, document)
+    write_manifest(directory, document, judged=record_of(settings, rules.trust.vendors, accepted, earlier))
     return document
+
+
+def _facts(connection: sqlite3.Connection, settings: Settings, trust: Trust, world: World) -> RunFacts:
+    """What the summary of a run says beside its findings."""
+    meta = load_meta(connection)
+    pairs, accounts, left_out = load_scope(connection)
+    return RunFacts(
+        meta=meta,
+        scanned=scanned_units(pairs, accounts, meta.get("run_regions", "")),
+        not_scanned=left_out,
+        config_hash=config_hash(settings, trust.vendors),
+        asserted_context={k: ", ".join(v) for k, v in settings.analysis.context.items()},
+        fail_on=settings.gate.fail_on,
+        min_coverage=float(settings.gate.min_coverage),
+        scope=meta.get("scope", ""),
+        ending_approvals=ending_approvals(trust.approvals, trust.providers, world.as_of),
+        new_only=settings.gate.new_only,
+    )
 
 
 def _earlier(settings: Settings, meta: Mapping[str, str], folder: Path) -> Earlier | None:
@@ -347,7 +343,9 @@ def report_run(
             document, key_rows, ledger, text_of, directory,
             formats=formats, csv_dialect=csv_dialect, ocsf_class=ocsf_class,
         )  # fmt: skip
-    write_manifest(directory, document, clock.now().isoformat(timespec="seconds").replace("+00:00", "Z"))
+    written = clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
+    reported = {"formats": list(formats), "csv_dialect": csv_dialect, "ocsf_class": ocsf_class}
+    write_manifest(directory, document, written, judged=judged_with(directory.path), reported=reported)
     directory.publish_latest()
     return document
 

@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 SNAPSHOT = "snapshot.sqlite"
 FINDINGS = "findings.json"
+SUMMARY = "summary.json"
 LATEST = "latest"
 
 
@@ -77,6 +78,7 @@ def run_before(output: Path, finished: str, run_id: str) -> RunDirectory | None:
             manifest = json.loads((path / MANIFEST).read_bytes())
             ended, known = str(manifest["finished"]), str(manifest["run_id"])
             judged = (path / FINDINGS).stat().st_mtime_ns
+            (path / SUMMARY).stat()
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
         if known != run_id and ended < finished:

@@ -42,10 +42,11 @@ class SuppressionRules:
 
 @dataclass(frozen=True, slots=True)
 class SuppressionFile:
-    """The entries of a file and the SHA-256 of its bytes; both empty where there is no file."""
+    """The entries of a file, the SHA-256 of its bytes and its text; empty and None where there is no file."""
 
     entries: tuple[SuppressionEntry, ...] = ()
     sha256: str = ""
+    text: str | None = None
 
 
 def read_suppressions(path: Path, rules: SuppressionRules, today: dt.date, *, must_exist: bool) -> SuppressionFile:
@@ -62,7 +63,7 @@ def read_suppressions(path: Path, rules: SuppressionRules, today: dt.date, *, mu
     if not must_exist and not path.exists():
         return SuppressionFile()
     data = _bytes(path)
-    return SuppressionFile(_parsed(data, path, rules, today), hashlib.sha256(data).hexdigest())
+    return SuppressionFile(_parsed(data, path, rules, today), hashlib.sha256(data).hexdigest(), data.decode("utf-8"))
 
 
 def _bytes(path: Path) -> bytes:

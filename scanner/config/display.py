@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from scanner.config.schema import Settings
+from scanner.config.vendors import NONE
 from scanner.model.neutral import terminal_safe
 
 if TYPE_CHECKING:
@@ -54,13 +55,13 @@ def config_hash(settings: Settings, vendors: Mapping[str, str] | None = None) ->
     """SHA-256 over the canonical JSON of the sections that can change a finding, without ExternalIds.
 
     Args:
-        vendors: what the list of `trust.known_vendors` says, which is part of the configuration.
+        vendors: what the list of `trust.known_vendors` says; it counts in place of where the list is.
     """
     values = settings.model_dump(mode="json", include=set(HASHED_SECTIONS))
     for override in values["accounts"]["overrides"].values():
         del override["external_id"]
-    if vendors:
-        values["trust"]["known_vendors"] = dict(vendors)
+    if vendors is not None:
+        values["trust"]["known_vendors"] = dict(vendors) or NONE
     text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 

@@ -4,27 +4,44 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from scanner import __version__
 from scanner.errors import OutputError, SnapshotError
 from scanner.model.finding import FindingsDocument
 from scanner.report.directory import RunDirectory
 
 MANIFEST = "manifest.json"
-_OUTSIDE = ("log.jsonl",)
+OUTSIDE = ("log.jsonl",)
+"""Files of a run that are named and not hashed: no other run writes the same."""
 _CHUNK = 1 << 20
 _HINT = "restore the run from a copy, or collect again"
 
 
-def write_manifest(directory: RunDirectory, document: FindingsDocument, written: str) -> Path:
+def write_manifest(
+    directory: RunDirectory,
+    document: FindingsDocument,
+    written: str = "",
+    *,
+    judged: Mapping[str, object] | None = None,
+    reported: Mapping[str, object] | None = None,
+) -> Path:
     """Hash every file of the run directory and write the manifest; to be called last.
 
-    `written` is the wall clock (ISO 8601 UTC) of the caller. `log.jsonl` is named but not hashed: it is outside the
-    promise that the same input gives the same bytes. Raises OutputError.
+    `log.jsonl` is named but not hashed: it is outside the promise that the same input gives the same bytes.
+
+    Args:
+        written: the wall clock (ISO 8601 UTC) of the caller; empty for a run that has no report yet.
+        judged: the configuration and files that the findings were made with; the snapshot aside.
+        reported: the formats that were rendered, and how.
+
+    Raises:
+        OutputError: a file cannot be read back, or the manifest not be written.
     """
     run = document.run
-    hashed = [name for name in directory.files() if name != MANIFEST and name not in _OUTSIDE]
+    hashed = [name for name in directory.files() if name != MANIFEST and name not in OUTSIDE]
     fields = {
         "schema_version": document.schema_version,
         "engine": document.engine,
@@ -36,14 +53,59 @@ def write_manifest(directory: RunDirectory, document: FindingsDocument, written:
         "finished": run.finished,
         "as_of": run.as_of,
         "written": written,
+        "written_by": __version__,
+        "judged": judged,
+        "reported": reported,
         "snapshot_hash": run.snapshot_hash,
         "config_hash": run.config_hash,
         "exit_code": run.exit_code,
         "files": {name: _measured(directory.path / name) for name in hashed},
-        "not_hashed": [name for name in _OUTSIDE if name in directory.files()],
+        "not_hashed": [name for name in OUTSIDE if name in directory.files()],
     }
     text = json.dumps(fields, sort_keys=True, indent=1, allow_nan=False) + "\n"
     return directory.write(MANIFEST, text.encode("ascii"))
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A manifest as it was read: the SHA-256 of each file by name, and everything that it says."""
+
+    files: Mapping[str, str]
+    fields: Mapping[str, object]
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a run.
+
+    Raises:
+        SnapshotError: there is none, or it is damaged.
+    """
+    path = folder / MANIFEST
+    try:
+        fields = json.loads(path.read_bytes())
+        files = {_plain_name(name): str(measured["sha256"]) for name, measured in fields["files"].items()}
+    except FileNotFoundError as error:
+        raise SnapshotError(f"`{folder}` has no `{MANIFEST}`", hint="`kms-scan report` writes it") from error
+    except OSError as error:
+        raise SnapshotError(f"`{path}` cannot be read: {(error.strerror or '').lower()}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise SnapshotError(f"`{path}` is damaged: it is no manifest", hint=_HINT) from error
+    return Manifest(files, fields)
+
+
+def _plain_name(name: str) -> str:
+    """The name of a file in the folder itself. Raises ValueError for any other: a manifest leads nowhere else."""
+    if not name or name != Path(name).name or name.startswith("."):
+        raise ValueError(name)
+    return name
+
+
+def judged_with(folder: Path) -> Mapping[str, object] | None:
+    """What the manifest of the folder says about how its findings were made; None where it says nothing."""
+    if not (folder / MANIFEST).exists():
+        return None
+    judged = read_manifest(folder).fields.get("judged")
+    return judged if isinstance(judged, dict) else None
 
 
 def check_files(folder: Path, names: Iterable[str]) -> None:
@@ -51,20 +113,18 @@ def check_files(folder: Path, names: Iterable[str]) -> None:
 
     Raises SnapshotError for a file that is not the one the manifest was written for, and for a manifest that is none.
     """
-    path = folder / MANIFEST
-    try:
-        files = json.loads(path.read_bytes())["files"]
-        expected = {name: str(files[name]["sha256"]) for name in names if name in files}
-    except FileNotFoundError:
+    if not (folder / MANIFEST).exists():
         return
-    except OSError as error:
-        raise SnapshotError(f"`{path}` cannot be read: {(error.strerror or '').lower()}") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise SnapshotError(f"`{path}` is damaged: it is no manifest", hint=_HINT) from error
-    for name, digest in expected.items():
+    files = read_manifest(folder).files
+    for name in (name for name in names if name in files):
         file = folder / name
-        if file.is_file() and _measured(file)["sha256"] != digest:
+        if file.is_file() and sha256_of(file) != files[name]:
             raise SnapshotError(f"`{file}` is damaged: it is not the file that `{MANIFEST}` names", hint=_HINT)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, read in pieces. Raises OutputError."""
+    return str(_measured(path)["sha256"])
 
 
 def _measured(path: Path) -> dict[str, object]:

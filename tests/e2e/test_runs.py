@@ -119,7 +119,7 @@ def test_run_with_a_report_is_judged_again_in_a_new_folder(cli, collected) -> No
     assert f"kms-scan-out/{again.name}" in out
     assert contents(run) == before
     assert (run.parent / "latest").resolve() == run.resolve()
-    assert {*JUDGED, "snapshot.sqlite"} == set(contents(again))
+    assert {*JUDGED, "snapshot.sqlite", "manifest.json"} == set(contents(again))
     assert json.loads((again / "findings.json").read_text())["run"]["as_of"].startswith("2023-06-01")
     cli("analyze", run.name)
     assert runs(run.parent) == [run.name, again.name, f"{run.name}-3"]

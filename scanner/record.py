@@ -1,0 +1,137 @@
+"""What a run was judged with, as its manifest keeps it, so that it can be judged again the same way elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from scanner.baseline import Earlier
+from scanner.config import Settings
+from scanner.config.display import HASHED_SECTIONS
+from scanner.errors import SnapshotError
+from scanner.report.manifest import Manifest, sha256_of
+from scanner.runs import FINDINGS, SNAPSHOT
+from scanner.suppressions import SuppressionFile
+
+VENDORS = "vendors.yaml"
+SUPPRESSIONS = "suppressions.yaml"
+_UNREADABLE = "its manifest records no configuration that this version can read"
+
+
+class BaselineRecord(BaseModel):
+    """The earlier run that was compared with: where it was, the SHA-256 of its findings.json, whether it had more."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run_id: str
+    path: str
+    sha256: str
+    with_snapshot: bool
+
+
+class Record(BaseModel):
+    """Everything beside the snapshot that a judgement was made from; `suppressions` is the text of that file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    configuration: Mapping[str, object]
+    vendors: Mapping[str, str]
+    suppressions: str | None
+    baseline: BaselineRecord | None
+
+
+class ReportRecord(BaseModel):
+    """What was rendered, and how."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    formats: tuple[str, ...]
+    csv_dialect: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A record turned back into what the analysis takes; `suppressions` is None where there was no such file."""
+
+    settings: Settings
+    suppressions: Path | None
+
+
+def record_of(
+    settings: Settings, vendors: Mapping[str, str], accepted: SuppressionFile, earlier: Earlier | None
+) -> Mapping[str, object]:
+    """The record of a judgement, as JSON.
+
+    It holds the sections that the hash of the configuration covers, without ExternalIds, and the gates. What other
+    files said goes in whole, so that the folder of a run is enough; the baseline is a run of its own, and is named.
+    """
+    values = settings.model_dump(mode="json", include={*HASHED_SECTIONS, "gate"})
+    for override in values["accounts"]["overrides"].values():
+        del override["external_id"]
+    values["output"] = {"csv_dialect": settings.output.csv_dialect}
+    baseline = None
+    if earlier is not None:
+        folder, facts = earlier.snapshot.parent, earlier.baseline
+        baseline = BaselineRecord(
+            run_id=facts.run_id,
+            path=str(folder),
+            sha256=sha256_of(folder / FINDINGS),
+            with_snapshot=earlier.snapshot.is_file(),
+        )
+    record = Record(configuration=values, vendors=vendors, suppressions=accepted.text, baseline=baseline)
+    return record.model_dump(mode="json")
+
+
+def read_record(manifest: Manifest) -> tuple[Record, ReportRecord]:
+    """The records of a manifest.
+
+    Raises:
+        SnapshotError: it has none, as those of older versions.
+    """
+    try:
+        return Record.model_validate(manifest.fields.get("judged")), ReportRecord.model_validate(
+            manifest.fields.get("reported")
+        )
+    except ValidationError as error:
+        raise SnapshotError(_UNREADABLE, hint="analyze and report its snapshot again") from error
+
+
+def restored(record: Record, folder: Path) -> Restored:
+    """The settings of a record; what other files said is written into the folder.
+
+    Raises:
+        SnapshotError: the configuration is none of this version, or the baseline is not there as it was.
+    """
+    values = {name: dict(section) for name, section in record.configuration.items() if isinstance(section, Mapping)}
+    values.setdefault("gate", {})["baseline"] = _baseline(record.baseline) if record.baseline else None
+    if record.vendors:
+        listed = folder / VENDORS
+        entries = [{"name": name, "accounts": [account]} for account, name in record.vendors.items()]
+        listed.write_text(yaml.safe_dump(entries), encoding="utf-8")
+        values.setdefault("trust", {})["known_vendors"] = str(listed)
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise SnapshotError(_UNREADABLE) from error
+    suppressions = None
+    if record.suppressions is not None:
+        suppressions = folder / SUPPRESSIONS
+        suppressions.write_bytes(record.suppressions.encode())
+    return Restored(settings, suppressions)
+
+
+def _baseline(record: BaselineRecord) -> str:
+    """The folder of the earlier run, if it still says what it said. Raises SnapshotError."""
+    folder = Path(record.path)
+    named = f"the baseline `{record.run_id}`"
+    if not (folder / FINDINGS).is_file():
+        raise SnapshotError(f"{named} is not in `{folder}` any more", hint="put it back to verify this run")
+    if sha256_of(folder / FINDINGS) != record.sha256:
+        raise SnapshotError(f"{named} in `{folder}` does not say what it said when this run was judged")
+    if record.with_snapshot and not (folder / SNAPSHOT).is_file():
+        raise SnapshotError(f"{named} in `{folder}` has lost its snapshot", hint="put it back to verify this run")
+    return record.path
