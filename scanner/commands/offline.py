@@ -23,6 +23,7 @@ _REPORT_EXAMPLES = """\b
 Examples:
   kms-scan report latest
   kms-scan report latest -f html,csv --csv-dialect rfc4180
+  kms-scan report latest --only kx-pnfc3b5nav5y
 """
 _TEST_EXAMPLES = """\b
 Examples:
@@ -63,23 +64,44 @@ def analyze(snapshot: str, as_json: bool, **options: Any) -> int:
 @click.option("-f", "--formats", multiple=True, metavar="LIST", help="html, csv, json [all three].")
 @click.option("-o", "--output", metavar="DIR", help="Where runs are looked for [./kms-scan-out].")
 @click.option("--csv-dialect", type=click.Choice(["excel", "rfc4180"]), help="[excel]")
+@click.option("--only", multiple=True, metavar="FINDING", help="Only report-FINDING.html, for a ticket; repeatable.")
+@click.option("--print", "print_as", type=click.Choice(["full"]), help="full: every card open on paper.")
+@click.option(
+    "--templates",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="Your templates; each replaces ours of the same name.",
+)
 @json_option
 @logging_options
-def report(run: str, as_json: bool, **options: Any) -> int:
+def report(
+    run: str, as_json: bool, only: tuple[str, ...], print_as: str | None, templates: Path | None, **options: Any
+) -> int:
     """Render RUN (a run directory, its id or `latest`): report.html, findings.csv, summary.md, summary.json.
 
-    `latest` is the run that was analyzed last.
+    `latest` is the run that was analyzed last. A report with more findings than output.html_max_findings is an index,
+    with the pages of the accounts in the folder `report` beside it.
     """
     from scanner.pipeline import SystemClock, report_run  # noqa: PLC0415
     from scanner.report.json import dump_summary  # noqa: PLC0415
+    from scanner.report.pages import HtmlOptions, PageLimits, single_path  # noqa: PLC0415
     from scanner.report.terminal import render_summary  # noqa: PLC0415
     from scanner.runs import run_to_report  # noqa: PLC0415
 
+    if only and options["formats"]:
+        raise UsageError("--only writes one HTML file for each finding, and takes no --formats")
+
     output = load(options).settings.output
     directory = run_to_report(run, output.directory)
-    document = report_run(directory, formats=output.formats, csv_dialect=output.csv_dialect, clock=SystemClock())
+    html = HtmlOptions(PageLimits(output.html_max_findings), only, print_as == "full", templates)
+    document = report_run(
+        directory, formats=output.formats, csv_dialect=output.csv_dialect, clock=SystemClock(), html=html
+    )
     if as_json:
         click.echo(dump_summary(document).decode())
+    elif only:
+        for name in dict.fromkeys(only):
+            click.echo(directory.path / single_path(name))
     else:
         click.echo(render_summary(document, directory.path / "report.html", document.run.exit_code))
     return 0
