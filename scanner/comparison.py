@@ -13,11 +13,12 @@ from scanner.analyze.history.suppress import suppress
 from scanner.analyze.keys.severity import rank
 from scanner.baseline import kept_of
 from scanner.config import Settings, config_hash
+from scanner.contents import read_findings
 from scanner.model.difference import Compared
 from scanner.model.finding import Finding, FindingsDocument, Severity
 from scanner.model.lifecycle import Lifecycle
 from scanner.model.world import World
-from scanner.pipeline import judge_again, read_findings, world_of
+from scanner.pipeline import judge_again, world_of
 from scanner.plan import suppressions_of
 from scanner.report.directory import RunDirectory
 from scanner.runs import SNAPSHOT, find_run

@@ -8,9 +8,8 @@ import signal
 import sqlite3
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
@@ -24,6 +23,7 @@ from scanner.analyze.principals.party import Trust
 from scanner.analyze.summary import RunFacts, build_document, scanned_units
 from scanner.baseline import Earlier, compared, earlier_run
 from scanner.config import Settings, config_hash
+from scanner.contents import checked_snapshot, holding_of, read_findings, text_of
 from scanner.errors import InterruptedRunError, SnapshotError, UsageError
 from scanner.logs import log_context, run_log
 from scanner.model.finding import Finding, FindingsDocument, KeyRow
@@ -31,16 +31,19 @@ from scanner.model.lifecycle import History
 from scanner.model.world import World
 from scanner.plan import analysis_rules, check_trust, collect_settings, suppressions_of, trust_of
 from scanner.record import record_of
+from scanner.report.context import PageSources
+from scanner.report.coverage_notes import cited_notes
 from scanner.report.directory import RunDirectory
 from scanner.report.escape import CsvDialect
 from scanner.report.graph import GRAPH, dump_graph
 from scanner.report.graphml import GRAPHML, dump_graphml
-from scanner.report.json import load_findings
-from scanner.report.manifest import check_files, judged_with, write_manifest
+from scanner.report.manifest import check_files, recorded_in, write_manifest
+from scanner.report.options import ReportOptions
+from scanner.report.pages import HtmlOptions, PageLimits
 from scanner.report.streams import AccessWriter, CoverageWriter, KeysWriter, read_key_rows, read_ledger
 from scanner.runs import FINDINGS, LATEST, SNAPSHOT, find_run, run_before, run_to_judge
 from scanner.signals import stoppable
-from scanner.snapshot.read import ContentError, read_document, read_header, reading
+from scanner.snapshot.read import read_header
 from scanner.snapshot.view import Assumptions, load_meta, load_scope, load_world
 from scanner.suppressions import SuppressionFile
 
@@ -147,7 +150,7 @@ def analyze_run(
     from scanner.report.write import write_findings  # noqa: PLC0415  # pandas is loaded by commands that write reports
 
     dialect = CsvDialect(settings.output.csv_dialect)
-    with _checked(directory.path / SNAPSHOT) as connection:
+    with checked_snapshot(directory.path / SNAPSHOT) as connection:
         meta = load_meta(connection)
         _, rules = analysis_rules(settings)
         world = _world(connection, settings)
@@ -232,7 +235,7 @@ def judge_again(settings: Settings, directory: RunDirectory, as_of: str) -> tupl
     Raises:
         SnapshotError: the snapshot is missing or damaged.
     """
-    with _checked(directory.path / SNAPSHOT) as connection:
+    with checked_snapshot(directory.path / SNAPSHOT) as connection:
         world = _world(connection, settings, as_of)
     _, rules = analysis_rules(settings)
     nowhere = deque[object](maxlen=0).append
@@ -265,19 +268,10 @@ def analyze_named(name: str, settings: Settings, *, folder_given: bool) -> tuple
     run_id = read_header(source).get("run_id", "")
     if not run_id or "/" in run_id or run_id.startswith("."):
         raise SnapshotError(f"`{source}` names no run")
-    with _checked(source), RunDirectory.unpublished(parent, run_id) as made:
+    with checked_snapshot(source), RunDirectory.unpublished(parent, run_id) as made:
         made.copy(SNAPSHOT, source)
         document = analyze_run(made, settings)
         return document, made.publish(run_id)
-
-
-@contextmanager
-def _checked(snapshot: Path) -> Iterator[sqlite3.Connection]:
-    """A snapshot that is what was collected, and the one that the manifest beside it names."""
-    if snapshot.name == SNAPSHOT:
-        check_files(snapshot.parent, (SNAPSHOT,))
-    with reading(snapshot) as connection:
-        yield connection
 
 
 def _world(connection: sqlite3.Connection, settings: Settings, as_of: str = "") -> World:
@@ -305,7 +299,7 @@ def world_of(name: str, settings: Settings) -> World:
     """
     path = Path(name)
     snapshot = path if path.is_file() else find_run(name, settings.output.directory).path / SNAPSHOT
-    with _checked(snapshot) as connection:
+    with checked_snapshot(snapshot) as connection:
         return _world(connection, settings)
 
 
@@ -317,61 +311,36 @@ def _utc(moment: str) -> str:
     return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def report_run(
-    directory: RunDirectory, *, formats: tuple[str, ...], csv_dialect: str, clock: SystemClock, ocsf_class: str = "iam"
-) -> FindingsDocument:
-    """Render a run's reports from findings.json, keys.csv, coverage.csv and the snapshot's policies, then the manifest.
+def report_run(directory: RunDirectory, options: ReportOptions, *, clock: SystemClock) -> FindingsDocument:
+    """Render a run's reports from findings.json, keys.csv, coverage.csv and the snapshot, then the manifest.
+
+    Where the options name single findings, each gets a file of its own and every other file stays as it is.
 
     Raises:
         SnapshotError: a file of the run is missing or damaged.
         OutputError: a file cannot be written.
+        UsageError: there is no such finding, or a template of the user cannot be used.
     """
-    from scanner.report.write import render_all  # noqa: PLC0415
+    from scanner.report.write import render_all, render_only  # noqa: PLC0415
 
     check_files(directory.path, ("keys.csv", "coverage.csv"))
     document = read_findings(directory.path)
-    key_rows = read_key_rows(directory.path / "keys.csv")
-    ledger = read_ledger(directory.path / "coverage.csv")
-    with _checked(directory.path / SNAPSHOT) as connection:
-
-        def text_of(sha256: str) -> str | None:
-            if sha256 in document.documents:
-                return document.documents[sha256]
-            return _document(connection, sha256)
-
-        render_all(
-            document, key_rows, ledger, text_of, directory,
-            formats=formats, csv_dialect=csv_dialect, ocsf_class=ocsf_class,
-        )  # fmt: skip
+    notes = cited_notes(document.findings, read_ledger(directory.path / "coverage.csv"))
+    only = bool(options.html.only)
+    with checked_snapshot(directory.path / SNAPSHOT) as connection:
+        texts, held = partial(text_of, connection), partial(holding_of, connection)
+        sources = PageSources(read_key_rows(directory.path / "keys.csv"), notes, texts, held)
+        if only:
+            render_only(document, sources, directory, options.html)
+        else:
+            render_all(document, sources, directory, options)
     written = clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
-    reported = {"formats": list(formats), "csv_dialect": csv_dialect, "ocsf_class": ocsf_class}
-    write_manifest(directory, document, written, judged=judged_with(directory.path), reported=reported)
-    directory.publish_latest()
+    before = recorded_in(directory.path)
+    reported = before.get("reported") if only else options.recorded()
+    write_manifest(directory, document, written, judged=before.get("judged"), reported=reported)
+    if not only:
+        directory.publish_latest()
     return document
-
-
-def _document(connection: sqlite3.Connection, sha256: str) -> str | None:
-    try:
-        return read_document(connection, sha256)
-    except ContentError as error:
-        logger.warning("a document of the snapshot is missing: %s", error.message)
-        return None
-
-
-def read_findings(path: Path) -> FindingsDocument:
-    """The findings of a run directory, as its manifest names them.
-
-    Raises:
-        SnapshotError: there are none, or they are damaged or of another version.
-    """
-    check_files(path, (FINDINGS,))
-    file = path / FINDINGS
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        hint = "name a run directory, its id or `latest`; `kms-scan analyze` writes the file"
-        raise SnapshotError(f"`{file}` cannot be read: {error.strerror}", hint=hint) from error
-    return load_findings(data, str(file))
 
 
 def run(
@@ -391,5 +360,7 @@ def run(
         error.hint = "; ".join(hint for hint in hints if hint)
         raise
     output = settings.output
-    document = report_run(directory, formats=output.formats, csv_dialect=output.csv_dialect, clock=clock)
+    html = HtmlOptions(PageLimits(output.html_max_findings))
+    options = ReportOptions(output.formats, CsvDialect(output.csv_dialect), html=html)
+    document = report_run(directory, options, clock=clock)
     return Outcome(document, directory.path)

@@ -13,7 +13,11 @@ from scanner.baseline import Earlier
 from scanner.config import Settings
 from scanner.config.display import HASHED_SECTIONS
 from scanner.errors import SnapshotError
+from scanner.report.escape import CsvDialect
 from scanner.report.manifest import Manifest, sha256_of
+from scanner.report.ocsf import OcsfClass
+from scanner.report.options import ReportOptions
+from scanner.report.pages import HtmlOptions, PageLimits
 from scanner.runs import FINDINGS, SNAPSHOT
 from scanner.suppressions import SuppressionFile
 
@@ -50,7 +54,17 @@ class ReportRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     formats: tuple[str, ...]
-    csv_dialect: str
+    csv_dialect: CsvDialect
+    ocsf_class: OcsfClass
+    html_max_findings: int
+    print_full: bool
+    own_templates: bool
+
+    def options(self) -> ReportOptions:
+        """The options that make the same report; without its pages where templates of the user made them."""
+        formats = tuple(f for f in self.formats if f != "html" or not self.own_templates)
+        html = HtmlOptions(PageLimits(self.html_max_findings), print_full=self.print_full)
+        return ReportOptions(formats, self.csv_dialect, self.ocsf_class, html)
 
 
 @dataclass(frozen=True, slots=True)

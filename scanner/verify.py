@@ -82,7 +82,7 @@ def _performed(
     again = RunDirectory.create(folder, "again")
     again.copy(SNAPSHOT, directory.path / SNAPSHOT)
     analyze_run(again, found.settings, accepted=_accepted(found, str(manifest.fields.get("as_of"))))
-    report_run(again, formats=report.formats, csv_dialect=report.csv_dialect, clock=clock)
+    report_run(again, report.options(), clock=clock)
     return again
 
 
@@ -128,7 +128,7 @@ def _file(
     if again is None:
         if state is FileState.CHANGED:
             return FileVerified(name, FileState.CHANGED, _NOT_THE_FILE)
-        why = "an earlier report left it, in a format that the last one did not render" if performed else ""
+        why = "an earlier report left it, or templates of your own made it" if performed else ""
         return FileVerified(name, FileState.NOT_PERFORMED, why)
     difference = "" if name == SNAPSHOT else first_difference(folder / name, again / name)
     if state is FileState.NOT_PERFORMED:

@@ -37,6 +37,7 @@ from scanner.model.finding import (
     Severity,
     SeverityReason,
 )
+from scanner.model.lifecycle import Suppression
 
 OWNER = "012345670123"
 STRANGER = "999988887777"
@@ -358,6 +359,11 @@ def ineffective_finding() -> Finding:
         path=Path((), ()),
         evidence=(Evidence("key_policy", KEY_ARN, "key policy `default`", "f" * 64, 40, 52),),
     )
+
+
+def accepted(finding: Finding) -> Finding:
+    """The finding, accepted by a reviewed entry that holds."""
+    return replace(finding, suppression=Suppression("why", "who", "RISK-1", "2027-03-31", "active"))
 
 
 ENDING = EndingApproval("account", "222233334444", "Payroll SaaS", "RISK-1042", "hr@acme.example", "2026-12-01")

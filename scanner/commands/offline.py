@@ -24,6 +24,7 @@ Examples:
   kms-scan report latest
   kms-scan report latest -f html,csv --csv-dialect rfc4180
   kms-scan report latest -f ocsf --ocsf-class detection
+  kms-scan report latest --only kx-pnfc3b5nav5y
 """
 _TEST_EXAMPLES = """\b
 Examples:
@@ -65,26 +66,58 @@ def analyze(snapshot: str, as_json: bool, **options: Any) -> int:
 @click.option("-o", "--output", metavar="DIR", help="Where runs are looked for [./kms-scan-out].")
 @click.option("--ocsf-class", type=click.Choice(["iam", "detection"]), default="iam", help="2008 or 2004 [iam].")
 @click.option("--csv-dialect", type=click.Choice(["excel", "rfc4180"]), help="[excel]")
+@click.option("--only", multiple=True, metavar="FINDING", help="Only report-FINDING.html, for a ticket; repeatable.")
+@click.option("--print", "print_as", type=click.Choice(["full"]), help="full: every card open on paper.")
+@click.option(
+    "--templates",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Your templates; each replaces ours of the same name.",
+)
 @json_option
 @logging_options
-def report(run: str, as_json: bool, ocsf_class: str, **options: Any) -> int:
+def report(
+    run: str,
+    as_json: bool,
+    ocsf_class: str,
+    only: tuple[str, ...],
+    print_as: str | None,
+    templates: Path | None,
+    **options: Any,
+) -> int:
     """Render RUN (a run directory, its id or `latest`): report.html, findings.csv, summary.md, summary.json.
 
     The formats `ocsf` and `asff` add findings.ocsf.json and findings.asff.json. `latest` is the run that was analyzed
-    last.
+    last. A report with more findings than output.html_max_findings is an index, with the pages of the accounts in the
+    folder `report` beside it.
     """
     from scanner.pipeline import SystemClock, report_run  # noqa: PLC0415
+    from scanner.report.escape import CsvDialect  # noqa: PLC0415
     from scanner.report.json import dump_summary  # noqa: PLC0415
+    from scanner.report.ocsf import OcsfClass  # noqa: PLC0415
+    from scanner.report.options import ReportOptions  # noqa: PLC0415
+    from scanner.report.pages import HtmlOptions, PageLimits, single_path  # noqa: PLC0415
     from scanner.report.terminal import render_summary  # noqa: PLC0415
     from scanner.runs import run_to_report  # noqa: PLC0415
 
+    if only and options["formats"]:
+        raise UsageError("--only writes one HTML file for each finding, and takes no --formats")
+    if templates is not None and not templates.is_dir():
+        raise UsageError(f"`{templates}` is no folder", hint="--templates takes a folder with templates of your own")
+
     output = load(options).settings.output
     directory = run_to_report(run, output.directory)
+    html = HtmlOptions(PageLimits(output.html_max_findings), only, print_as == "full", templates)
     document = report_run(
-        directory, formats=output.formats, csv_dialect=output.csv_dialect, clock=SystemClock(), ocsf_class=ocsf_class
+        directory,
+        ReportOptions(output.formats, CsvDialect(output.csv_dialect), OcsfClass(ocsf_class), html),
+        clock=SystemClock(),
     )
     if as_json:
         click.echo(dump_summary(document).decode())
+    elif only:
+        for name in dict.fromkeys(only):
+            click.echo(directory.path / single_path(name))
     else:
         click.echo(render_summary(document, directory.path / "report.html", document.run.exit_code))
     return 0

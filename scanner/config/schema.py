@@ -350,7 +350,6 @@ class Settings(Section):
 
 NOT_YET: Mapping[str, frozenset[str] | None] = {
     "output.formats": frozenset({"sarif"}),
-    "output.html_max_findings": None,
     "output.keep_runs": None,
     "output.redact": None,
     "keys.last_usage": None,

@@ -1,28 +1,25 @@
-"""View model of the HTML report: which finding, key and document stands where."""
+"""View model of one page of the HTML report: which finding, key and document stands where."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from scanner.model.decision import Layer
 from scanner.model.finding import (
     Finding,
     FindingsDocument,
     FindingVerdict,
+    GapSummary,
     KeyFactsRef,
     KeyRow,
-    Kind,
     ResourceRef,
     Severity,
 )
 from scanner.report.cards import CardSources, FindingCard, finding_card
-from scanner.report.escape import visible
+from scanner.report.filters import Combination, Filter, filter_combinations, filter_options, page_filters
 from scanner.report.history import (
     MAX_RESOLVED,
-    accepted_findings,
     change_sentences,
     new_since,
     open_findings,
@@ -30,11 +27,25 @@ from scanner.report.history import (
     since,
     suppression_sentences,
 )
-from scanner.report.method import PARTIES
+from scanner.report.keys import Holdings, KeyView, findings_by_key, key_anchor, key_views, nothing_held
+from scanner.report.matrix import AccountMatrix, account_matrix
 from scanner.report.ordering import rank, worst_first
-from scanner.report.source import Documents, SourceView, source_lines
+from scanner.report.pages import INDEX, NO_ACCOUNT, Links, Page, PageKind, single_path
+from scanner.report.phrases import account_text
+from scanner.report.source import Documents
 
-OTHER = "other"
+INDEX_FINDINGS = 1000
+"""Findings that the index lists, the worst; the pages of the accounts have all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageSources:
+    """Where pages find what findings only cite: rows of keys.csv, ledger rows in words, policies, grants."""
+
+    rows: Sequence[KeyRow]
+    notes: Mapping[str, str]
+    documents: Documents
+    holdings: Holdings = nothing_held
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,63 +60,40 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyView:
-    """A policy that findings of a key cite, whole, with the cited statements tinted."""
-
-    source: SourceView
-    finding_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class KeyView:
-    """A row of the table of keys, with the cited policies."""
-
-    row: KeyRow
-    anchor: str
-    finding_ids: tuple[str, ...]
-    policies: tuple[PolicyView, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FilterOption:
-    """A checkbox: its id, the value it stands for, how many findings have it, and whether it starts checked."""
-
-    id: str
-    value: str
-    count: int
-    checked: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """A row of checkboxes."""
+class AccountLine:
+    """An account on the index: its findings by severity, its keys, and its pages."""
 
     name: str
-    options: tuple[FilterOption, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Combination:
-    """A set of filter values that some finding has: shown while all its checkboxes are checked."""
-
-    name: str
-    option_ids: tuple[str, ...]
+    counts: tuple[int, ...]
+    keys: int
+    pages: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ReportView:
-    """Everything that report.html.j2 reads."""
+    """Everything that report.html.j2 reads. `findings` are those of the page that nobody accepted, worst first."""
 
+    page: Page
     document: FindingsDocument
-    matrix: tuple[tuple[str, tuple[int, ...], tuple[int, int, int]], ...]
+    links: Links
+    findings: tuple[Finding, ...]
+    severities: tuple[tuple[str, tuple[int, ...], tuple[int, int, int]], ...]
     kinds: tuple[tuple[str, int], ...]
+    reach: AccountMatrix | None
+    """On the whole page and on the index."""
+    accounts: tuple[AccountLine, ...]
+    worst: tuple[tuple[Finding, str], ...]
+    """On the index: the worst findings, each with its combination of filter values."""
     groups: tuple[Group, ...]
     keys: tuple[KeyView, ...]
     filters: tuple[Filter, ...]
     combinations: tuple[Combination, ...]
+    gaps: tuple[GapSummary, ...]
     limits: tuple[str, ...]
     accepted: tuple[FindingCard, ...]
     """Findings that a reviewed entry accepts: in no count, no filter and no group."""
+    approved: tuple[Finding, ...]
+    """Findings of the page that an approval covers."""
     since: str
     changes: tuple[str, ...]
     suppressions: tuple[str, ...]
@@ -114,34 +102,70 @@ class ReportView:
 
 
 def report_view(
-    document: FindingsDocument, key_rows: Sequence[KeyRow], notes: Mapping[str, str], documents: Documents
+    document: FindingsDocument, page: Page, links: Links, sources: PageSources, pages: Sequence[Page] = ()
 ) -> ReportView:
-    """Arrange a document for the page. Nothing is judged here: verdicts and severities are those of the findings."""
-    texts: Documents = lambda sha256: document.documents.get(sha256) or documents(sha256)  # noqa: E731 - one expression
-    ordered = worst_first(open_findings(document))
-    combinations = _combinations(ordered)
+    """Arrange a page. Nothing is judged here: verdicts and severities are those of the findings.
 
-    def card(finding: Finding) -> FindingCard:
-        return finding_card(
-            finding, combinations.get(_options(finding), ""), since(document), CardSources(texts, notes)
-        )
-
-    cards = [card(finding) for finding in ordered]
+    `pages` are the pages of the accounts, for an index.
+    """
+    texts: Documents = lambda sha256: document.documents.get(sha256) or sources.documents(sha256)  # noqa: E731
+    overview = page.kind in {PageKind.WHOLE, PageKind.INDEX}
+    everything = worst_first(open_findings(document))
+    findings = everything if overview else list(page.findings)
+    listed = findings[:INDEX_FINDINGS] if page.kind is PageKind.INDEX else findings
+    combinations = filter_combinations(listed)
+    names = {combination.option_ids: combination.name for combination in combinations}
+    card = _card_maker(document, names, CardSources(texts, sources.notes))
+    accepted = tuple(card(finding) for finding in page.accepted)
+    by_key = findings_by_key(worst_first(document.findings)) if page.rows else {}
     return ReportView(
+        page=page,
         document=document,
-        matrix=_matrix(ordered),
-        kinds=tuple(sorted(Counter(finding.kind.value for finding in ordered).items())),
-        groups=_groups(cards),
-        keys=_keys(key_rows, worst_first(document.findings), texts),
-        filters=_filters(ordered),
-        combinations=tuple(Combination(name, ids) for ids, name in combinations.items()),
+        links=links,
+        findings=tuple(findings),
+        severities=_severities(findings),
+        kinds=tuple(sorted(Counter(finding.kind.value for finding in findings).items())),
+        reach=account_matrix(findings) if overview else None,
+        accounts=_accounts(pages),
+        worst=tuple((f, names[filter_options(f)]) for f in listed) if page.kind is PageKind.INDEX else (),
+        groups=() if page.kind is PageKind.INDEX else _groups([card(finding) for finding in page.findings]),
+        keys=key_views(page.rows, by_key, texts, sources.holdings),
+        filters=page_filters(listed),
+        combinations=combinations,
+        gaps=document.coverage.gaps if overview else tuple(_gaps(document, page)),
         limits=_limits(document.run.limits),
-        accepted=tuple(card(finding) for finding in worst_first(accepted_findings(document))),
+        accepted=accepted,
+        approved=tuple(f for f in findings if f.grantee.approval is not None and f.grantee.approval.covered),
         since=since(document),
         changes=change_sentences(document),
         suppressions=suppression_sentences(document),
-        resolved=tuple(resolved_findings(document)[:MAX_RESOLVED]),
+        resolved=tuple(resolved_findings(document)[:MAX_RESOLVED]) if overview else (),
     )
+
+
+def single_page(finding: Finding, rows: Iterable[KeyRow]) -> Page:
+    """The page of one finding: its card and its key."""
+    keys = {key_anchor(finding.key.arn)} if finding.key else set()
+    accepted = finding.is_suppressed
+    return Page(
+        PageKind.SINGLE,
+        single_path(finding.id),
+        () if accepted else (finding,),
+        (finding,) if accepted else (),
+        tuple(row for row in rows if key_anchor(row.key_arn) in keys),
+    )
+
+
+def index_page(document: FindingsDocument) -> Page:
+    """The overview of a report that is split; no card and no key stands on it."""
+    return Page(PageKind.INDEX, INDEX, tuple(worst_first(open_findings(document))))
+
+
+def _card_maker(
+    document: FindingsDocument, names: Mapping[tuple[str, ...], str], sources: CardSources
+) -> Callable[[Finding], FindingCard]:
+    day = since(document)
+    return lambda finding: finding_card(finding, names.get(filter_options(finding), ""), day, sources)
 
 
 def _limits(limits: Iterable[str]) -> tuple[str, ...]:
@@ -151,55 +175,37 @@ def _limits(limits: Iterable[str]) -> tuple[str, ...]:
     return (*first, *(limit for limit in others if limit not in first))
 
 
-def key_anchor(key_arn: str) -> str:
-    """Id of a key's row: short, and without characters that come from AWS.
-
-    Made of the visible form, which is the one that survives in keys.csv.
-    """
-    return f"key-{hashlib.sha256(visible(key_arn).encode()).hexdigest()[:12]}"
-
-
-def _party(finding: Finding) -> str:
-    return finding.grantee.party if finding.grantee.party in PARTIES else OTHER
+def _gaps(document: FindingsDocument, page: Page) -> Iterable[GapSummary]:
+    """The gaps that concern a page: those of its account, and those that its findings cite."""
+    found = (*page.findings, *page.accepted)
+    cited = {tuple(ref.split("/", 3)[:3]) for finding in found for ref in finding.coverage_refs}
+    accounts = {page.account_id, *(finding.resource.account_id for finding in found)} - {""}
+    for gap in document.coverage.gaps:
+        if gap.account_id in accounts or any((gap.account_id, region, gap.call) in cited for region in gap.regions):
+            yield gap
 
 
-def _options(finding: Finding) -> tuple[str, ...]:
-    """Ids of the checkboxes that a finding belongs to."""
-    return f"s-{finding.severity}", f"v-{finding.verdict}", f"k-{finding.kind}", f"p-{_party(finding)}"
-
-
-def _combinations(findings: Iterable[Finding]) -> dict[tuple[str, ...], str]:
-    found = sorted({_options(finding) for finding in findings})
-    return {options: f"c{number}" for number, options in enumerate(found)}
-
-
-def _filters(findings: Sequence[Finding]) -> tuple[Filter, ...]:
-    """One row of checkboxes per dimension; info starts unchecked, unless the report holds nothing else."""
-    hidden = {Severity.INFO.value} if any(finding.severity is not Severity.INFO for finding in findings) else set()
-
-    def row(name: str, prefix: str, values: Iterable[str], counts: Mapping[str, int]) -> Filter:
-        options = (
-            FilterOption(f"{prefix}-{value}", value, counts[value], checked=value not in hidden)
-            for value in values
-            if counts[value]
-        )
-        return Filter(name, tuple(options))
-
-    return (
-        row("Severity", "s", Severity, Counter(finding.severity.value for finding in findings)),
-        row("Verdict", "v", FindingVerdict, Counter(finding.verdict.value for finding in findings)),
-        row("Kind", "k", Kind, Counter(finding.kind.value for finding in findings)),
-        row("Party", "p", (*PARTIES, OTHER), Counter(_party(finding) for finding in findings)),
-    )
-
-
-def _matrix(findings: Sequence[Finding]) -> tuple[tuple[str, tuple[int, ...], tuple[int, int, int]], ...]:
+def _severities(findings: Sequence[Finding]) -> tuple[tuple[str, tuple[int, ...], tuple[int, int, int]], ...]:
     """Severity, number by verdict, and how many are new, wider and only graver since the baseline."""
     counts = Counter((finding.severity, finding.verdict) for finding in findings)
     return tuple(
         (severity.value, tuple(counts[severity, verdict] for verdict in FindingVerdict), new_since(findings, severity))
         for severity in Severity
     )
+
+
+def _accounts(pages: Iterable[Page]) -> tuple[AccountLine, ...]:
+    """Accounts in the order of their pages, each with what stands on all of its pages."""
+    by_account: dict[str, list[Page]] = {}
+    for page in pages:
+        by_account.setdefault(page.account_id, []).append(page)
+    lines = []
+    for account_id, parts in by_account.items():
+        counts = Counter(finding.severity for page in parts for finding in page.findings)
+        name = account_text(parts[0].account_name, account_id) or NO_ACCOUNT
+        keys = sum(len(page.rows) for page in parts)
+        lines.append(AccountLine(name, tuple(counts[s] for s in Severity), keys, tuple(page.path for page in parts)))
+    return tuple(lines)
 
 
 def _groups(cards: Sequence[FindingCard]) -> tuple[Group, ...]:
@@ -214,38 +220,3 @@ def _groups(cards: Sequence[FindingCard]) -> tuple[Group, ...]:
         for arn, group in by_resource.items()
     ]  # fmt: skip
     return tuple(sorted(groups, key=lambda group: rank(group.cards[0].finding)))
-
-
-def _keys(key_rows: Sequence[KeyRow], findings: Sequence[Finding], texts: Documents) -> tuple[KeyView, ...]:
-    by_key: dict[str, list[Finding]] = {}
-    for finding in findings:
-        for key in (finding.key,) if finding.key else finding.keys:
-            by_key.setdefault(key_anchor(key.arn), []).append(finding)
-    rows = sorted(key_rows, key=lambda row: (row.account_id, row.region, row.key_arn))
-    views = []
-    for row in rows:
-        anchor = key_anchor(row.key_arn)
-        here = by_key.get(anchor, [])
-        views.append(KeyView(row, anchor, tuple(finding.id for finding in here), _policies(anchor, here, texts)))
-    return tuple(views)
-
-
-def _policies(anchor: str, findings: Sequence[Finding], texts: Documents) -> tuple[PolicyView, ...]:
-    """The key's own policies that its findings cite: from the mechanism and from the gate of the key policy."""
-    ranges: dict[tuple[str, str, str], set[tuple[int, int]]] = {}
-    citing: dict[tuple[str, str, str], dict[str, None]] = {}
-    for finding in findings:
-        own = [*finding.mechanism.statements]
-        own += [ref for gate in finding.path.layers if gate.layer is Layer.KEY_POLICY for ref in gate.statements]
-        for ref in own:
-            if ref.line_from and key_anchor(ref.source) == anchor:
-                place = (ref.source, ref.document, ref.sha256)
-                ranges.setdefault(place, set()).add((ref.line_from, ref.line_to))
-                citing.setdefault(place, {})[finding.id] = None
-    views = []
-    for (key_arn, document, sha256), cited in sorted(ranges.items()):
-        text = texts(sha256)
-        lines = () if text is None else source_lines(text, 0, 0, (), sorted(cited))
-        source = SourceView(document, key_arn, sha256, 1 if lines else 0, len(lines), lines)
-        views.append(PolicyView(source, tuple(citing[key_arn, document, sha256])))
-    return tuple(views)

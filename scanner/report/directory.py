@@ -100,10 +100,32 @@ class RunDirectory:
             yield stream
 
     def files(self) -> tuple[str, ...]:
-        """Names of the regular files in the folder, sorted, without temporary ones."""
+        """Names of the regular files in the folder and in its folders, sorted, without temporary ones."""
         with _explained(self.path):
-            found = [entry for entry in os.scandir(self.path) if entry.is_file(follow_symlinks=False)]
-        return tuple(sorted(entry.name for entry in found if not entry.name.startswith(".")))
+            found = [entry for entry in os.scandir(self.path) if not entry.name.startswith(".")]
+        names = [entry.name for entry in found if entry.is_file(follow_symlinks=False)]
+        for entry in found:
+            if entry.is_dir(follow_symlinks=False):
+                names += [f"{entry.name}/{name}" for name in RunDirectory(self.path / entry.name).files()]
+        return tuple(sorted(names))
+
+    @contextmanager
+    def replacing_folder(self, name: str) -> Iterator[RunDirectory]:
+        """A new folder that takes the place of the folder `name` when the block ends without error.
+
+        One that nothing was written to leaves no folder behind.
+        """
+        with RunDirectory.unpublished(self.path, name) as made:
+            yield made
+            target, old = self.path / name, made.path.with_suffix(".old")
+            with _explained(target):
+                if os.path.lexists(target):
+                    if not target.is_dir() or target.is_symlink():
+                        raise OutputError(f"`{target}` is no folder and will not be replaced", hint="move it away")
+                    target.rename(old)
+                if made.files():
+                    made.path.rename(target)
+            shutil.rmtree(old, ignore_errors=True)
 
     def publish_latest(self) -> Path:
         """Point `latest` beside the folder at it, in one step. To be called when the run is complete."""

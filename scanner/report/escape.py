@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from enum import StrEnum
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from scanner.model.neutral import terminal_safe
 
@@ -62,11 +62,14 @@ def shorten(text: str, limit: int) -> str:
     return f"{shown[:limit]}… ({len(shown) - limit:,} more characters)"
 
 
-def html_value(value: object) -> object:
-    """Jinja's `finalize`: every text that reaches the page is made visible, then escaped by autoescape."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return visible(value)
-    return value
+def html_value(value: object) -> Markup:
+    """Jinja's `finalize`: everything that reaches the page is made visible and escaped.
+
+    Here and not by autoescape alone, so that no template can switch it off.
+    """
+    if isinstance(value, Markup):
+        return value
+    return escape(visible(value if isinstance(value, str) else str(value)))
 
 
 def trusted_css(stylesheet: str) -> Markup:
@@ -75,6 +78,14 @@ def trusted_css(stylesheet: str) -> Markup:
         msg = "a stylesheet must not contain `</` or `<!--`"
         raise ValueError(msg)
     return Markup(stylesheet)  # noqa: S704 - holds nothing from AWS: report.css and names of our own enumerations
+
+
+def trusted_script(script: str) -> Markup:
+    """Mark our own script as such. Raises ValueError when it could end the script element."""
+    if "</" in script or "<!--" in script:
+        msg = "a script must not contain `</` or `<!--`"
+        raise ValueError(msg)
+    return Markup(script)  # noqa: S704 - holds nothing from AWS: report.js as it is
 
 
 def csv_cell(text: str, dialect: CsvDialect) -> str:

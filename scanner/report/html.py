@@ -1,105 +1,141 @@
-"""report.html: one self-contained page from the templates."""
+"""report.html and its pages, each self-contained, from the templates."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 
-import jinja2
-from markupsafe import Markup
-
-from scanner.model.finding import FindingsDocument, FindingVerdict, KeyRow
+from scanner.closest import closest
+from scanner.errors import UsageError
+from scanner.model.finding import FindingsDocument, FindingVerdict, KeyRow, Severity
 from scanner.report import method
-from scanner.report.context import Combination, key_anchor, report_view
+from scanner.report.context import PageSources, ReportView, index_page, report_view, single_page
 from scanner.report.coverage_notes import OUTCOME_WORDS
-from scanner.report.escape import html_value, shorten, trusted_css
+from scanner.report.escape import trusted_css, trusted_script
+from scanner.report.filters import Combination
 from scanner.report.history import STATE_WORDS
-from scanner.report.phrases import account_text, counted, percent_text, prose_parts, units_text
+from scanner.report.keys import Holdings, key_anchor, nothing_held
+from scanner.report.pages import HtmlOptions, Links, PageKind, PageLimits, places_of, plan_pages
 from scanner.report.reasons import REASONS
 from scanner.report.source import Documents
-from scanner.resources import template_root
+from scanner.report.templates import Templates, our_templates
 
-_CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_FINDING_ID = re.compile(r"[a-z0-9-]+")
 
 
 def render_html(
-    document: FindingsDocument, key_rows: Sequence[KeyRow], notes: Mapping[str, str], documents: Documents
+    document: FindingsDocument,
+    rows: Sequence[KeyRow],
+    notes: Mapping[str, str],
+    documents: Documents,
+    holdings: Holdings = nothing_held,
 ) -> bytes:
-    """The page as UTF-8. `notes` puts cited ledger rows into words, `documents` gives policy texts by SHA-256."""
-    view = report_view(document, key_rows, notes, documents)
-    stylesheet = _stylesheet(view.combinations)
-    page = (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            view=view,
-            document=document,
-            run=document.run,
-            coverage=document.coverage,
-            verdicts=tuple(FindingVerdict),
-            method=method,
-            reason_words=REASONS,
-            outcome_words=OUTCOME_WORDS,
-            state_words=STATE_WORDS,
-            stylesheet=stylesheet,
-            style_hash=_style_hash(stylesheet),
-        )
-    )
-    return page.encode()
+    """Everything on one page, as UTF-8. `notes` puts cited ledger rows into words, `documents` gives policy texts."""
+    sources = PageSources(rows, notes, documents, holdings)
+    unlimited = PageLimits(*(1 << 62 for _ in range(3)))
+    ((_, content),) = render_pages(document, sources, HtmlOptions(unlimited))
+    return content
 
 
-@lru_cache(maxsize=1)
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_template),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=html_value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(
-        account=account_text, counted=counted, json=_json_text, percent=percent_text, prose=prose_parts, shorten=shorten
-    )
-    environment.filters.update(key_anchor=key_anchor, units=units_text)
-    return environment
+def render_pages(document: FindingsDocument, sources: PageSources, options: HtmlOptions) -> Iterator[tuple[str, bytes]]:
+    """Path and content of every page, report.html first; one at a time, because a split report is large.
+
+    Raises UsageError for a template of the user that cannot be used.
+    """
+    templates = _templates(options)
+    pages = plan_pages(document.findings, sources.rows, _policy_size(sources), options.limits)
+    places = places_of(pages)
+    if pages[0].kind is not PageKind.WHOLE:
+        index = index_page(document)
+        yield _rendered(report_view(document, index, Links(index.path, places), sources, pages), templates, options)
+    for page in pages:
+        yield _rendered(report_view(document, page, Links(page.path, places), sources), templates, options)
 
 
-def _template(name: str) -> str | None:
-    found = template_root().joinpath(*name.split("/"))
-    return found.read_text(encoding="utf-8") if found.is_file() else None
+def render_single(
+    document: FindingsDocument, sources: PageSources, options: HtmlOptions
+) -> Iterator[tuple[str, bytes]]:
+    """Path and content of one page per finding of `options.only`. Raises UsageError for an id that is none."""
+    found = {finding.id: finding for finding in document.findings}
+    for name in options.only:
+        if name not in found or not _FINDING_ID.fullmatch(name):
+            near = closest(name, found)
+            hint = f"did you mean `{near}`" if near else "findings.csv lists the ids"
+            raise UsageError(f"this run has no finding `{name}`", hint=hint)
+    for name in dict.fromkeys(options.only):
+        page = single_page(found[name], sources.rows)
+        links = Links(page.path, places_of((page,)))
+        yield _rendered(report_view(document, page, links, sources), _templates(options), options)
 
 
-def _stylesheet(combinations: Sequence[Combination]) -> Markup:
+def _templates(options: HtmlOptions) -> Templates:
+    return our_templates() if options.templates is None else Templates(options.templates)
+
+
+def _policy_size(sources: PageSources) -> Callable[[str], int]:
+    """Characters of a key's policies, every document measured once."""
+
+    @cache
+    def size(sha256: str) -> int:
+        return len(sources.documents(sha256) or "")
+
+    return lambda key_arn: sum(size(sha256) for _, sha256 in sources.holdings(key_arn).policies)
+
+
+def _rendered(view: ReportView, templates: Templates, options: HtmlOptions) -> tuple[str, bytes]:
+    stylesheet = _stylesheet(templates, view.combinations, print_full=options.print_full)
+    script = _COMMENT.sub("", templates.source("report.js")).strip() if view.combinations else ""
+    values = {
+        "view": view,
+        "page": view.page,
+        "links": view.links,
+        "document": view.document,
+        "run": view.document.run,
+        "coverage": view.document.coverage,
+        "severities": tuple(Severity),
+        "verdicts": tuple(FindingVerdict),
+        "method": method,
+        "reason_words": REASONS,
+        "outcome_words": OUTCOME_WORDS,
+        "state_words": STATE_WORDS,
+        "key_anchor": key_anchor,
+        "stylesheet": trusted_css(stylesheet),
+        "style_hash": _hash(stylesheet),
+        "script": trusted_script(script),
+        "script_hash": _hash(script) if script else "",
+    }
+    return view.page.path, templates.render("report.html.j2", values).encode()
+
+
+def _stylesheet(templates: Templates, combinations: Iterable[Combination], *, print_full: bool) -> str:
     """report.css without comments, with one rule per combination of filter values that occurs.
 
     A browser without `:has()` ignores all of them and shows every finding, and so does paper, which has no filters.
     """
     rules = "\n".join(_combination_rule(combination) for combination in combinations)
-    text = _CSS_COMMENT.sub("", _template("report.css") or "")
-    return trusted_css(
-        f"{text}@media screen {{\n@supports selector(:has(*)) {{\n.group, .finding {{ display: none; }}\n{rules}\n"
-        f"{_TARGET_RULE}\n{_ACCEPTED_RULE}\n}}\n}}\n"
+    text = _COMMENT.sub("", templates.source("report.css"))
+    return (
+        f"{text}@media screen {{\n@supports selector(:has(*)) {{\n{_HIDDEN_RULE}\n{rules}\n{_TARGET_RULE}\n"
+        f"{_ALWAYS_RULE}\n}}\n}}\n{_PRINT_FULL if print_full else ''}"
     )
 
 
-_ACCEPTED_RULE = ".accepted .finding { display: block; }"
+_HIDDEN_RULE = ".group, .finding, .row { display: none; }"
+_ALWAYS_RULE = ".accepted .finding, .single .group, .single .finding { display: block; }"
 _TARGET_RULE = ".group:has(:target), .finding:has(:target) { display: block; }"
+_PRINT_FULL = (
+    "@media print { .finding::details-content { content-visibility: visible; display: block; block-size: auto; } }\n"
+)
 
 
 def _combination_rule(combination: Combination) -> str:
     conditions = "".join(f":has(#{option}:checked)" for option in combination.option_ids)
-    return f".findings{conditions} .{combination.name} {{ display: block; }}"
+    return f".findings{conditions} .{combination.name} {{ display: revert; }}"
 
 
-def _style_hash(stylesheet: str) -> str:
-    return base64.b64encode(hashlib.sha256(stylesheet.encode()).digest()).decode("ascii")
-
-
-def _json_text(value: object) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

@@ -83,7 +83,7 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
         fields = json.loads(path.read_bytes())
-        files = {_plain_name(name): str(measured["sha256"]) for name, measured in fields["files"].items()}
+        files = {_inner_path(name): str(measured["sha256"]) for name, measured in fields["files"].items()}
     except FileNotFoundError as error:
         raise SnapshotError(f"`{folder}` has no `{MANIFEST}`", hint="`kms-scan report` writes it") from error
     except OSError as error:
@@ -93,19 +93,19 @@ def read_manifest(folder: Path) -> Manifest:
     return Manifest(files, fields)
 
 
-def _plain_name(name: str) -> str:
-    """The name of a file in the folder itself. Raises ValueError for any other: a manifest leads nowhere else."""
-    if not name or name != Path(name).name or name.startswith("."):
+def _inner_path(name: str) -> str:
+    """The path of a file inside the folder. Raises ValueError for any other: a manifest leads nowhere else."""
+    if not name or "\\" in name or any(not part or part.startswith(".") for part in name.split("/")):
         raise ValueError(name)
     return name
 
 
-def judged_with(folder: Path) -> Mapping[str, object] | None:
-    """What the manifest of the folder says about how its findings were made; None where it says nothing."""
+def recorded_in(folder: Path) -> Mapping[str, Mapping[str, object]]:
+    """What the manifest of the folder says about how its findings (`judged`) and reports (`reported`) were made."""
     if not (folder / MANIFEST).exists():
-        return None
-    judged = read_manifest(folder).fields.get("judged")
-    return judged if isinstance(judged, dict) else None
+        return {}
+    fields = read_manifest(folder).fields
+    return {name: said for name in ("judged", "reported") if isinstance(said := fields.get(name), dict)}
 
 
 def check_files(folder: Path, names: Iterable[str]) -> None:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from scanner.errors import UnavailableError
-from scanner.model.coverage import LedgerRow
-from scanner.model.finding import FindingsDocument, KeyRow
+from scanner.model.finding import FindingsDocument
 from scanner.report.asff import dump_asff
-from scanner.report.coverage_notes import cited_notes
+from scanner.report.context import PageSources
 from scanner.report.directory import RunDirectory
-from scanner.report.escape import CsvDialect
-from scanner.report.html import render_html
+from scanner.report.html import render_pages, render_single
 from scanner.report.json import dump_findings, dump_summary
 from scanner.report.markdown import render_markdown
-from scanner.report.ocsf import OcsfClass, dump_ocsf
+from scanner.report.ocsf import dump_ocsf
+from scanner.report.options import FORMATS, ReportOptions
+from scanner.report.pages import FOLDER, HtmlOptions
 from scanner.report.tables import findings_csv
-
-FORMATS = ("html", "csv", "json", "ocsf", "asff")
-"""Formats that this version writes. `json` needs no rendering: findings.json is the input of a report."""
 
 
 def write_findings(directory: RunDirectory, document: FindingsDocument) -> Path:
@@ -29,38 +25,48 @@ def write_findings(directory: RunDirectory, document: FindingsDocument) -> Path:
 
 def render_all(
     document: FindingsDocument,
-    key_rows: Sequence[KeyRow],
-    ledger: Iterable[LedgerRow],
-    documents: Callable[[str], str | None],
+    sources: PageSources,
     directory: RunDirectory,
-    *,
-    formats: Iterable[str],
-    csv_dialect: str,
-    ocsf_class: str = OcsfClass.IAM,
+    options: ReportOptions,
 ) -> list[Path]:
-    """Write what `formats` asks for, then summary.md and summary.json; return their paths.
+    """Write what the options ask for, then summary.md and summary.json.
 
-    `documents` gives the text of a policy by its SHA-256, or None. findings.json, keys.csv, access.csv, coverage.csv
-    and manifest.json are not touched. Everything is rendered before the first file is written. Raises UnavailableError
-    for a format that this version does not have, OutputError for a file that cannot be written.
+    Returns their paths. findings.json, keys.csv, access.csv, coverage.csv and manifest.json are not touched. Everything
+    is rendered before the first file is replaced. Raises UnavailableError for a format that this version does not
+    have, OutputError for a file that cannot be written, UsageError for a template that cannot be used.
     """
-    wanted = tuple(formats)
+    wanted = options.formats
     for name in wanted:
         if name not in FORMATS:
             raise UnavailableError(
                 f"format `{name}` is not available in this version",
                 hint=f"use {', '.join(FORMATS[:-1])} or {FORMATS[-1]}",
             )
-    notes = cited_notes(document.findings, ledger)
     rendered: dict[str, bytes] = {}
-    if "html" in wanted:
-        rendered["report.html"] = render_html(document, key_rows, notes, documents)
     if "csv" in wanted:
-        rendered["findings.csv"] = findings_csv(document, notes, CsvDialect(csv_dialect))
+        rendered["findings.csv"] = findings_csv(document, sources.notes, options.csv_dialect)
     if "ocsf" in wanted:
-        rendered["findings.ocsf.json"] = dump_ocsf(document, OcsfClass(ocsf_class))
+        rendered["findings.ocsf.json"] = dump_ocsf(document, options.ocsf_class)
     if "asff" in wanted:
         rendered["findings.asff.json"] = dump_asff(document)
-    rendered["summary.md"] = render_markdown(document, notes)
+    rendered["summary.md"] = render_markdown(document, sources.notes)
     rendered["summary.json"] = dump_summary(document)
+    if "html" in wanted:
+        pages = render_pages(document, sources, options.html)
+        name, index = next(pages)
+        with directory.replacing_folder(FOLDER) as folder:
+            for path, content in pages:
+                folder.write(path.removeprefix(f"{FOLDER}/"), content)
+        rendered = {name: index} | rendered
     return [directory.write(name, content) for name, content in rendered.items()]
+
+
+def render_only(
+    document: FindingsDocument, sources: PageSources, directory: RunDirectory, html: HtmlOptions
+) -> list[Path]:
+    """Write one file for each finding that `html.only` names, and nothing else; return their paths.
+
+    Raises UsageError for an id that is none and for a template that cannot be used.
+    """
+    rendered = list(render_single(document, sources, html))
+    return [directory.write(name, content) for name, content in rendered]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -10,10 +9,11 @@ from dataclasses import dataclass, field
 
 from scanner.model.arn import AccountId, KeyArn, parse_arn
 from scanner.model.coverage import LedgerRow, Outcome
-from scanner.model.key import Grant, GrantConstraints, KeyFacts
+from scanner.model.key import Grant, KeyFacts
 from scanner.model.organization import AccountFacts, Organization
 from scanner.model.policy import DocumentKind, PolicyText
 from scanner.model.world import World
+from scanner.snapshot.holdings import KEY_POLICY, RAM_POLICY, all_grants
 from scanner.snapshot.ledger import IDENTITY_CALL, READ, Ledger, never_written
 from scanner.snapshot.principals import load_principals
 from scanner.snapshot.read import ContentError, read_document
@@ -250,8 +250,8 @@ class _Loader:
             account_id=AccountId(row["account_id"]),
             region=row["region"],
             partition=parsed.partition if parsed else "aws",
-            key_policy=self.text(policy, DocumentKind.KEY_POLICY, arn, "key policy default") if policy else None,
-            ram_policy=self.text(ram, DocumentKind.RAM_POLICY, arn, "key policy AWS_RAM") if ram else None,
+            key_policy=self.text(policy, DocumentKind.KEY_POLICY, arn, KEY_POLICY) if policy else None,
+            ram_policy=self.text(ram, DocumentKind.RAM_POLICY, arn, RAM_POLICY) if ram else None,
             ram_policy_read="ram_policy" not in gaps,
             grants=None if "grants" in gaps and arn not in grants else tuple(grants.get(arn, ())),
             tags=None if "tags" in gaps else dict(tags.get(arn, {})),
@@ -288,29 +288,8 @@ class _Loader:
 
     def _grants(self) -> dict[str, list[Grant]]:
         found: dict[str, list[Grant]] = defaultdict(list)
-        for row in self.rows.execute(
-            "SELECT key_arn, grant_id, name, created, grantee_principal, grantee_service_principal, "
-            "retiring_principal, retiring_service_principal, issuing_account, operations, constraints FROM grants "
-            "ORDER BY key_arn, grant_id"
-        ):
-            key_arn, grant_id, name, created, grantee, service, retiring, retiring_service, issuer, operations, rest = (
-                row
-            )
-            issuing = parse_arn(issuer or "")
-            found[key_arn].append(
-                Grant(
-                    grant_id=grant_id,
-                    operations=tuple(json.loads(operations)),
-                    grantee_principal=grantee or "",
-                    grantee_service_principal=service or "",
-                    retiring_principal=retiring or "",
-                    retiring_service_principal=retiring_service or "",
-                    issuing_account=issuing.account_id if issuing else issuer or "",
-                    constraints=GrantConstraints.from_api(json.loads(rest) if rest else None),
-                    name=name or "",
-                    created=created or "",
-                )
-            )
+        for key_arn, grant in all_grants(self.rows):
+            found[key_arn].append(grant)
         return found
 
 

@@ -202,3 +202,9 @@ def test_role_policy_prints_json_that_holds_only_reads(cli) -> None:
     assert "kms:Decrypt" not in text
     assert "7c1e" in text
     assert '"sts:AssumeRole"' in text
+
+
+def test_folder_of_templates_that_is_none_is_named(cli, tmp_path) -> None:
+    code, out, err = cli("report", "latest", "--templates", str(tmp_path / "nowhere"))
+    assert (code, out) == (2, "")
+    assert f"`{tmp_path / 'nowhere'}` is no folder" in err

@@ -20,8 +20,8 @@ from builders import MEMBER, OWNER, STRANGER, allow, iam, policy
 from small_snapshot import OWN, write_snapshot
 
 MADE = (
-    "access.csv", "coverage.csv", "findings.csv", "findings.json", "graph.json", "keys.csv", "report.html",
-    "summary.json", "summary.md",
+    "access.csv", "coverage.csv", "findings.csv", "findings.json", "graph.graphml", "graph.json", "keys.csv",
+    "report.html", "summary.json", "summary.md",
 )  # fmt: skip
 EARLIER, RUN = "2026-11-21T0000Z-aaaa", "2026-11-22T0000Z-bbbb"
 
@@ -138,7 +138,7 @@ def test_text_has_one_line_per_file_and_names_both_versions(cli, judged) -> None
     assert "performed again by engine 1" in out
     for name in (*MADE, "snapshot.sqlite", "manifest.json"):
         assert sum(f" {name} " in f"{line} " for line in out.splitlines()) == 1, name
-    assert "9 files reproduced byte for byte" in out
+    assert "10 files reproduced byte for byte" in out
     assert str(folder.parent.parent) not in out
 
 
@@ -360,7 +360,7 @@ def broken_manifests() -> Iterator[tuple[str, str]]:
     yield "no object", "[]"
     yield "no files", "{}"
     yield "no hash", json.dumps({"files": {"keys.csv": {}}})
-    for name in ("../keys.csv", "/etc/passwd", ".hidden", "", "a/b"):
+    for name in ("../keys.csv", "/etc/passwd", ".hidden", "", "a/../b", "a//b", "report/.hidden", "a\\b"):
         yield name or "empty name", json.dumps({"files": {name: {"sha256": "0"}}})
 
 

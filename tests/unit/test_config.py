@@ -589,7 +589,6 @@ def test_collecting_without_file_and_role_is_refused() -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("output.html_max_findings", "10"),
         ("output.keep_runs", "3"),
         ("output.redact", "[emails]"),
         ("keys.last_usage", "true"),
@@ -627,7 +626,7 @@ def test_every_unavailable_setting_is_listed_and_errors_come_first() -> None:
     "text",
     [
         "analysis: {scp: false, rcp: false, insiders: true, service_principals: all}",
-        "output: {csv_dialect: rfc4180, formats: [json, ocsf, asff]}",
+        "output: {csv_dialect: rfc4180, formats: [json, ocsf, asff], html_max_findings: 10}",
         "severity: {sensitive_tags: {a: [b]}}",
         "keys: {managers: [customer, aws], states: [enabled]}",
     ],

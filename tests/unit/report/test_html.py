@@ -12,11 +12,15 @@ from importlib.resources.abc import Traversable
 import pytest
 from scanner.model.decision import Gate, GateOutcome, Layer, Side
 from scanner.model.finding import FindingsDocument, FindingVerdict, Path, Severity
+from scanner.model.key import Grant, GrantConstraints
 from scanner.report.coverage_notes import cited_notes
 from scanner.report.html import render_html
+from scanner.report.keys import KeyHolding
 from scanner.resources import template_root
 
 import report_builders as build
+
+UNCITED = '{"Sid": "nobody cites this"}'
 
 
 def walk(folder: Traversable) -> Iterator[Traversable]:
@@ -32,16 +36,29 @@ def render(document: FindingsDocument | None = None) -> str:
     return render_html(shown, build.key_rows(), notes, build.documents).decode()
 
 
-def test_content_security_policy_allows_exactly_the_style_of_the_page() -> None:
+def test_content_security_policy_allows_exactly_the_style_and_the_script_of_the_page() -> None:
     html = render()
     style = re.search(r"<style>(.*?)</style>", html, re.DOTALL)
     assert style is not None
     digest = base64.b64encode(hashlib.sha256(style.group(1).encode()).digest()).decode()
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)
     assert policy is not None
-    assert policy.group(1) == (f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'")
+    script = re.search(r"<script>(.*?)</script>", html, re.DOTALL)
+    assert script is not None
+    ran = base64.b64encode(hashlib.sha256(script.group(1).encode()).digest()).decode()
+    assert policy.group(1) == (
+        f"default-src 'none'; style-src 'sha256-{digest}'; script-src 'sha256-{ran}'; base-uri 'none'; "
+        "form-action 'none'"
+    )
     assert "style=" not in html
+    assert html.count("<script") == 1
+    assert len(script.group(1).encode()) <= 650
+
+
+def test_page_without_filters_allows_no_script_at_all() -> None:
+    html = render(build.document(findings=()))
     assert "<script" not in html
+    assert "script-src" not in html
 
 
 def test_headline_is_the_only_h1_and_coverage_stands_before_findings() -> None:
@@ -141,11 +158,40 @@ def test_unknown_party_is_filtered_as_other() -> None:
     assert 'id="p-other"' in render(build.document(findings=(odd,)))
 
 
-def test_every_key_is_listed_with_its_cited_policy_once() -> None:
-    html = render()
+def test_every_key_is_listed_with_its_whole_policy_once() -> None:
+    spare = build.sha256(UNCITED)
+    held = {build.KEY_ARN: (("key policy `default`", build.sha256(build.POLICY)),), build.LOG_KEY_ARN: (("p", spare),)}
+    html = render_html(
+        build.document(),
+        build.key_rows(),
+        {},
+        lambda digest: UNCITED if digest == spare else build.documents(digest),
+        lambda arn: KeyHolding(held.get(arn, ())),
+    ).decode()
+    keys = html[html.index('<section id="keys"') : html.index('<section id="method"')]
     for row in build.key_rows():
-        assert row.key_arn.rsplit("/", 1)[-1] in html
-    assert html.count('<details class="policy">') == 2
+        assert row.key_arn.rsplit("/", 1)[-1] in keys
+    assert keys.count("nobody cites this") == 1
+    assert keys.count("EnableRoot") == 1
+    assert len(re.findall('<li value="[0-9]+" data-n="[0-9]+" class="statement">', keys)) >= 12
+
+
+def test_key_shows_its_grants_and_how_many_there_are() -> None:
+    grant = Grant(
+        "a1b2c3",
+        ("Decrypt", "Encrypt"),
+        grantee_principal="arn:aws:iam::222233334444:role/batch",
+        issuing_account=build.OWNER,
+        constraints=GrantConstraints({"app": "backup"}),
+        name="nightly",
+        created="2026-01-02T03:04:05Z",
+    )
+    html = render_html(
+        build.document(findings=()), build.key_rows(), {}, build.documents, lambda arn: KeyHolding((), (grant,))
+    ).decode()
+    keys = html[html.index('<section id="keys"') :]
+    for text in ("role/batch", "nightly", "EncryptionContextEquals", "2026-01-02T03:04:05Z", "Grants, 1 of 2"):
+        assert text in keys
 
 
 def test_thousand_findings_stay_within_the_size_budget() -> None:

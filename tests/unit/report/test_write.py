@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 from scanner.errors import OutputError, SnapshotError, UnavailableError
 from scanner.model.finding import CoverageSummary, GapSummary
+from scanner.report.context import PageSources
+from scanner.report.coverage_notes import cited_notes
 from scanner.report.directory import RunDirectory
 from scanner.report.html import render_html
 from scanner.report.json import dump_findings, dump_summary, load_findings
 from scanner.report.manifest import write_manifest
 from scanner.report.markdown import render_markdown
+from scanner.report.options import ReportOptions
 from scanner.report.terminal import render_summary
 from scanner.report.write import render_all, write_findings
 
@@ -27,12 +30,9 @@ def rendered(folder: Path, formats: tuple[str, ...] = ("html", "csv", "json")) -
     directory = RunDirectory.create(folder, "run")
     render_all(
         build.document(),
-        build.key_rows(),
-        build.ledger(),
-        build.documents,
+        PageSources(build.key_rows(), cited_notes(build.document().findings, build.ledger()), build.documents),
         directory,
-        formats=formats,
-        csv_dialect="excel",
+        ReportOptions(formats),
     )
     return directory
 

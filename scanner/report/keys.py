@@ -1,0 +1,110 @@
+"""View model of the keys of a page: each with its row, its whole policies and its grants."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from scanner.model.decision import Layer
+from scanner.model.finding import Finding, KeyRow
+from scanner.model.key import Grant
+from scanner.report.escape import visible
+from scanner.report.source import Documents, SourceView, source_lines
+
+GRANTS_SHOWN = 100
+"""Grants of one key that a page lists; a key can hold 50,000, and the snapshot has all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolding:
+    """What the snapshot holds of a key: names and SHA-256 of its policies, and the first of its grants."""
+
+    policies: tuple[tuple[str, str], ...] = ()
+    grants: tuple[Grant, ...] = ()
+
+
+Holdings = Callable[[str], KeyHolding]
+"""Gives what the snapshot holds of a key by its ARN; an empty holding for a key it does not know."""
+
+
+def nothing_held(key_arn: str) -> KeyHolding:
+    """The holding of a key where no snapshot is at hand."""
+    del key_arn
+    return KeyHolding()
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyView:
+    """A policy of a key, whole, with the statements tinted that findings cite."""
+
+    source: SourceView
+    finding_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyView:
+    """A key of the page: its row of keys.csv, its policies, and the first of its `row.grants` grants."""
+
+    row: KeyRow
+    anchor: str
+    finding_ids: tuple[str, ...]
+    policies: tuple[PolicyView, ...]
+    grants: tuple[Grant, ...]
+
+
+def key_anchor(key_arn: str) -> str:
+    """Id of a key's row: short, and without characters that come from AWS.
+
+    Made of the visible form, which is the one that survives in keys.csv.
+    """
+    return f"key-{hashlib.sha256(visible(key_arn).encode()).hexdigest()[:12]}"
+
+
+def sorted_rows(rows: Iterable[KeyRow]) -> list[KeyRow]:
+    """Rows of keys in the order in which pages list them."""
+    return sorted(rows, key=lambda row: (row.account_id, row.region, row.key_arn))
+
+
+def findings_by_key(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
+    """The findings that name a key, by the key's anchor, in the order given."""
+    found: dict[str, list[Finding]] = {}
+    for finding in findings:
+        for key in (finding.key,) if finding.key else finding.keys:
+            found.setdefault(key_anchor(key.arn), []).append(finding)
+    return found
+
+
+def key_views(
+    rows: Iterable[KeyRow], by_key: Mapping[str, Sequence[Finding]], texts: Documents, holdings: Holdings
+) -> tuple[KeyView, ...]:
+    """The keys of a page, in the order of `sorted_rows`."""
+    views = []
+    for row in sorted_rows(rows):
+        anchor = key_anchor(row.key_arn)
+        here, held = by_key.get(anchor, ()), holdings(row.key_arn)
+        ids = tuple(finding.id for finding in here)
+        views.append(KeyView(row, anchor, ids, _policies(row.key_arn, here, held, texts), held.grants))
+    return tuple(views)
+
+
+def _policies(key_arn: str, findings: Sequence[Finding], held: KeyHolding, texts: Documents) -> tuple[PolicyView, ...]:
+    """Every policy of the key, whether a finding cites it or not, and those cited ones that are not at hand."""
+    anchor = key_anchor(key_arn)
+    ranges: dict[tuple[str, str], set[tuple[int, int]]] = {place: set() for place in held.policies}
+    citing: dict[tuple[str, str], dict[str, None]] = {}
+    for finding in findings:
+        own = [*finding.mechanism.statements]
+        own += [ref for gate in finding.path.layers if gate.layer is Layer.KEY_POLICY for ref in gate.statements]
+        for ref in own:
+            if ref.line_from and key_anchor(ref.source) == anchor:
+                place = (ref.document, ref.sha256)
+                ranges.setdefault(place, set()).add((ref.line_from, ref.line_to))
+                citing.setdefault(place, {})[finding.id] = None
+    views = []
+    for (document, sha256), cited in sorted(ranges.items()):
+        text = texts(sha256)
+        lines = () if text is None else source_lines(text, 0, 0, (), sorted(cited))
+        source = SourceView(document, key_arn, sha256, 1 if lines else 0, len(lines), lines)
+        views.append(PolicyView(source, tuple(citing.get((document, sha256), ()))))
+    return tuple(views)
