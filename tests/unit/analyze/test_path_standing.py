@@ -57,6 +57,12 @@ def test_path_names_the_partner_and_says_what_it_lacks() -> None:
     assert found.severity_reasons[0].text.endswith("the trust policy asks for no sts:ExternalId")
 
 
+@pytest.mark.parametrize(("pattern", "asked"), [("*", False), ("?*", False), ("acme-*", True)])
+def test_external_id_that_may_be_anything_is_not_asked_for(pattern: str, asked: bool) -> None:
+    found = entered(approved(), {"StringLike": {"sts:ExternalId": pattern}})
+    assert found.grantee.party == ("approved_partner" if asked else "partner_role_without_external_id")
+
+
 def test_party_is_that_of_each_capability() -> None:
     found = entered(approved(capabilities=("metadata",)), EXTERNAL_ID, "kms:DescribeKey", "kms:Decrypt")
     assert [(c.capability, c.severity) for c in found.capabilities] == [
