@@ -55,7 +55,6 @@ from scanner.model.key import KeyFacts
 from scanner.model.principal import PrincipalFacts
 
 ROLE = "role"
-_KEYS_SHOWN = 20
 _RULES = (RuleRef("R7.1", "D"), RuleRef("R7.8", "D"), RuleRef("R7.10", "I"))
 _Trail = tuple[SeverityReason, ...]
 
@@ -117,7 +116,7 @@ def path_finding(assembly: Assembly, claim: Claim, max_hops: int) -> Finding:
         remediation=path_remedy(claim, reasons),
         rules=(*_RULES, *rules_of(reasons, _cited(deciding))),
         coverage_refs=_coverage_refs(assembly, claim),
-        keys=tuple(assembly.key_ref(keys[arn]) for arn in worst[:_KEYS_SHOWN]),
+        keys=tuple(assembly.key_ref(keys[arn]) for arn in worst[:assembly.keys_listed]),
         keys_total=len(keys),
     )  # fmt: skip
 
