@@ -8,7 +8,6 @@ from dataclasses import replace
 from scanner.analyze.paths.hops import ASSUME, BY_SAML
 from scanner.analyze.paths.sources import Admission
 from scanner.analyze.principals.approvals import ApprovedProvider, Use, listed_provider
-from scanner.analyze.principals.borders import crossing
 from scanner.analyze.principals.party import (
     APPROVED_PARTNER,
     OWN_OTHER_ORGANIZATION,
@@ -75,7 +74,7 @@ def party_of_admission(admission: Admission, role: PrincipalFacts, world: World,
 def standing_on_path(
     admissions: Sequence[Admission], party: str, use: Use, owner: str, world: World, trust: Trust
 ) -> Standing:
-    """Where somebody who enters by roles stands towards a key, for one capability: with approvals, names, boundaries.
+    """Where somebody who enters by roles stands towards a key, for one capability: with approvals and names.
 
     Args:
         admissions: how they enter, each a statement of a trust policy; not empty.
@@ -90,8 +89,6 @@ def standing_on_path(
             note = f"{standing.note}; the trust policy asks for no sts:ExternalId"
             return replace(standing, party=PARTNER_ROLE_WITHOUT_EXTERNAL_ID, note=note)
         return standing
-    if party == SAME_ORGANIZATION and account_id:
-        return Standing(party, crossing=crossing((account_id,), owner, world, trust.boundaries))
     if party == FEDERATED_PINNED:
         approvals = [_listed(admission, trust, world.as_of) for admission in admissions]
         if all(approvals):

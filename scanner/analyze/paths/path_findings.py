@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scanner.analyze.decision.decide import evaluate
 from scanner.analyze.decision.gates import gates_of, statement_ref
@@ -28,7 +28,8 @@ from scanner.analyze.paths.paths import DEPTH_LIMIT, Arrival, Claim, condition_i
 from scanner.analyze.paths.role_use import request_on
 from scanner.analyze.paths.sources import partition_of
 from scanner.analyze.principals.approvals import Use
-from scanner.analyze.principals.party import Standing
+from scanner.analyze.principals.borders import crossing
+from scanner.analyze.principals.party import SAME_ORGANIZATION, Standing
 from scanner.analyze.principals.reach import sample
 from scanner.analyze.principals.selectors import NamedStatement, Selector, selector_of
 from scanner.analyze.request.caller import account_of, resolve_caller
@@ -159,7 +160,13 @@ def standing_at(assembly: Assembly, claim: Claim, key: KeyFacts | None, capabili
     """Where those who make the claim stand towards a key; without a key, towards the roles they enter."""
     use = Use.of(key, capability) if key else Use(capability)
     owner = key.account_id if key else claim.accounts[0]
-    return standing_on_path(claim.admissions, claim.party, use, owner, assembly.world, assembly.trust)
+    standing = standing_on_path(claim.admissions, claim.party, use, owner, assembly.world, assembly.trust)
+    boundaries = assembly.trust.boundaries
+    if standing.party != SAME_ORGANIZATION or not boundaries:
+        return standing
+    named = claim.selector.account_id
+    inside = {named} if named else {a for a in callers_of(claim).values() if a}
+    return replace(standing, crossing=crossing(sorted(inside), owner, assembly.world, boundaries))
 
 
 def _capabilities(

@@ -11,7 +11,7 @@ from scanner.analyze.principals.borders import InnerBoundary
 from scanner.analyze.principals.party import Trust
 from scanner.model.finding import Finding, Kind, Severity
 
-from builders import MEMBER, OU, OWNER, STRANGER, allow, analyzed, iam, key, organization, policy, principal, world
+from builders import MEMBER, ORG, OU, OWNER, STRANGER, allow, analyzed, iam, key, organization, policy, principal, world
 from role_worlds import ASSUMING, DELEGATING, USING, admits, only_path, role
 
 VENDOR = iam(STRANGER, "root")
@@ -113,6 +113,16 @@ def test_boundary_between_who_enters_and_the_key_counts() -> None:
     assert (plain.severity, across.severity) == (Severity.LOW, Severity.HIGH)
     everywhere = only_path(app, shared, trust=Trust(boundaries=(InnerBoundary("all", ou=OU),)))
     assert everywhere.severity is Severity.LOW
+
+
+def test_boundary_counts_for_everybody_behind_an_organization() -> None:
+    app = principal(iam(MEMBER, "role/App"), ASSUMING)
+    shared = role(OWNER, "Shared", admits("*", when={"StringEquals": {"aws:PrincipalOrgID": ORG}}), USING)
+    found = only_path(app, shared, trust=Trust(boundaries=(InnerBoundary("prod", account=OWNER, sensitive=True),)))
+    assert (found.grantee.selector, found.severity) == (ORG, Severity.HIGH)
+    everywhere = only_path(app, shared, trust=Trust(boundaries=(InnerBoundary("all", ou=OU),)))
+    assert everywhere.severity is Severity.MEDIUM  # the management account stands outside the unit
+    assert only_path(app, shared).severity is Severity.LOW
 
 
 def test_run_counts_partners_apart_from_outsiders_and_ours() -> None:
