@@ -15,7 +15,7 @@ from scanner.errors import UsageError
 from scanner.model.arn import AccountId, KeyArn, parse_arn
 from scanner.model.neutral import terminal_safe
 from scanner.model.organization import Organization
-from scanner.model.policy import Document, DocumentKind, PolicyText
+from scanner.model.policy import Document, DocumentKind, Effect, PolicyText
 from scanner.model.principal import PrincipalFacts, PrincipalKind
 from scanner.model.world import World
 
@@ -110,6 +110,8 @@ def _problems_of(document: Document) -> Iterator[tuple[int, str]]:
         yield from ((start, f"statement {statement.index}: {damage}") for damage in statement.damage)
     if policy.kind in {DocumentKind.KEY_POLICY, DocumentKind.TRUST}:
         yield from _bad_principals(document)
+    if policy.kind is DocumentKind.RCP:
+        yield from _no_customer_rcp(document)
     size = len(policy.text.encode("utf-8", "surrogatepass"))
     if policy.kind is DocumentKind.KEY_POLICY and size > MAX_KEY_POLICY:
         yield 1, f"the key policy has {size:,} bytes, AWS takes {MAX_KEY_POLICY:,}"
@@ -121,6 +123,15 @@ def _bad_principals(document: Document) -> Iterator[tuple[int, str]]:
         for entry in (*(statement.principals or ()), *(statement.not_principals or ())):
             if entry.type == "AWS" and selector_of(entry.value, "aws").kind == "malformed":
                 yield entry.span.line_from, f"`{entry.value}` is no principal"
+
+
+def _no_customer_rcp(document: Document) -> Iterator[tuple[int, str]]:
+    """What AWS takes in no RCP but its own: an Allow, and a Deny of somebody instead of everybody (R3.50)."""
+    for statement in document.statements:
+        if statement.effect is not Effect.DENY:
+            yield statement.span.line_from, f"statement {statement.index}: a customer's RCP holds Deny statements only"
+        elif {e.type for e in statement.principals or ()} != {"*"}:
+            yield statement.span.line_from, f"statement {statement.index}: the Principal of an RCP is `*`"
 
 
 class _Draft:

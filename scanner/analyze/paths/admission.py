@@ -8,7 +8,6 @@ from dataclasses import replace
 from scanner.analyze.paths.hops import ASSUME, BY_SAML
 from scanner.analyze.paths.sources import Admission
 from scanner.analyze.principals.approvals import ApprovedProvider, Use, listed_provider
-from scanner.analyze.principals.borders import crossing
 from scanner.analyze.principals.party import (
     APPROVED_PARTNER,
     OWN_OTHER_ORGANIZATION,
@@ -18,6 +17,7 @@ from scanner.analyze.principals.party import (
     SERVICE_GUARDED,
     SERVICE_UNGUARDED,
     UNKNOWN_THIRD_PARTY,
+    Ours,
     Standing,
     Trust,
     party_of_account,
@@ -36,7 +36,7 @@ from scanner.analyze.request.providers import (
 from scanner.analyze.statements.match import covers_action
 from scanner.model.approval import Approval
 from scanner.model.arn import parse_arn
-from scanner.model.policy import Effect, Statement
+from scanner.model.policy import ConditionTest, Effect, Statement
 from scanner.model.principal import PrincipalFacts
 from scanner.model.world import World
 
@@ -47,7 +47,7 @@ OWN_SAML_PROVIDER = "own_saml_provider"
 NO_EXTERNAL_ID = "no_external_id"
 SUBJECT_WITHOUT_TENANT = "subject_without_tenant"
 _THIRD_PARTIES = frozenset({PUBLIC, UNKNOWN_THIRD_PARTY})
-_OF_ONE_ANCHOR = ("aws:sourcearn", "aws:sourceaccount", "aws:principaltag/x509")
+_OF_A_CERTIFICATE = "aws:principaltag/x509"
 
 
 def party_of_admission(admission: Admission, role: PrincipalFacts, world: World, trust: Trust) -> str:
@@ -57,7 +57,7 @@ def party_of_admission(admission: Admission, role: PrincipalFacts, world: World,
         return _party_of_provider(admission, role, world, trust)
     match selector.kind:
         case "service":
-            return _party_of_service(admission)
+            return _party_of_service(admission, Ours(role.account_id, world, trust))
         case "any":
             return PUBLIC
         case "organization":
@@ -74,7 +74,7 @@ def party_of_admission(admission: Admission, role: PrincipalFacts, world: World,
 def standing_on_path(
     admissions: Sequence[Admission], party: str, use: Use, owner: str, world: World, trust: Trust
 ) -> Standing:
-    """Where somebody who enters by roles stands towards a key, for one capability: with approvals, names, boundaries.
+    """Where somebody who enters by roles stands towards a key, for one capability: with approvals and names.
 
     Args:
         admissions: how they enter, each a statement of a trust policy; not empty.
@@ -89,8 +89,6 @@ def standing_on_path(
             note = f"{standing.note}; the trust policy asks for no sts:ExternalId"
             return replace(standing, party=PARTNER_ROLE_WITHOUT_EXTERNAL_ID, note=note)
         return standing
-    if party == SAME_ORGANIZATION and account_id:
-        return Standing(party, crossing=crossing((account_id,), owner, world, trust.boundaries))
     if party == FEDERATED_PINNED:
         approvals = [_listed(admission, trust, world.as_of) for admission in admissions]
         if all(approvals):
@@ -135,15 +133,20 @@ def _refusing(named: NamedStatement, admission: Admission) -> tuple[Statement, .
     )  # fmt: skip
 
 
-def _party_of_service(admission: Admission) -> str:
-    """Pods get the roles that their own account associates; certificates are limited by anchor or subject (R7.11)."""
-    limited = admission.selector.text == POD_IDENTITY or all(map(_names_one_anchor, admission.statements))
-    return SERVICE_GUARDED if limited else SERVICE_UNGUARDED
+def _party_of_service(admission: Admission, ours: Ours) -> str:
+    """Pods get the roles that their own account associates; certificates are limited by anchor or subject (R7.11).
+
+    An anchor counts if it is ours: a condition that names one of a stranger, or of any account, guards nothing (R2.12).
+    """
+    limited = all(any(_is_limit(t, ours) for t in n.statement.conditions) for n in admission.statements)
+    return SERVICE_GUARDED if limited or admission.selector.text == POD_IDENTITY else SERVICE_UNGUARDED
 
 
-def _names_one_anchor(named: NamedStatement) -> bool:
-    tests = (t for t in named.statement.conditions if is_fence(t))
-    return any(t.key.lower().startswith(_OF_ONE_ANCHOR) and all(v.strip("*?") for v in t.values) for t in tests)
+def _is_limit(test: ConditionTest, ours: Ours) -> bool:
+    named = (
+        test.key.lower().startswith(_OF_A_CERTIFICATE) and is_fence(test) and all(v.strip("*?") for v in test.values)
+    )
+    return named or ours.limits(test)
 
 
 def remarks_on(admission: Admission, party: str) -> tuple[str, ...]:
@@ -158,7 +161,13 @@ def remarks_on(admission: Admission, party: str) -> tuple[str, ...]:
     if admission.action != ASSUME or party not in _THIRD_PARTIES or not admission.statements:
         return ()
     asked = all(
-        any(t.key.lower() == "sts:externalid" and is_fence(t) for t in n.statement.conditions)
-        for n in admission.statements
-    )
+        any(_asks_for_external_id(t) for t in n.statement.conditions) for n in admission.statements
+    )  # fmt: skip
     return () if asked else (NO_EXTERNAL_ID,)
+
+
+def _asks_for_external_id(test: ConditionTest) -> bool:
+    """Whether a test demands an external id of which something is written out: any other id passes a bare wildcard."""
+    wild = test.operator.endswith("Like")
+    spelled = all(v.strip("*?") if wild else v for v in test.values)
+    return test.key.lower() == "sts:externalid" and is_fence(test) and spelled

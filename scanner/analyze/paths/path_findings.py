@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scanner.analyze.decision.decide import evaluate
 from scanner.analyze.decision.gates import gates_of, statement_ref
@@ -28,7 +28,8 @@ from scanner.analyze.paths.paths import DEPTH_LIMIT, Arrival, Claim, condition_i
 from scanner.analyze.paths.role_use import request_on
 from scanner.analyze.paths.sources import partition_of
 from scanner.analyze.principals.approvals import Use
-from scanner.analyze.principals.party import Standing
+from scanner.analyze.principals.borders import crossing
+from scanner.analyze.principals.party import SAME_ORGANIZATION, Standing
 from scanner.analyze.principals.reach import sample
 from scanner.analyze.principals.selectors import NamedStatement, Selector, selector_of
 from scanner.analyze.request.caller import account_of, resolve_caller
@@ -55,7 +56,6 @@ from scanner.model.key import KeyFacts
 from scanner.model.principal import PrincipalFacts
 
 ROLE = "role"
-_KEYS_SHOWN = 20
 _RULES = (RuleRef("R7.1", "D"), RuleRef("R7.8", "D"), RuleRef("R7.10", "I"))
 _Trail = tuple[SeverityReason, ...]
 
@@ -117,7 +117,7 @@ def path_finding(assembly: Assembly, claim: Claim, max_hops: int) -> Finding:
         remediation=path_remedy(claim, reasons),
         rules=(*_RULES, *rules_of(reasons, _cited(deciding))),
         coverage_refs=_coverage_refs(assembly, claim),
-        keys=tuple(assembly.key_ref(keys[arn]) for arn in worst[:_KEYS_SHOWN]),
+        keys=tuple(assembly.key_ref(keys[arn]) for arn in worst[:assembly.keys_listed]),
         keys_total=len(keys),
     )  # fmt: skip
 
@@ -160,7 +160,13 @@ def standing_at(assembly: Assembly, claim: Claim, key: KeyFacts | None, capabili
     """Where those who make the claim stand towards a key; without a key, towards the roles they enter."""
     use = Use.of(key, capability) if key else Use(capability)
     owner = key.account_id if key else claim.accounts[0]
-    return standing_on_path(claim.admissions, claim.party, use, owner, assembly.world, assembly.trust)
+    standing = standing_on_path(claim.admissions, claim.party, use, owner, assembly.world, assembly.trust)
+    boundaries = assembly.trust.boundaries
+    if standing.party != SAME_ORGANIZATION or not boundaries:
+        return standing
+    named = claim.selector.account_id
+    inside = {named} if named else {a for a in callers_of(claim).values() if a}
+    return replace(standing, crossing=crossing(sorted(inside), owner, assembly.world, boundaries))
 
 
 def _capabilities(

@@ -146,16 +146,16 @@ def party_of_account(account_id: str, owner: str, world: World, trust: Trust) ->
 
 def _is_guarded(naming: Naming, key: KeyFacts, world: World, trust: Trust) -> bool:
     """Whether every way a service is admitted is limited to sources of ours (R2.12)."""
-    ours = _Ours(key, world, trust)
+    ours = Ours(key.account_id, world, trust)
     statements = all(any(ours.limits(t) for t in named.statement.conditions) for named in naming.statements)
     return statements and all(ours.has_arn(grant.constraints.source_arn or "") for grant in naming.grants)
 
 
 @dataclass(frozen=True, slots=True)
-class _Ours:
-    """What counts as a source of ours, as seen from a key."""
+class Ours:
+    """What counts as a source of ours, as seen from the account of a key or role."""
 
-    key: KeyFacts
+    owner: str
     world: World
     trust: Trust
 
@@ -174,10 +174,10 @@ class _Ours:
         return all(map(check, test.values))
 
     def has_account(self, text: str) -> bool:
-        """Whether an account is written out and ours, or the key's own by variable."""
-        if text.lower() == "${aws:resourceaccount}" or text == self.key.account_id:
+        """Whether an account is written out and ours, or the owner's by variable."""
+        if text.lower() == "${aws:resourceaccount}" or text == self.owner:
             return True
-        party = party_of_account(text, self.key.account_id, self.world, self.trust)
+        party = party_of_account(text, self.owner, self.world, self.trust)
         return is_account_id(text) and party != UNKNOWN_THIRD_PARTY
 
     def has_organization(self, text: str) -> bool:

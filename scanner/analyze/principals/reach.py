@@ -24,8 +24,8 @@ from scanner.model.policy import PolicyText
 from scanner.model.principal import PrincipalKind
 from scanner.model.world import World
 
-CLOSED = frozenset({"SUSPENDED", "PENDING_CLOSURE", "CLOSED"})
-"""Account states in which nobody can call AWS (R6.8)."""
+CLOSED = frozenset({"SUSPENDED", "CLOSED"})
+"""Account states in which nobody can call AWS (R6.8); an account works on while its closure is pending."""
 
 
 @dataclass(frozen=True, slots=True)

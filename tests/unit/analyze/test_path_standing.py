@@ -11,7 +11,7 @@ from scanner.analyze.principals.borders import InnerBoundary
 from scanner.analyze.principals.party import Trust
 from scanner.model.finding import Finding, Kind, Severity
 
-from builders import MEMBER, OU, OWNER, STRANGER, allow, analyzed, iam, key, organization, policy, principal, world
+from builders import MEMBER, ORG, OU, OWNER, STRANGER, allow, analyzed, iam, key, organization, policy, principal, world
 from role_worlds import ASSUMING, DELEGATING, USING, admits, only_path, role
 
 VENDOR = iam(STRANGER, "root")
@@ -55,6 +55,12 @@ def test_path_names_the_partner_and_says_what_it_lacks() -> None:
     assert found.grantee.vendor == "Payroll SaaS"
     assert found.grantee.approval is not None
     assert found.severity_reasons[0].text.endswith("the trust policy asks for no sts:ExternalId")
+
+
+@pytest.mark.parametrize(("pattern", "asked"), [("*", False), ("?*", False), ("acme-*", True)])
+def test_external_id_that_may_be_anything_is_not_asked_for(pattern: str, asked: bool) -> None:
+    found = entered(approved(), {"StringLike": {"sts:ExternalId": pattern}})
+    assert found.grantee.party == ("approved_partner" if asked else "partner_role_without_external_id")
 
 
 def test_party_is_that_of_each_capability() -> None:
@@ -107,6 +113,16 @@ def test_boundary_between_who_enters_and_the_key_counts() -> None:
     assert (plain.severity, across.severity) == (Severity.LOW, Severity.HIGH)
     everywhere = only_path(app, shared, trust=Trust(boundaries=(InnerBoundary("all", ou=OU),)))
     assert everywhere.severity is Severity.LOW
+
+
+def test_boundary_counts_for_everybody_behind_an_organization() -> None:
+    app = principal(iam(MEMBER, "role/App"), ASSUMING)
+    shared = role(OWNER, "Shared", admits("*", when={"StringEquals": {"aws:PrincipalOrgID": ORG}}), USING)
+    found = only_path(app, shared, trust=Trust(boundaries=(InnerBoundary("prod", account=OWNER, sensitive=True),)))
+    assert (found.grantee.selector, found.severity) == (ORG, Severity.HIGH)
+    everywhere = only_path(app, shared, trust=Trust(boundaries=(InnerBoundary("all", ou=OU),)))
+    assert everywhere.severity is Severity.MEDIUM  # the management account stands outside the unit
+    assert only_path(app, shared).severity is Severity.LOW
 
 
 def test_run_counts_partners_apart_from_outsiders_and_ours() -> None:

@@ -41,6 +41,8 @@ S3_ONLY = policy(allow(None, "s3:*"))
 SECOND_KEY = KEY[:-1] + "c"
 THIRD = "222233334444"
 ANCHOR = f"arn:aws:rolesanywhere:eu-west-1:{OWNER}:trust-anchor/1"
+FOREIGN_ANCHOR = f"arn:aws:rolesanywhere:eu-west-1:{STRANGER}:trust-anchor/1"
+ANY_ANCHOR = "arn:aws:rolesanywhere:*:*:trust-anchor/*"
 
 
 # -- entries ----------------------------------------------------------------------------------------------------------
@@ -234,6 +236,11 @@ def test_root_and_federated_users_never_assume() -> None:
         ("rolesanywhere.amazonaws.com", None, "service_unguarded"),
         ("rolesanywhere.amazonaws.com", {"StringEquals": {"aws:PrincipalTag/x509Subject/CN": "ci"}}, "service_guarded"),
         ("rolesanywhere.amazonaws.com", {"ArnEquals": {"aws:SourceArn": ANCHOR}}, "service_guarded"),
+        ("rolesanywhere.amazonaws.com", {"StringEquals": {"aws:SourceAccount": MEMBER}}, "service_guarded"),
+        ("rolesanywhere.amazonaws.com", {"ArnEquals": {"aws:SourceArn": FOREIGN_ANCHOR}}, "service_unguarded"),
+        ("rolesanywhere.amazonaws.com", {"ArnLike": {"aws:SourceArn": ANY_ANCHOR}}, "service_unguarded"),
+        ("rolesanywhere.amazonaws.com", {"StringEquals": {"aws:SourceAccount": STRANGER}}, "service_unguarded"),
+        ("rolesanywhere.amazonaws.com", {"StringLike": {"aws:SourceAccount": "9*"}}, "service_unguarded"),
         ("pods.eks.amazonaws.com", None, "service_guarded"),
     ],
 )

@@ -97,6 +97,14 @@ def test_named_outsider_stands_for_principals(written: str, callers: tuple[str, 
     assert reached(selector_of(written, "aws"), *PEOPLE) == (callers, dead)
 
 
+@pytest.mark.parametrize(("status", "dead"), [("PENDING_CLOSURE", ""), ("SUSPENDED", "nobody_there")])
+def test_account_works_until_its_closure_is_done(status: str, dead: str) -> None:
+    given = account(MEMBER, status=status)
+    assert reached(selector_of(ROLE, "aws"), *PEOPLE, given) == (() if dead else (ROLE,), dead)
+    everybody, _ = reached(Selector("*", "any"), *PEOPLE, given)
+    assert (ROLE in everybody) is (not dead)
+
+
 def test_everybody_is_every_open_account_and_a_stranger() -> None:
     closed = account("555555555555", status="SUSPENDED")
     callers, _ = reached(Selector("*", "any"), *PEOPLE, closed)

@@ -12,6 +12,7 @@ from scanner.analyze.edits import insiders
 from scanner.analyze.edits.whatif import Replacement, overlay
 from scanner.analyze.findings import AnalysisRules
 from scanner.analyze.rejudge import what_if
+from scanner.model.difference import Change
 from scanner.model.finding import Finding, FindingVerdict
 from scanner.model.policy import DocumentKind
 from scanner.model.whatif import WhatIf
@@ -110,6 +111,16 @@ def test_insiders_alike_are_told_one_by_one() -> None:
     before = world(key(OWN), *(principal(iam(OWNER, f"role/{n}"), KMS) for n in "abc"))
     answer = new_policy(before, allow(iam(OWNER, "root"), "kms:Decrypt", "kms:PutKeyPolicy"))
     assert {s for _, s in inside(answer)} == {iam(OWNER, f"role/{n}") for n in "abc"} | {iam(OWNER, "root")}
+
+
+def test_role_that_reaches_many_keys_and_loses_one_gains_nothing() -> None:
+    keys = [key(OWN, arn=KEY[:-2] + f"{number:02}") for number in range(25)]
+    entered = principal(iam(OWNER, "role/entry"), KMS, trust=policy(allow(STRANGER_ROOT, "sts:AssumeRole")))
+    before = world(*keys, entered)
+    replaced = [Replacement(DocumentKind.KEY_POLICY, keys[0].arn, json.dumps(policy(allow(ADMIN, "kms:*"))), "f")]
+    answer = what_if(before, overlay(before, replaced), AnalysisRules())
+    (difference,) = answer.outside.differences
+    assert (difference.change, difference.why) == (Change.NARROWED, f"it reaches 1 key fewer: {keys[0].arn}")
 
 
 def test_guardrail_is_judged_for_every_key_and_only_those_below_it() -> None:

@@ -164,6 +164,23 @@ def test_inline_policy_is_named_by_holder_and_name_or_by_the_holder_of_one() -> 
         assert ask(after.world, APP).verdict.value == "allowed"
 
 
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        (allow("*", "kms:*"), "a customer's RCP holds Deny statements only"),
+        (deny(iam(STRANGER, "root"), "kms:*"), "the Principal of an RCP is `*`"),
+        (
+            {"Effect": "Deny", "NotPrincipal": {"AWS": STRANGER}, "Action": "kms:*", "Resource": "*"},
+            "the Principal of an RCP is `*`",
+        ),
+    ],
+)
+def test_resource_control_policy_that_aws_would_not_take_is_refused(statement: Json, said: str) -> None:
+    rcps = {ROOT: (text(policy(deny("*", "kms:*")), DocumentKind.RCP, "p-rcp", f"RCP Fence at {ROOT}"),)}
+    before = base(replace(organization(), rcps=rcps))
+    assert said in refused(before, given(DocumentKind.RCP, "p-rcp", policy(statement))).message
+
+
 def test_guardrails_are_replaced_by_id_or_name_wherever_they_are_attached() -> None:
     def at(target: str, kind: DocumentKind) -> PolicyText:
         return text(KMS, kind, f"p-{kind.short_name.lower()}", f"{kind.short_name} Fence at {target}")
