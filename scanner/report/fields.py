@@ -296,8 +296,8 @@ _DOCUMENT = {
         "expires": "last day of the entry",
         "state": "what the entry did",
         "finding_ids": "findings that it names",
-        "widened": "those with more access than in the baseline, held all the same for want of a fingerprint",
-        "graver": "those whose severity rose since the baseline, with the access that was accepted",
+        "widened": "findings that it accepts without a fingerprint and that are wider than in the baseline",
+        "graver": "findings that it accepts and whose severity rose since the baseline",
     },
 }
 
