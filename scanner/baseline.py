@@ -11,13 +11,17 @@ from pathlib import Path
 from scanner import ENGINE
 from scanner.analyze.history.lifecycle import Followed, Former, follow
 from scanner.model.finding import Finding, FindingsDocument
-from scanner.model.lifecycle import Baseline
+from scanner.model.lifecycle import Baseline, TrendPoint
 from scanner.model.world import World
 from scanner.report.directory import RunDirectory
+from scanner.report.trend import present_point
 from scanner.runs import SNAPSHOT
 from scanner.snapshot.read import ContentError, read_document, reading
 
 logger = logging.getLogger(__name__)
+
+MAX_TREND = 60
+"""Earlier runs that a run remembers the counts of: five years of months, or a year of weeks."""
 
 Judge = Callable[[RunDirectory, str], tuple[Finding, ...]]
 """Judges the snapshot of a run again, with the present engine and configuration, at the given evaluation time."""
@@ -34,6 +38,7 @@ class Earlier:
     baseline: Baseline
     documents: Mapping[str, str]
     snapshot: Path
+    trend: tuple[TrendPoint, ...] = ()
 
     def texts(self, wanted: Iterable[str]) -> dict[str, str]:
         """The documents with these hashes, as far as the run still has them.
@@ -77,7 +82,8 @@ def earlier_run(directory: RunDirectory, document: FindingsDocument, config_hash
             )
             baseline = replace(baseline, compared="engine_changed")
             former = replace(former, comparable=False)
-    return Earlier(former, baseline, document.documents, directory.path / SNAPSHOT)
+    trend = (*document.history.trend, present_point(document))[-MAX_TREND:]
+    return Earlier(former, baseline, document.documents, directory.path / SNAPSHOT, trend)
 
 
 def kept_of(document: FindingsDocument) -> frozenset[str]:

@@ -217,7 +217,7 @@ def _reviewed(
     """What was judged with its lifecycle and suppressions, the resolved findings, and what it was compared with."""
     findings, documents = judged.findings, judged.documents
     resolved: tuple[Finding, ...] = ()
-    baseline = None
+    baseline, trend = None, earlier.trend if earlier else ()
     if earlier is not None:
         followed, baseline = compared(findings, earlier, world)
         findings, resolved = followed.findings, followed.resolved
@@ -226,7 +226,7 @@ def _reviewed(
         documents = earlier.texts(kept) | documents
     held = suppress(findings, accepted.entries, world.as_of)
     result = replace(judged, findings=held.findings, documents=documents)
-    return result, resolved, History(baseline, held.notes, accepted.sha256)
+    return result, resolved, History(baseline, held.notes, accepted.sha256, trend)
 
 
 def judge_again(settings: Settings, directory: RunDirectory, as_of: str) -> tuple[Finding, ...]:

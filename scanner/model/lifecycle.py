@@ -92,9 +92,25 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
+class TrendPoint:
+    """What an earlier run counted: findings that nobody accepted, by severity, and how much it read."""
+
+    run_id: str
+    as_of: str
+    counts: Mapping[str, int]
+    units_read: int
+    units_total: int
+
+
+@dataclass(frozen=True, slots=True)
 class History:
-    """The baseline of a run, if there was one, and every entry of suppressions.yaml with the hash of that file."""
+    """The baseline of a run, if there was one, and every entry of suppressions.yaml with the hash of that file.
+
+    `trend` has the baseline, its own baseline and so on, the oldest first: a report depends on nothing else that
+    happens to lie in the output folder.
+    """
 
     baseline: Baseline | None = None
     suppressions: tuple[SuppressionNote, ...] = ()
     suppressions_hash: str = ""
+    trend: tuple[TrendPoint, ...] = ()

@@ -277,6 +277,14 @@ _DOCUMENT = {
         "baseline": "the earlier run that was compared with; null without one",
         "suppressions": "every entry of suppressions.yaml and what it did",
         "suppressions_hash": "hash of suppressions.yaml; empty without one",
+        "trend": "what the baseline, its own baseline and so on counted, the oldest first",
+    },
+    "TrendPoint": {
+        "run_id": "id of the earlier run",
+        "as_of": "its evaluation time, ISO 8601 UTC",
+        "counts": "its findings by severity, accepted ones aside",
+        "units_read": "account-regions that it read completely",
+        "units_total": "account-regions in its scope",
     },
     "Baseline": {
         "run_id": "id of the earlier run",

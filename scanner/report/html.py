@@ -22,6 +22,7 @@ from scanner.report.pages import HtmlOptions, Links, PageKind, PageLimits, place
 from scanner.report.reasons import REASONS
 from scanner.report.source import Documents
 from scanner.report.templates import Templates, our_templates
+from scanner.report.trend import trend_of
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _FINDING_ID = re.compile(r"[a-z0-9-]+")
@@ -96,6 +97,7 @@ def _rendered(view: ReportView, templates: Templates, options: HtmlOptions) -> t
         "document": view.document,
         "run": view.document.run,
         "coverage": view.document.coverage,
+        "trend": trend_of(view.document),
         "severities": tuple(Severity),
         "verdicts": tuple(FindingVerdict),
         "method": method,

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from scanner.model.finding import Finding, FindingsDocument, FindingVerdict, GapSummary, Remediation, Severity
+from scanner.model.approval import EndingApproval
+from scanner.model.finding import (
+    Finding,
+    FindingsDocument,
+    FindingVerdict,
+    GapSummary,
+    Remediation,
+    Severity,
+)
 from scanner.model.lifecycle import Lifecycle
 from scanner.report.coverage_notes import OUTCOME_WORDS, coverage_note
 from scanner.report.escape import markdown_block, markdown_code, markdown_text, shorten
 from scanner.report.history import (
-    MAX_RESOLVED,
     accepted_findings,
     change_sentences,
     new_since,
@@ -21,9 +28,15 @@ from scanner.report.history import (
 )
 from scanner.report.ordering import worst_first
 from scanner.report.phrases import account_text, counted, percent_text, prose_parts, units_text
+from scanner.report.trend import trend_sentence
 
 MAX_FINDINGS = 50
-MAX_GAPS = 50
+LONGEST = 32_000
+"""Characters; Jira takes 32,767 in a field, Slack 40,000 in a message. Findings get what the rest leaves."""
+
+_ROOM = {"gaps": 7_000, "opaque": 2_000, "approvals": 2_000, "resolved": 4_000, "accepted": 4_000, "void": 2_000}
+"""Characters for each of the other lists, one entry at least; what does not fit is counted."""
+
 _SUBJECTS_SHOWN = 3
 _MAX_TEXT = 300
 _PATCH_LINES = 60
@@ -31,17 +44,29 @@ _DETAILED = (Severity.CRITICAL, Severity.HIGH)
 
 
 def render_markdown(document: FindingsDocument, notes: Mapping[str, str]) -> bytes:
-    """The file as UTF-8. `notes` puts cited ledger rows into words."""
-    lines = [
-        *_header(document),
-        *_coverage(document),
-        *_approvals(document),
-        *_counts(document),
-        *_findings(document, notes),
-        *_accepted(document),
-        *_footer(document),
-    ]
+    """The file as UTF-8. `notes` puts cited ledger rows into words.
+
+    Findings are listed while the file stays short enough for a ticket; how many are left out, and where, is said.
+    """
+    before = [*_header(document), *_coverage(document), *_approvals(document), *_counts(document)]
+    after = [*_accepted(document), *_footer(document)]
+    lines = [*before, *_findings(document, notes, LONGEST - _size(before) - _size(after)), *after]
     return ("\n".join(lines) + "\n").encode()
+
+
+def _fitting(lines: Iterable[str], about: str) -> list[str]:
+    """The first lines of a list, as many as there is room for."""
+    left, kept = _ROOM[about], list[str]()
+    for line in lines:
+        left -= len(line) + 1
+        if kept and left < 0:
+            break
+        kept.append(line)
+    return kept
+
+
+def _size(lines: Iterable[str]) -> int:
+    return sum(len(line) + 1 for line in lines)
 
 
 def _text(text: str, limit: int = _MAX_TEXT) -> str:
@@ -71,6 +96,11 @@ def _header(document: FindingsDocument) -> Iterator[str]:
     for name, value in sorted(run.asserted_context.items()):
         yield f"- Asserted context: {_code(f'{name}={value}')}"
     yield f"- Run: {_code(run.run_id)}, exit code {run.exit_code}, engine {document.engine}"
+    grown = " that are new, reopened, wider or graver" if run.new_only else ""
+    findings = "passed" if run.gate_findings else f"not passed, there are findings at or above this level{grown}"
+    coverage = "passed" if run.gate_coverage else "not passed, too little was read to claim a clean result"
+    yield f"- Findings gate {_code(f'fail_on: {run.fail_on}')}: {findings}"
+    yield f"- Coverage gate {_code(f'min_coverage: {run.min_coverage:g}')}: {coverage}"
     yield ""
 
 
@@ -88,10 +118,11 @@ def _coverage(document: FindingsDocument) -> Iterator[str]:
         yield ""
         yield "| Account | Regions | Call | Outcome | What to do |"
         yield "|---|---|---|---|---|"
-        yield from (_gap(gap) for gap in coverage.gaps[:MAX_GAPS])
+        shown = _fitting((_gap(gap) for gap in coverage.gaps), "gaps")
+        yield from shown
         yield ""
-        if len(coverage.gaps) > MAX_GAPS:
-            yield f"{len(coverage.gaps) - MAX_GAPS:,} more gaps are in coverage.csv."
+        if len(coverage.gaps) > len(shown):
+            yield f"{len(coverage.gaps) - len(shown):,} more gaps are in coverage.csv."
             yield ""
     if coverage.opaque_keys:
         yield (
@@ -99,9 +130,10 @@ def _coverage(document: FindingsDocument) -> Iterator[str]:
             f"be read ({len(coverage.opaque_keys):,}):"
         )
         yield ""
-        yield from (f"- {_code(key)}" for key in coverage.opaque_keys[:MAX_GAPS])
-        if len(coverage.opaque_keys) > MAX_GAPS:
-            yield f"- {len(coverage.opaque_keys) - MAX_GAPS:,} more are in keys.csv"
+        listed = _fitting((f"- {_code(key)}" for key in coverage.opaque_keys), "opaque")
+        yield from listed
+        if len(coverage.opaque_keys) > len(listed):
+            yield f"- {len(coverage.opaque_keys) - len(listed):,} more are in keys.csv"
         yield ""
 
 
@@ -123,33 +155,50 @@ def _approvals(document: FindingsDocument) -> Iterator[str]:
         return
     yield "## Approvals that end within 30 days"
     yield ""
-    for approval in document.run.ending_approvals[:MAX_FINDINGS]:
-        about = (_text(text) for text in (approval.name, approval.ref, approval.owner) if text)
-        yield f"- {_text(approval.expires)}: {', '.join((_code(approval.subject), *about))}"
-    if len(document.run.ending_approvals) > MAX_FINDINGS:
-        yield f"- {len(document.run.ending_approvals) - MAX_FINDINGS:,} more are in findings.json"
+    ending = document.run.ending_approvals
+    shown = _fitting((_approval(approval) for approval in ending), "approvals")
+    yield from shown
+    if len(ending) > len(shown):
+        yield f"- {len(ending) - len(shown):,} more are in findings.json"
     yield ""
+
+
+def _approval(approval: EndingApproval) -> str:
+    about = (_text(text) for text in (approval.name, approval.ref, approval.owner) if text)
+    return f"- {_text(approval.expires)}: {', '.join((_code(approval.subject), *about))}"
 
 
 def _counts(document: FindingsDocument) -> Iterator[str]:
     yield "## Findings"
     yield ""
-    if not document.findings:
+    day = _text(since(document))
+    if document.findings:
+        yield from _table(document, day)
+    else:
         yield "No finding was made from what was read."
+    yield ""
+    if day:
+        yield " ".join(_text(sentence) for sentence in change_sentences(document))
         yield ""
-        return
-    counted_in, day = open_findings(document), _text(since(document))
+        yield from _trend(document)
+        yield from _resolved(document)
+
+
+def _table(document: FindingsDocument, day: str) -> Iterator[str]:
+    counted_in = open_findings(document)
     yield f"| Severity | {' | '.join(FindingVerdict)} |{f' new since {day} |' if day else ''}"
     yield f"|---|{'--:|' * (len(FindingVerdict) + bool(day))}"
     for severity in Severity:
         found = [finding.verdict for finding in counted_in if finding.severity is severity]
         news = f" {new_since(counted_in, severity)[0]} |" if day else ""
         yield f"| {severity} | {' | '.join(str(found.count(verdict)) for verdict in FindingVerdict)} |{news}"
-    yield ""
-    if day:
-        yield " ".join(_text(sentence) for sentence in change_sentences(document))
+
+
+def _trend(document: FindingsDocument) -> Iterator[str]:
+    sentence = trend_sentence(document)
+    if sentence:
+        yield _text(sentence)
         yield ""
-        yield from _resolved(document)
 
 
 def _resolved(document: FindingsDocument) -> Iterator[str]:
@@ -159,24 +208,35 @@ def _resolved(document: FindingsDocument) -> Iterator[str]:
         return
     yield f"Resolved, seen last before the others: {len(gone):,}"
     yield ""
-    for finding in gone[:MAX_RESOLVED]:
-        how = "" if finding.lifecycle == Lifecycle.RESOLVED else f" ({finding.lifecycle.replace('_', ' ')})"
-        yield (
-            f"- {_text(finding.title)}{_text(how)} {_code(finding.id)} {_code(finding.resource.arn)}, "
-            f"first seen {_text(finding.first_seen)}, last seen {_text(finding.last_seen)}"
-        )
-    if len(gone) > MAX_RESOLVED:
-        yield f"- {len(gone) - MAX_RESOLVED:,} more are in findings.json"
+    shown = _fitting((_gone(finding) for finding in gone), "resolved")
+    yield from shown
+    if len(gone) > len(shown):
+        yield f"- {len(gone) - len(shown):,} more are in findings.json"
     yield ""
 
 
-def _findings(document: FindingsDocument, notes: Mapping[str, str]) -> Iterator[str]:
+def _gone(finding: Finding) -> str:
+    how = "" if finding.lifecycle == Lifecycle.RESOLVED else f" ({finding.lifecycle.replace('_', ' ')})"
+    return (
+        f"- {_text(finding.title)}{_text(how)} {_code(finding.id)} {_code(finding.resource.arn)}, "
+        f"first seen {_text(finding.first_seen)}, last seen {_text(finding.last_seen)}"
+    )
+
+
+def _findings(document: FindingsDocument, notes: Mapping[str, str], left: int) -> Iterator[str]:
+    """The worst findings that fit into what is left of the file, one at least."""
     listed = open_findings(document)
+    shown = 0
     for finding in worst_first(listed)[:MAX_FINDINGS]:
-        yield from _finding(finding, notes, since(document))
-    if len(listed) > MAX_FINDINGS:
+        block = list(_finding(finding, notes, since(document)))
+        left -= _size(block)
+        if shown and left < 0:
+            break
+        shown += 1
+        yield from block
+    if len(listed) > shown:
         yield ""
-        yield f"The {MAX_FINDINGS} worst of {len(listed):,} findings; all are in findings.csv."
+        yield f"The {shown} worst of {len(listed):,} findings; all are in findings.csv and findings.json."
     if listed:
         yield ""
 
@@ -188,16 +248,27 @@ def _accepted(document: FindingsDocument) -> Iterator[str]:
         return
     yield "## Suppressed"
     yield ""
-    for finding in worst_first(accepted_findings(document))[:MAX_FINDINGS]:
-        entry = finding.suppression
-        assert entry is not None
-        ticket = f", {_text(entry.ticket)}" if entry.ticket else ""
-        yield (
-            f"- **{finding.severity}**: {_text(finding.title)} {_code(finding.id)}, "
-            f"until {_text(entry.expires)} by {_text(entry.owner)}{ticket}: {_text(entry.reason)}"
-        )
-    yield from (f"- {_text(sentence)}" for sentence in sentences)
+    accepted = worst_first(accepted_findings(document))
+    shown = _fitting((_held(finding) for finding in accepted), "accepted")
+    yield from shown
+    if len(accepted) > len(shown):
+        yield f"- {len(accepted) - len(shown):,} more are in findings.csv"
+    said = _fitting((f"- {_text(sentence)}" for sentence in sentences), "void")
+    yield from said
+    if len(sentences) > len(said):
+        yield f"- {len(sentences) - len(said):,} more entries of suppressions.yaml are over or void"
     yield ""
+
+
+def _held(finding: Finding) -> str:
+    """A finding that an entry accepts, and the entry."""
+    entry = finding.suppression
+    assert entry is not None
+    ticket = f", {_text(entry.ticket)}" if entry.ticket else ""
+    return (
+        f"- **{finding.severity}**: {_text(finding.title)} {_code(finding.id)}, "
+        f"until {_text(entry.expires)} by {_text(entry.owner)}{ticket}: {_text(entry.reason)}"
+    )
 
 
 def _finding(finding: Finding, notes: Mapping[str, str], day: str) -> Iterator[str]:
@@ -209,6 +280,8 @@ def _finding(finding: Finding, notes: Mapping[str, str], day: str) -> Iterator[s
         yield f"  - The {_text(rise_text(finding, day))}"
     yield f"  - {_text(about.kind.capitalize())} {_code(about.name)} {_code(about.arn)} of {account}"
     if finding.severity not in _DETAILED:
+        if finding.severity is Severity.MEDIUM and finding.remediation.text:
+            yield f"  - What to do: {_text(finding.remediation.text)}"
         return
     yield f"  - Grantee {_code(finding.grantee.selector)}, {_text(finding.summary)}"
     for ref in finding.mechanism.statements:
@@ -238,5 +311,12 @@ def _remedy(remedy: Remediation) -> Iterator[str]:
 
 
 def _footer(document: FindingsDocument) -> Iterator[str]:
+    yield f"In the folder of the run, {_code(document.run.run_id)}:"
+    yield ""
+    yield "- `report.html` and `findings.csv`, where they were asked for: every finding with its evidence"
+    yield "- `keys.csv`, `access.csv`, `coverage.csv`: every key, who can do what, and what was read"
+    yield "- `findings.json`, `graph.json`, `summary.json`: the same for programs"
+    yield "- `snapshot.sqlite`, `manifest.json`: what it was made from; `kms-scan verify` performs it again"
+    yield ""
     versions = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in sorted(document.run.versions.items()))
     yield f"Snapshot {_code(document.run.snapshot_hash)}. {_text(versions)}."

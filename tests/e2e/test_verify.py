@@ -352,6 +352,22 @@ def test_baseline_by_the_name_latest_is_the_run_that_it_was_then(judged, verifie
     assert verified(folder)[0] == 0
 
 
+def test_trend_is_the_chain_of_baselines_and_nothing_that_lies_beside_it(judged, verified) -> None:
+    judged(name="2026-11-19T0000Z-0000")
+    first = judged(name="2026-11-20T0000Z-aaaa", card_policy=policy(OWN))
+    second = judged("--baseline", str(first), name="2026-11-21T0000Z-bbbb")
+    third = judged("--baseline", str(second), name="2026-11-22T0000Z-cccc")
+    trend = json.loads((third / "findings.json").read_text())["history"]["trend"]
+    assert [entry["run_id"] for entry in trend] == [first.name, second.name]
+    for entry, folder in zip(trend, (first, second), strict=True):
+        counts = json.loads((folder / "summary.json").read_text())["counts"]
+        assert entry["counts"] == {name: sum(sum(k.values()) for k in v.values()) for name, v in counts.items()}
+    assert "Over 3 runs since 2026-11-22" in (third / "summary.md").read_text()
+    assert "The numbers, run by run" in (third / "report.html").read_text()
+    shutil.rmtree(first)
+    assert verified(third)[0] == 0
+
+
 # -- bad input --------------------------------------------------------------------------------------------------------
 
 
