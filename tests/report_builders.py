@@ -39,6 +39,8 @@ from scanner.model.finding import (
 )
 from scanner.model.lifecycle import Suppression
 
+from hostile import CORPUS
+
 OWNER = "012345670123"
 STRANGER = "999988887777"
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -46,24 +48,7 @@ KEY_ARN = f"arn:aws:kms:eu-west-1:{OWNER}:key/{KEY_ID}"
 LOG_KEY_ARN = f"arn:aws:kms:us-east-1:{OWNER}:key/9876fedc-98ba-76dc-54fe-ba0987654321"
 OPAQUE_KEY_ARN = f"arn:aws:kms:us-east-1:{OWNER}:key/0000aaaa-00aa-00aa-00aa-0000000000aa"
 
-HOSTILE = (
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "' autofocus onfocus=alert(1) x='",
-    "</style><script>alert(1)</script>",
-    "</title></code></details><iframe src=https://evil.example></iframe>",
-    '=HYPERLINK("https://evil.example","open")',
-    "＝cmd|' /C calc'!A0",
-    "\x1b[2J\x1b]8;;https://evil.example\x07click\x1b]8;;\x07",
-    "safe\u202egnp.exe\u2066\u200b\u2069",
-    "nul\x00bell\x07cr\rend",
-    "lone\ud800surrogate\udfff",
-    "{{ 7*7 }}{% raw %}",
-    "[click](javascript:alert(1)) ![x](https://evil.example/x.png) | `code` | @everyone https://evil.example",
-    "line one\n| injected | row |\n# heading",
-    "A" * 8192,
-)
-"""Texts that attack one of the outputs; every one goes through every field that AWS fills."""
+HOSTILE = tuple(CORPUS.values())
 
 POLICY = json.dumps(
     {

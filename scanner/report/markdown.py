@@ -39,6 +39,7 @@ _ROOM = {"gaps": 7_000, "opaque": 2_000, "approvals": 2_000, "resolved": 4_000, 
 
 _SUBJECTS_SHOWN = 3
 _MAX_TEXT = 300
+_LONGEST_HEADLINE = 1_000
 _PATCH_LINES = 60
 _DETAILED = (Severity.CRITICAL, Severity.HIGH)
 
@@ -85,7 +86,7 @@ def _code(text: str, limit: int = _MAX_TEXT) -> str:
 
 def _header(document: FindingsDocument) -> Iterator[str]:
     run = document.run
-    yield f"# {_prose(run.headline)}"
+    yield f"# {_text(run.headline, _LONGEST_HEADLINE)}"
     yield ""
     if run.synthetic:
         yield "**Synthetic data:** this run did not read an AWS organization."

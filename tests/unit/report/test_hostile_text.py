@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import re
-from html.parser import HTMLParser
+from collections.abc import Callable, Iterable
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from scanner import logs
 from scanner.model.finding import FindingsDocument
+from scanner.model.neutral import terminal_safe
 from scanner.report.directory import RunDirectory
-from scanner.report.escape import CsvDialect
+from scanner.report.escape import (
+    CsvDialect,
+    csv_cell,
+    html_value,
+    markdown_block,
+    markdown_code,
+    markdown_text,
+    visible,
+)
 from scanner.report.html import render_html
 from scanner.report.json import dump_findings, dump_summary, load_findings
 from scanner.report.markdown import render_markdown
@@ -19,26 +31,14 @@ from scanner.report.streams import AccessWriter, CoverageWriter, KeysWriter, rea
 from scanner.report.tables import findings_csv
 from scanner.report.terminal import render_summary
 
+import hostile
 import report_builders as build
 
-each_text = pytest.mark.parametrize("text", build.HOSTILE, ids=range(len(build.HOSTILE)))
-INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-FORMULA = re.compile(r"[\s']*[=+\-@\t\r＝＋－＠]")
+LOG = logging.getLogger("scanner.test")
 
-
-class Skeleton(HTMLParser):
-    """Elements and attribute names of a page: what text must never change."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, tuple[str, ...]]] = []
-        self.texts: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, tuple(name for name, _ in attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
+each_text = pytest.mark.parametrize("text", hostile.CORPUS.values(), ids=hostile.CORPUS)
+INVISIBLE, skeleton = hostile.INVISIBLE, hostile.skeleton
+outside_patches = hostile.outside_blocks
 
 
 def page(text: str) -> str:
@@ -49,14 +49,6 @@ def page(text: str) -> str:
     return render_html(document, keys, notes, lambda _: None).decode()
 
 
-def skeleton(html: str) -> Skeleton:
-    """Parse a page."""
-    parser = Skeleton()
-    parser.feed(html)
-    parser.close()
-    return parser
-
-
 @each_text
 def test_hostile_text_adds_no_element_and_no_attribute(text: str) -> None:
     single_line = text.replace("\n", " ").replace("`", "")
@@ -65,9 +57,7 @@ def test_hostile_text_adds_no_element_and_no_attribute(text: str) -> None:
 
 @each_text
 def test_html_shows_invisible_characters_instead_of_obeying_them(text: str) -> None:
-    html = page(text)
-    assert not INVISIBLE.search(html)
-    assert "\r" not in html
+    hostile.check_page(page(text))
 
 
 def test_html_keeps_the_hostile_text_readable() -> None:
@@ -114,13 +104,12 @@ def hostile_tables(text: str, dialect: CsvDialect, folder: Path) -> dict[str, by
 
 
 @each_text
-def test_no_cell_of_an_excel_csv_starts_a_formula(text: str, tmp_path: Path) -> None:
-    for name, content in hostile_tables(text, CsvDialect.EXCEL, tmp_path).items():
-        rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
-        assert len({len(row) for row in rows}) == 1, name
-        for cell in (cell for row in rows for cell in row):
-            assert cell.startswith("'") or not FORMULA.match(cell), (name, cell[:40])
-            assert not INVISIBLE.search(cell), (name, cell[:40])
+@pytest.mark.parametrize("dialect", CsvDialect)
+def test_no_cell_of_a_table_starts_a_formula_hides_something_or_leaves_its_cell(
+    text: str, dialect: CsvDialect, tmp_path: Path
+) -> None:
+    for content in hostile_tables(text, dialect, tmp_path).values():
+        hostile.check_table(content, dialect)
 
 
 def test_rfc4180_keeps_the_raw_value(tmp_path: Path) -> None:
@@ -142,34 +131,14 @@ def test_report_is_the_same_after_the_tables_were_read_back(text: str, dialect: 
     assert len(read_ledger(tmp_path / "run" / "coverage.csv")) == len(build.ledger())
 
 
-def outside_patches(lines: list[str]) -> list[str]:
-    """The lines without code blocks, each of which ends where its own fence is repeated and nowhere before."""
-    kept: list[str] = []
-    fence = ""
-    for line in lines:
-        opened = re.fullmatch(r"( *`{3,})diff", line)
-        if opened and not fence:
-            fence = opened[1]
-        elif fence:
-            fence = "" if line == fence else fence
-        else:
-            kept.append(line)
-    assert not fence
-    return kept
-
-
 @each_text
 def test_markdown_has_no_html_link_or_extra_table_row(text: str) -> None:
     document = build.hostile_document(text)
-    whole = render_markdown(document, {}).decode().split("\n")
-    assert not any(INVISIBLE.search(line) for line in whole)
-    lines = outside_patches(whole)
+    whole = render_markdown(document, {}).decode()
+    hostile.check_markdown(whole)
+    lines = outside_patches(whole.split("\n"))
     plain = outside_patches(render_markdown(build.hostile_document("x"), {}).decode().split("\n"))
     assert len(lines) == len(plain)
-    for line in lines:
-        prose = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", line)
-        assert not re.search(r"<|(?<!\\)\]\(|://|@", prose), line[:200]
-        assert not INVISIBLE.search(line)
     assert [line.count("|") - line.count("\\|") for line in lines] == [line.count("|") for line in plain]
 
 
@@ -177,7 +146,7 @@ def test_markdown_has_no_html_link_or_extra_table_row(text: str) -> None:
 def test_terminal_summary_stays_within_twelve_plain_lines(text: str) -> None:
     summary = render_summary(build.hostile_document(text), Path("out/report.html"), 3)
     assert len(summary.split("\n")) <= 12
-    assert not INVISIBLE.search(summary)
+    hostile.check_terminal(summary)
     assert all(len(line) < 500 for line in summary.split("\n"))
 
 
@@ -188,3 +157,106 @@ def test_json_round_trip_keeps_every_character(text: str) -> None:
     assert data.isascii()
     assert load_findings(data, "findings.json") == document
     assert dump_summary(document).isascii()
+
+
+@each_text
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_log_has_one_record_per_line_whatever_it_is_told(text: str, form: str) -> None:
+    written = logged(text, form)
+    assert len(written.splitlines()) == 2
+    hostile.check_log(written)
+
+
+def logged(text: str, form: str) -> str:
+    """Two records with the text as message, field, context and error."""
+    stream = io.StringIO()
+    logs.configure("info", form, stream)
+    try:
+        with logs.log_context(account=text, region=text):
+            LOG.warning("not read: %s", text, extra={"subject": text, "error_code": text})
+            try:
+                raise ValueError(text)
+            except ValueError:
+                LOG.exception("failed")
+    finally:
+        logs.remove_handlers()
+    return stream.getvalue()
+
+
+# -- every check fails where the escaping that it watches is taken away -----------------------------------------------
+
+
+def all_tables(text: str, folder: Path) -> None:
+    for content in hostile_tables(text, CsvDialect.EXCEL, folder).values():
+        hostile.check_table(content, "excel")
+
+
+def whole_page(text: str, folder: Path) -> None:
+    del folder
+    hostile.check_page(page(text))
+
+
+def whole_markdown(text: str, folder: Path) -> None:
+    del folder
+    hostile.check_markdown(render_markdown(build.hostile_document(text), {}).decode())
+
+
+def whole_terminal(text: str, folder: Path) -> None:
+    del folder
+    hostile.check_terminal(render_summary(build.hostile_document(text), Path("out/report.html"), 3))
+
+
+def whole_log(text: str, folder: Path) -> None:
+    del folder
+    hostile.check_log(logged(text, "text"))
+
+
+def raw(text: str, *_: object) -> str:
+    return text
+
+
+def raw_block(lines: Iterable[str], language: str) -> list[str]:
+    return [f"```{language}", *lines, "```"]
+
+
+TAKEN_AWAY = [
+    ("autoescape", None, whole_page, "element"),
+    ("autoescape", None, whole_page, "attribute"),
+    ("finalize", (html_value, raw), whole_page, "directions"),
+    ("visible", (visible, raw), whole_page, "escape sequences"),
+    ("visible", (visible, raw), whole_markdown, "directions"),
+    ("csv cell", (csv_cell, raw), all_tables, "formula"),
+    ("csv cell", (csv_cell, raw), all_tables, "formula, full-width at"),
+    ("csv cell", (csv_cell, raw), all_tables, "formula behind a return"),
+    ("csv cell", (csv_cell, raw), all_tables, "controls"),
+    ("markdown text", (markdown_text, raw), whole_markdown, "markdown"),
+    ("markdown text", (markdown_text, raw), whole_markdown, "markdown markup"),
+    ("markdown text", (markdown_text, raw), whole_markdown, "element"),
+    ("markdown code", (markdown_code, raw), whole_markdown, "markdown"),
+    ("markdown block", (markdown_block, raw_block), whole_markdown, "markdown block"),
+    ("terminal", (terminal_safe, raw), whole_terminal, "escape sequences"),
+    ("terminal", (terminal_safe, raw), whole_terminal, "lines"),
+    ("log", (terminal_safe, raw), whole_log, "escape sequences"),
+    ("log", (terminal_safe, raw), whole_log, "lines"),
+]
+
+
+@pytest.mark.parametrize(
+    ("function", "watched", "name"), [row[1:] for row in TAKEN_AWAY],
+    ids=[f"{row[0]}: {row[3]}" for row in TAKEN_AWAY],
+)  # fmt: skip
+def test_check_fails_without_the_escaping_that_it_watches(
+    function: tuple[Callable[..., object], Callable[..., object]] | None,
+    watched: Callable[[str, Path], None],
+    name: str,
+    tmp_path: Path,
+) -> None:
+    text = hostile.CORPUS[name]
+    watched(text, tmp_path / "escaped")
+    with pytest.MonkeyPatch.context() as patch, contextmanager(hostile.fresh_templates)():
+        if function is None:
+            hostile.without_autoescape(patch)
+        else:
+            hostile.without(patch, *function)
+        with pytest.raises(AssertionError):
+            watched(text, tmp_path / "raw")
