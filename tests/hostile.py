@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
 import json
 import re
@@ -11,11 +13,11 @@ from collections.abc import Callable, Iterator, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
-import jinja2
 import pytest
 from scanner.model.coverage import LedgerRow, Outcome
-from scanner.report import html as page_module
+from scanner.report.templates import our_templates
 from scanner.snapshot.rows import (
     AccountRow,
     AliasRow,
@@ -114,8 +116,14 @@ def check_page(html: str) -> None:
     assert not INVISIBLE.search(html)
     assert "\r" not in html
     found = skeleton(html)
-    tags = {tag for tag, _ in found.tags}
-    assert not tags & {"script", "iframe", "img", "b", "use", "object", "embed", "link", "form"}, tags
+    tags = [tag for tag, _ in found.tags]
+    assert not set(tags) & {"iframe", "img", "b", "object", "embed", "link", "form", "base"}
+    scripts = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    assert tags.count("script") == len(scripts) <= 1
+    assert tags.count("style") == tags.count("title") - tags.count("svg") == 1
+    for script in scripts:
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert f"script-src 'sha256-{digest}'" in html
     names = {name for _, attributes in found.tags for name in attributes}
     assert not {name for name in names if name.startswith("on")} | (names & {"style", "src", "srcdoc", "xlink:href"})
     assert set(re.findall(r'href="(.)', html)) <= {"#"}
@@ -170,6 +178,13 @@ def check_json(text: str) -> None:
     """ASCII that is read back."""
     assert text.isascii()
     json.loads(text)
+
+
+def check_graph(text: str) -> None:
+    """Well-formed XML of the elements of GraphML, with characters that XML has and none that hides."""
+    assert not INVISIBLE.search(text)
+    names = {element.tag.rpartition("}")[2] for element in ET.fromstring(text).iter()}
+    assert names <= {"graphml", "desc", "key", "default", "graph", "node", "edge", "data"}, names
 
 
 def check_log(text: str) -> None:
@@ -270,14 +285,8 @@ def without(patch: pytest.MonkeyPatch, function: Callable[..., Any], instead: Ca
         patch.setattr(module, name, instead)
 
 
-def without_autoescape(patch: pytest.MonkeyPatch) -> None:
-    """Let templates take texts as they are."""
-    made = jinja2.Environment
-    patch.setattr(jinja2, "Environment", lambda **options: made(**(options | {"autoescape": False})))
-
-
 def fresh_templates() -> Iterator[None]:
     """Compile the templates again, before and after they are compiled in another way."""
-    page_module._environment.cache_clear()
+    our_templates.cache_clear()
     yield
-    page_module._environment.cache_clear()
+    our_templates.cache_clear()

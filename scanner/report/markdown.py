@@ -39,7 +39,6 @@ _ROOM = {"gaps": 7_000, "opaque": 2_000, "approvals": 2_000, "resolved": 4_000, 
 
 _SUBJECTS_SHOWN = 3
 _MAX_TEXT = 300
-_LONGEST_HEADLINE = 1_000
 _PATCH_LINES = 60
 _DETAILED = (Severity.CRITICAL, Severity.HIGH)
 
@@ -47,11 +46,12 @@ _DETAILED = (Severity.CRITICAL, Severity.HIGH)
 def render_markdown(document: FindingsDocument, notes: Mapping[str, str]) -> bytes:
     """The file as UTF-8. `notes` puts cited ledger rows into words.
 
-    Findings are listed while the file stays short enough for a ticket; how many are left out, and where, is said.
+    Findings are listed while the file stays short enough for a ticket; how many are left out, and where, is said. The
+    headline is never cut, and takes no room from them.
     """
-    before = [*_header(document), *_coverage(document), *_approvals(document), *_counts(document)]
+    headline, *before = [*_header(document), *_coverage(document), *_approvals(document), *_counts(document)]
     after = [*_accepted(document), *_footer(document)]
-    lines = [*before, *_findings(document, notes, LONGEST - _size(before) - _size(after)), *after]
+    lines = [headline, *before, *_findings(document, notes, LONGEST - _size(before) - _size(after)), *after]
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -86,7 +86,7 @@ def _code(text: str, limit: int = _MAX_TEXT) -> str:
 
 def _header(document: FindingsDocument) -> Iterator[str]:
     run = document.run
-    yield f"# {_text(run.headline, _LONGEST_HEADLINE)}"
+    yield f"# {_prose(run.headline)}"
     yield ""
     if run.synthetic:
         yield "**Synthetic data:** this run did not read an AWS organization."

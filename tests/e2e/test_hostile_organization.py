@@ -56,7 +56,9 @@ def outputs(tmp_path, monkeypatch, capsys) -> Callable[[str, str], Outputs]:
         for name, wider in ((OLD, False), (NEW, True)):
             hostile.write_hostile_snapshot(folder / name / "snapshot.sqlite", text, wider=wider)
             found[f"printed by analyze of {name}"] = kms_scan("analyze", str(folder / name), "--baseline", "latest")
-            found[f"printed by report of {name}"] = kms_scan("report", str(folder / name))
+            found[f"printed by report of {name}"] = kms_scan(
+                "report", str(folder / name), "-f", "html,csv,json,ocsf,asff"
+            )
         (tmp_path / "new.json").write_text(json.dumps(policy(allow(iam(STRANGER, "root"), "kms:*", Sid=text))))
         found["printed by explain"] = kms_scan("explain", NEW, *key, "--principal", role)
         found["printed by explain in sentences"] = kms_scan("explain", NEW, *key, "--principal", role, "--plain")
@@ -85,6 +87,8 @@ def check(outputs: Outputs, dialect: str) -> None:
             hostile.check_json(text)
         elif name.startswith("markdown") or name.endswith(".md"):
             hostile.check_markdown(text)
+        elif name.endswith(".graphml"):
+            hostile.check_graph(text)
         elif name.endswith(".csv"):
             hostile.check_table(text.encode(), dialect)
         else:
@@ -97,7 +101,8 @@ def check(outputs: Outputs, dialect: str) -> None:
 def test_hostile_names_stay_text_in_every_output(outputs, text, dialect) -> None:
     made = outputs(text, dialect)
     tables = {"findings.csv", "access.csv", "keys.csv", "coverage.csv"}
-    assert {"report.html", "summary.md", "graph.json", *tables} <= set(made)
+    others = {"report.html", "summary.md", "graph.json", "graph.graphml", "findings.ocsf.json", "findings.asff.json"}
+    assert {*others, *tables} <= set(made)
     assert all(made.values())
     check(made, dialect)
     assert json.dumps(text[:8])[1:-1] in made["findings.json"]
@@ -106,7 +111,7 @@ def test_hostile_names_stay_text_in_every_output(outputs, text, dialect) -> None
 REACHED = {
     "printed by explain", "printed by explain in sentences", "printed by who-can", "printed by what-if",
     "printed by diff", "markdown of diff", "report.html", "summary.md", "findings.csv", "keys.csv", "access.csv",
-    "coverage.csv", f"printed by report of {NEW}",
+    "coverage.csv", "graph.graphml", f"printed by report of {NEW}",
 }  # fmt: skip
 
 

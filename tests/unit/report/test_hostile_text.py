@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from markupsafe import Markup
 from scanner import logs
 from scanner.model.finding import FindingsDocument
 from scanner.model.neutral import terminal_safe
@@ -220,9 +221,10 @@ def raw_block(lines: Iterable[str], language: str) -> list[str]:
 
 
 TAKEN_AWAY = [
-    ("autoescape", None, whole_page, "element"),
-    ("autoescape", None, whole_page, "attribute"),
-    ("finalize", (html_value, raw), whole_page, "directions"),
+    ("page", (html_value, Markup), whole_page, "element"),
+    ("page", (html_value, Markup), whole_page, "attribute"),
+    ("page", (html_value, Markup), whole_page, "end of everything"),
+    ("page", (html_value, Markup), whole_page, "directions"),
     ("visible", (visible, raw), whole_page, "escape sequences"),
     ("visible", (visible, raw), whole_markdown, "directions"),
     ("csv cell", (csv_cell, raw), all_tables, "formula"),
@@ -246,7 +248,7 @@ TAKEN_AWAY = [
     ids=[f"{row[0]}: {row[3]}" for row in TAKEN_AWAY],
 )  # fmt: skip
 def test_check_fails_without_the_escaping_that_it_watches(
-    function: tuple[Callable[..., object], Callable[..., object]] | None,
+    function: tuple[Callable[..., object], Callable[..., object]],
     watched: Callable[[str, Path], None],
     name: str,
     tmp_path: Path,
@@ -254,9 +256,6 @@ def test_check_fails_without_the_escaping_that_it_watches(
     text = hostile.CORPUS[name]
     watched(text, tmp_path / "escaped")
     with pytest.MonkeyPatch.context() as patch, contextmanager(hostile.fresh_templates)():
-        if function is None:
-            hostile.without_autoescape(patch)
-        else:
-            hostile.without(patch, *function)
+        hostile.without(patch, *function)
         with pytest.raises(AssertionError):
             watched(text, tmp_path / "raw")
