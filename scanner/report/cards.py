@@ -2,54 +2,164 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 
-from scanner.model.decision import StatementRef
+from scanner.model.decision import Gate, GateOutcome, StatementRef
 from scanner.model.finding import Evidence, Finding, FindingVerdict
 from scanner.report.coverage_notes import coverage_note
 from scanner.report.history import rise_text
+from scanner.report.method import CONFIDENCE_WORDS, GATE_WORDS, LAYER_WORDS
 from scanner.report.phrases import TOGETHER, refuses_alone
+from scanner.report.picture import SHAPES, PicturePart, key_state_gate, picture_parts
 from scanner.report.reasons import REASONS
-from scanner.report.source import Documents, SourceView, source_lines
+from scanner.report.rerun import rerun_command
+from scanner.report.source import Documents, SourceLine, SourceView, source_lines, without_indent
 
+CITED_SHOWN = 3
+"""Statements that the line of a gate names; the others stand in findings.json."""
+
+PATCH_SHOWN = 80
+"""Lines of a patch that a card shows; findings.json has all."""
+
+_SIGNS = {"+": "ins", "-": "del"}
 _BESIDE_THE_GATES = ("key_", "region_", "not_yet")
 """Starts of the reasons that block although every gate lets the request through: state of the key, Region, date."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateLine:
+    """Gates that do the same for the same reason, in words, with the statements that say so."""
+
+    names: tuple[str, ...]
+    shape: str
+    does: str
+    why: str
+    cited: tuple[StatementRef, ...] = ()
+    cited_total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PatchRun:
+    """Lines of a patch one after another that it adds (`ins`), removes (`del`) or keeps (empty)."""
+
+    element: str
+    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class FindingCard:
     """A finding with its evidence; `combination` names the set of filters that shows it.
 
-    `gates_note` says what blocks where no single gate of the table does, `rise` that the severity was lower before.
+    `path` is the picture and `gates` the same in words, with reasons and statements. `gates_note` says what blocks
+    where no single gate does, `rise` that the severity was lower before. `advice` is the first sentence of the
+    remediation as a compiler says it, with the others in `more_advice`; `rerun` the command that asks the same question
+    again, `rules` the rules by their confidence in words.
     """
 
     finding: Finding
     combination: str
+    path: tuple[PicturePart, ...]
+    gates: tuple[GateLine, ...]
     gates_note: str
     rise: str
     evidence: tuple[SourceView, ...]
     coverage_notes: tuple[str, ...]
+    advice: str
+    more_advice: str
+    patch: tuple[PatchRun, ...]
+    patch_left_out: int
+    rerun: str
+    reaches_grantee_only: bool
+    rules: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class CardSources:
-    """Where a card finds what a finding only cites: `texts` policies by SHA-256, `notes` ledger rows in words."""
+    """What a card needs beside its finding.
+
+    `texts` gives policies by SHA-256, `notes` ledger rows in words; `run_id` is the run that a command asks, `since`
+    the day of the baseline, empty without one.
+    """
 
     texts: Documents
     notes: Mapping[str, str]
+    run_id: str
+    since: str
 
 
-def finding_card(finding: Finding, combination: str, since: str, sources: CardSources) -> FindingCard:
-    """The card of a finding; `since` is the day of the baseline, empty without one."""
+def finding_card(finding: Finding, combination: str, sources: CardSources) -> FindingCard:
+    """The card of a finding."""
+    advice, more_advice = _first_sentence(finding.remediation.text)
     return FindingCard(
-        finding,
-        combination,
-        _gates_note(finding),
-        rise_text(finding, since),
-        tuple(_evidence(finding, part, sources.texts) for part in finding.evidence),
-        tuple(coverage_note(ref, sources.notes) for ref in finding.coverage_refs),
+        finding=finding,
+        combination=combination,
+        path=picture_parts(finding),
+        gates=_gate_lines(finding),
+        gates_note=_gates_note(finding),
+        rise=rise_text(finding, sources.since),
+        evidence=tuple(_evidence(finding, part, sources.texts) for part in _in_gate_order(finding)),
+        coverage_notes=tuple(coverage_note(ref, sources.notes) for ref in finding.coverage_refs),
+        advice=advice,
+        more_advice=more_advice,
+        patch=_patch(finding.remediation.diff),
+        patch_left_out=max(0, finding.remediation.diff.count("\n") + 1 - PATCH_SHOWN),
+        rerun=rerun_command(finding, sources.run_id),
+        reaches_grantee_only=finding.reach.principals_sample == (finding.grantee.selector,)
+        and finding.reach.principals_total == 1,
+        rules=_rules(finding),
     )
+
+
+def _gate_lines(finding: Finding) -> tuple[GateLine, ...]:
+    """The gates in order, those that do not apply last; equal ones that cite nothing share the line of the first."""
+    layers = finding.path.layers
+    if not layers:
+        return ()
+    lines: dict[tuple[object, ...], GateLine] = {}
+    for place, gate in enumerate((*layers, *(gate for gate in key_state_gate(finding) if gate not in layers))):
+        line = _gate_line(gate)
+        key = (place,) if line.cited else (line.shape, line.does, line.why)
+        shared = lines.get(key)
+        lines[key] = replace(shared, names=(*shared.names, *line.names)) if shared else line
+    return tuple(sorted(lines.values(), key=lambda line: line.shape == SHAPES[GateOutcome.NOT_APPLICABLE]))
+
+
+def _gate_line(gate: Gate) -> GateLine:
+    """One gate; a statement that is attached at several places is named once."""
+    cited: dict[tuple[object, ...], StatementRef] = {}
+    for ref in gate.statements:
+        cited.setdefault((ref.source, ref.sha256, ref.index, ref.grant_id), ref)
+    return GateLine(
+        (LAYER_WORDS[gate.layer],),
+        SHAPES[gate.outcome],
+        GATE_WORDS[gate.outcome],
+        gate.why,
+        tuple(cited.values())[:CITED_SHOWN],
+        len(gate.statements),
+    )
+
+
+def _first_sentence(text: str) -> tuple[str, str]:
+    """The first sentence with a small first letter and no period, and the rest.
+
+    What stands in backticks, and what is written in capitals, keeps its first letter.
+    """
+    first, _, rest = text.partition(". ")
+    first = first.removesuffix(".")
+    if first[:1].isupper() and not first[1:2].isupper():
+        first = first[0].lower() + first[1:]
+    return first, rest
+
+
+def _rules(finding: Finding) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The rules that a finding rests on, by how sure they are."""
+    by_confidence: dict[str, list[str]] = {}
+    for rule in finding.rules:
+        by_confidence.setdefault(CONFIDENCE_WORDS.get(rule.confidence, rule.confidence), []).append(rule.rule)
+    return tuple((confidence, tuple(rules)) for confidence, rules in by_confidence.items())
 
 
 def _gates_note(finding: Finding) -> str:
@@ -62,19 +172,48 @@ def _gates_note(finding: Finding) -> str:
     return f"No gate denies by itself: {TOGETHER}."
 
 
-def _cited(finding: Finding) -> Iterable[StatementRef]:
-    yield from finding.mechanism.statements
+def _cited(finding: Finding) -> Iterator[StatementRef]:
+    """Every statement that a finding cites, in the order in which a request meets them."""
     for hop in finding.path.hops:
         yield from hop.statements
     for gate in finding.path.layers:
         yield from gate.statements
+    yield from finding.mechanism.statements
+
+
+def _in_gate_order(finding: Finding) -> Iterable[Evidence]:
+    """The documents in the order of the gates; those that no gate cites keep their order at the end."""
+    places: dict[tuple[str, str], int] = {}
+    for place, ref in enumerate(_cited(finding)):
+        places.setdefault((ref.source, ref.sha256), place)
+    return sorted(finding.evidence, key=lambda part: places.get((part.source_arn, part.sha256), len(places)))
 
 
 def _evidence(finding: Finding, part: Evidence, texts: Documents) -> SourceView:
     text = texts(part.sha256)
     ranges = {(ref.line_from, ref.line_to) for ref in _cited(finding) if ref.sha256 == part.sha256 and ref.line_from}
     lines = (
-        () if text is None else source_lines(text, part.excerpt_from, part.excerpt_to, part.highlights, sorted(ranges))
+        ()
+        if text is None
+        else source_lines(text, part.excerpt_from, part.excerpt_to, part.highlights, sorted(ranges), trimmed=True)
     )
     line_from, line_to = (lines[0].number, lines[-1].number) if lines else (part.excerpt_from, part.excerpt_to)
-    return SourceView(part.document, part.source_arn, part.sha256, line_from, line_to, lines)
+    whole = all(line.tint for line in lines)
+    return SourceView(
+        part.document, part.source_arn, part.sha256, line_from, line_to, _once_labelled(without_indent(lines)), whole
+    )
+
+
+def _once_labelled(lines: tuple[SourceLine, ...]) -> tuple[SourceLine, ...]:
+    """Lines whose labels are those of the line before lose them: the first of a run speaks for it."""
+    return tuple(
+        replace(line, labels=()) if before is not None and before.labels == line.labels else line
+        for before, line in zip((None, *lines), lines, strict=False)
+    )
+
+
+def _patch(diff: str) -> tuple[PatchRun, ...]:
+    """The lines of a unified diff in runs of equal sign; the two lines of its head are neither added nor removed."""
+    lines = diff.split("\n") if diff else []
+    signed = (("" if place < 2 else _SIGNS.get(line[:1], ""), line) for place, line in enumerate(lines[:PATCH_SHOWN]))
+    return tuple(PatchRun(sign, tuple(line for _, line in run)) for sign, run in groupby(signed, key=itemgetter(0)))

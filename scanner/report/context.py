@@ -115,7 +115,7 @@ def report_view(
     listed = findings[:INDEX_FINDINGS] if page.kind is PageKind.INDEX else findings
     combinations = filter_combinations(listed)
     names = {combination.option_ids: combination.name for combination in combinations}
-    card = _card_maker(document, names, CardSources(texts, sources.notes))
+    card = _card_maker(names, CardSources(texts, sources.notes, document.run.run_id, since(document)))
     accepted = tuple(card(finding) for finding in page.accepted)
     by_key = findings_by_key(worst_first(document.findings)) if page.rows else {}
     return ReportView(
@@ -161,11 +161,8 @@ def index_page(document: FindingsDocument) -> Page:
     return Page(PageKind.INDEX, INDEX, tuple(worst_first(open_findings(document))))
 
 
-def _card_maker(
-    document: FindingsDocument, names: Mapping[tuple[str, ...], str], sources: CardSources
-) -> Callable[[Finding], FindingCard]:
-    day = since(document)
-    return lambda finding: finding_card(finding, names.get(filter_options(finding), ""), day, sources)
+def _card_maker(names: Mapping[tuple[str, ...], str], sources: CardSources) -> Callable[[Finding], FindingCard]:
+    return lambda finding: finding_card(finding, names.get(filter_options(finding), ""), sources)
 
 
 def _limits(limits: Iterable[str]) -> tuple[str, ...]:

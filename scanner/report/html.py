@@ -19,6 +19,7 @@ from scanner.report.filters import Combination
 from scanner.report.history import STATE_WORDS
 from scanner.report.keys import Holdings, key_anchor, nothing_held
 from scanner.report.pages import HtmlOptions, Links, PageKind, PageLimits, places_of, plan_pages
+from scanner.report.picture import TRACKS
 from scanner.report.reasons import REASONS
 from scanner.report.source import Documents
 from scanner.report.templates import Templates, our_templates
@@ -104,6 +105,7 @@ def _rendered(view: ReportView, templates: Templates, options: HtmlOptions) -> t
         "reason_words": REASONS,
         "outcome_words": OUTCOME_WORDS,
         "state_words": STATE_WORDS,
+        "tracks": TRACKS,
         "key_anchor": key_anchor,
         "stylesheet": trusted_css(stylesheet),
         "style_hash": _hash(stylesheet),
@@ -114,12 +116,12 @@ def _rendered(view: ReportView, templates: Templates, options: HtmlOptions) -> t
 
 
 def _stylesheet(templates: Templates, combinations: Iterable[Combination], *, print_full: bool) -> str:
-    """report.css without comments, with one rule per combination of filter values that occurs.
+    """The stylesheets without comments, with one rule per combination of filter values that occurs.
 
     A browser without `:has()` ignores all of them and shows every finding, and so does paper, which has no filters.
     """
     rules = "\n".join(_combination_rule(combination) for combination in combinations)
-    text = _COMMENT.sub("", templates.source("report.css"))
+    text = "".join(_COMMENT.sub("", templates.source(name)) for name in ("report.css", "finding.css"))
     return (
         f"{text}@media screen {{\n@supports selector(:has(*)) {{\n{_HIDDEN_RULE}\n{rules}\n{_TARGET_RULE}\n"
         f"{_ALWAYS_RULE}\n}}\n}}\n{_PRINT_FULL if print_full else ''}"

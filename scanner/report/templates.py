@@ -12,8 +12,9 @@ from types import TracebackType
 import jinja2
 
 from scanner.errors import UsageError
-from scanner.report.escape import html_value, shorten, trusted_css, trusted_script
+from scanner.report.escape import element_text, html_value, shorten, trusted_css, trusted_script
 from scanner.report.phrases import account_text, counted, percent_text, prose_parts, units_text
+from scanner.report.picture import clipped, slot_middle
 from scanner.resources import template_root
 
 _MISTAKES = (jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
@@ -97,7 +98,7 @@ def _environment(folder: Path | None) -> jinja2.Environment:
     environment.filters.update(
         account=account_text, counted=counted, json=_json_text, percent=percent_text, prose=prose_parts, shorten=shorten
     )
-    environment.filters["units"] = units_text
+    environment.filters.update(clip=clipped, element_text=element_text, slot_middle=slot_middle, units=units_text)
     return environment
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from scanner.model.decision import GateOutcome
+from scanner.model.finding import Hop
+from scanner.model.finding import Path as FindingPath
 from scanner.report.coverage_notes import cited_notes
 from scanner.report.html import render_html
 
@@ -207,10 +211,68 @@ def test_names_of_actions_stay_on_one_line(browser: Browser, report: Path, width
         page.goto(report.as_uri())
         card = page.locator(".finding:has(#kx-pnfc3b5nav5y)")
         card.locator("> summary").click()
-        names = card.locator(".name")
-        heights = names.evaluate_all("nodes => nodes.map(node => node.getClientRects()[0].height)")
+        heights = card.locator(".caps > li").evaluate_all(
+            """items => items.flatMap(item => [...item.childNodes].filter(node => node.nodeType === 3).flatMap(
+              node => [...node.data.matchAll(/kms:\\w+/g)].map(name => {
+                const range = document.createRange();
+                range.setStart(node, name.index);
+                range.setEnd(node, name.index + name[0].length);
+                return range.getBoundingClientRect().height;
+              })))"""
+        )
         assert len(heights) >= 2
         assert max(heights) == min(heights) < 40
+
+
+@pytest.fixture(scope="module")
+def long_way(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finding whose path has five hops, and one of each other outcome."""
+    roles = [f"arn:aws:iam::{number}{number}{number}{number}55556666:role/step-{number}" for number in range(1, 7)]
+    hops = tuple(Hop(who, "sts:AssumeRole", role, "conditional", "residual_condition") for who, role in pairwise(roles))
+    finding = build.stranger_finding()
+    outcomes = tuple(
+        replace(gate, outcome=outcome) for gate, outcome in zip(finding.path.layers, GateOutcome, strict=False)
+    )
+    path = tmp_path_factory.mktemp("long") / "report.html"
+    shown = build.document(findings=(replace(finding, path=FindingPath(hops, outcomes)),))
+    path.write_bytes(render_html(shown, build.key_rows(), {}, build.documents))
+    return path
+
+
+@pytest.mark.parametrize("width", [1280, 390, 320])
+def test_path_of_five_hops_is_drawn_whole_with_readable_text(browser: Browser, long_way: Path, width: int) -> None:
+    with browser.new_context(viewport={"width": width, "height": 900}) as context:
+        page = context.new_page()
+        page.goto(long_way.as_uri())
+        page.locator(".finding > summary").click()
+        box = page.locator(".path").bounding_box()
+        parts = page.locator(".path > svg")
+        assert box is not None
+        assert parts.count() == 7
+        edges = page.locator(".path svg text, .path svg use").evaluate_all(
+            "nodes => nodes.map(node => node.getBoundingClientRect()).filter(r => r.height).map(r => [r.left, r.right])"
+        )
+        assert min(left for left, _ in edges) >= box["x"] - 1
+        assert max(right for _, right in edges) <= box["x"] + box["width"] + 1
+        sizes = page.locator(".path text").evaluate_all(
+            "nodes => nodes.map(node => parseFloat(getComputedStyle(node).fontSize))"
+        )
+        assert min(sizes) >= 11
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_picture_keeps_its_shapes_where_the_reader_chooses_the_colours(browser: Browser, long_way: Path) -> None:
+    strokes = []
+    for forced in ("none", "active"):
+        with browser.new_context(forced_colors=forced) as context:  # type: ignore[arg-type]
+            page = context.new_page()
+            page.goto(long_way.as_uri())
+            found = page.locator("symbol circle, symbol path:not(.gap), symbol rect").evaluate_all(
+                "nodes => nodes.map(node => getComputedStyle(node).stroke)"
+            )
+            strokes.append(set(found))
+    assert len(strokes[0]) > 3
+    assert len(strokes[1]) == 1, "colour only repeats what the shape says"
 
 
 def test_table_that_goes_on_beyond_its_box_can_be_scrolled_to_its_end(browser: Browser, report: Path) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from scanner.report.escape import (
     CsvDialect,
     csv_cell,
     csv_text,
+    element_text,
     markdown_code,
     markdown_text,
     shorten,
     trusted_css,
     visible,
 )
+from scanner.resources import template_root
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", " =", "'=", "''@"])
@@ -60,3 +64,15 @@ def test_markdown_text_breaks_links_and_mentions() -> None:
 def test_stylesheet_that_could_end_its_element_is_refused() -> None:
     with pytest.raises(ValueError, match="stylesheet"):
         trusted_css("a{}</style>")
+
+
+def test_element_text_keeps_quotes_and_nothing_that_opens_a_tag() -> None:
+    assert element_text('"a" & <b>\u202e') == '"a" &amp; &lt;b&gt;\\u202e'
+
+
+def test_element_text_stands_between_tags_only() -> None:
+    for path in template_root().joinpath("macros").iterdir():
+        for use in re.finditer(r"\{\{[^}]*element_text[^}]*\}\}", path.read_text(encoding="utf-8")):
+            before = path.read_text(encoding="utf-8")[: use.start()]
+            outside = re.sub(r"\{[{%#].*?[}%#]\}", "", before, flags=re.DOTALL)
+            assert outside.rfind(">") > outside.rfind("<"), f"{use.group()} of {path.name} is inside a tag"

@@ -31,11 +31,21 @@ def summary(finding: Finding) -> str:
 
 def test_card_shows_the_patch_with_signs_as_text() -> None:
     shown = page(with_remedy())
-    assert '<span class="del">-  &#34;a&#34;: &#34;&lt;b&gt;&#34;</span>' in shown
-    assert '<span class="add">+  &#34;a&#34;: &#34;@team&#34;</span>' in shown
-    assert '<span class="del">---' not in shown
+    assert '<del>-  "a": "&lt;b&gt;"</del>' in shown
+    assert '<ins>+  "a": "@team"</ins></pre>' in shown
+    assert "<del>---" not in shown
+    assert "<ins>+++" not in shown
     assert f"<p>{TRIED}</p>" in shown
     assert "Before you do: Ask <code>owner</code> first." in shown
+
+
+def test_lines_of_a_patch_are_marked_in_runs_and_stay_as_they_are() -> None:
+    diff = "--- a\n+++ a\n@@ -1,4 +1,3 @@\n {\n-one\n-two\n+three\n }"
+    shown = page(with_remedy(diff))
+    assert " {\n<del>-one\n-two</del>\n<ins>+three</ins>\n }</pre>" in shown
+    block = re.search(r'<pre class="cli patch">(.*?)</pre>', shown, re.DOTALL)
+    assert block is not None
+    assert re.sub(r"</?(?:ins|del)>", "", block.group(1)) == diff
 
 
 def test_card_without_a_patch_has_no_block_for_it() -> None:
