@@ -213,6 +213,12 @@ def test_gap_of_guardrails_hides_no_path() -> None:
 # -- other kinds ------------------------------------------------------------------------------------------------------
 
 
+def test_broad_statement_that_is_gone_is_resolved_by_the_iam_of_its_account_alone() -> None:
+    before = seen(principal(iam(OWNER, "role/Broad"), FULL))
+    after = seen(principal(iam(OWNER, "role/Broad")), key(key_policy=None, gaps={"key_policy": "row"}))
+    assert became(before, after, Kind.BROAD_KEY_PERMISSION) == "resolved"
+
+
 def test_use_of_a_foreign_key_is_not_resolved_while_part_of_the_key_or_a_guardrail_was_not_read() -> None:
     peer = principal(iam(MEMBER, "role/Peer"), FULL)
     held = key(grants=(grant(iam(MEMBER, "role/Peer")),))
