@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -199,7 +200,10 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Who is reached: principals with at least a possible decision; `digest` differs where any decision does."""
+    """Who is reached: principals with at least a possible decision; `digest` differs where any decision does.
+
+    `by_key` is what the digest holds of each key that the finding lists: taken away, it leaves what the others say.
+    """
 
     principals_total: int = 0
     classes: tuple[str, ...] = ()
@@ -207,6 +211,7 @@ class Reach:
     accounts: tuple[str, ...] = ()
     truncated: bool = False
     digest: str = ""
+    by_key: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from scanner.analyze.history.difference import compare_findings
 from scanner.analyze.history.reading import Reading
+from scanner.analyze.keys.identity import without
 from scanner.analyze.keys.severity import rank
 from scanner.analyze.principals.party import EXPIRED_PARTNER
 from scanner.model.difference import Change
@@ -54,7 +55,7 @@ def follow(present: Sequence[Finding], former: Former, world: World) -> Followed
     closed = {f.id: f for f in former.resolved}
     now = {f.id for f in present}
     reading = Reading(world)
-    findings = [_present(f, before.get(f.id), closed.get(f.id), former) for f in present]
+    findings = [_present(f, before.get(f.id), closed.get(f.id), former, reading) for f in present]
     resolved = [f for f in former.resolved if f.id not in now and f.id not in before]
     ended = 0
     for gone in (f for f in former.findings if f.id not in now):
@@ -79,16 +80,31 @@ def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     )
 
 
-def _present(finding: Finding, old: Finding | None, closed: Finding | None, former: Former) -> Finding:
+def _present(
+    finding: Finding, old: Finding | None, closed: Finding | None, former: Former, reading: Reading
+) -> Finding:  # fmt: skip
     if old is None:
         if closed is None:
             return replace(finding, lifecycle=Lifecycle.NEW, rise=None)
         return replace(finding, lifecycle=Lifecycle.REOPENED, first_seen=closed.first_seen, rise=None)
     lifecycle = lifecycle_of(old, finding)
+    if lifecycle is not Lifecycle.UNCHANGED and _hangs_on_unread_keys(old, finding, reading):
+        lifecycle = Lifecycle.NOT_RECHECKED
     rise = _rise(old, finding)
     if not former.comparable and (lifecycle is not Lifecycle.UNCHANGED or rise):
         lifecycle, rise = Lifecycle.ENGINE_CHANGED, None
     return replace(finding, lifecycle=lifecycle, first_seen=old.first_seen, rise=rise)
+
+
+def _hangs_on_unread_keys(old: Finding, new: Finding, reading: Reading) -> bool:
+    """Whether two states of a path differ only in what it can do with keys that were not read this time.
+
+    An unread key may be open to the role for everything: that is no more access than before, and no less.
+    """
+    unread = {arn for arn in (*old.reach.by_key, *new.reach.by_key) if reading.is_unread(arn)}
+    beside = [without(f.reach.digest, (d for k, d in f.reach.by_key.items() if k in unread)) for f in (old, new)]
+    people = [(f.reach.principals_total, f.reach.principals_sample) for f in (old, new)]
+    return bool(unread) and beside[0] == beside[1] and people[0] == people[1]
 
 
 def _rise(old: Finding, new: Finding) -> Rise | None:

@@ -97,6 +97,10 @@ class Reading:
         selectors = [admission.selector for admission in admissions_of(role)]
         return not any(s.kind in {"any", "unknown_id"} or s.text == finding.grantee.selector for s in selectors)
 
+    def is_unread(self, arn: str) -> bool:
+        """Whether a policy or the grants of a key were not read, or not understood."""
+        return not self._key_is_read(arn, _WHOLE)
+
     def gaps_of(self, finding: Finding) -> tuple[str, ...]:
         """Rows of the ledger that stand in the way, the worst-hit unit first; at most 20."""
         keys = (finding.key,) if finding.key else finding.keys

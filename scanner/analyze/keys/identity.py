@@ -26,6 +26,11 @@ def digest(pairs: Iterable[tuple[str, str]]) -> str:
     return f"{sum(_number(one) * _number(other) for one, other in pairs) % 2**64:016x}"
 
 
+def without(whole: str, parts: Iterable[str]) -> int:
+    """What a digest says beside some of the digests that it is the sum of."""
+    return (int(whole or "0", 16) - sum(int(part, 16) for part in parts)) % 2**64
+
+
 @lru_cache(maxsize=65536)
 def _number(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") | 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from scanner.analyze.decision.decide import evaluate
@@ -86,7 +86,7 @@ def path_finding(assembly: Assembly, claim: Claim, max_hops: int) -> Finding:
     keys = claim.keys
     callers = callers_of(claim)
     texts = tuple(sorted(callers))
-    decided = _digest(claim)
+    decided = _digest(claim.arrivals)
     escalation = escalation_in_words(capabilities, keys.values(), ROLE)
     return Finding(
         id=finding_id(Kind.ASSUMED_ROLE_PATH, *claim.parts),
@@ -112,7 +112,7 @@ def path_finding(assembly: Assembly, claim: Claim, max_hops: int) -> Finding:
         capabilities=capabilities,
         conditions=_conditions(assembly, claim),
         path=Path(hops, layers),
-        reach=Reach(len(texts), (), sample(texts, SAMPLE), _accounts(callers.values()), len(texts) > SAMPLE, decided),
+        reach=_reach(claim, callers, decided, worst[: assembly.keys_listed]),
         evidence=_evidence(assembly, claim, deciding, hops, layers),
         remediation=path_remedy(claim, reasons),
         rules=(*_RULES, *rules_of(reasons, _cited(deciding))),
@@ -243,16 +243,31 @@ def callers_of(claim: Claim) -> dict[str, str]:
     }
 
 
-def _digest(claim: Claim) -> str:
+def _digest(arrivals: Iterable[Arrival]) -> str:
     """A number that differs where what anybody can do with any of the keys does: verdicts show the strongest only."""
     return digest(
         (
             f"{a.key.arn} {a.way.use.action.iam_name} {step.caller.text}",
             f"{a.by(step).rank} {condition_in_words(a.by(step))}",
         )
-        for a in claim.arrivals
+        for a in arrivals
         for step in a.source.steps
     )
+
+
+def _reach(claim: Claim, callers: Mapping[str, str], decided: str, listed: Iterable[str]) -> Reach:
+    texts = tuple(sorted(callers))
+    accounts, by_key = _accounts(callers.values()), _digests(claim, listed)
+    return Reach(len(texts), (), sample(texts, SAMPLE), accounts, len(texts) > SAMPLE, decided, by_key)
+
+
+def _digests(claim: Claim, listed: Iterable[str]) -> dict[str, str]:
+    """The part of the digest that is about each of the listed keys."""
+    arrivals: dict[str, list[Arrival]] = {str(arn): [] for arn in listed}
+    for arrival in claim.arrivals:
+        if arrival.key.arn in arrivals:
+            arrivals[arrival.key.arn].append(arrival)
+    return {arn: _digest(found) for arn, found in arrivals.items()}
 
 
 def _accounts(ids: Iterable[str]) -> tuple[str, ...]:

@@ -210,7 +210,49 @@ def test_gap_of_guardrails_hides_no_path() -> None:
     assert fate(before, seen(key(), idle, blind, coverage=(*LISTED, gap))) == "resolved"
 
 
+# -- keys that became unread ------------------------------------------------------------------------------------------
+
+READING = policy(allow(None, "kms:Decrypt", "kms:Encrypt"))
+READER = role(OWNER, "Vendor", admits(iam(STRANGER, "root")), READING)
+DECRYPTING = allow(iam(OWNER, "root"), "kms:Decrypt")
+UNREAD: dict[str, Any] = {"key_policy": None, "gaps": {"key_policy": "row"}}
+
+
+def now_is(old: World, new: World) -> str:
+    """The lifecycle of the stranger's path."""
+    found = follow(analyzed(new).result.findings, Former((of_stranger(old),)), new)
+    return next(f.lifecycle for f in found.findings if f.id == of_stranger(old).id)
+
+
+def test_path_to_a_key_that_became_unread_is_not_rechecked_and_cites_the_gap() -> None:
+    before = seen(key(DECRYPTING), key(DECRYPTING, arn=SECOND), READER)
+    gap = LedgerRow(OWNER, "eu-west-1", "kms:GetKeyPolicy", SECOND.rsplit("/", 1)[-1], Outcome.DENIED)
+    unread = key(arn=SECOND, key_policy=None, gaps={"key_policy": gap.ref})
+    after = seen(key(DECRYPTING), unread, READER, coverage=(*LISTED, gap))
+    assert now_is(before, after) == "not_rechecked"
+    assert gap.ref in of_stranger(after).coverage_refs
+    assert now_is(after, before) != "not_rechecked"
+    closed = seen(key(DECRYPTING), key(arn=SECOND), READER)
+    assert now_is(closed, after) == "not_rechecked"
+
+
+def test_path_that_grew_elsewhere_is_widened_whatever_else_was_not_read() -> None:
+    before = seen(key(DECRYPTING), key(DECRYPTING, arn=SECOND), READER)
+    more = key(allow(iam(OWNER, "root"), "kms:Decrypt", "kms:Encrypt"))
+    assert now_is(before, seen(more, key(arn=SECOND, **UNREAD), READER)) == "widened"
+    perhaps = allow(iam(OWNER, "root"), "kms:Encrypt", when={"StringEquals": {"aws:ResourceTag/a": "b"}})
+    assert now_is(before, seen(key(DECRYPTING, perhaps), key(arn=SECOND, **UNREAD), READER)) == "widened"
+    third = key(DECRYPTING, arn=KEY[:-1] + "2")
+    assert now_is(before, seen(key(DECRYPTING), key(arn=SECOND, **UNREAD), third, READER)) == "widened"
+
+
 # -- other kinds ------------------------------------------------------------------------------------------------------
+
+
+def test_broad_statement_that_is_gone_is_resolved_by_the_iam_of_its_account_alone() -> None:
+    before = seen(principal(iam(OWNER, "role/Broad"), FULL))
+    after = seen(principal(iam(OWNER, "role/Broad")), key(key_policy=None, gaps={"key_policy": "row"}))
+    assert became(before, after, Kind.BROAD_KEY_PERMISSION) == "resolved"
 
 
 def test_use_of_a_foreign_key_is_not_resolved_while_part_of_the_key_or_a_guardrail_was_not_read() -> None:
