@@ -36,7 +36,11 @@ def verify_run(directory: RunDirectory, *, clock: SystemClock) -> RunVerified:
         SnapshotError: the folder has no manifest, or it is damaged.
     """
     manifest = read_manifest(directory.path)
-    hashed = {name: _hashed(directory.path / name, sha256) for name, sha256 in manifest.files.items()}
+    there = frozenset(directory.files())
+    hashed = {
+        name: _hashed(directory.path / name, sha256) if name in there else FileState.MISSING
+        for name, sha256 in manifest.files.items()
+    }
     with tempfile.TemporaryDirectory() as folder:
         again: RunDirectory | None = None
         hindrance = ""
@@ -57,9 +61,7 @@ def _engine(manifest: Manifest) -> int:
 
 
 def _hashed(path: Path, sha256: str) -> FileState:
-    """Whether a file is there and the one that was hashed; what else it is, is not known yet."""
-    if path.is_symlink() or not path.is_file():
-        return FileState.MISSING
+    """Whether a file is the one that was hashed; what else it is, is not known yet."""
     return FileState.NOT_PERFORMED if sha256_of(path) == sha256 else FileState.CHANGED
 
 
@@ -106,6 +108,8 @@ def _files(
     names = sorted((set(hashed) | made | there) - outside)
     found = [
         _file(name, hashed, directory.path, again.path if again and name in made else None, performed=again is not None)
+        if name in there
+        else FileVerified(name, FileState.MISSING, _NO_MORE)
         for name in names
     ]
     found.append(_manifest(manifest, read_manifest(again.path) if again else None))
@@ -121,8 +125,6 @@ def _file(
     state = hashed.get(name)
     if state is None and again is None:
         return FileVerified(name, FileState.OUTSIDE, f"{MANIFEST} does not name it, and no run makes it")
-    if state is FileState.MISSING or not (folder / name).is_file():
-        return FileVerified(name, FileState.MISSING, _NO_MORE)
     if state is FileState.NOT_PERFORMED and name == SNAPSHOT:
         return FileVerified(name, FileState.UNCHANGED, "what the run was made from")
     if again is None:

@@ -9,7 +9,14 @@ from typing import Any
 
 import click
 
-from scanner.commands.options import gate_options, json_option, load, logging_options, suppressions_option
+from scanner.commands.options import (
+    formats_option,
+    gate_options,
+    json_option,
+    load,
+    logging_options,
+    suppressions_option,
+)
 from scanner.errors import UsageError
 from scanner.model.neutral import terminal_safe
 
@@ -62,7 +69,7 @@ def analyze(snapshot: str, as_json: bool, **options: Any) -> int:
 
 @click.command(epilog=_REPORT_EXAMPLES)
 @click.argument("run")
-@click.option("-f", "--formats", multiple=True, metavar="LIST", help="html, csv, json, ocsf, asff [html,csv,json].")
+@formats_option
 @click.option("-o", "--output", metavar="DIR", help="Where runs are looked for [./kms-scan-out].")
 @click.option("--ocsf-class", type=click.Choice(["iam", "detection"]), default="iam", help="2008 or 2004 [iam].")
 @click.option("--csv-dialect", type=click.Choice(["excel", "rfc4180"]), help="[excel]")
@@ -87,9 +94,9 @@ def report(
 ) -> int:
     """Render RUN (a run directory, its id or `latest`): report.html, findings.csv, summary.md, summary.json.
 
-    The formats `ocsf` and `asff` add findings.ocsf.json and findings.asff.json. `latest` is the run that was analyzed
-    last. A report with more findings than output.html_max_findings is an index, with the pages of the accounts in the
-    folder `report` beside it.
+    The formats `ocsf`, `asff` and `sarif` add findings.ocsf.json, findings.asff.json, and findings.sarif with the
+    policies that it points into. `latest` is the run that was analyzed last. A report with more findings than
+    output.html_max_findings is an index, with the pages of the accounts in the folder `report` beside it.
     """
     from scanner.pipeline import SystemClock, report_run  # noqa: PLC0415
     from scanner.report.escape import CsvDialect  # noqa: PLC0415

@@ -76,6 +76,9 @@ def gate_options(command: F) -> F:
     return command
 
 
+formats_option = click.option(
+    "-f", "--formats", multiple=True, metavar="LIST", help="html, csv, json, ocsf, asff, sarif [html,csv,json]."
+)
 suppressions_option = click.option("--suppressions", metavar="PATH", help="Reviewed exceptions [./suppressions.yaml].")
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON on stdout instead of text.")
 

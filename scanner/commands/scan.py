@@ -10,6 +10,7 @@ import click
 
 from scanner.commands.options import (
     environment,
+    formats_option,
     gate_options,
     json_option,
     load,
@@ -37,7 +38,7 @@ Examples:
 
 @click.command(epilog=_RUN_EXAMPLES)
 @scope_options
-@click.option("-f", "--formats", multiple=True, metavar="LIST", help="html, csv, json, ocsf, asff [html,csv,json].")
+@formats_option
 @gate_options
 @json_option
 @logging_options

@@ -19,19 +19,10 @@ def not_yet(settings: Settings) -> list[Problem]:
     """One problem per setting that asks for a part that this version does not have."""
     defaults = Settings()
     problems = []
-    for key, refused in NOT_YET.items():
+    for key in NOT_YET:
         path = tuple(key.split("."))
-        value = setting(settings, path)
-        if refused is None:
-            if value != setting(defaults, path):
-                problems.append(Problem(path, f"{key} is not available in this version"))
-        else:
-            assert isinstance(value, tuple)
-            problems += [
-                Problem((*path, index), f"{key} `{item}` is not available in this version")
-                for index, item in enumerate(value)
-                if item in refused
-            ]
+        if setting(settings, path) != setting(defaults, path):
+            problems.append(Problem(path, f"{key} is not available in this version"))
     return problems
 
 

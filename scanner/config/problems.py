@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 from pydantic import BaseModel, ValidationError
 
 from scanner.closest import closest
-from scanner.config.schema import NOT_YET, Settings
+from scanner.config.schema import Settings
 from scanner.config.types import listed
 from scanner.errors import ConfigError
 from scanner.model.neutral import terminal_safe
@@ -129,8 +129,7 @@ def _said(details: ErrorDetails, path: YamlPath) -> tuple[str, str | None]:
         case "version":
             return f"{given}{details['msg']}", None
         case "literal_error":
-            refused = NOT_YET.get(dotted(path[:2])) or frozenset()
-            names = [name for name in re.findall(r"'([^']*)'", context["expected"]) if name not in refused]
+            names = re.findall(r"'([^']*)'", context["expected"])
             near = closest(details["input"], names) if isinstance(details["input"], str) else None
             return f"{given}must be one of {listed(names)}", near
         case "tuple_type" | "list_type":

@@ -348,12 +348,11 @@ class Settings(Section):
     logging: Logging = Field(default_factory=Logging, description="What is logged, and how.")
 
 
-NOT_YET: Mapping[str, frozenset[str] | None] = {
-    "output.formats": frozenset({"sarif"}),
-    "output.keep_runs": None,
-    "output.redact": None,
-    "keys.last_usage": None,
-    "limits.processes": None,
-    "limits.kms_quota_share": None,
-}
-"""Settings whose part is not built: None accepts the default only, a set names the values that are refused."""
+NOT_YET = (
+    "output.keep_runs",
+    "output.redact",
+    "keys.last_usage",
+    "limits.processes",
+    "limits.kms_quota_share",
+)
+"""Settings whose part is not built: they accept their default only."""

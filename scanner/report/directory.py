@@ -75,7 +75,10 @@ class RunDirectory:
             return RunDirectory(target)
 
     def write(self, name: str, content: bytes) -> Path:
-        """Write a whole file and return its path."""
+        """Write a whole file and return its path. Folders in the name are made, as private as this one."""
+        folder, _, rest = name.partition("/")
+        if rest:
+            return RunDirectory.create(self.path, folder).write(rest, content)
         with self._replacing(name) as descriptor, os.fdopen(descriptor, "wb", closefd=False) as stream:
             stream.write(content)
         return self.path / name

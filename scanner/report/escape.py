@@ -118,6 +118,11 @@ def csv_text(cell: str, dialect: CsvDialect) -> str:
     return cell[1:] if guarded else cell
 
 
+def sarif_text(text: str) -> str:
+    """Text of a SARIF message: no embedded link, and no placeholder (SARIF 2.1.0, sections 3.11.5 and 3.11.6)."""
+    return visible(text).replace("](", "] (").replace("{", "{{").replace("}", "}}")
+
+
 def markdown_text(text: str) -> str:
     """Prose for Markdown, on one line: no markup, no HTML, no table cell, no link, no mention.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from enum import StrEnum
 
 from scanner import __version__
@@ -20,7 +21,7 @@ from scanner.model.finding import (
 )
 from scanner.model.lifecycle import Lifecycle
 from scanner.report.ordering import worst_first
-from scanner.report.portable import dump_array, epoch_ms, evaluated_at, inert, present
+from scanner.report.portable import dump_array, epoch_ms, evaluated_at, present
 
 VERSION = "1.6.0"
 
@@ -234,10 +235,8 @@ def _place(text: str) -> dict[str, object]:
 def _unmapped(document: FindingsDocument, finding: Finding) -> Mapping[str, object]:
     """What OCSF has no place for, and what the header of every output says: coverage and asserted context."""
     run, coverage = document.run, document.coverage
-    whole = inert(finding)
-    assert isinstance(whole, dict)
     return {
-        **{name: value for name, value in whole.items() if name not in _MAPPED},
+        **{field.name: getattr(finding, field.name) for field in fields(finding) if field.name not in _MAPPED},
         "run": {
             "engine": document.engine, "run_id": run.run_id, "scope": run.scope, "synthetic": run.synthetic,
             "asserted_context": run.asserted_context, "snapshot_hash": run.snapshot_hash,

@@ -9,7 +9,7 @@ from scanner.report.escape import CsvDialect
 from scanner.report.ocsf import OcsfClass
 from scanner.report.pages import HtmlOptions
 
-FORMATS = ("html", "csv", "json", "ocsf", "asff")
+FORMATS = ("html", "csv", "json", "ocsf", "asff", "sarif")
 """Formats that this version writes. `json` needs no rendering: findings.json is the input of a report."""
 _BY_DEFAULT = ("html", "csv", "json")
 

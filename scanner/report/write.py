@@ -15,6 +15,8 @@ from scanner.report.markdown import render_markdown
 from scanner.report.ocsf import dump_ocsf
 from scanner.report.options import FORMATS, ReportOptions
 from scanner.report.pages import FOLDER, HtmlOptions
+from scanner.report.policy_files import FOLDER as POLICIES
+from scanner.report.sarif import SARIF, render_sarif
 from scanner.report.tables import findings_csv
 
 
@@ -49,6 +51,9 @@ def render_all(
         rendered["findings.ocsf.json"] = dump_ocsf(document, options.ocsf_class)
     if "asff" in wanted:
         rendered["findings.asff.json"] = dump_asff(document)
+    policies: dict[str, bytes] = {}
+    if "sarif" in wanted:
+        rendered[SARIF], policies = render_sarif(document, sources.documents)
     rendered["summary.md"] = render_markdown(document, sources.notes)
     rendered["summary.json"] = dump_summary(document)
     if "html" in wanted:
@@ -58,6 +63,10 @@ def render_all(
             for path, content in pages:
                 folder.write(path.removeprefix(f"{FOLDER}/"), content)
         rendered = {name: index} | rendered
+    if "sarif" in wanted:
+        with directory.replacing_folder(POLICIES) as folder:
+            for path, content in policies.items():
+                folder.write(path.removeprefix(f"{POLICIES}/"), content)
     return [directory.write(name, content) for name, content in rendered.items()]
 
 

@@ -147,7 +147,7 @@ def test_text_has_one_line_per_file_and_names_both_versions(cli, judged) -> None
     [
         (("--as-of", "2027-03-01T00:00:00Z"), ()),
         (("--fail-on", "none", "--min-coverage", "10"), ("-f", "csv", "--csv-dialect", "rfc4180")),
-        (("-c", "all.yaml"), ()),
+        (("-c", "all.yaml"), ("-f", "json,ocsf,asff,sarif", "--ocsf-class", "detection")),
     ],
 )
 def test_run_is_judged_with_what_was_configured_then(judged, verified, tmp_path, monkeypatch, flags, report) -> None:
@@ -249,6 +249,21 @@ def test_link_is_no_file_of_a_run(run, verified, tmp_path) -> None:
     (run / "keys.csv").symlink_to(tmp_path / "keys.csv")
     code, states, _ = verified(run)
     assert (code, states["keys.csv"]) == (3, "missing")
+
+
+def test_policy_beside_sarif_is_verified_and_never_through_a_link(judged, verified, tmp_path) -> None:
+    folder = judged(report=("-f", "sarif"))
+    _, states, _ = verified(folder)
+    inner = [name for name in states if name.startswith("policies/")]
+    assert inner
+    assert {states[name] for name in (*inner, "findings.sarif")} == {"reproduced"}
+    (folder / inner[0]).write_text("{}")
+    code, states, _ = verified(folder)
+    assert (code, states[inner[0]]) == (3, "changed")
+    shutil.move(folder / "policies", tmp_path / "policies")
+    (folder / "policies").symlink_to(tmp_path / "policies")
+    code, states, _ = verified(folder)
+    assert (code, {states[name] for name in inner}) == (3, {"missing"})
 
 
 def test_file_that_the_manifest_does_not_name_is_never_reproduced(run, verified) -> None:

@@ -14,6 +14,7 @@ from scanner.report.html import render_html
 from scanner.report.json import dump_findings, dump_summary
 from scanner.report.markdown import render_markdown
 from scanner.report.ocsf import OcsfClass, dump_ocsf
+from scanner.report.sarif import render_sarif
 from scanner.report.streams import AccessWriter, CoverageWriter, KeysWriter
 from scanner.report.tables import findings_csv
 from scanner.report.terminal import render_summary
@@ -64,6 +65,10 @@ def test_ocsf_events_are_as_reviewed(golden: Golden, ocsf_class: OcsfClass) -> N
 
 def test_asff_is_as_reviewed(golden: Golden) -> None:
     golden("findings.asff.json", dump_asff(build.document()))
+
+
+def test_sarif_is_as_reviewed(golden: Golden) -> None:
+    golden("findings.sarif", render_sarif(build.document(), build.documents)[0])
 
 
 def test_summary_md_is_as_reviewed(golden: Golden) -> None:

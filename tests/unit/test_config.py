@@ -12,6 +12,7 @@ from scanner.config.layers import environment_name, setting_keys
 from scanner.config.schema import Settings
 from scanner.errors import ConfigError, UnavailableError, UsageError
 from scanner.model.arn import AccountId
+from scanner.report.options import FORMATS
 from scanner.resources import example_config
 from scanner.yamltext import read_yaml
 
@@ -497,7 +498,9 @@ def test_swapped_letters_are_one_slip() -> None:
 def test_unknown_format_suggests_only_formats_that_work() -> None:
     with pytest.raises(ConfigError) as refused:
         load(ROLE + "output: {formats: [pdf]}\n")
-    assert refused.value.problems[0].endswith("output.formats.0 is `pdf`, must be one of html, csv, json, ocsf or asff")
+    assert refused.value.problems[0].endswith(
+        "output.formats.0 is `pdf`, must be one of html, csv, json, ocsf, asff or sarif"
+    )
 
 
 def test_problems_are_also_told_to_programs() -> None:
@@ -604,11 +607,8 @@ def test_setting_of_an_unbuilt_part_is_refused_at_any_but_its_default(key: str, 
     assert caught.value.exit_code == 2
 
 
-@pytest.mark.parametrize("name", ["sarif"])
-def test_unbuilt_format_is_refused_by_name(name: str) -> None:
-    with pytest.raises(UnavailableError) as caught:
-        load(ROLE, None, {"output.formats": f"html,{name}"})
-    assert caught.value.message == f"--formats: output.formats `{name}` is not available in this version"
+def test_every_format_of_the_configuration_is_one_that_reports_write() -> None:
+    assert load(ROLE, None, {"output.formats": ",".join(FORMATS)}).settings.output.formats == FORMATS
 
 
 def test_every_unavailable_setting_is_listed_and_errors_come_first() -> None:
@@ -626,7 +626,7 @@ def test_every_unavailable_setting_is_listed_and_errors_come_first() -> None:
     "text",
     [
         "analysis: {scp: false, rcp: false, insiders: true, service_principals: all}",
-        "output: {csv_dialect: rfc4180, formats: [json, ocsf, asff], html_max_findings: 10}",
+        "output: {csv_dialect: rfc4180, formats: [json, ocsf, asff, sarif], html_max_findings: 10}",
         "severity: {sensitive_tags: {a: [b]}}",
         "keys: {managers: [customer, aws], states: [enabled]}",
     ],

@@ -57,13 +57,21 @@ def test_rendering_twice_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_formats_choose_the_files_and_never_the_tables_of_the_analysis(tmp_path: Path) -> None:
     assert rendered(tmp_path / "a").files() == ("findings.csv", "report.html", "summary.json", "summary.md")
     assert rendered(tmp_path / "b", ("json",)).files() == ("summary.json", "summary.md")
-    machine = rendered(tmp_path / "c", ("ocsf", "asff"))
-    assert machine.files() == ("findings.asff.json", "findings.ocsf.json", "summary.json", "summary.md")
+    assert rendered(tmp_path / "c", ("ocsf", "asff", "sarif")).files() == (
+        "findings.asff.json",
+        "findings.ocsf.json",
+        "findings.sarif",
+        f"policies/{build.OWNER}/eu-west-1/{build.KEY_ID}.json",
+        f"policies/{build.OWNER}/us-east-1/{build.LOG_KEY_ARN.rsplit('/', 1)[-1]}.grant-a1b2c3.json",
+        "summary.json",
+        "summary.md",
+    )
 
 
 def test_unknown_format_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(UnavailableError, match="`sarif`"):
-        rendered(tmp_path, ("html", "sarif"))
+    with pytest.raises(UnavailableError, match="`pdf`") as caught:
+        rendered(tmp_path, ("html", "pdf"))
+    assert caught.value.hint == "use html, csv, json, ocsf, asff or sarif"
     assert list((tmp_path / "run").iterdir()) == []
 
 
@@ -99,6 +107,27 @@ def test_folder_that_is_a_file_names_the_path(tmp_path: Path) -> None:
         RunDirectory.create(tmp_path / "out", "run")
     assert caught.value.hint
     assert caught.value.exit_code == 2
+
+
+def test_folders_in_the_run_directory_are_private_listed_and_in_the_manifest(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path, "run")
+    written = directory.write("policies/111122223333/key.json", b"{}")
+    directory.write("policies/.hidden", b"")
+    assert (mode(written), mode(written.parent), mode(written.parent.parent)) == (0o600, 0o700, 0o700)
+    assert directory.files() == ("policies/111122223333/key.json",)
+    manifest = json.loads(write_manifest(directory, build.document(), "2026-11-22T00:25:00Z").read_text())
+    assert list(manifest["files"]) == ["policies/111122223333/key.json"]
+
+
+def test_link_in_place_of_a_folder_is_refused_and_never_listed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "secret.json").write_text("{}")
+    directory = RunDirectory.create(tmp_path, "run")
+    (directory.path / "policies").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OutputError, match="policies"):
+        directory.write("policies/key.json", b"{}")
+    assert [entry.name for entry in (tmp_path / "elsewhere").iterdir()] == ["secret.json"]
+    assert directory.files() == ()
 
 
 def test_failed_write_leaves_the_former_file_and_no_temporary_one(tmp_path: Path) -> None:
