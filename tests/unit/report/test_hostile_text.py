@@ -19,6 +19,7 @@ from scanner.report.directory import RunDirectory
 from scanner.report.escape import (
     CsvDialect,
     csv_cell,
+    element_text,
     html_value,
     markdown_block,
     markdown_code,
@@ -225,6 +226,8 @@ TAKEN_AWAY = [
     ("page", (html_value, Markup), whole_page, "attribute"),
     ("page", (html_value, Markup), whole_page, "end of everything"),
     ("page", (html_value, Markup), whole_page, "directions"),
+    ("text between tags", (element_text, Markup), whole_page, "element"),
+    ("text between tags", (element_text, Markup), whole_page, "end of everything"),
     ("visible", (visible, raw), whole_page, "escape sequences"),
     ("visible", (visible, raw), whole_markdown, "directions"),
     ("csv cell", (csv_cell, raw), all_tables, "formula"),
