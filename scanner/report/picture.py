@@ -247,11 +247,11 @@ def principal_box(selector: str, names: Mapping[str, str]) -> Box:
         return Box("any principal", "any AWS account")
     parts = selector.split(":", 5)
     if len(parts) < 6:
-        return Box(selector, "an AWS service" if "amazonaws.com" in selector else "")
+        return Box(selector, "AWS" if "amazonaws.com" in selector else "")
     account, resource = parts[4], parts[5]
     provider, is_identity, subject = resource.partition("-provider/")[2].partition("#")
     if is_identity:
-        return Box(f"anybody of {provider}" if subject in {"", "*"} else subject, f"identity of {provider}")
+        return Box("anybody" if subject in {"", "*"} else subject, provider)
     place = account_text(names.get(account, ""), account)
     return Box("any principal" if resource == "root" else resource, place, account)
 
@@ -262,7 +262,7 @@ def _key_box(finding: Finding, names: Mapping[str, str]) -> Box:
     if key is None:
         about = finding.resource
         if about.kind != "key":
-            return Box("any key", "that the policy covers")
+            return Box("any key", "any account")
         return Box(about.name, account_text(names.get(about.account_id, ""), about.account_id), about.account_id)
     place = account_text(key.account_name, key.account_id)
     more = 0 if finding.key else finding.keys_total - 1

@@ -261,6 +261,27 @@ def test_path_of_five_hops_is_drawn_whole_with_readable_text(browser: Browser, l
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_no_violation_in_a_card_with_a_long_path(
+    browser: Browser, long_way: Path, scheme: str, width: int
+) -> None:
+    with browser.new_context(
+        bypass_csp=True,
+        color_scheme=scheme,  # type: ignore[arg-type]
+        viewport={"width": width, "height": 900},
+    ) as context:
+        page = context.new_page()
+        page.goto(long_way.as_uri())
+        page.locator(".finding > summary").click()
+        page.add_style_tag(content=".finding { content-visibility: visible !important }")
+        result = Axe().run(page, context=".finding")
+        assert result.violations_count == 0, result.generate_report()
+        names = page.locator("svg[role=img] > title").all_text_contents()
+        assert len(names) == 7
+        assert all(name.startswith(("From ", "To ")) for name in names)
+
+
 def test_picture_keeps_its_shapes_where_the_reader_chooses_the_colours(browser: Browser, long_way: Path) -> None:
     strokes = []
     for forced in ("none", "active"):

@@ -144,12 +144,12 @@ def test_key_that_was_not_read_has_a_box_and_no_state() -> None:
     ("selector", "name", "place"),
     [
         ("*", "any principal", "any AWS account"),
-        ("logs.eu-west-1.amazonaws.com", "logs.eu-west-1.amazonaws.com", "an AWS service"),
+        ("logs.eu-west-1.amazonaws.com", "logs.eu-west-1.amazonaws.com", "AWS"),
         ("AROA1234", "AROA1234", ""),
         ("arn:aws:iam::222233334444:root", "any principal", "backup (222233334444)"),
         ("arn:aws:iam::222233334444:role/a/b", "role/a/b", "backup (222233334444)"),
-        ("arn:aws:iam::1:oidc-provider/x.example#*", "anybody of x.example", "identity of x.example"),
-        ("arn:aws:iam::1:oidc-provider/x.example#repo:a/b:*", "repo:a/b:*", "identity of x.example"),
+        ("arn:aws:iam::1:oidc-provider/x.example#*", "anybody", "x.example"),
+        ("arn:aws:iam::1:oidc-provider/x.example#repo:a/b:*", "repo:a/b:*", "x.example"),
     ],
 )
 def test_selector_is_told_in_two_lines(selector: str, name: str, place: str) -> None:
