@@ -59,6 +59,8 @@ class AnalysisRules:
     """Longest chain of assumed roles that is followed."""
     keys_listed: int = KEYS_LISTED
     """How many keys a finding about a path through roles names at most; what compares two worlds wants all of them."""
+    iam_changes: bool = True
+    """Follow roles passed to services and changes to IAM; false follows trust policies alone, for tests of both."""
     by_class: bool = True
     """Judge callers that cannot be told apart once; false judges everybody, for tests that compare both ways."""
 
@@ -95,7 +97,9 @@ def analyze(
     assembly = Assembly(world, rules.trust, rules.severity, classes, keys_listed=rules.keys_listed)
     keys = [k for k in sorted(world.keys.values(), key=lambda k: k.arn) if k.manager.lower() in rules.managers]
     judged = [k for k in keys if k.manager != "AWS"]
-    through_roles = follow_roles(assembly, population, judged, rules.max_role_hops, rules.service_principals)
+    through_roles = follow_roles(
+        assembly, population, judged, rules.max_role_hops, rules.service_principals, iam_changes=rules.iam_changes
+    )  # fmt: skip
     findings = list(through_roles.findings)
     if rules.remedies:
         findings = list(remedied_paths(through_roles, assembly, population))

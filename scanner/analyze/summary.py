@@ -29,9 +29,10 @@ from scanner.model.world import World
 
 LIMITS = (
     (
-        "Paths through assumed roles: followed through the trust policies that were read. Roles of accounts that were "
-        "not read, session policies, roles passed to services (iam:PassRole) and permissions to change IAM itself are "
-        "not followed."
+        "Paths through assumed roles: followed through the trust policies that were read, roles passed to services "
+        "(iam:PassRole) and changes to IAM itself inside an account. Not followed: roles of accounts that were not "
+        "read, session policies, changes to what runs already (code of an existing function), to groups, and to tags "
+        "of users and roles, and users and roles made anew."
     ),
     "Session policies of strangers cannot be seen; the widest reading is taken, none.",
     "VPC endpoint policies are not read; they can only narrow access that goes through the endpoint.",

@@ -68,7 +68,9 @@ def who_can(world: World, key: KeyFacts, rules: AnalysisRules, wanted: Wanted) -
     behind: list[AccessRow] = []
     assembly = Assembly(world, rules.trust, rules.severity, Classes(world))
     findings = [] if key.manager == "AWS" else key_findings(key, population, assembly, rules, behind.append)
-    through_roles = follow_roles(assembly, population, (key,), rules.max_role_hops, rules.service_principals)
+    through_roles = follow_roles(
+        assembly, population, (key,), rules.max_role_hops, rules.service_principals, iam_changes=rules.iam_changes
+    )  # fmt: skip
     findings.extend(finding for finding in through_roles.findings if finding.keys_total)
     behind.extend(through_roles.rows(assembly, key))
     outside = [line for finding in findings for line in _of_finding(finding, behind, wanted.action)]
@@ -109,7 +111,7 @@ def _of_finding(finding: Finding, behind: Sequence[AccessRow], action: str) -> I
         line = Access(
             verdict=verdict, selector=grantee.selector, kind=grantee.kind, account_id=grantee.account_id,
             account_name=grantee.account_name or grantee.vendor, party=grantee.party, mechanism=mechanism.kind,
-            path=" > ".join(hop.role_arn for hop in finding.path.hops) or "direct",
+            path=" > ".join(hop.in_path for hop in finding.path.hops) or "direct",
             statements=mechanism.statements, grants=tuple(g.grant_id for g in mechanism.grants),
             capabilities=_in_order(r.capability for r in results), actions=actions, condition=condition,
             caller_chosen=any(r.caller_chosen for r in results),

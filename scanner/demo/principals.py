@@ -266,6 +266,31 @@ _LAKE_ROLES = (
         "Second hop of the partner's notebooks",
         {"lake-keys": identity_policy(statement("ReadLake", READ_DATA, resource=f"arn:aws:kms:*:{DATA_LAKE}:key/*"))},
     ),
+    # Enters without any KMS permission, and gets those of the next role by passing it to a function.
+    Role(
+        DATA_LAKE,
+        "lake-deployer",
+        trust_policy({"AWS": root(PARTNER)}, condition={"StringEquals": {"sts:ExternalId": "acme-functions"}}),
+        "The payroll partner deploys its functions",
+        {
+            "deploy-functions": identity_policy(
+                statement("DeployFunctions", ("lambda:CreateFunction", "lambda:InvokeFunction")),
+                statement(
+                    "PassFunctionRoles",
+                    ("iam:PassRole",),
+                    resource=role(DATA_LAKE, "lake-functions"),
+                    condition={"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
+                ),
+            )
+        },
+    ),
+    Role(
+        DATA_LAKE,
+        "lake-functions",
+        service_trust("lambda.amazonaws.com"),
+        "Execution role of the functions that read the lake",
+        {"lake-keys": identity_policy(statement("ReadLake", READ_DATA, resource=f"arn:aws:kms:*:{DATA_LAKE}:key/*"))},
+    ),
     # The founding documents' warning: our data under a key of somebody we do not know.
     Role(
         DATA_LAKE,

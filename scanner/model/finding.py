@@ -173,12 +173,18 @@ class ConditionRef:
     text: str
 
 
+def path_entry(arn: str, edge: str, *, is_change: bool) -> str:
+    """One step in the column `path`: who one is then, and by which actions where no role is assumed as it is."""
+    return f"{arn} ({edge})" if is_change else arn
+
+
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One step of a path through roles: who assumes which role, through which statement of the trust policy.
+    """One step of a path: who assumes which role, or becomes it by passing it to a service or by changing IAM.
 
-    `edge` is the action (`sts:AssumeRole` and its siblings); `verdict` the value of the decision on this step alone,
-    `condition` what remains of it, `statements` the trust lines that decide it.
+    `role_arn` can be a user then. `edge` is the action (`sts:AssumeRole` and its siblings), or those that make the
+    change joined by ` + `; `verdict` the value of the decision on this step alone, `condition` what remains of it,
+    `statements` the lines that carry it: of the trust policy, or of the policies of whoever makes the change.
     """
 
     principal: str
@@ -188,6 +194,16 @@ class Hop:
     reason: str
     condition: str = ""
     statements: tuple[StatementRef, ...] = ()
+
+    @property
+    def is_change(self) -> bool:
+        """Whether it is more than assuming a role as it is."""
+        return not self.edge.startswith("sts:")
+
+    @property
+    def in_path(self) -> str:
+        """The step as the column `path` has it."""
+        return path_entry(self.role_arn, self.edge, is_change=self.is_change)
 
 
 @dataclass(frozen=True, slots=True)

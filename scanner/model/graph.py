@@ -20,9 +20,10 @@ class GraphNode:
 class GraphEdge:
     """A claim between two nodes.
 
-    `kind` is `may_assume` (anybody to a role), `may_use` (anybody to a key) or `delegates` (a key to the IAM of an
-    account). `actions` are those that share the verdict; `mechanism` says through what a key is used, `finding_id`
-    which finding shows it.
+    `kind` is `may_assume` (anybody to a role), `may_pass` (to a role that a service runs with), `may_change` (to an
+    identity whose trust, credentials or permissions are changed), `may_use` (anybody to a key) or `delegates` (a key to
+    the IAM of an account). `actions` are those that share the verdict, or all that a change takes; `mechanism` says
+    through what a key is used, `finding_id` which finding shows it.
     """
 
     kind: str

@@ -33,6 +33,7 @@ from scanner.analyze.logic.residual import (
 from scanner.analyze.logic.wording import as_json, in_words
 from scanner.analyze.request.caller import account_of
 from scanner.analyze.request.context import RequestContext
+from scanner.analyze.request.iam_keys import is_about_kms
 from scanner.analyze.request.request import Request
 from scanner.analyze.statements.match import MatchKind
 from scanner.analyze.statements.statement import either
@@ -213,16 +214,16 @@ def _retire_core(retiring: tuple[RetireMatch, ...], sides: _Sides) -> Expression
 
 
 def _without_key(context: RequestContext) -> Evaluation:
-    """Account-level actions and the alias half of alias actions: IAM of the caller's own account only (R1.6, R1.7)."""
+    """Account-level actions, the alias half of alias actions, requests to IAM: IAM of the own account (R1.6, R1.7)."""
     identity, boundary, session = identity_layer(context), boundary_layer(context), session_layer(context)
     scp = scp_layer(context)
     layers = (identity, boundary, session, scp)
     own = context.request.caller
     core: Expression = FALSE if own.is_service else conj((identity.allow, boundary.allow, session.allow))
     owner = context.request.resource.split(":")[4] if context.request.resource.count(":") >= 5 else own.account_id
-    if owner != own.account_id:
+    if owner != own.account_id and not context.request.any_resource:
         core = FALSE
-    if context.request.action is None:
+    if context.request.action is None and is_about_kms(context.request):
         core = conj((core, unknown("unknown_action", "R1.11", subject=context.request.iam_action)))
     return Evaluation(core, scp.allow, combined_deny(layers), layers, key_side=TRUE, caller_side=core)
 

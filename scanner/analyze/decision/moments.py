@@ -40,16 +40,18 @@ def moments_to_come(world: World, tests: Iterable[ConditionTest]) -> tuple[str, 
 
 
 def _deciding(world: World, request: Request) -> Iterator[PolicyText]:
-    """Every policy of the caller, of the key or role it asks for, and of the organizations of both."""
+    """Every policy of the caller, of the key or role it asks for if there is one, and of the organizations of both."""
     caller, wanted = request.caller, request.key or request.role
-    assert wanted is not None
     yield from caller.identity_policies
     yield from caller.session_policies or ()
+    yield from (caller.boundary,) if caller.boundary is not None else ()
     yield from guardrails_of(world, caller.account_id, "scps")
+    if wanted is None:
+        return
     yield from guardrails_of(world, wanted.account_id, "rcps")
     own = wanted.trust_policy if isinstance(wanted, PrincipalFacts) else wanted.key_policy
     shared = None if isinstance(wanted, PrincipalFacts) else wanted.ram_policy
-    yield from (policy for policy in (caller.boundary, own, shared) if policy is not None)
+    yield from (policy for policy in (own, shared) if policy is not None)
 
 
 @lru_cache(maxsize=65536)

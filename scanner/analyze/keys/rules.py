@@ -54,6 +54,11 @@ _RULES: dict[str, tuple[tuple[str, str], ...]] = {
     "subject_without_tenant": (("R7.11", "D"),),
     "key_can_be_woken": (("R8.10", "D"),),
     "depth_limit": (("R7.7", "D"),),
+    "deny_may_remain": (("R8.9", "I"),),
+    "login_profile_not_read": (("R8.9", "I"),),
+    "launch_not_documented": (("R7.8", "D"), ("R8.9", "I")),
+    "launch_needs_more": (("R7.8", "D"), ("R8.9", "I")),
+    "launch_resource": (("R7.8", "D"), ("R8.9", "I")),
     "create_grant_escalation": (("R4.19", "D"), ("R4.20", "D"), ("R8.2", "D")),
 }
 

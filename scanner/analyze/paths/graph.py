@@ -1,16 +1,18 @@
-"""The access graph between roles: which role may assume which, and how far one gets from a role (R7.7)."""
+"""The access graph between identities: who may become whom, and how far one gets from a role (R7.7, R7.8, R8.9)."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 
+from scanner.analyze.paths.becoming import Becoming
+from scanner.analyze.paths.forms import IDENTITIES, caller_in, identity_of
 from scanner.analyze.paths.hops import ASSUME, NEVER, SURE, Step, step
 from scanner.analyze.paths.sources import admissions_of, may_ask, partition_of
 from scanner.analyze.principals.reach import Population
-from scanner.analyze.request.caller import resolve_caller
+from scanner.analyze.request.caller import Caller
 from scanner.model.principal import PrincipalFacts, PrincipalKind
 
 DEFAULT_HOPS = 5
@@ -18,26 +20,27 @@ DEFAULT_HOPS = 5
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Roles assumed one after the other, starting with a session of some role; the rank is that of the weakest."""
+    """Steps one after the other, starting with a session of some role; the rank is that of the weakest."""
 
     steps: tuple[Step, ...] = ()
     rank: int = SURE
 
     def then(self, further: Step) -> Chain:
-        """The chain with one more role."""
+        """The chain with one more step."""
         return Chain((*self.steps, further), min(self.rank, further.rank))
 
     @property
     def order(self) -> tuple[int, int, tuple[str, ...]]:
         """Strongest first, then shortest, then by name."""
-        return -self.rank, len(self.steps), tuple(s.role.arn for s in self.steps)
+        return -self.rank, len(self.steps), tuple(s.node for s in self.steps)
 
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """Every role that a session of `start` gets to, `start` included, with the strongest chain within the limit.
+    """Everybody whom a session of `start` gets to be, `start` included, with the strongest chain within the limit.
 
-    `beyond` are chains that are one role too long: the limit cut them, and what lies behind was not followed.
+    Keys are nodes: the ARN of an identity, with the form that changes gave it. `beyond` are chains that are one role
+    too long: the limit cut them, and what lies behind was not followed.
     """
 
     start: str
@@ -45,57 +48,98 @@ class Closure:
     beyond: Mapping[str, Chain] = field(default_factory=dict)
 
     def reaches(self, arn: str) -> bool:
-        """Whether a role is on some chain, within the limit or just beyond."""
-        return arn in self.chains or arn in self.beyond
+        """Whether an identity is on some chain in some form, within the limit or just beyond."""
+        return any(identity_of(node)[0] == arn for node in (*self.chains, *self.beyond))
 
 
 class RoleGraph:
-    """Roles of a world with their `may_assume` edges, each judged when it is first asked for and once."""
+    """Identities of a world with the edges between them, each judged when it is first asked for and once.
 
-    def __init__(self, population: Population, max_hops: int = DEFAULT_HOPS) -> None:
+    Edges are `may_assume` through trust policies and, with `iam_changes`, passing roles to services and changing IAM.
+    """
+
+    def __init__(self, population: Population, max_hops: int = DEFAULT_HOPS, *, iam_changes: bool = True) -> None:
         self.world = population.world
         self.max_hops = max_hops
-        self.roles: dict[str, PrincipalFacts] = {
-            arn: p for arn, p in sorted(self.world.principals.items()) if p.kind is PrincipalKind.ROLE
+        self.identities: dict[str, PrincipalFacts] = {
+            arn: p for arn, p in sorted(self.world.principals.items()) if p.kind in IDENTITIES
         }
+        self._becoming = Becoming(self.world, self.identities) if iam_changes else None
         self._onward: dict[str, tuple[Step, ...]] = {}
+        self._forms: dict[str, tuple[Step, ...]] = {}
         self._into: dict[str, dict[str, None]] = defaultdict(dict)
         self._closures: dict[str, Closure] = {}
         self._trusting: dict[str, dict[str, None]] = defaultdict(dict)
+        self._naming: dict[str, dict[str, None]] = defaultdict(dict)
         self._open: dict[str, None] = {}
         for arn, role in self.roles.items():
             for admission in admissions_of(role):
                 selector = population.identified(admission.selector)
-                if admission.action == ASSUME and selector.kind != "service":
-                    (self._trusting[selector.account_id] if selector.account_id else self._open)[arn] = None
+                if admission.action != ASSUME or selector.kind == "service":
+                    continue
+                (self._trusting[selector.account_id] if selector.account_id else self._open)[arn] = None
+                if selector.kind != "account":  # what names the account leaves it to IAM of the caller (R7.3)
+                    self._naming[selector.account_id][arn] = None
+
+    @property
+    def roles(self) -> dict[str, PrincipalFacts]:
+        """The roles by ARN."""
+        return {arn: p for arn, p in self.identities.items() if p.kind is PrincipalKind.ROLE}
 
     def with_less_trust(self, role: PrincipalFacts) -> RoleGraph:
         """The graph with a role in its new form, which admits fewer than before; what that cannot touch stays."""
         other, arn = copy(self), role.arn
-        other.roles = {**self.roles, arn: role}
+        other.identities = {**self.identities, arn: role}
+        other._becoming = self._becoming.with_identity(role) if self._becoming else None
         other._onward = {**self._onward}
         for start in self._into.get(arn, ()):
             other._onward.pop(start, None)
         other._closures = {a: closure for a, closure in self._closures.items() if not closure.reaches(arn)}
         return other
 
-    def onward(self, arn: str) -> tuple[Step, ...]:
-        """Every role that a session of a role may assume itself, in order of names."""
-        if arn not in self._onward:
-            role = self.roles[arn]
-            caller = resolve_caller(self.world, arn)
-            asks = may_ask(caller)
-            near = {**self._trusting.get(role.account_id, {}), **self._open}
-            others = (self.roles[r] for r in sorted(near) if r != arn)
-            reachable = (
-                o for o in others
-                if partition_of(o) == partition_of(role) and (asks or o.account_id == role.account_id)
-            )  # fmt: skip
-            judged = (step(self.world, caller, other, ASSUME) for other in reachable)
-            self._onward[arn] = tuple(s for s in judged if s.rank > NEVER)
-            for further in self._onward[arn]:
-                self._into[further.role.arn][arn] = None
-        return self._onward[arn]
+    def forms(self, node: str) -> tuple[Step, ...]:
+        """What a session may make its own identity into."""
+        if node not in self._forms:
+            self._forms[node] = self._becoming.forms(node) if self._becoming else ()
+        return self._forms[node]
+
+    def onward(self, node: str) -> tuple[Step, ...]:
+        """Every other identity that a session may become in one step, in order of names."""
+        if node not in self._onward:
+            caller = caller_in(self.world, node)
+            entered: dict[str, Step | None] = {}
+
+            def assumes(role: PrincipalFacts) -> Step | None:
+                if role.arn not in entered:
+                    entered[role.arn] = self._enter(caller, role)
+                return entered[role.arn]
+
+            abroad_only = identity_of(node)[1].rewritten
+            assumed = [assumes(r) for r in self._near(caller) if not abroad_only or r.account_id != caller.account_id]
+            changed = self._becoming.others(node, self.forms(node), assumes) if self._becoming else ()
+            found = (*(s for s in assumed if s is not None), *changed)
+            self._onward[node] = tuple(sorted(found, key=lambda s: s.node))
+            for further in self._onward[node]:
+                self._into[further.role.arn][node] = None
+        return self._onward[node]
+
+    def _near(self, caller: Caller) -> Iterator[PrincipalFacts]:
+        """The roles of which the trust policy may admit a caller, in order of names."""
+        asks = may_ask(caller)
+        trusting = self._trusting if asks else self._naming
+        near = {**trusting.get(caller.account_id, {}), **self._open}
+        others = (self.identities[r] for r in sorted(near) if r != caller.text)
+        return (
+            o for o in others
+            if partition_of(o) == caller.partition and (asks or o.account_id == caller.account_id)
+        )  # fmt: skip
+
+    def _enter(self, caller: Caller, role: PrincipalFacts) -> Step | None:
+        """How a session assumes a role as it is; None where it surely cannot."""
+        if role.arn not in self._trusting.get(caller.account_id, {}) and role.arn not in self._open:
+            return None
+        judged = step(self.world, caller, role, ASSUME)
+        return judged if judged.rank > NEVER else None
 
     def closure(self, arn: str) -> Closure:
         """How far one gets from a session of a role: never more than `max_hops` roles in all, this one included."""
@@ -104,8 +148,8 @@ class RoleGraph:
         return self._closures[arn]
 
     def _follow(self, start: str) -> Closure:
-        """Level by level; a role is visited again only where a longer chain is stronger, so cycles end."""
-        known = {start: Chain()}
+        """Level by level; an identity is visited again only where a longer chain is stronger, so cycles end."""
+        known = self._with_forms({start: Chain()}, {})
         level = dict(known)
         for _ in range(self.max_hops - 1):
             level = self._next(level, known)
@@ -114,14 +158,29 @@ class RoleGraph:
         return Closure(start, known, beyond)
 
     def _next(self, level: Mapping[str, Chain], known: Mapping[str, Chain]) -> dict[str, Chain]:
-        """Roles that one more step reaches for the first time, or by a stronger chain than before."""
+        """Whom one more step reaches for the first time, or by a stronger chain than before."""
         found: dict[str, Chain] = {}
-        for arn, chain in level.items():
-            for further in self.onward(arn):
-                longer, target = chain.then(further), further.role.arn
-                before = known.get(target)
-                if before is not None and before.rank >= longer.rank:
-                    continue
-                if target not in found or longer.order < found[target].order:
-                    found[target] = longer
-        return found
+        for node, chain in level.items():
+            _keep(found, known, ((s.node, chain.then(s)) for s in self.onward(node)))
+        return self._with_forms(found, known)
+
+    def _with_forms(self, found: Mapping[str, Chain], known: Mapping[str, Chain]) -> dict[str, Chain]:
+        """The same with what everybody found can make itself into: that is nobody else, and counts as no role."""
+        whole, fresh = dict(found), dict(found)
+        while fresh:
+            made: dict[str, Chain] = {}
+            for node, chain in fresh.items():
+                _keep(made, {**known, **whole}, ((s.node, chain.then(s)) for s in self.forms(node)))
+            whole |= made
+            fresh = made
+        return whole
+
+
+def _keep(found: dict[str, Chain], known: Mapping[str, Chain], longer: Iterable[tuple[str, Chain]]) -> None:
+    """Keep the chains to nodes that were not known, or only by a weaker chain."""
+    for node, chain in longer:
+        before = known.get(node)
+        if before is not None and before.rank >= chain.rank:
+            continue
+        if node not in found or chain.order < found[node].order:
+            found[node] = chain

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from scanner.analyze.decision.gates import statement_ref
 from scanner.analyze.language.parse import parse_policy
-from scanner.analyze.paths.hops import Step, hop_of
-from scanner.analyze.paths.paths import Paths
+from scanner.analyze.paths.forms import AS_IT_IS, identity_of
+from scanner.analyze.paths.hops import ChangeKind, Step, hop_of
 from scanner.analyze.paths.role_paths import RolePaths
+from scanner.analyze.paths.role_use import Use
 from scanner.analyze.principals.selectors import KEY_POLICY, NamedStatement, selector_of
 from scanner.model.arn import parse_arn
 from scanner.model.finding import Finding, FindingVerdict, Kind
@@ -18,11 +19,14 @@ from scanner.model.policy import Effect
 from scanner.model.world import World
 
 MAY_ASSUME, MAY_USE, DELEGATES = "may_assume", "may_use", "delegates"
+MAY_PASS, MAY_CHANGE = "may_pass", "may_change"
+BY_CHANGE = "iam_change"
+"""The mechanism of a use that a role has only once its permissions or its boundary were changed."""
 _KINDS = {"role": "role", "user": "user", "assumed-role": "session", "federated-user": "session", "key": "key"}
 
 
 def graph_of(through_roles: RolePaths, findings: Sequence[Finding], keys: Sequence[KeyFacts]) -> Graph:
-    """Nodes and edges in a fixed order: who may assume which role, who may use which key, which keys trust IAM."""
+    """Nodes and edges in a fixed order: who may become whom, who may use which key, which keys trust IAM."""
     edges = {
         **{_place(e): e for e in _assumed(through_roles)},
         **{_place(e): e for e in _used_by_roles(through_roles)},
@@ -66,9 +70,30 @@ def _assumed(through_roles: RolePaths) -> Iterator[GraphEdge]:
             for step in source.steps:
                 text = source.selector.text if step.caller.is_provider else step.caller.text
                 yield _assume_edge(paths.world, step, text)
-    for arn in sorted({target for start in entered for target in paths.graph.closure(start).chains}):
-        for step in paths.graph.onward(arn):
-            yield _assume_edge(paths.world, step, arn)
+    for arn in sorted({node for start in entered for node in paths.graph.closure(start).chains}):
+        for step in paths.graph.onward(arn) if identity_of(arn)[1] == AS_IT_IS else ():
+            if step.change is None:
+                yield _assume_edge(paths.world, step, arn)
+    for step in _further(through_roles):
+        yield _change_edge(paths.world, step) if step.change else _assume_edge(paths.world, step, step.caller.text)
+
+
+def _further(through_roles: RolePaths) -> Iterator[Step]:
+    """The steps of paths that some change is on: of what could be changed besides, the graph does not tell."""
+    arrivals = (a for claim in through_roles.claims for a in claim.arrivals)
+    chains = {id(a.way.chain): a.way.chain for a in arrivals if any(s.change for s in a.way.chain.steps)}
+    found = {(s.caller.text, s.node, s.action): s for chain in chains.values() for s in chain.steps}
+    return (step for _, step in sorted(found.items()))
+
+
+def _change_edge(world: World, step: Step) -> GraphEdge:
+    """A change that a followed chain makes; the other changes that somebody could make as well are not listed."""
+    hop = hop_of(world, step)
+    passes = step.change is not None and step.change.kind is ChangeKind.LAUNCH
+    return GraphEdge(
+        MAY_PASS if passes else MAY_CHANGE, hop.principal, hop.role_arn, tuple(hop.edge.split(" + ")), hop.verdict,
+        hop.reason, hop.condition, BY_CHANGE, statements=hop.statements,
+    )  # fmt: skip
 
 
 def _assume_edge(world: World, step: Step, source: str) -> GraphEdge:
@@ -83,22 +108,30 @@ def _assume_edge(world: World, step: Step, source: str) -> GraphEdge:
 
 
 def _used_by_roles(through_roles: RolePaths) -> Iterator[GraphEdge]:
-    """What every role on a path can do itself: the actions that share a decision."""
+    """What every role on a path can do itself, and what paths reach by changes: the actions that share a decision."""
     paths = through_roles.paths
     entered = {s.role.arn for claim in through_roles.claims for s in claim.sources}
-    for arn in sorted({target for start in entered for target in paths.graph.closure(start).chains}):
-        yield from _uses(paths, arn)
+    for node in sorted({n for start in entered for n in paths.graph.closure(start).chains}):
+        if identity_of(node)[1] == AS_IT_IS:
+            for key_arn, uses in paths.uses_of(node).items():
+                yield from _uses(node, key_arn, uses, "role")
+    changed: dict[tuple[str, str], dict[str, Use]] = {}
+    for arrival in (a for claim in through_roles.claims for a in claim.arrivals):
+        node = arrival.steps[-1].node
+        if identity_of(node)[1] != AS_IT_IS:
+            changed.setdefault((node, arrival.key.arn), {})[arrival.way.use.action.name] = arrival.way.use
+    for (node, key_arn), reached in sorted(changed.items()):
+        yield from _uses(identity_of(node)[0], key_arn, reached.values(), BY_CHANGE)
 
 
-def _uses(paths: Paths, arn: str) -> Iterator[GraphEdge]:
-    for key_arn, uses in paths.uses_of(arn).items():
-        groups: dict[tuple[str, str, str], list[str]] = {}
-        for use in uses:
-            decision = use.decision
-            place = (decision.verdict.value, decision.reason, decision.condition)
-            groups.setdefault(place, []).append(use.action.iam_name)
-        for (verdict, reason, condition), actions in groups.items():
-            yield GraphEdge(MAY_USE, arn, key_arn, tuple(actions), verdict, reason, condition, "role")
+def _uses(arn: str, key_arn: str, uses: Iterable[Use], mechanism: str) -> Iterator[GraphEdge]:
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for use in uses:
+        decision = use.decision
+        place = (decision.verdict.value, decision.reason, decision.condition)
+        groups.setdefault(place, []).append(use.action.iam_name)
+    for (verdict, reason, condition), actions in groups.items():
+        yield GraphEdge(MAY_USE, arn, key_arn, tuple(actions), verdict, reason, condition, mechanism)
 
 
 def _used_directly(findings: Iterable[Finding]) -> Iterator[GraphEdge]:

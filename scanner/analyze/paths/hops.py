@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
-from scanner.analyze.decision.decide import conclude
+from scanner.analyze.decision.decide import conclude, evaluate
 from scanner.analyze.decision.evaluation import Evaluation
 from scanner.analyze.decision.gates import gates_of
 from scanner.analyze.decision.moments import moments_of
 from scanner.analyze.decision.trust import decide_assume, evaluate_assume
 from scanner.analyze.keys.judge import NOT_YET, chosen_by_strangers, is_stranger
 from scanner.analyze.logic.expression import TRUE, disj
+from scanner.analyze.paths.forms import ANYTHING, AS_IT_IS, Form, node_of
 from scanner.analyze.request.caller import Caller
 from scanner.analyze.request.request import Request
-from scanner.model.decision import Decision, Layer, Side, Verdict
+from scanner.model.decision import Decision, Layer, Side, StatementRef, Verdict
 from scanner.model.finding import FindingVerdict, Hop
 from scanner.model.principal import PrincipalFacts
 from scanner.model.world import World
@@ -22,6 +24,7 @@ from scanner.model.world import World
 ASSUME = "sts:AssumeRole"
 BY_WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity"
 BY_SAML = "sts:AssumeRoleWithSAML"
+_ASSUMING = frozenset({ASSUME, BY_WEB_IDENTITY, BY_SAML})
 
 SURE, CHOSEN, BOUND, PERHAPS, ASLEEP, NEVER = 5, 4, 3, 2, 1, 0
 """How strong a step is: always, when the caller chooses so, under other conditions, perhaps, not today, never."""
@@ -48,20 +51,58 @@ def verdict_of(rank: int) -> FindingVerdict:
     return _VERDICTS[rank]
 
 
+class ChangeKind(StrEnum):
+    """How somebody becomes an identity of its own account other than by assuming a role as it is."""
+
+    LAUNCH = "pass_role"
+    """Passes a role to a service that runs with it what it is told (R7.8)."""
+    TRUST = "trust"
+    """Rewrites the trust policy of a role (R7.14)."""
+    CREDENTIALS = "credentials"
+    """Makes credentials of a user (R8.9)."""
+    PERMISSIONS = "permissions"
+    """Rewrites the permissions of an identity, or lifts its boundary, and is it or becomes it (R8.9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a step takes: requests that must all pass.
+
+    `form` is what the identity is like then and `before` what it was like, `service` who runs something with it.
+    """
+
+    kind: ChangeKind
+    requests: tuple[Request, ...]
+    form: Form = AS_IT_IS
+    before: Form = AS_IT_IS
+    service: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Somebody assumes a role. `context` holds condition keys that the caller surely carries."""
+    """Somebody assumes a role, or becomes an identity by a change. `context` is what the caller surely carries."""
 
     caller: Caller
     role: PrincipalFacts
     action: str
     decision: Decision
     context: Mapping[str, tuple[str, ...]]
+    change: Change | None = None
 
     @property
     def rank(self) -> int:
         """How strong the step is."""
         return rank_of(self.decision)
+
+    @property
+    def node(self) -> str:
+        """Whom one is then, and in which form."""
+        return node_of(self.role.arn, self.change.form if self.change else AS_IT_IS)
+
+    @property
+    def is_of_itself(self) -> bool:
+        """Whether somebody changes itself, and so becomes nobody else."""
+        return self.caller.text == self.role.arn
 
 
 def step(
@@ -77,7 +118,7 @@ def step(
         context: condition keys that a stranger surely carries, by lower-case name.
     """
     known = dict(context or {}) if is_stranger(caller) else {}
-    request = _request(caller, role, action, known)
+    request = Request(caller, action, role.arn, role=role, context=known)
     return Step(caller, role, action, now_or_later(world, request, lambda then: _decide(then, request)), known)
 
 
@@ -93,19 +134,27 @@ def now_or_later(world: World, request: Request, decided: Callable[[World], Deci
 
 
 def hop_of(world: World, judged: Step) -> Hop:
-    """A step as findings show it, with the statements of the trust policy that admit the caller."""
-    request = _request(judged.caller, judged.role, judged.action, judged.context)
-    gates = gates_of(request, evaluate_assume(world, request, judged.role))
-    statements = tuple(ref for gate in gates if gate.layer is Layer.TRUST for ref in gate.statements)
+    """A step as findings show it, with the statements that carry it: of the trust policy, or of the caller."""
+    requests = judged.change.requests if judged.change else (_request(judged),)
+    refs = (ref for request in requests for ref in _carrying(world, request) if ref.sha256 != ANYTHING.sha256)
     decision = judged.decision
     return Hop(
         judged.caller.text, judged.action, judged.role.arn, decision.verdict.value, decision.reason,
-        decision.condition, statements,
+        decision.condition, tuple(dict.fromkeys(refs)),
     )  # fmt: skip
 
 
-def _request(caller: Caller, role: PrincipalFacts, action: str, context: Mapping[str, tuple[str, ...]]) -> Request:
-    return Request(caller, action, role.arn, role=role, context=context)
+def _carrying(world: World, request: Request) -> tuple[StatementRef, ...]:
+    """What carries a request: the trust policy of a role that is assumed, else the caller's own policies."""
+    role = request.role if request.iam_action in _ASSUMING else None
+    evaluation = evaluate(world, request) if role is None else evaluate_assume(world, request, role)
+    wanted = Layer.IAM if role is None else Layer.TRUST
+    return tuple(ref for gate in gates_of(request, evaluation) if gate.layer is wanted for ref in gate.statements)
+
+
+def _request(judged: Step) -> Request:
+    role = judged.role
+    return Request(judged.caller, judged.action, role.arn, role=role, context=judged.context)
 
 
 def _decide(world: World, request: Request) -> Decision:

@@ -22,7 +22,8 @@ from scanner.analyze.keys.rules import rules_of
 from scanner.analyze.keys.severity import Exposure, rank, severity_of
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.paths.admission import standing_on_path
-from scanner.analyze.paths.hops import hop_of
+from scanner.analyze.paths.forms import ANYTHING
+from scanner.analyze.paths.hops import Step, hop_of
 from scanner.analyze.paths.path_words import confirmed_path_reason, path_remedy, path_summary, path_title
 from scanner.analyze.paths.paths import DEPTH_LIMIT, Arrival, Claim, condition_in_words, reason_of, residual_of
 from scanner.analyze.paths.role_use import request_on
@@ -32,7 +33,7 @@ from scanner.analyze.principals.borders import crossing
 from scanner.analyze.principals.party import SAME_ORGANIZATION, Standing
 from scanner.analyze.principals.reach import sample
 from scanner.analyze.principals.selectors import NamedStatement, Selector, selector_of
-from scanner.analyze.request.caller import account_of, resolve_caller
+from scanner.analyze.request.caller import account_of
 from scanner.analyze.request.request import Request
 from scanner.model.actions import CAPABILITIES, UNDOCUMENTED
 from scanner.model.decision import Gate, Layer
@@ -56,6 +57,7 @@ from scanner.model.key import KeyFacts
 from scanner.model.principal import PrincipalFacts
 
 ROLE = "role"
+_CITED_OF_TRUST, _CITED_OF_CHANGE = 2, 4
 _RULES = (RuleRef("R7.1", "D"), RuleRef("R7.8", "D"), RuleRef("R7.10", "I"))
 _Trail = tuple[SeverityReason, ...]
 
@@ -201,7 +203,7 @@ def _capabilities(
 
 
 def _reason(assembly: Assembly, claim: Claim, arrival: Arrival) -> str:
-    caller = resolve_caller(assembly.world, arrival.last.arn)
+    caller = arrival.user(assembly.world)
     use = arrival.way.use
     asleep = asleep_reason(request_on(caller, arrival.key, use.action), use.decision)
     woken = "key_can_be_woken" if use.woken else ""
@@ -219,14 +221,20 @@ def _deciding(judged: Sequence[_Judged], leading: CapabilityResult) -> Arrival |
 
 
 def _last_request(assembly: Assembly, deciding: Arrival) -> Request:
-    caller = resolve_caller(assembly.world, deciding.last.arn)
+    caller = deciding.user(assembly.world)
     return request_on(caller, deciding.key, deciding.way.use.action)
 
 
 def _gates(assembly: Assembly, deciding: Arrival) -> tuple[Gate, ...]:
     """The gates that the last role passes at the worst key."""
     request = _last_request(assembly, deciding)
-    return gates_of(request, evaluate(assembly.world, request))
+    return tuple(map(_as_written_by_itself, gates_of(request, evaluate(assembly.world, request))))
+
+
+def _as_written_by_itself(gate: Gate) -> Gate:
+    """The gate without a statement that stands in no document: what an identity can write for itself."""
+    found = tuple(ref for ref in gate.statements if ref.sha256 != ANYTHING.sha256)
+    return gate if found == gate.statements else replace(gate, statements=found, why=ANYTHING.name)
 
 
 def _entry_hops(assembly: Assembly, claim: Claim) -> tuple[Hop, ...]:
@@ -306,10 +314,9 @@ def _evidence(
     if deciding is None:
         return tuple(found)
     for step, hop in zip(deciding.steps[1:], hops[1:], strict=True):
-        found.extend(
-            statement_evidence(further, admitting(further, step.caller.account_id, step.role))
-            for further in trusting(step.role, hop)
-        )
+        for further in carrying(step, hop):
+            found.append(statement_evidence(further, admitting(further, step.caller.account_id, step.role)))
+            cited.add(further.place)
     grants = {g.grant_id: g for g in deciding.key.grants or ()}
     for ref in (r for gate in gates if gate.layer is Layer.GRANT for r in gate.statements[:2]):
         evidence, text = grant_evidence(deciding.key, grants[ref.grant_id])
@@ -325,15 +332,15 @@ def as_written(claim: Claim) -> Selector:
     return Selector(provider, "federated") if provider else claim.selector
 
 
-def trusting(role: PrincipalFacts, hop: Hop) -> Iterator[NamedStatement]:
-    """The statements of a trust policy that carry a step."""
-    if role.trust_policy is None:
-        return
-    document = parse_policy(role.trust_policy)
-    by_index = {s.index: s for s in document.statements}
-    for ref in hop.statements[:2]:
-        if ref.index in by_index:
-            yield NamedStatement(document, by_index[ref.index])
+def carrying(step: Step, hop: Hop) -> Iterator[NamedStatement]:
+    """The statements that carry a step: of the trust policy, or of the caller's policies that let it change IAM."""
+    held = (step.role.trust_policy, *(step.caller.identity_policies if step.change else ()))
+    documents = {policy.sha256: parse_policy(policy) for policy in held if policy is not None}
+    for ref in hop.statements[: _CITED_OF_CHANGE if step.change else _CITED_OF_TRUST]:
+        document = documents.get(ref.sha256)
+        statement = next((s for s in document.statements if s.index == ref.index), None) if document else None
+        if document is not None and statement is not None:
+            yield NamedStatement(document, statement)
 
 
 def admitting(named: NamedStatement, account_id: str, role: PrincipalFacts) -> Selector:

@@ -12,9 +12,11 @@ from scanner.analyze.paths.admission import (
     OWN_SAML_PROVIDER,
     SUBJECT_WITHOUT_TENANT,
 )
+from scanner.analyze.paths.hops import Change, ChangeKind, Step
 from scanner.analyze.paths.paths import IN_ANY_ACCOUNT, Arrival, Claim
 from scanner.analyze.principals.party import PUBLIC
 from scanner.model.finding import CapabilityResult, FindingVerdict, Grantee, Remediation
+from scanner.model.launches import launching_service
 
 _OPEN = frozenset({PUBLIC, FEDERATED_OPEN, FEDERATED_PINNED, OWN_SAML_PROVIDER})
 
@@ -64,16 +66,46 @@ def path_summary(claim: Claim, leading: CapabilityResult, deciding: Arrival | No
     limit = f"chains of more than {max_hops} role{'s' if max_hops != 1 else ''} are not followed"
     if deciding is None:
         return f"The trust policy of {_roles(claim)} admits it, and the roles behind it reach no key; {limit}"
-    names = [f"role/{s.role.arn.rsplit('/', 1)[-1]} of {s.role.account_id}" for s in deciding.steps]
     actions = ", ".join(a.removeprefix("kms:") for a in leading.actions)
     number, total = _reached_by(claim, leading), len(claim.keys)
     others = "" if number == total else f" (of {total:,} reached in all)"
-    text = f"It assumes {', then '.join(names)}, and acts as it: {actions} with {_keys(number)}{others}"
+    text = f"It {steps_in_words(deciding.steps)}, and acts as it: {actions} with {_keys(number)}{others}"
     if leading.condition:
         text += f", if {leading.condition}"
     if leading.verdict is FindingVerdict.BLOCKED:
         text += f"; blocked because {blocked_in_words(leading.reasons[0])}"
     return f"{text}; {limit}" if claim.cut else text
+
+
+def steps_in_words(steps: Sequence[Step]) -> str:
+    """What is done one after the other: roles assumed are listed, changes told with the actions that make them."""
+    parts: list[str] = []
+    assuming = False
+    for step in steps:
+        who_then = f"{step.role.kind.value}/{step.role.arn.rsplit('/', 1)[-1]} of {step.role.account_id}"
+        if step.change is None:
+            parts.append(who_then if assuming else f"assumes {who_then}")
+        else:
+            parts.append(f"{_change_in_words(step, step.change, who_then)} ({step.action})")
+        assuming = step.change is None
+    return ", then ".join(parts)
+
+
+def _change_in_words(step: Step, change: Change, who_then: str) -> str:
+    match change.kind:
+        case ChangeKind.LAUNCH:
+            known = launching_service(change.service)
+            return f"passes {who_then} to {known.name if known else change.service or 'a service'} and runs as it"
+        case ChangeKind.TRUST:
+            return f"lets itself into {who_then}"
+        case ChangeKind.CREDENTIALS:
+            return f"makes credentials of {who_then}"
+        case _:
+            written = change.form.rewritten and not change.before.rewritten
+            lifted = change.form.unbounded and not change.before.unbounded
+            what = " and ".join(w for w, holds in (("permissions", written), ("permissions boundary", lifted)) if holds)
+            whose = f"changes the {what} of {who_then} and becomes it"
+            return f"changes its own {what}" if step.is_of_itself else whose
 
 
 def path_remedy(claim: Claim, remarks: Sequence[str]) -> Remediation:

@@ -7,18 +7,19 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 
 from scanner.analyze.paths.admission import OWN_SAML_PROVIDER, party_of_admission, remarks_on
-from scanner.analyze.paths.graph import DEFAULT_HOPS, Chain, RoleGraph
+from scanner.analyze.paths.forms import caller_in
+from scanner.analyze.paths.graph import DEFAULT_HOPS, Chain, Closure, RoleGraph
 from scanner.analyze.paths.hops import ASLEEP, BOUND, CHOSEN, PERHAPS, SURE, Step, verdict_of
-from scanner.analyze.paths.role_use import RoleUse, Use
+from scanner.analyze.paths.role_use import Use, UseByForm
 from scanner.analyze.paths.sources import Admission, Doors, Source, partition_of
 from scanner.analyze.principals.classes import Classes
 from scanner.analyze.principals.party import Trust
 from scanner.analyze.principals.reach import Population
 from scanner.analyze.principals.selectors import Selector
-from scanner.analyze.request.caller import account_of, organization_of
+from scanner.analyze.request.caller import Caller, account_of, organization_of
 from scanner.model.arn import KeyArn
 from scanner.model.decision import Decision
-from scanner.model.finding import FindingVerdict, ResourceRef
+from scanner.model.finding import FindingVerdict, ResourceRef, path_entry
 from scanner.model.key import KeyFacts
 from scanner.model.principal import PrincipalFacts
 from scanner.model.world import World
@@ -74,8 +75,12 @@ class Arrival:
 
     @property
     def last(self) -> PrincipalFacts:
-        """The role that uses the key."""
+        """The identity that uses the key."""
         return self.steps[-1].role
+
+    def user(self, world: World) -> Caller:
+        """A session of the identity that uses the key, in the form it has by then."""
+        return caller_in(world, self.steps[-1].node)
 
     @property
     def verdict(self) -> FindingVerdict:
@@ -95,13 +100,16 @@ class Arrival:
 
     @property
     def path(self) -> str:
-        """The roles assumed, as access.csv has them."""
-        return " > ".join(step.role.arn for step in self.steps)
+        """The identities passed through, as access.csv has them: how, where no role is assumed."""
+        return " > ".join(path_entry(s.role.arn, s.action, is_change=s.change is not None) for s in self.steps)
 
 
 def conditions_of_steps(steps: Iterable[Step]) -> list[str]:
     """The conditions under which roles are assumed, each with the role it is about."""
-    return [f"{s.decision.condition} (when {_label(s.role)} is assumed)" for s in steps if s.decision.condition]
+    return [
+        f"{s.decision.condition} (when {_label(s.role)} is {'changed' if s.change else 'assumed'})"
+        for s in steps if s.decision.condition
+    ]  # fmt: skip
 
 
 def condition_in_words(arrival: Arrival) -> str:
@@ -124,8 +132,8 @@ def residual_of(arrival: Arrival) -> object:
     return {"steps": [*parts, *([{"role": "", "residual": used}] if used is not None else [])]}
 
 
-def _label(role: PrincipalFacts) -> str:
-    return "role/" + role.arn.rsplit("/", 1)[-1]
+def _label(identity: PrincipalFacts) -> str:
+    return f"{identity.kind.value}/{identity.arn.rsplit('/', 1)[-1]}"
 
 
 @dataclass(slots=True)
@@ -172,19 +180,20 @@ class Paths:
         *,
         max_hops: int = DEFAULT_HOPS,
         classes: Classes | None = None,
+        iam_changes: bool = True,
     ) -> None:
         self.world: World = population.world
-        self.graph = RoleGraph(population, max_hops)
+        self.graph = RoleGraph(population, max_hops, iam_changes=iam_changes)
         self._keys: dict[str, KeyFacts] = {key.arn: key for key in keys}
         self._trust = trust
-        self._uses = RoleUse(self.world, self._keys.values(), classes)
+        self._uses = UseByForm(self.world, self._keys.values(), classes)
         self._doors = Doors(population)
         self._ways: dict[str, dict[str, tuple[Way, ...]]] = {}
         self._idle: list[Source] = []
 
-    def uses_of(self, role_arn: str) -> Mapping[str, tuple[Use, ...]]:
-        """By key ARN what a role can do with the key itself."""
-        return self._uses.of(role_arn)
+    def uses_of(self, node: str) -> Mapping[str, tuple[Use, ...]]:
+        """By key ARN what an identity can do with the key itself, in the form that the node says."""
+        return self._uses.of(node)
 
     def with_less_trust(self, role: PrincipalFacts) -> Paths:
         """The paths with a role in its new form: it admits fewer, and what its sessions can do is as before."""
@@ -237,13 +246,13 @@ class Paths:
     def _ways_from(self, role_arn: str) -> Mapping[str, tuple[Way, ...]]:
         """By key ARN the strongest way from a role to every action."""
         if role_arn not in self._ways:
-            closure = self.graph.closure(role_arn)
             best: dict[str, dict[str, Way]] = {}
-            for target, chain, cut in (
-                *((arn, chain, False) for arn, chain in closure.chains.items()),
-                *((arn, chain, True) for arn, chain in closure.beyond.items()),
-            ):
+            seen: set[tuple[str, int, bool]] = set()
+            for target, chain, cut in _strongest_first(self.graph.closure(role_arn)):
                 for key_arn, uses in self._uses.of(target).items():
+                    if (key_arn, id(uses), cut) in seen:
+                        continue  # somebody who cannot be told apart is reached by a chain that is no weaker
+                    seen.add((key_arn, id(uses), cut))
                     _keep(best.setdefault(key_arn, {}), (_way(chain, use, cut=cut) for use in uses))
             self._ways[role_arn] = {arn: tuple(ways.values()) for arn, ways in sorted(best.items())}
         return self._ways[role_arn]
@@ -269,6 +278,13 @@ class Paths:
 
     def _resource(self, arn: str, name: str, account_id: str) -> ResourceRef:
         return ResourceRef("role", arn, name, account_id, account_of(self.world, account_id).name)
+
+
+def _strongest_first(closure: Closure) -> Iterator[tuple[str, Chain, bool]]:
+    """Every node with its chain, and whether that is too long to count as followed."""
+    for chains, cut in ((closure.chains, False), (closure.beyond, True)):
+        for node, chain in sorted(chains.items(), key=lambda item: item[1].order):
+            yield node, chain, cut
 
 
 def _way(chain: Chain, use: Use, *, cut: bool) -> Way:

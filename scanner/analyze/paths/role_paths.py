@@ -62,14 +62,23 @@ class RolePaths:
 
 
 def follow_roles(
-    assembly: Assembly, population: Population, keys: Iterable[KeyFacts], max_hops: int, service_principals: str
+    assembly: Assembly,
+    population: Population,
+    keys: Iterable[KeyFacts],
+    max_hops: int,
+    service_principals: str,
+    *,
+    iam_changes: bool = True,
 ) -> RolePaths:
     """Follow everybody who enters a role from outside to the given keys, and put it into findings.
 
     Args:
         service_principals: which services are told: `all`, `unguarded` or `none`.
+        iam_changes: follow roles passed to services and changes to IAM as well.
     """
-    paths = Paths(population, keys, assembly.trust, max_hops=max_hops, classes=assembly.classes)
+    paths = Paths(
+        population, keys, assembly.trust, max_hops=max_hops, classes=assembly.classes, iam_changes=iam_changes
+    )  # fmt: skip
     left_out = _LEFT_OUT[service_principals]
     everything = paths.claims()
     claims = tuple(claim for claim in everything if claim.party not in left_out)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from scanner.analyze.decision.decide import decide
 from scanner.analyze.language.parse import parse_policy
+from scanner.analyze.paths.forms import AS_IT_IS, Form, identity_of, world_in
 from scanner.analyze.paths.hops import ASLEEP, NEVER, now_or_later, rank_of
+from scanner.analyze.paths.likeness import KeyLikeness
 from scanner.analyze.principals.alike import Alike
 from scanner.analyze.principals.classes import Classes
 from scanner.analyze.principals.selectors import operations_by_selector, selector_of, selectors_of
@@ -62,7 +65,7 @@ class RoleUse:
 
     def __init__(self, world: World, keys: Iterable[KeyFacts], classes: Classes | None = None) -> None:
         self._world = world
-        self._classes = classes
+        self._classes = KeyLikeness(world, classes) if classes else None
         self._doors: dict[str, _Doors] = {}
         self._by_account: dict[str, dict[str, KeyFacts]] = defaultdict(dict)
         self._judged: dict[tuple[Hashable, str], tuple[Use, ...]] = {}
@@ -74,6 +77,16 @@ class RoleUse:
                 doors = self._doors[key.arn] = _doors_of(key)
                 for account in (*doors.delegated, *doors.direct):
                     self._by_account[account][key.arn] = key
+
+    def on_terms_of(self, form: Form) -> RoleUse:
+        """The same for identities that changes gave a form."""
+        other = copy(self)
+        other._world = world_in(self._world, form)
+        if self._classes:
+            other._classes = KeyLikeness(other._world, Classes(other._world), rewritten=form.rewritten)
+        other._alike = Alike(other._world)
+        other._judged, other._shared, other._of = {}, {}, {}
+        return other
 
     def of(self, role_arn: str) -> Mapping[str, tuple[Use, ...]]:
         """By key ARN what a session of the role can do; nothing that is surely refused."""
@@ -102,6 +115,20 @@ class RoleUse:
                 self._shared[alike] = uses
             self._judged[place] = self._shared[alike]
         return self._judged[place]
+
+
+class UseByForm:
+    """What identities can do with keys by node of the access graph: as they are, and as changes make them."""
+
+    def __init__(self, world: World, keys: Iterable[KeyFacts], classes: Classes | None = None) -> None:
+        self._by_form = {AS_IT_IS: RoleUse(world, keys, classes)}
+
+    def of(self, node: str) -> Mapping[str, tuple[Use, ...]]:
+        """By key ARN what a session can do; nothing that is surely refused."""
+        arn, form = identity_of(node)
+        if form not in self._by_form:
+            self._by_form[form] = self._by_form[AS_IT_IS].on_terms_of(form)
+        return self._by_form[form].of(arn)
 
 
 def request_on(caller: Caller, key: KeyFacts, action: Action) -> Request:

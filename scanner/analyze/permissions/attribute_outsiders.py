@@ -14,7 +14,7 @@ from scanner.analyze.keys.severity import COLUMN, LEFT, OUTSIDER_OPENS, TABLE, r
 from scanner.analyze.paths.admission import OWN_SAML_PROVIDER
 from scanner.analyze.paths.graph import Chain
 from scanner.analyze.paths.hops import ASLEEP, CHOSEN, PERHAPS, SURE, Step, hop_of, rank_of, verdict_of
-from scanner.analyze.paths.path_findings import admitting, as_written, callers_of, path_grantee, standing_at, trusting
+from scanner.analyze.paths.path_findings import admitting, as_written, callers_of, carrying, path_grantee, standing_at
 from scanner.analyze.paths.paths import Claim, conditions_of_steps
 from scanner.analyze.paths.role_paths import RolePaths
 from scanner.analyze.paths.sources import Source
@@ -57,7 +57,7 @@ class _Reach:
     @property
     def order(self) -> tuple[int, int, tuple[str, ...]]:
         """Strongest first, then shortest, then by name."""
-        return -self.rank, len(self.chain.steps), tuple(s.role.arn for s in self.steps)
+        return -self.rank, len(self.chain.steps), tuple(s.node for s in self.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class _Opened:
     @property
     def steps(self) -> tuple[Step, ...]:
         """The roles assumed: those towards the change, then those towards the use, each once."""
-        return tuple({s.role.arn: s for s in (*self.maker.steps, *self.user.steps)}.values())
+        return tuple({s.node: s for s in (*self.maker.steps, *self.user.steps)}.values())
 
 
 _Reached = Mapping[str, _Reach]
@@ -223,7 +223,7 @@ class Outsiders:
                 hop = hop_of(self._assembly.world, step)
                 evidence.update(
                     (statement_evidence(n, admitting(n, step.caller.account_id, step.role)), None)
-                    for n in trusting(step.role, hop)
+                    for n in carrying(step, hop)
                 )
         return list(evidence)[:MAX_STATEMENTS]
 

@@ -37,7 +37,11 @@ class Classes:
 
     def of(self, caller: Caller, key: KeyFacts) -> Hashable:
         """The class of a caller in questions about a key."""
-        if self._names_matter(caller, key):
+        return caller.text if self._names_matter(caller, key) else self.without_names(caller)
+
+    def without_names(self, caller: Caller) -> Hashable:
+        """Everything of a caller but its names; the caller itself where its own policies look at names."""
+        if any(map(_sees_names, _policies_of(caller))):
             return caller.text
         if caller.text not in self._facts:
             self._facts[caller.text] = _facts(caller)
@@ -49,7 +53,7 @@ class Classes:
         if key.arn not in self._named:
             self._named[key.arn] = _individuals(key)
         named = self._named[key.arn]
-        if named is None or caller.account_id in named or any(map(_sees_names, _policies_of(caller))):
+        if named is None or caller.account_id in named:
             return True
         own, theirs = organization_of(self._world, caller.account_id), organization_of(self._world, key.account_id)
         attached = (("scp", own.id, own.scps) if own else None, ("rcp", theirs.id, theirs.rcps) if theirs else None)

@@ -8,6 +8,7 @@ from scanner.analyze.logic.expression import Origin, ValueType, Variable
 from scanner.analyze.logic.patterns import Pattern, any_of, glob, literal, tokens_of
 from scanner.analyze.request.binding import ABSENT, AtLeast, Binding, Known, Open, tag_value
 from scanner.analyze.request.caller import SERVICE_NAME, SESSION_NAME, account_of, organization_of
+from scanner.analyze.request.iam_keys import iam_binding, is_about_kms, tag_of_target
 from scanner.analyze.request.providers import brings_tags, claim_binding
 from scanner.analyze.request.request import GrantRequest, Request
 from scanner.analyze.request.session_tags import SessionTags, session_tags_of
@@ -89,7 +90,7 @@ class RequestContext:
         row = find_condition_key(name)
         if row is None:
             claim = claim_binding(self.request.caller, name) if self._assumes_role() else None
-            return claim or self._data(name, "unknown_condition_key", "R1.11")
+            return claim or iam_binding(self.request, name) or self._data(name, "unknown_condition_key", "R1.11")
         if (name in _ACTION_KEYS and row.source is not Source.KEY) or name.startswith(
             ("kms:encryptioncontext:", "kms:recipientattestation:")
         ):
@@ -362,6 +363,8 @@ class RequestContext:
     def _resource_tag(self, name: str, kind: DocumentKind) -> Binding:
         """A tag of the key, or of the role that is assumed: for that both names say the same (STS in the reference)."""
         tag_key = name.partition("/")[2]
+        if not is_about_kms(self.request) and not self._assumes_role():
+            return tag_of_target(self.request, tag_key)
         role, key = self.request.role, self.request.key
         if role is not None:
             owner = account_of(self.world, role.account_id)

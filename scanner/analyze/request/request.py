@@ -21,10 +21,11 @@ class GrantRequest:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A question. `key` is None for actions without one; `role` is the target of sts:AssumeRole.
+    """A question. `key` is None for actions without one; `role` is the role assumed, or the identity that IAM changes.
 
     `context` holds request-time condition keys by lower-case name. With `complete`, exactly those exist; otherwise the
-    others are open. `resource` is the ARN that policies are matched against.
+    others are open. `resource` is the ARN that policies are matched against; with `any_resource` a pattern: whichever
+    resource of this kind the caller names.
     """
 
     caller: Caller
@@ -36,6 +37,7 @@ class Request:
     alias: str = ""
     context: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     complete: bool = False
+    any_resource: bool = False
     encryption_context: Mapping[str, str] | None = None
     grant_request: GrantRequest | None = None
 

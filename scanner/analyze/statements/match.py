@@ -21,7 +21,15 @@ from scanner.analyze.logic.expression import (
     present,
     unknown,
 )
-from scanner.analyze.logic.patterns import Pattern, glob, literal, parts_between, tokens_of
+from scanner.analyze.logic.patterns import (
+    Pattern,
+    PatternsTooComplexError,
+    combinations,
+    glob,
+    literal,
+    parts_between,
+    tokens_of,
+)
 from scanner.analyze.request.binding import Known, Open
 from scanner.analyze.request.caller import SERVICE_NAME, SESSION_NAME, Caller
 from scanner.analyze.request.context import RequestContext
@@ -257,6 +265,8 @@ def resource_expression(
 def _resource_matches(element: Element, document: Document, context: RequestContext, resource: str) -> Expression:
     if element.value == "*":
         return TRUE
+    if context.request.any_resource:
+        return whichever_resource(element.value, resource)
     head, tail = _split_at_fifth_colon(element.value)
     value = expand(tail, context, document.policy.kind, variables=document.expands_variables)
     if isinstance(value, Valueless):
@@ -272,6 +282,24 @@ def _resource_matches(element: Element, document: Document, context: RequestCont
     fits = _open_resource(value, head, resource)
     is_present = conj(present(v) for v in value.variables)
     return disj((conj((is_present, fits)), neg(is_present) if absent else FALSE))
+
+
+def whichever_resource(written: str, kind: str) -> Expression:
+    """Whether a resource of a policy covers what a request names, of which only the kind is known, as a pattern.
+
+    What covers some of the kind only leaves it open: which names are free, and which else a request needs, was not
+    read.
+    """
+    some = unknown("launch_resource", "R7.8", subject=f"{kind} is like {written}")
+    if "${" in written:
+        return some
+    try:
+        found = combinations(((glob(tokens_of(written)),), (glob(tokens_of(kind)),)))
+    except PatternsTooComplexError:
+        return some
+    if (True, True) not in found:
+        return FALSE
+    return some if (False, True) in found else TRUE
 
 
 def _open_resource(value: Unsettled | Undecidable, head: str, resource: str) -> Expression:

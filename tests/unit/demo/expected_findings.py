@@ -140,6 +140,7 @@ PATHS = (
     ExpectedPath("payroll-import", "root", "unknown_third_party", "confirmed", 1),
     ExpectedPath("vendor-support", "root", "unknown_third_party", "conditional", 1),
     ExpectedPath("partner-notebooks", "root", "unknown_third_party", "conditional", 2),
+    ExpectedPath("lake-deployer", "root", "unknown_third_party", "conditional", 2),
     ExpectedPath("lake-export", "partner-notebooks", "same_organization", "confirmed", 1),
     ExpectedPath("ci-deploy", "token.actions.githubusercontent.com#*", "federated_open", "conditional", 1),
     ExpectedPath("ci-release", "*", "federated_pinned", "conditional", 1),

@@ -1,0 +1,122 @@
+"""Several requests of one session that must all pass, or of which one must, decided by the evaluator of every other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from scanner.analyze.decision.decide import decide
+from scanner.analyze.decision.trust import decide_assume
+from scanner.analyze.paths.hops import ASSUME, NEVER, PERHAPS, SURE, now_or_later, rank_of
+from scanner.analyze.request.caller import Caller, organization_of
+from scanner.analyze.request.request import Request
+from scanner.model.decision import Decision, Verdict
+from scanner.model.policy import PolicyText
+from scanner.model.world import World
+
+CHANGES_IAM = "changes_iam"
+_SEES_CALLERS = re.compile(r"aws:principal|aws:user|aws:source|\$\{|\\u", re.IGNORECASE)
+"""Text in which a document may tell callers of one account with the same policies apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What became of requests that must all pass: the decision of the weakest, with the conditions of all."""
+
+    requests: tuple[Request, ...]
+    decision: Decision
+
+    @property
+    def rank(self) -> int:
+        """How strong it is."""
+        return rank_of(self.decision)
+
+    @property
+    def actions(self) -> str:
+        """The actions, as a hop names them."""
+        return " + ".join(dict.fromkeys(r.iam_action for r in self.requests))
+
+
+class Requests:
+    """Decides requests of sessions on their own account, each once for all callers that cannot be told apart."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._decided: dict[Hashable, Decision] = {}
+        self._callers: dict[Hashable, Hashable] = {}
+
+    def passed(self, requests: Sequence[Request], rules: tuple[str, ...]) -> Passed:
+        """What becomes of requests that must all pass; the first that never passes ends it."""
+        decisions: list[Decision] = []
+        for request in requests:
+            decisions.append(self._decision(request))
+            if rank_of(decisions[-1]) == NEVER:
+                break
+        return Passed(tuple(requests), joined(decisions, rules))
+
+    def _decision(self, request: Request) -> Decision:
+        asked = (request.iam_action, request.resource, tuple(sorted(request.context.items())))
+        place = (self._class(request.caller), asked, request.role and request.role.trust_policy)
+        if place not in self._decided:
+            judge = decide_assume if request.iam_action == ASSUME else decide
+            self._decided[place] = now_or_later(self._world, request, lambda then: judge(then, request, trace=False))
+        return self._decided[place]
+
+    def _class(self, caller: Caller) -> Hashable:
+        """Callers that no document which counts can tell apart; a service is one by its name."""
+        own = (
+            caller.text,
+            tuple(p.sha256 for p in caller.identity_policies),
+            caller.boundary and caller.boundary.sha256,
+        )
+        if own not in self._callers:
+            documents = [*caller.identity_policies, *self._guardrails(caller)]
+            documents.extend(p for p in (caller.boundary,) if p is not None)
+            seen = caller.is_service or any(_SEES_CALLERS.search(p.text) for p in documents)
+            alike = (
+                caller.account_id, caller.kind, own[1:], caller.collected, caller.gap, caller.is_service_linked_role,
+            )  # fmt: skip
+            self._callers[own] = own if seen else alike
+        return self._callers[own]
+
+    def _guardrails(self, caller: Caller) -> Iterable[PolicyText]:
+        organization = organization_of(self._world, caller.account_id)
+        for attached in (organization.scps, organization.rcps) if organization else ():
+            for policies in (attached or {}).values():
+                yield from policies
+
+
+def joined(decisions: Sequence[Decision], rules: tuple[str, ...]) -> Decision:
+    """One decision for requests that must all pass: as strong as the weakest, under the conditions of all."""
+    weakest = min(decisions, key=rank_of)
+    cited = tuple(dict.fromkeys((*rules, *(rule for d in decisions for rule in d.rules))))
+    if rank_of(weakest) == NEVER:
+        return replace(weakest, rules=cited)
+    if all(d.verdict is Verdict.ALLOWED for d in decisions):
+        return Decision(Verdict.ALLOWED, CHANGES_IAM, rules=cited)
+    residuals = [d.residual for d in decisions if d.residual is not None]
+    return replace(
+        weakest, rules=cited, condition=" and ".join(dict.fromkeys(d.condition for d in decisions if d.condition)),
+        residual={"all": residuals} if len(residuals) > 1 else next(iter(residuals), None),
+        unknowns=tuple(dict.fromkeys(u for d in decisions for u in d.unknowns)),
+    )  # fmt: skip
+
+
+def at_most_possible(passed: Passed, reason: str) -> Passed:
+    """The same where something beside the requests is not known: no more than possible, for that reason."""
+    if passed.rank <= PERHAPS:
+        return passed
+    doubtful = Decision(Verdict.UNKNOWN, reason, unknowns=(reason,), rules=passed.decision.rules)
+    return replace(passed, decision=doubtful)
+
+
+def strongest(ways: Iterable[Passed]) -> Passed | None:
+    """The strongest way that may pass; among equals the first, so that the rest is not asked after a sure one."""
+    best: Passed | None = None
+    for way in ways:
+        if way.rank > (best.rank if best else NEVER):
+            best = way
+        if way.rank == SURE:
+            break
+    return best
