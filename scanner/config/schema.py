@@ -355,6 +355,5 @@ NOT_YET: Mapping[str, frozenset[str] | None] = {
     "output.redact": None,
     "keys.last_usage": None,
     "limits.processes": None,
-    "limits.kms_quota_share": None,
 }
 """Settings whose part is not built: None accepts the default only, a set names the values that are refused."""
