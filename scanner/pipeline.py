@@ -9,7 +9,6 @@ import sqlite3
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
@@ -24,7 +23,7 @@ from scanner.analyze.summary import RunFacts, build_document, scanned_units
 from scanner.baseline import Earlier, compared, earlier_run
 from scanner.config import Settings, config_hash
 from scanner.contents import checked_snapshot, holding_of, read_findings, text_of
-from scanner.errors import InterruptedRunError, SnapshotError, UsageError
+from scanner.errors import InterruptedRunError, OutputError, SnapshotError, UsageError
 from scanner.logs import log_context, run_log
 from scanner.model.finding import Finding, FindingsDocument, KeyRow
 from scanner.model.lifecycle import History
@@ -41,11 +40,13 @@ from scanner.report.manifest import check_files, recorded_in, write_manifest
 from scanner.report.options import ReportOptions
 from scanner.report.pages import HtmlOptions, PageLimits
 from scanner.report.streams import AccessWriter, CoverageWriter, KeysWriter, read_key_rows, read_ledger
+from scanner.resume import reopened
 from scanner.runs import FINDINGS, LATEST, SNAPSHOT, find_run, run_before, run_to_judge
 from scanner.signals import stoppable
 from scanner.snapshot.read import read_header
 from scanner.snapshot.view import Assumptions, load_meta, load_scope, load_world
 from scanner.suppressions import SuppressionFile
+from scanner.workers import DaemonThreads
 
 logger = logging.getLogger(__name__)
 
@@ -89,12 +90,16 @@ def collect_run(
     clock: SystemClock,
     on_progress: Callable[..., None],
     synthetic: bool = False,
+    resume: str | None = None,
 ) -> RunDirectory:
-    """Collect into a new run directory; returns it with a closed snapshot inside.
+    """Collect into a new run directory, or into that of an interrupted run; returns it with a closed snapshot inside.
 
-    `synthetic` marks the snapshot, and every report made from it, as one that read no AWS organization.
+    Args:
+        synthetic: marks the snapshot, and every report made from it, as one that read no AWS organization.
+        resume: the run whose collection is continued; what is complete in it is not read again.
 
     Raises:
+        SnapshotError: the run to continue is missing or damaged.
         NothingScannedError, UsageError, OutputError: see `scanner.collect.collector.collect`.
         InterruptedRunError: a signal came; what was read is kept.
     """
@@ -104,11 +109,15 @@ def collect_run(
     suppressions_of(settings, clock.now().date())
     if settings.gate.baseline not in {None, LATEST}:
         find_run(str(settings.gate.baseline), settings.output.directory)
-    run_id = new_run_id(clock)
-    directory = RunDirectory.create(settings.output.directory, run_id)
-    store = SnapshotStore.create(directory.path / SNAPSHOT, synthetic=synthetic)
+    if resume is None:
+        run_id = new_run_id(clock)
+        directory = RunDirectory.create(settings.output.directory, run_id)
+        store = SnapshotStore.create(directory.path / SNAPSHOT, synthetic=synthetic)
+    else:
+        directory, store = reopened(resume, settings)
+        run_id = store.reached.meta.get("run_id", directory.path.name)
+    executor = DaemonThreads(settings.limits.workers)
     with run_log(directory.path / "log.jsonl"), log_context(run_id=run_id), stoppable() as (stop, received):
-        executor = ThreadPoolExecutor(settings.limits.workers, thread_name_prefix="collect")
         try:
             summary = collect(
                 collect_settings(settings, environ, run_id),
@@ -118,15 +127,16 @@ def collect_run(
                 stop=stop,
                 on_progress=on_progress,
             )
+        except OutputError as error:
+            error.run_id = run_id
+            raise
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
     if summary.stopped:
-        error = InterruptedRunError(
-            f"stopped by a signal: what was read is in `{directory.path}`",
-            hint="run it again; continuing an interrupted collection is not available in this version",
-        )
-        error.exit_code = 128 + (received[0] if received else signal.SIGINT)
-        raise error
+        interrupted = InterruptedRunError(f"stopped by a signal: what was read is in `{directory.path}`")
+        interrupted.exit_code = 128 + (received[0] if received else signal.SIGINT)
+        interrupted.run_id = run_id
+        raise interrupted
     return directory
 
 
@@ -350,9 +360,10 @@ def run(
     clock: SystemClock,
     on_progress: Callable[..., None],
     synthetic: bool = False,
+    resume: str | None = None,
 ) -> Outcome:
-    """Collect, analyze and report: what cron calls."""
-    directory = collect_run(settings, environ, clock=clock, on_progress=on_progress, synthetic=synthetic)
+    """Collect, analyze and report: what cron calls. `resume` continues the collection of an interrupted run."""
+    directory = collect_run(settings, environ, clock=clock, on_progress=on_progress, synthetic=synthetic, resume=resume)
     try:
         analyze_run(directory, settings)
     except UsageError as error:
