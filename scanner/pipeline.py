@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
@@ -44,6 +44,7 @@ from scanner.resume import reopened
 from scanner.runs import FINDINGS, LATEST, SNAPSHOT, find_run, run_before, run_to_judge
 from scanner.signals import stoppable
 from scanner.snapshot.read import read_header
+from scanner.snapshot.store import SnapshotStore, settle
 from scanner.snapshot.view import Assumptions, load_meta, load_scope, load_world
 from scanner.suppressions import SuppressionFile
 from scanner.workers import DaemonThreads
@@ -104,18 +105,16 @@ def collect_run(
         InterruptedRunError: a signal came; what was read is kept.
     """
     from scanner.collect.collector import collect  # noqa: PLC0415  # boto3 is loaded by commands that need AWS only
-    from scanner.snapshot.store import SnapshotStore  # noqa: PLC0415
 
     suppressions_of(settings, clock.now().date())
     if settings.gate.baseline not in {None, LATEST}:
         find_run(str(settings.gate.baseline), settings.output.directory)
     if resume is None:
-        run_id = new_run_id(clock)
-        directory = RunDirectory.create(settings.output.directory, run_id)
+        directory = RunDirectory.create(settings.output.directory, new_run_id(clock))
         store = SnapshotStore.create(directory.path / SNAPSHOT, synthetic=synthetic)
     else:
         directory, store = reopened(resume, settings)
-        run_id = store.reached.meta.get("run_id", directory.path.name)
+    run_id = store.reached.meta.get("run_id", directory.path.name)
     executor = DaemonThreads(settings.limits.workers)
     with run_log(directory.path / "log.jsonl"), log_context(run_id=run_id), stoppable() as (stop, received):
         try:
@@ -133,11 +132,18 @@ def collect_run(
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
     if summary.stopped:
-        interrupted = InterruptedRunError(f"stopped by a signal: what was read is in `{directory.path}`")
-        interrupted.exit_code = 128 + (received[0] if received else signal.SIGINT)
-        interrupted.run_id = run_id
-        raise interrupted
+        raise _interrupted(directory, received, "" if summary.complete else run_id)
     return directory
+
+
+def _interrupted(directory: RunDirectory, received: Sequence[int], run_id: str) -> InterruptedRunError:
+    """What a signal led to; without a run id, the last units were finished and nothing is left to continue."""
+    said = f"stopped by a signal: what was read is in `{directory.path}`"
+    hint = None if run_id else f"the collection is complete: kms-scan analyze {directory.path}"
+    error = InterruptedRunError(said, hint=hint)
+    error.exit_code = 128 + (received[0] if received else signal.SIGINT)
+    error.run_id = run_id
+    return error
 
 
 # -- analyze and report -----------------------------------------------------------------------------------------------
@@ -160,6 +166,7 @@ def analyze_run(
     from scanner.report.write import write_findings  # noqa: PLC0415  # pandas is loaded by commands that write reports
 
     dialect = CsvDialect(settings.output.csv_dialect)
+    settle(directory.path / SNAPSHOT)
     with checked_snapshot(directory.path / SNAPSHOT) as connection:
         meta = load_meta(connection)
         _, rules = analysis_rules(settings)
@@ -278,6 +285,7 @@ def analyze_named(name: str, settings: Settings, *, folder_given: bool) -> tuple
     run_id = read_header(source).get("run_id", "")
     if not run_id or "/" in run_id or run_id.startswith("."):
         raise SnapshotError(f"`{source}` names no run")
+    settle(source)
     with checked_snapshot(source), RunDirectory.unpublished(parent, run_id) as made:
         made.copy(SNAPSHOT, source)
         document = analyze_run(made, settings)

@@ -12,12 +12,9 @@ from scanner.errors import SnapshotError, UsageError
 from scanner.report.directory import RunDirectory
 from scanner.report.manifest import MANIFEST, read_manifest
 from scanner.runs import LATEST, SNAPSHOT, find_run
-from scanner.snapshot.reached import Reached
+from scanner.snapshot.reached import CONFIGURATION, Reached
 from scanner.snapshot.read import WRITER
 from scanner.snapshot.store import SnapshotStore
-
-CONFIGURATION = "configuration"
-"""The header's entry with the settings of a collection."""
 
 _FREE = {"aws": {"profile", "external_id", "session_name", "session_duration"}}
 """Settings that may differ: they say how the same is reached."""
@@ -63,7 +60,7 @@ def _check(folder: Path, reached: Reached, configuration: str) -> None:
         raise UsageError(f"the collection in `{folder}` is complete", hint=f"kms-scan analyze {folder}")
     if "started" not in meta:
         return
-    if CONFIGURATION not in meta:
+    if not meta.get(CONFIGURATION):
         raise SnapshotError(
             f"`{folder / SNAPSHOT}` does not say which configuration it was collected with",
             hint="a collection in parts, or of an early release, cannot be continued: collect again",

@@ -7,14 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from scanner.model.coverage import LedgerRow, Outcome
+from scanner.snapshot.ledger import ledger_of
 from scanner.snapshot.rows import TABLES, AccountRow, RegionRow
 
 ORGANIZATION, ACCOUNTS, RUN = "organization", "accounts", "run"
 """Units without an account: what the organization says, who is in scope, and what the run did not come to."""
 
-COMPLETE = "complete"
+CONFIGURATION = "configuration"
+"""The header's entry with the settings of a collection; without it a snapshot is neither continued nor joined."""
 
-_OF_ORGANIZATION = ("organizations", "ous", "org_members", "org_policies", "org_attachments")
+_COMPLETE = "complete"
+_ENTERED = "call = 'sts:AssumeRole' AND subject = '' AND outcome = 'ok'"
+
+ORGANIZATION_TABLES = ("organizations", "ous", "org_members", "org_policies", "org_attachments")
+"""What the organization's unit writes, and no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +54,11 @@ def read_reached(connection: sqlite3.Connection) -> Reached:
     regions: dict[str, list[RegionRow]] = {}
     for account, region, status, scanned in connection.execute(f"{_all(RegionRow)} ORDER BY account_id, region"):
         regions.setdefault(account, []).append(RegionRow(account, region, status, bool(scanned)))
-    accounts = (
+    accounts = tuple(
         AccountRow(account, name, email, status, bool(member), bool(collected), bool(scanned), reason)
         for account, name, email, status, member, collected, scanned, reason in connection.execute(
             f"{_all(AccountRow)} ORDER BY account_id"
         )
-    )
-    entered = connection.execute(
-        "SELECT account_id, region, call, subject, outcome, error_code, message, what_to_do FROM coverage "
-        "WHERE call = 'sts:AssumeRole' AND subject = '' AND unit = 'account/' || account_id"
     )
     keys = connection.execute("SELECT account_id, region, count(*) FROM keys GROUP BY account_id, region")
     gaps = connection.execute("SELECT unit, outcome, count(*) FROM coverage GROUP BY unit, outcome").fetchall()
@@ -65,10 +67,10 @@ def read_reached(connection: sqlite3.Connection) -> Reached:
         missing[unit] = missing.get(unit, 0) + (count if Outcome(outcome).is_gap else 0)
     return Reached(
         meta=dict(connection.execute("SELECT key, value FROM meta")),
-        units=frozenset(u for (u,) in connection.execute("SELECT unit FROM units WHERE state = ?", (COMPLETE,))),
-        accounts=tuple(accounts),
+        units=frozenset(u for (u,) in connection.execute("SELECT unit FROM units WHERE state = ?", (_COMPLETE,))),
+        accounts=accounts,
         regions={account: tuple(rows) for account, rows in regions.items()},
-        entered={a: LedgerRow(a, region, c, s, Outcome(o), *told) for a, region, c, s, o, *told in entered},
+        entered={row.account_id: row for row in ledger_of(connection, _ENTERED)},
         keys={f"kms/{account}/{region}": count for account, region, count in keys},
         gaps=missing,
     )
@@ -83,7 +85,7 @@ def drop_incomplete(connection: sqlite3.Connection, reached: Reached) -> None:
     again = {unit for (unit,) in connection.execute("SELECT unit FROM units")} - reached.units | {RUN}
     if not reached.chosen:
         again |= {ORGANIZATION, ACCOUNTS}
-        for table in _OF_ORGANIZATION:
+        for table in ORGANIZATION_TABLES:
             connection.execute(f'DELETE FROM "{table}"')  # noqa: S608  # our own names
     for unit in sorted(again):
         for table in ("answers", "coverage", "units"):

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import stat
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Self
 
 from scanner.errors import OutputError, SnapshotError
 from scanner.model.coverage import LedgerRow, Outcome
+from scanner.snapshot.ledger import never_written
 from scanner.snapshot.reached import NOTHING, Reached, drop_incomplete, read_reached
 from scanner.snapshot.read import (
     APPLICATION_ID,
@@ -149,6 +150,17 @@ class SnapshotStore:
             columns = tuple(field.name for field in fields(kind))
             self._insert(TABLES[kind], columns, ([getattr(row, name) for name in columns] for row in rows))
 
+    def adopt(self, tables: Iterable[tuple[str, tuple[str, ...], Iterable[Sequence[object]]]]) -> None:
+        """Commit rows of another snapshot, as (table, columns, rows). Raises OutputError."""
+        with self._transaction():
+            for table, columns, rows in tables:
+                self._insert(table, columns, rows, "OR IGNORE" if table == "documents" else "OR REPLACE")
+
+    def missing(self) -> list[LedgerRow]:
+        """A row for each planned unit that was not written."""
+        with self._lock:
+            return list(never_written(self._connection))
+
     def finish(self, *, complete: bool, meta: Mapping[str, str] | None = None) -> str:
         """Close the file for good: no side files, `complete` as given; returns the snapshot hash."""
         with self._lock:
@@ -159,14 +171,18 @@ class SnapshotStore:
         with self._transaction():
             self._insert("meta", ("key", "value"), [(CONTENT_HASH, sealed)])
             self._connection.execute("DELETE FROM meta WHERE key = ?", (WRITER,))
+        self.fold()
+        self.close()
+        return digest
+
+    def fold(self) -> None:
+        """Leave no side files: what the write-ahead log holds goes into the file. Raises OutputError."""
         with self._lock:
             try:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
                 self._connection.execute("PRAGMA journal_mode=DELETE").fetchall()
             except sqlite3.Error as error:
                 raise OutputError(f"cannot write `{self.path}`: {error}") from error
-        self.close()
-        return digest
 
     def close(self) -> None:
         """Release file and lock; harmless when done already."""
@@ -197,6 +213,20 @@ class SnapshotStore:
         names = ", ".join(f'"{name}"' for name in columns)
         statement = f'INSERT {conflict} INTO "{table}" ({names}) VALUES ({marks})'  # noqa: S608 - names are ours
         self._connection.executemany(statement, ([_storable(value) for value in row] for row in rows))
+
+
+def settle(path: Path) -> None:
+    """Make a snapshot one file, where a collection that was killed left some of it in a log beside it.
+
+    A hash or a copy of the file alone would lack what is in the log.
+
+    Raises:
+        SnapshotError: the snapshot is damaged.
+        OutputError: a collection is writing it, or its folder cannot be written.
+    """
+    if path.with_name(f"{path.name}-wal").exists():
+        with SnapshotStore.reopen(path) as store:
+            store.fold()
 
 
 class _Transaction:

@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,11 +27,13 @@ from scanner.snapshot import store as store_module
 from scanner.snapshot.read import reading
 from scanner.snapshot.store import SnapshotStore
 from scanner.snapshot.view import load_coverage
+from scanner.workers import DaemonThreads
 
 from fault_server import CALLER, FakeClock, FaultServer, Key, Reply, Request, refusal, refusal_xml, role_xml
 from forked_collection import FAILED_TO_WRITE
 
 IDS = ("111122223333", "444455556666", "777788889999")
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
 EU, US = "eu-west-1", "us-east-1"
 SESSION = []
 POINTS = 50
@@ -70,22 +72,26 @@ def in_process(
     stop: Event | None = None,
     resume: bool = False,
     on_progress: Callable[[Any], None] = lambda _: None,
+    clock: FakeClock | None = None,
     **settings: Any,
 ) -> CollectSummary:
     if not SESSION:
         SESSION.append(botocore_session(None))
     wanted: dict[str, Any] = {"run_id": "r-1", "member_role": "R", "source": "ids", "ids": IDS, "workers": 1}
 
-    with ThreadPoolExecutor(3) as executor:
+    executor = DaemonThreads(3)
+    try:
         return collect(
             CollectSettings(**{**wanted, **settings}),
             store=SnapshotStore.reopen(path) if resume else SnapshotStore.create(path),
             executor=executor,
-            clock=FakeClock(datetime(2026, 11, 22, tzinfo=UTC)),
+            clock=clock or FakeClock(NOW),
             stop=stop or Event(),
             on_progress=on_progress,
             session_factory=lambda _: SESSION[0],
         )
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
 
 
 def content(path: Path) -> dict[str, list[tuple[object, ...]]]:
@@ -302,6 +308,28 @@ def test_collection_stopped_at_any_call_is_continued_to_the_same_content(
         assert summary.stopped
         assert header(path)["complete"] == str(int(summary.complete))
         continued(world, path, whole)
+
+
+def test_request_that_hangs_does_not_outlive_the_grace_period(world: FaultServer, whole: Whole, path: Path) -> None:
+    stop, answered, clock = Event(), Event(), FakeClock(NOW)
+
+    def hang(request: Request) -> Reply | None:
+        if request.operation == "kms:ListGrants" and not stop.is_set():
+            stop.set()
+            answered.wait()
+        return None
+
+    def wait(_: Any) -> None:
+        if stop.is_set():
+            clock.sleep(16)
+
+    world.faults.append(hang)
+    summary = in_process(path, stop=stop, on_progress=wait, clock=clock)
+    assert not answered.is_set()
+    assert (summary.stopped, summary.complete) == (True, False)
+    assert clock.slept <= 48
+    answered.set()
+    continued(world, path, whole)
 
 
 def test_deadline_that_was_hit_can_be_continued(world: FaultServer, whole: Whole, path: Path) -> None:
