@@ -65,7 +65,10 @@ def _check(folder: Path, reached: Reached, configuration: str) -> None:
             f"`{folder / SNAPSHOT}` does not say which configuration it was collected with",
             hint="a collection in parts, or of an early release, cannot be continued: collect again",
         )
-    differing = _differing(json.loads(meta[CONFIGURATION]), json.loads(configuration))
+    try:
+        differing = _differing(json.loads(meta[CONFIGURATION]), json.loads(configuration))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise SnapshotError(f"`{folder / SNAPSHOT}` is damaged: its configuration cannot be read") from error
     if differing:
         raise UsageError(
             f"the collection in `{folder}` was begun with another configuration: "

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import ParamSpec, TypeVar
 
@@ -21,7 +22,7 @@ class DaemonThreads(Executor):
     def __init__(self, most: int) -> None:
         self._most = most
         self._threads: list[Thread] = []
-        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._work: SimpleQueue[tuple[Callable[[], None], Callable[[], bool]] | None] = SimpleQueue()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Have a thread call the function; there is one more thread for each call, up to the most."""
@@ -35,7 +36,7 @@ class DaemonThreads(Executor):
             except BaseException as error:  # noqa: BLE001  # whoever asks for the result is told
                 future.set_exception(error)
 
-        self._work.put(do)
+        self._work.put((do, future.cancel))
         if len(self._threads) < self._most:
             thread = Thread(target=self._serve, name=f"collect_{len(self._threads)}", daemon=True)
             self._threads.append(thread)
@@ -44,13 +45,14 @@ class DaemonThreads(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let the threads end after what was submitted; `cancel_futures` drops what has not begun."""
-        while cancel_futures and not self._work.empty():
-            self._work.get()
+        with suppress(Empty):
+            while cancel_futures and (work := self._work.get_nowait()) is not None:
+                work[1]()
         for _ in self._threads:
             self._work.put(None)
         for thread in self._threads if wait else ():
             thread.join()
 
     def _serve(self) -> None:
-        while (do := self._work.get()) is not None:
-            do()
+        while (work := self._work.get()) is not None:
+            work[0]()

@@ -13,7 +13,7 @@ READ = frozenset({Outcome.OK, Outcome.EMPTY})
 IDENTITY_CALL = "iam:GetAccountAuthorizationDetails"
 """The call that stands for an account's whole IAM."""
 
-_WHAT_TO_DO = "collect again; the collection ended before it came to this"
+_WHAT_TO_DO = "continue the run with `--resume`; the collection ended before it came to this"
 
 
 def never_written(connection: sqlite3.Connection) -> Iterator[LedgerRow]:

@@ -11,12 +11,14 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import chdir, closing, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from threading import Event
 from typing import IO
 
 import pytest
+from scanner.cli import main
 from scanner.snapshot.store import SnapshotStore
 
 from fault_server import FaultServer, Key, Reply, Request
@@ -64,6 +66,14 @@ class Shell:
         process = self.begin(*words)
         out, err = process.communicate()
         return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+    def here(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """The same in this process, for what needs no AWS: it costs no import."""
+        out, err = StringIO(), StringIO()
+        with chdir(self.folder), redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+            main(list(words))
+        assert isinstance(ended.value.code, int)
+        return subprocess.CompletedProcess(words, ended.value.code, out.getvalue(), err.getvalue())
 
     def run_id(self) -> str:
         (found,) = [path.name for path in self.out.iterdir() if path.is_dir() and not path.is_symlink()]
@@ -150,20 +160,20 @@ def test_interrupted_run_writes_no_report_and_continues_to_one(aws: FaultServer,
     done = shell.run(*words, "--resume", shell.run_id())
     assert done.returncode == 0, done.stderr
     assert (shell.out / "latest" / "report.html").is_file()
-    assert shell.run("verify", "-o", "out", "latest").returncode == 0
+    assert shell.here("verify", "-o", "out", "latest").returncode == 0
 
 
 def test_report_of_an_unfinished_collection_is_replaced(aws: FaultServer, shell: Shell) -> None:
     interrupted(aws, shell, signal.SIGTERM)
     run_id = shell.run_id()
-    assert shell.run("analyze", "-c", "c.yaml", "-o", "out", run_id).returncode == 4
-    assert shell.run("report", "-c", "c.yaml", "-o", "out", run_id).returncode == 0
+    assert shell.here("analyze", "-c", "c.yaml", "-o", "out", run_id).returncode == 4
+    assert shell.here("report", "-c", "c.yaml", "-o", "out", run_id).returncode == 0
     before = (shell.out / run_id / "coverage.csv").read_text()
     assert "not_reached" in before
     done = shell.run("run", "-c", "c.yaml", "-o", "out", "--resume", run_id)
     assert done.returncode == 0, done.stderr
     assert "not_reached" not in (shell.out / run_id / "coverage.csv").read_text()
-    assert shell.run("verify", "-o", "out", run_id).returncode == 0
+    assert shell.here("verify", "-o", "out", run_id).returncode == 0
 
 
 def killed(aws: FaultServer, shell: Shell) -> str:
@@ -175,7 +185,7 @@ def killed(aws: FaultServer, shell: Shell) -> str:
 
 def test_killed_collection_is_analyzed_whole_and_leaves_one_file(aws: FaultServer, shell: Shell) -> None:
     run_id = killed(aws, shell)
-    done = shell.run("analyze", "-c", "c.yaml", "-o", "elsewhere", str(shell.snapshot))
+    done = shell.here("analyze", "-c", "c.yaml", "-o", "elsewhere", str(shell.snapshot))
     assert done.returncode == 4, done.stderr
     assert [path.name for path in shell.snapshot.parent.iterdir() if "sqlite" in path.name] == ["snapshot.sqlite"]
     (copy,) = (shell.folder / "elsewhere").glob("*/snapshot.sqlite")
@@ -217,7 +227,7 @@ def test_second_signal_ends_at_once_though_a_request_hangs(aws: FaultServer, she
 def test_other_configuration_is_refused_and_names_every_key_that_differs(aws: FaultServer, shell: Shell) -> None:
     run_id = killed(aws, shell)
     before = shell.snapshot.read_bytes()
-    done = shell.run(*COLLECT, "--regions", "us-*", "--accounts", IDS[0], "--role", "Other", "--resume", run_id)
+    done = shell.here(*COLLECT, "--regions", "us-*", "--accounts", IDS[0], "--role", "Other", "--resume", run_id)
     assert done.returncode == 2
     assert f'`accounts.ids` was ["{IDS[0]}", "{IDS[1]}"] and is ["{IDS[0]}"]' in done.stderr
     assert '`regions.include` was ["all-enabled"] and is ["us-*"]' in done.stderr
@@ -233,13 +243,13 @@ def test_settings_that_only_say_how_fast_may_differ(aws: FaultServer, shell: She
 
 def test_complete_collection_is_refused(shell: Shell) -> None:
     assert shell.run(*COLLECT).returncode == 0
-    done = shell.run(*COLLECT, "--resume", shell.run_id())
+    done = shell.here(*COLLECT, "--resume", shell.run_id())
     assert (done.returncode, "is complete" in done.stderr) == (2, True)
 
 
 def test_latest_and_unknown_runs_are_refused(shell: Shell) -> None:
-    assert "takes the id" in shell.run(*COLLECT, "--resume", "latest").stderr
-    done = shell.run(*COLLECT, "--resume", "2026-01-01T0000Z-0000")
+    assert "takes the id" in shell.here(*COLLECT, "--resume", "latest").stderr
+    done = shell.here(*COLLECT, "--resume", "2026-01-01T0000Z-0000")
     assert (done.returncode, "there is no run" in done.stderr) == (2, True)
 
 
@@ -249,7 +259,7 @@ def test_collection_that_another_process_writes_is_refused_and_the_process_named
     run_id = killed(aws, shell)
     with SnapshotStore.reopen(shell.snapshot) as store:
         store.take_up({})
-        done = shell.run(*COLLECT, "--resume", run_id)
+        done = shell.here(*COLLECT, "--resume", run_id)
     assert done.returncode == 2
     assert f"another process ({os.getpid()}) is writing" in done.stderr
 
@@ -259,7 +269,7 @@ def test_other_schema_names_the_release_that_wrote_it(aws: FaultServer, shell: S
     with closing(sqlite3.connect(shell.snapshot, isolation_level=None)) as connection:
         connection.execute("PRAGMA user_version = 7")
         connection.execute("UPDATE meta SET value = '9.8.7' WHERE key = 'kms_scan_version'")
-    done = shell.run(*COLLECT, "--resume", run_id)
+    done = shell.here(*COLLECT, "--resume", run_id)
     assert done.returncode == 2
     assert "schema 7" in done.stderr
     assert "kms-scan 9.8.7" in done.stderr
@@ -269,7 +279,7 @@ def test_row_that_was_edited_in_an_unfinished_snapshot_is_damage(aws: FaultServe
     interrupted(aws, shell, signal.SIGTERM)
     with closing(sqlite3.connect(shell.snapshot, isolation_level=None)) as connection:
         connection.execute("UPDATE units SET state = 'complete'")
-    done = shell.run(*COLLECT, "--resume", shell.run_id())
+    done = shell.here(*COLLECT, "--resume", shell.run_id())
     assert (done.returncode, "is damaged" in done.stderr) == (2, True)
 
 
@@ -278,7 +288,7 @@ def test_link_in_place_of_the_snapshot_is_not_followed(aws: FaultServer, shell: 
     real = shell.snapshot.rename(shell.folder / "snapshot.sqlite")
     (shell.out / run_id / "snapshot.sqlite").symlink_to(real)
     before = real.read_bytes()
-    done = shell.run(*COLLECT, "--resume", run_id)
+    done = shell.here(*COLLECT, "--resume", run_id)
     assert done.returncode == 2
     assert "cannot write" in done.stderr
     assert real.read_bytes() == before
@@ -298,17 +308,17 @@ def test_joined_parts_have_the_findings_of_one_collection(aws: FaultServer, shel
         assert shell.run("collect", "-c", "c.yaml", "--accounts", account, "-o", f"p{number}").returncode == 0
     (one,) = (shell.folder / "one").iterdir()
     parts = [str(next((shell.folder / f"p{number}").iterdir())) for number in range(2)]
-    done = shell.run("merge", "joined/snapshot.sqlite", *parts)
+    done = shell.here("merge", "joined/snapshot.sqlite", *parts)
     assert done.returncode == 0, done.stderr
-    assert shell.run("merge", "again/snapshot.sqlite", *parts, parts[0]).returncode == 2
-    assert shell.run(*judged, str(one)).returncode == 0
-    assert shell.run(*judged, "-o", "out", "joined/snapshot.sqlite").returncode == 0
+    assert shell.here("merge", "again/snapshot.sqlite", *parts, parts[0]).returncode == 2
+    assert shell.here(*judged, str(one)).returncode == 0
+    assert shell.here(*judged, "-o", "out", "joined/snapshot.sqlite").returncode == 0
     whole = json.loads((one / "findings.json").read_text())
     joined = json.loads((shell.out / shell.run_id() / "findings.json").read_text())
     assert [finding["kind"] for finding in whole["findings"]].count("external_access") == 2
     assert joined["findings"] == whole["findings"]
     assert joined["coverage"] == whole["coverage"]
     assert joined["run"]["snapshot_hash"] == whole["run"]["snapshot_hash"]
-    assert shell.run("report", "-o", "out", shell.run_id()).returncode == 0
-    assert shell.run("verify", "-o", "out", shell.run_id()).returncode == 0
-    assert shell.run("diff", str(one), str(shell.out / shell.run_id())).returncode == 0
+    assert shell.here("report", "-o", "out", shell.run_id()).returncode == 0
+    assert shell.here("verify", "-o", "out", shell.run_id()).returncode == 0
+    assert shell.here("diff", str(one), str(shell.out / shell.run_id())).returncode == 0
