@@ -82,7 +82,7 @@ def test_deciding_line_is_marked_and_labelled() -> None:
     number = build.line_of("999988887777:root")
     assert (
         '<li class="hit">    "AWS": <mark>"arn:aws:iam::999988887777:root"</mark> '
-        "<b>delegates to every principal of 999988887777</b>\n"
+        "<i>delegates to every principal of 999988887777</i>\n"
     ) in html
     before = html[: html.index("<mark>")]
     assert (
