@@ -267,7 +267,8 @@ class _Draft:
             elif replacement.kind is DocumentKind.RCP and organization.rcps is not None:
                 self.organizations[number] = replace(organization, rcps=attached)
         self.everywhere = True
-        self.changes.append(f"{replacement.kind.short_name} {name} ({source}), attached {times} times")
+        how_often = "once" if times == 1 else f"{times} times"
+        self.changes.append(f"{replacement.kind.short_name} {name} ({source}), attached {how_often}")
 
     def _guardrail_place(self, replacement: Replacement) -> tuple[str, str]:
         """Id and name of the one policy that a text names."""

@@ -301,7 +301,7 @@ def _stale_grants(assembly: Assembly, key: KeyFacts, stale: Mapping[str, Selecto
         return None
     grants = tuple(g for g in key.grants or () if g.grant_id in stale)
     first = stale[grants[0].grant_id]
-    operations = [find_action(o) for o in granted(first, grants[:1], key.partition).operations]
+    operations = [find_action(f"kms:{o}") for o in granted(first, grants[:1], key.partition).operations]
     leading = next((a.capability for a in operations if a), "undocumented")
     if first.account_id == key.account_id:
         name = account_of(assembly.world, first.account_id).name
