@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from scanner.analyze.edits.path_remedies import remedied_paths
 from scanner.analyze.edits.remedied import remedied
 from scanner.analyze.keys.access import access_rows, insider_rows
-from scanner.analyze.keys.assemble import KEYS_LISTED, Assembly, external_finding, ineffective_finding
+from scanner.analyze.keys.assemble import Assembly, external_finding, ineffective_finding
 from scanner.analyze.keys.damaged import is_damaged, is_opaque
 from scanner.analyze.keys.everybody import Told, tell
 from scanner.analyze.keys.hygiene import hygiene_findings, stale_grants
@@ -57,8 +57,6 @@ class AnalysisRules:
     """Try edits of the key's own documents that would end an access; false leaves general advice."""
     max_role_hops: int = DEFAULT_HOPS
     """Longest chain of assumed roles that is followed."""
-    keys_listed: int = KEYS_LISTED
-    """How many keys a finding about a path through roles names at most; what compares two worlds wants all of them."""
     iam_changes: bool = True
     """Follow roles passed to services and changes to IAM; false follows trust policies alone, for tests of both."""
     by_class: bool = True
@@ -93,8 +91,7 @@ def analyze(
         write_access: receives the rows of access.csv as they are decided.
     """
     population = Population(world)
-    classes = Classes(world) if rules.by_class else None
-    assembly = Assembly(world, rules.trust, rules.severity, classes, keys_listed=rules.keys_listed)
+    assembly = Assembly(world, rules.trust, rules.severity, Classes(world) if rules.by_class else None)
     keys = [k for k in sorted(world.keys.values(), key=lambda k: k.arn) if k.manager.lower() in rules.managers]
     judged = [k for k in keys if k.manager != "AWS"]
     through_roles = follow_roles(

@@ -124,7 +124,7 @@ _CLAIMS = {
         "accounts": "accounts of the principals",
         "truncated": "whether the lists are cut",
         "digest": "differs where the decision for any principal does",
-        "by_key": "what the digest holds of each key that a path through roles lists; to be subtracted modulo 2^64",
+        "by_key": "what the digest holds of each key of a path, up to 1,000 keys; to be subtracted modulo 2^64",
     },
 }
 
