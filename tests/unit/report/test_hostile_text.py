@@ -174,8 +174,12 @@ def test_log_has_one_record_per_line_whatever_it_is_told(text: str, form: str) -
 
 
 def logged(text: str, form: str) -> str:
-    """Two records with the text as message, field, context and error."""
-    stream = io.StringIO()
+    """Two records with the text as message, field, context and error, seen by our handler alone.
+
+    pytest keeps what it sees for its report, and a lone surrogate in that ends the process of pytest-xdist.
+    """
+    stream, root = io.StringIO(), logging.getLogger()
+    others, root.handlers = root.handlers, []
     logs.configure("info", form, stream)
     try:
         with logs.log_context(account=text, region=text):
@@ -186,6 +190,7 @@ def logged(text: str, form: str) -> str:
                 LOG.exception("failed")
     finally:
         logs.remove_handlers()
+        root.handlers = others
     return stream.getvalue()
 
 
