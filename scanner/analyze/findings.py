@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from scanner.analyze.edits.path_remedies import remedied_paths
 from scanner.analyze.edits.remedied import remedied
+from scanner.analyze.edits.world_remedies import remedied_world
 from scanner.analyze.keys.access import access_rows, insider_rows
 from scanner.analyze.keys.assemble import KEYS_LISTED, Assembly, external_finding, ineffective_finding
 from scanner.analyze.keys.damaged import is_damaged, is_opaque
@@ -120,10 +122,23 @@ def analyze(
         findings.extend(found)
         write_key(_key_row(key, (*found, *through_roles.findings_about(key.arn)), assembly))
     findings.extend(identity_findings(assembly, population, through_roles))
+    if rules.remedies:
+        findings = remedied_world(findings, population, partial(_found_beside, rules=rules))
     ordered = sorted(findings, key=lambda f: (-rank(f.severity), f.resource.account_id, f.resource.arn, f.kind, f.id))
     graph = graph_of(through_roles, ordered, judged)
     words = role_paths_in_words(through_roles)
     return AnalysisResult(tuple(ordered), assembly.documents, tuple(opaque), graph, words, tuple(assembly.cuts))
+
+
+def _found_beside(world: World, rules: AnalysisRules) -> Sequence[Finding]:
+    """Everything found in a world as it would be with other documents; nothing of it is written."""
+    wide = replace(rules, service_principals="all", insiders=False, remedies=False)
+    return analyze(world, wide, write_key=_unwanted, write_access=_unwanted).findings
+
+
+def _unwanted(row: object) -> None:
+    """Rows of tables are not wanted beside an analysis."""
+    del row
 
 
 def _another_judgement(
@@ -135,7 +150,7 @@ def _another_judgement(
     def judge_key(key: KeyFacts) -> list[Finding]:
         classes = assembly.classes.afresh() if assembly.classes else None
         aside = Assembly(assembly.world, assembly.trust, assembly.severity, classes)
-        return key_findings(key, population, aside, wide, lambda row: None)  # noqa: ARG005  # rows of tables are not wanted
+        return key_findings(key, population, aside, wide, _unwanted)
 
     return judge_key
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import takewhile
 
+from scanner.analyze.edits.terraform import trust_policy_hint
 from scanner.analyze.edits.trials import (
     Trial,
     and_more,
@@ -105,7 +106,8 @@ class _Bench:
         if best is None:
             return replace(advice, effect=_REFUSED if drawn and not edits else _NO_EDIT)
         notes = [*others_in_words(best), *self._risks(best.edit, finding)]
-        return replace(_remediation(best.edit, finding, _effect(best), notes), verified=best.is_clean)
+        remedy = _remediation(best.edit, finding, _effect(best), notes)
+        return replace(remedy, terraform=trust_policy_hint(role, best.edit.policy.text), verified=best.is_clean)
 
     # -- trying --------------------------------------------------------------------------------------------------------
 

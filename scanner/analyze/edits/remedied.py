@@ -9,6 +9,7 @@ from functools import cached_property
 
 from scanner.analyze.decision.decide import decide
 from scanner.analyze.edits.edits import Edit, Way, edits_of
+from scanner.analyze.edits.terraform import grants_hint, key_policy_hint
 from scanner.analyze.edits.trials import (
     Trial,
     best_of,
@@ -84,9 +85,8 @@ class _Bench:
             why = "" if finding.mechanism.kind == "ram" else _REFUSED if refused else _why_none(trials, vain=vain)
             return replace(finding, remediation=replace(advice, effect=why))
         remedy = _remediation(best.edit, advice, _effect(best), [*others_in_words(best), *self._risks(best.edit)])
-        remedy = replace(
-            remedy, verified=best.is_clean, risk_note=" ".join([*self._remains(finding), remedy.risk_note]).strip()
-        )
+        risks = " ".join([*self._remains(finding), remedy.risk_note]).strip()
+        remedy = replace(remedy, terraform=self._terraform(best.edit), verified=best.is_clean, risk_note=risks)
         return replace(finding, remediation=remedy)
 
     # -- trying --------------------------------------------------------------------------------------------------------
@@ -175,6 +175,14 @@ class _Bench:
         """Whether the insiders that are asked are all there are."""
         account = account_of(self.world, self.key.account_id)
         return account.collected and account.iam_complete and len(self._people) <= MOST_PEOPLE
+
+    def _terraform(self, edit: Edit) -> str:
+        """Where the edit belongs in Terraform."""
+        policy = edit.whole.key_policy
+        if policy is None or edit.kind == "revoke_grant":
+            kept = {g.grant_id for g in edit.whole.grants or ()}
+            return grants_hint(self.key, [g for g in self.key.grants or () if g.grant_id not in kept])
+        return key_policy_hint(self.key, policy.text)
 
     # -- what is to be known -------------------------------------------------------------------------------------------
 
