@@ -54,7 +54,8 @@ def attribute_edits(finding: Finding, world: World) -> tuple[list[WorldEdit], st
         return [], SEVERAL if held else _NOT_BY_IAM
     if held[0].is_of_aws:
         return [], AWS_WRITES_IT
-    edits = list(_edits(world, held[0], keys_of(world, finding.resource.account_id), attribute, actions))
+    drawn = _edits(world, held[0], keys_of(world, finding.resource.account_id), attribute, actions)
+    edits = [edit for edit in drawn if edit]
     return edits, "" if edits else _NOT_CLEAN
 
 
@@ -68,16 +69,14 @@ def _giving(policy: PolicyText, actions: tuple[str, ...]) -> list[Statement]:
 
 def _edits(
     world: World, held: HeldText, keys: tuple[KeyArn, ...], attribute: Attribute, actions: tuple[str, ...]
-) -> Iterator[WorldEdit]:
+) -> Iterator[WorldEdit | None]:
     statements = _giving(held.shown, actions)
     if attribute.kind == TAG:
         draft = PolicyDraft(held.shown.text)
         operator, name = "ForAllValues:StringNotEqualsIgnoreCase", "aws:TagKeys"
         if all(draft.add_condition(s, operator, name, attribute.name) for s in statements):
             said = [f"let {label_of(s)} change every tag but `{attribute.name}`" for s in statements]
-            edit = identity_edit(world, held, draft, Purpose("add_condition", in_words(said), keys, actions))
-            if edit:
-                yield edit
+            yield identity_edit(world, held, draft, Purpose("add_condition", in_words(said), keys, actions))
     draft, said = PolicyDraft(held.shown.text), []
     for statement in statements:
         spans = [e.span for e in statement.actions or () if _gives_only(e.value, actions)]
@@ -90,9 +89,7 @@ def _edits(
             draft.remove_statement(statement.index)
             said.append(f"remove {label_of(statement)}, which allows only {_named(actions)}")
     kind = "remove_statement" if len(draft.removed) == len(said) else "narrow_actions"
-    edit = identity_edit(world, held, draft, Purpose(kind, in_words(said), keys, actions))
-    if edit:
-        yield edit
+    yield identity_edit(world, held, draft, Purpose(kind, in_words(said), keys, actions))
 
 
 def _named(actions: tuple[str, ...]) -> str:

@@ -41,48 +41,37 @@ def broad_edits(finding: Finding, world: World) -> tuple[list[WorldEdit], str]:
     statement = held[0].document.statements[index]
     if statement.actions is None or any(e.value in {"*", "*:*"} for e in statement.actions):
         return [], _ALL
-    edits = list(_edits(world, held[0], statement, accounts.pop()))
+    edits = [edit for edit in _edits(world, held[0], statement, accounts.pop()) if edit]
     return edits, "" if edits else _MIXED
 
 
-def _edits(world: World, held: HeldText, statement: Statement, account: str) -> Iterator[WorldEdit]:
+def _edits(world: World, held: HeldText, statement: Statement, account: str) -> Iterator[WorldEdit | None]:
     """By the resource, by the condition where actions without a key are in it, in a statement of its own."""
-    partition = held.policy.source.split(":")[1]
+    partition, every = held.policy.source.split(":")[1], tuple(sorted(world.keys))
     keys, others = _parted(statement.actions or ())
-    label = label_of(statement)
-    if not others and _only_on_keys(statement):
-        draft = PolicyDraft(held.shown.text)
-        texts = _own(statement, partition, account)
-        if texts:
-            draft.put_elements(statement, "resource", texts)
-            said = f"Narrow {label} to keys of account `{account}`."
-            edit = identity_edit(world, held, draft, Purpose("narrow_resource", said, tuple(sorted(world.keys))))
-            if edit:
-                yield edit
+    label, own = label_of(statement), _own(statement, partition, account)
     if not others:
         draft, name = PolicyDraft(held.shown.text), "aws:ResourceAccount"
-        if draft.add_condition(statement, "StringEqualsIfExists", name, account):
+        if own and _only_on_keys(statement):
+            draft.put_elements(statement, "resource", own)
+            said = f"Narrow {label} to keys of account `{account}`."
+            yield identity_edit(world, held, draft, Purpose("narrow_resource", said, every))
+        elif draft.add_condition(statement, "StringEqualsIfExists", name, account):
             said = f"Add `{name}` = `{account}`, if the request carries it, to {label}."
-            edit = identity_edit(world, held, draft, Purpose("add_condition", said, tuple(sorted(world.keys))))
-            if edit:
-                yield edit
-    elif keys and _only_on_keys(statement):
-        yield from _split(world, held, statement, keys, _own(statement, partition, account))
+            yield identity_edit(world, held, draft, Purpose("add_condition", said, every))
+    elif keys and own and _only_on_keys(statement):
+        draft = PolicyDraft(held.shown.text)
+        draft.remove_elements(statement, "action", [e.span for e in keys])
+        if draft.add_statement(statement, [e.value for e in keys], _on_own_keys(statement, own)):
+            said = f"Move the actions on keys out of {label} into a statement for the own account's keys."
+            yield identity_edit(world, held, draft, Purpose("narrow_resource", said, every))
 
 
-def _split(
-    world: World, held: HeldText, statement: Statement, keys: Sequence[Element], own: dict[Span, list[str]]
-) -> Iterator[WorldEdit]:
-    """The actions on keys moved into a statement of their own; what goes beyond KMS stays as it is."""
-    draft = PolicyDraft(held.shown.text)
-    resources = list(dict.fromkeys(text for texts in own.values() for text in texts))
-    named = [e.value for e in statement.resources or () if e.span not in own and ":kms:" in e.value]
-    draft.remove_elements(statement, "action", [e.span for e in keys])
-    if resources and draft.add_statement(statement, [e.value for e in keys], [*resources, *named]):
-        said = f"Move the actions on keys out of {label_of(statement)} into a statement for the own account's keys."
-        edit = identity_edit(world, held, draft, Purpose("narrow_resource", said, tuple(sorted(world.keys))))
-        if edit:
-            yield edit
+def _on_own_keys(statement: Statement, own: dict[Span, list[str]]) -> list[str]:
+    """The resources of the actions on keys in a statement of their own."""
+    resources = dict.fromkeys(text for texts in own.values() for text in texts)
+    named = (e.value for e in statement.resources or () if e.span not in own and ":kms:" in e.value)
+    return list(dict.fromkeys((*resources, *named)))
 
 
 def _parted(actions: Sequence[Element]) -> tuple[list[Element], list[Element]]:

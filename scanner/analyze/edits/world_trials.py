@@ -81,7 +81,7 @@ class WorldBench:
         if place not in self._seen:
             self._seen[place] = self._judge(edit)
         seen = self._seen[place]
-        ends = finding.id in seen.before and finding.id not in seen.after
+        ends = finding.id in seen.before and finding.id not in seen.after and not _comes_back(finding, seen)
         others = tuple(_other_changes(finding, seen)) if ends else ()
         losers = tuple(dict.fromkeys(_losers(edit, seen.inside))) if seen.inside else ()
         return Trial(edit, ends, others, losers, whole=seen.inside is not None)
@@ -108,6 +108,13 @@ class WorldBench:
 def keys_of(world: World, account_id: str) -> tuple[KeyArn, ...]:
     """The keys of an account, in order."""
     return tuple(sorted(arn for arn, key in world.keys.items() if key.account_id == account_id))
+
+
+def _comes_back(finding: Finding, seen: _Seen) -> bool:
+    """Whether the same is found under another id, as where a class of principals has another name without a policy."""
+    new = (f for i, f in seen.after.items() if i not in seen.before and f.kind is finding.kind)
+    place = finding.resource.arn, finding.grantee.selector
+    return finding.kind not in _BY_PLACE and any((f.resource.arn, f.grantee.selector) == place for f in new)
 
 
 def _other_changes(finding: Finding, seen: _Seen) -> Iterator[str]:

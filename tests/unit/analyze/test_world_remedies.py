@@ -399,6 +399,61 @@ def test_who_hangs_on_tags_of_others_gets_a_sentence() -> None:
     assert found.remediation.effect == ("No edit is drawn: which keys are meant only the owner of the policy knows.")
 
 
+def test_outsider_who_opens_access_by_roles_is_ended_by_its_path() -> None:
+    both = policy(allow(None, "kms:TagResource"), allow(None, "kms:Decrypt", when=ALPHA))
+    vendor = principal(ADMIN, both, trust=policy(allow(iam(STRANGER, "root"), "sts:AssumeRole")))
+    found = [f for f in of(Kind.ATTRIBUTE_CONTROL, key(OWN, tags={}), vendor) if f.grantee.party != "own_account"]
+    assert found[0].remediation.effect.endswith("by roles that they assume; end that path first.")
+
+
+def test_one_edit_for_two_regions_is_judged_once_and_each_finding_names_the_other() -> None:
+    other = key(OWN, arn=KEY.replace("eu-west-1", "us-east-1"), tags={"Project": "Alpha"})
+    tags = principal(ADMIN, policy(allow(None, *TAGGING, Resource=OWN_KEYS, Sid="Tags")))
+    found = of(Kind.ATTRIBUTE_CONTROL, ALPHA_KEY, other, USER, tags)
+    assert [f.remediation.verified for f in found] == [False, False]
+    assert "us-east-1" in found[0].remediation.risk_note + found[1].remediation.risk_note
+    assert len({f.remediation.diff for f in found}) == 1
+
+
+def test_key_given_by_a_policy_and_by_a_grant_has_no_single_edit() -> None:
+    held = key(OWN, allow(iam(MEMBER, "root"), "kms:Decrypt"), grants=(grant(APP, "Decrypt"),))
+    found = of(Kind.FOREIGN_KEY_USE, held, principal(APP, policy(allow(None, "kms:Decrypt", Resource=KEY))))
+    assert [f.remediation.effect for f in found] == [NO_SINGLE]
+
+
+def test_shared_texts_that_differ_have_no_single_edit() -> None:
+    sso = "role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Ops_{}"
+    ops = [
+        principal(iam(account, sso.format(suffix * 16)), policy(allow(None, "kms:Decrypt", *more)))
+        for account, suffix, more in ((OWNER, "a", ()), (MEMBER, "b", ("kms:Encrypt",)))
+    ]
+    assert one(Kind.BROAD_KEY_PERMISSION, *ops).remediation.effect.startswith("Several policies give it")
+
+
+def test_only_statement_of_a_policy_is_narrowed_and_never_removed() -> None:
+    alone = hygiene_alone(allow("*", "kms:*", when=VIA_S3))
+    assert alone.remediation.kind == "add_condition"
+
+
+def hygiene_alone(statement: Any) -> Finding:
+    found = of(Kind.KEY_HYGIENE, key(statement))
+    return next(f for f in found if f.verdict_reasons[0] == "weak_fence")
+
+
+def test_share_alone_that_delegates_has_no_edit_where_the_key_policy_was_not_read() -> None:
+    shared = ram(allow(iam(STRANGER, "root"), "kms:CreateGrant"))
+    unread = replace(key(ram_policy=shared), key_policy=None, gaps={"key_policy": "x"})
+    found = [f for f in of(Kind.KEY_HYGIENE, unread) if f.verdict_reasons[0] == "unlimited_create_grant"]
+    assert [f.remediation.diff for f in found] == [""]
+
+
+def test_condition_that_the_statement_tests_already_is_not_added() -> None:
+    found = broad(
+        policy(allow(None, "kms:*", when={"StringEqualsIfExists": {"aws:ResourceAccount": "${aws:ResourceAccount}"}}))
+    )
+    assert found.remediation.diff == ""
+
+
 # -- bounds -----------------------------------------------------------------------------------------------------------
 
 
