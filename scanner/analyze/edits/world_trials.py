@@ -15,8 +15,9 @@ from scanner.model.finding import Finding, Kind
 from scanner.model.policy import PolicyText
 from scanner.model.world import World
 
-MOST_WORK = 2_000
-"""Keys and principals of the worlds that are judged again, for all trials together."""
+MOST_WORK, MOST_WORLDS = 2_000, 3
+"""Keys and principals that are judged again, for all trials of a run together; in a larger world as many as that holds,
+so many times: it takes less than the analysis, as most decisions are known from there."""
 _BY_PLACE = frozenset({Kind.INEFFECTIVE_PERMISSION, Kind.BROAD_KEY_PERMISSION})
 """Kinds whose ids may hold the index of a statement, which changes when one before it goes."""
 
@@ -57,13 +58,20 @@ class _Seen:
 
 @dataclass(slots=True)
 class WorldBench:
-    """A world, how it is judged, and how much more may be judged."""
+    """A world, how it is judged, and how much more may be judged.
+
+    `touched_only` leaves out questions whose answers an edit cannot touch.
+    """
 
     world: World
     judge: JudgeWorld
-    left: int = field(default_factory=lambda: MOST_WORK)
+    touched_only: bool
+    left: int = field(init=False)
     _before: dict[tuple[KeyArn, ...], Mapping[str, Finding]] = field(default_factory=dict)
     _seen: dict[tuple[str, str], _Seen] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.left = max(MOST_WORK, MOST_WORLDS * self._cost(tuple(self.world.keys)))
 
     def affords(self, edit: WorldEdit) -> bool:
         """Whether the trial of an edit is within the bound; asking pays for it."""
@@ -92,7 +100,7 @@ class WorldBench:
     def _judge(self, edit: WorldEdit) -> _Seen:
         """Judge the keys that the edit can touch: on all others every decision is the same in both worlds."""
         before, after = self._judged_before(edit.keys), self._judged(edit.world, edit.keys)
-        inside = insiders_compared(self.world, edit.world, sorted(edit.keys))
+        inside = insiders_compared(self.world, edit.world, sorted(edit.keys), touched_only=self.touched_only)
         return _Seen(before, after, inside)
 
     def _judged_before(self, keys: tuple[KeyArn, ...]) -> Mapping[str, Finding]:
