@@ -32,6 +32,7 @@ from scanner.model.world import World
 MOST_INSIDERS = 1_000
 """Classes of principals inside the keys' own accounts that are compared; each is asked about every action, twice."""
 
+_EVERY_ACTION: Sequence[Action] = KEY_ACTIONS
 _VERDICTS = {
     Verdict.ALLOWED: FindingVerdict.CONFIRMED, Verdict.CONDITIONAL: FindingVerdict.CONDITIONAL,
     Verdict.UNKNOWN: FindingVerdict.POSSIBLE, Verdict.LATENT: FindingVerdict.BLOCKED,
@@ -58,7 +59,7 @@ def insiders_compared(
             return None
         same_above = _guardrails(world, arn) == _guardrails(other, arn)
         for alike in groups.values():
-            first, actions = alike[0], KEY_ACTIONS
+            first, actions = alike[0], _EVERY_ACTION
             if touched_only and same_above:
                 actions = touched_actions((first[0], world.keys[arn]), (first[1], other.keys[arn]))
             for number, (side, (w, _, _)) in enumerate(zip(sides, populations, strict=True)):

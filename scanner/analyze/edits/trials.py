@@ -74,10 +74,16 @@ def is_saveable(policy: PolicyText) -> bool:
 # -- words ------------------------------------------------------------------------------------------------------------
 
 
-def rest_in_words(trial: Trial[E]) -> str:
-    """How many other findings change."""
+def rest_in_words(trial: Trial[E], compared: str = "") -> str:
+    """How many other findings change.
+
+    Args:
+        compared: what was looked at, as `no other …`; empty where that was everything.
+    """
     number = len(trial.others)
-    return f"{number} other finding{'s change' if number > 1 else ' changes'}" if number else "nothing else changes"
+    if not number:
+        return f"no other {compared} changes" if compared else "nothing else changes"
+    return f"{number} other finding{'s change' if number > 1 else ' changes'}"
 
 
 def others_in_words(trial: Trial[E]) -> Iterator[str]:

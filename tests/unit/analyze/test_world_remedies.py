@@ -459,8 +459,14 @@ def test_condition_that_the_statement_tests_already_is_not_added() -> None:
 
 def test_what_is_beyond_the_bound_is_not_tried_and_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world_trials, "MOST_WORK", 0)
-    found = broad(policy(allow()))
+    monkeypatch.setattr(world_trials, "MOST_WORLDS", 0)
+    found = broad(policy(allow(None)))
     assert (found.remediation.diff, found.remediation.effect) == ("", UNTRIED)
+
+
+def test_larger_world_affords_as_much_as_it_holds_so_many_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world_trials, "MOST_WORK", 0)
+    assert broad(policy(allow(None))).remediation.effect != UNTRIED
 
 
 def test_edit_is_not_verified_where_not_everybody_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
