@@ -51,8 +51,8 @@ class Memory:
         return (
             request.caller.text, self._number(request.caller.text, request.caller), request.iam_action,
             request.resource, request.action is None, key and self._number(key.arn, key),
-            role and self._number(role.arn, role), request.alias, tuple(request.context.items()), request.complete, request.any_resource,
-            request.encryption_context and tuple(request.encryption_context.items()),
+            role and self._number(role.arn, role), request.alias, tuple(request.context.items()), request.complete,
+            request.any_resource, request.encryption_context and tuple(request.encryption_context.items()),
             grant and self._number("grant", grant),
         )  # fmt: skip
 

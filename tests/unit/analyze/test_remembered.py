@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -62,11 +62,21 @@ def test_question_is_asked_again_where_the_caller_the_key_or_the_surroundings_di
 @pytest.mark.parametrize("parts", [
     {"iam_action": "kms:Encrypt"}, {"resource": "*"}, {"alias": "alias/a"}, {"context": {"a": ("b",)}},
     {"complete": True}, {"encryption_context": {"a": "b"}}, {"grant_request": GrantRequest(("Decrypt",))},
-    {"role": principal(OTHER)}, {"key": None},
+    {"role": principal(OTHER)}, {"key": None}, {"any_resource": True},
 ])  # fmt: skip
 def test_another_question_is_asked_again(parts: dict[str, Any]) -> None:
     base = given()
     assert asked(base, base, **parts) == 2
+
+
+def test_nothing_of_a_question_or_a_world_is_left_out_of_what_is_compared() -> None:
+    assert {f.name for f in fields(Request)} == {
+        "caller", "iam_action", "resource", "action", "key", "role", "alias", "context", "complete", "any_resource",
+        "encryption_context", "grant_request",
+    }  # fmt: skip
+    assert {f.name for f in fields(World)} - {"keys", "principals", "coverage"} == {
+        "accounts", "organizations", "as_of", "credit_scp", "credit_rcp", "asserted", "unlisted_accounts_collected",
+    }  # fmt: skip
 
 
 def test_another_kind_of_answer_is_asked_again_and_a_plain_world_remembers_nothing() -> None:
