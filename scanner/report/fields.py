@@ -185,6 +185,7 @@ _PROOF = {
         "text": "what to do, in words",
         "cli": "the same as commands; never executed by this tool",
         "diff": "the same as a patch of the document; empty without one",
+        "terraform": "where the same change belongs in Terraform: resource, attribute, document if short",
         "verified": "whether the edit was tried on the snapshot and ends this finding and nothing else",
         "effect": "what the trial showed, or why there was none",
         "risk_note": "what to know before the edit is made",

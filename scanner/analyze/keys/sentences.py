@@ -66,7 +66,7 @@ _HYGIENE = {
         "CreateGrant), then list the grants that exist."
     )),
     "stale_grant": ("Grants on {key} name a user or role that was deleted", "revoke_grant", (
-        "Revoke the grants; nobody loses access."
+        "Revoke the grants; no access is lost."
     )),
 }  # fmt: skip
 """Title, kind of remediation and its text by reason."""
