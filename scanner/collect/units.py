@@ -155,8 +155,9 @@ def _account(context: Context, job: Job, unit: Unit) -> Result:
 
 def resumed(context: Context, account: AccountRow, reached: Reached) -> list[Job]:
     """The units of an account that an earlier process entered, from what it wrote."""
-    entered = reached.entered[account.account_id]
-    hop = None if entered.message.endswith(_OWN_CREDENTIALS) else context.sessions.member(account.account_id)
+    entered = reached.entered.get(account.account_id)
+    own = entered is not None and entered.message.endswith(_OWN_CREDENTIALS)
+    hop = None if own else context.sessions.member(account.account_id)
     return _inside(account, reached.regions.get(account.account_id, ()), hop)
 
 
