@@ -38,7 +38,7 @@ def reopened(name: str, settings: Settings) -> tuple[RunDirectory, SnapshotStore
 
     Raises:
         SnapshotError: there is no such run, or its snapshot is damaged or of another version.
-        UsageError: the collection is complete, or was begun with another configuration.
+        UsageError: the collection is complete and nothing in it failed, or it was begun with another configuration.
         OutputError: another process writes there, or a file cannot be changed.
     """
     if name == LATEST:
@@ -56,7 +56,7 @@ def reopened(name: str, settings: Settings) -> tuple[RunDirectory, SnapshotStore
 
 def _check(folder: Path, reached: Reached, configuration: str) -> None:
     meta = reached.meta
-    if meta.get("complete") == "1" and WRITER not in meta:
+    if meta.get("complete") == "1" and WRITER not in meta and not reached.failed:
         raise UsageError(f"the collection in `{folder}` is complete", hint=f"kms-scan analyze {folder}")
     if "started" not in meta:
         return

@@ -57,7 +57,6 @@ class _Part:
     path: Path
     rows: sqlite3.Connection
     reached: Reached
-    failed: frozenset[str]
 
     @property
     def age(self) -> tuple[str, str, str]:
@@ -94,10 +93,10 @@ def merge(out: Path, snapshots: Sequence[Path], *, run_id: str, prefer_newest: b
         _must_fit(parts)
         if not prefer_newest:
             _must_be_apart(parts)
-        holders = {unit: part for part in parts for unit in sorted(part.failed - _SHARED)}
+        holders = {unit: part for part in parts for unit in sorted(part.reached.failed - _SHARED)}
         holders |= {unit: part for part in parts for unit in sorted(part.reached.units - _SHARED)}
         told = [part for part in parts if ORGANIZATION in part.reached.units] or [
-            part for part in parts if ORGANIZATION in part.failed
+            part for part in parts if ORGANIZATION in part.reached.failed
         ]
         if told:
             holders[ORGANIZATION] = told[-1]
@@ -112,8 +111,7 @@ def merge(out: Path, snapshots: Sequence[Path], *, run_id: str, prefer_newest: b
 
 def _opened(stack: ExitStack, path: Path) -> _Part:
     rows = stack.enter_context(reading(path))
-    failed = frozenset(unit for (unit,) in rows.execute("SELECT unit FROM units WHERE state = 'failed'"))
-    part = _Part(path, rows, read_reached(rows), failed)
+    part = _Part(path, rows, read_reached(rows))
     if PARTS in part.reached.meta:
         raise UsageError(f"`{path}` was joined from parts already", hint="name the parts it was joined from")
     if not part.reached.meta.get(CONFIGURATION):

@@ -16,7 +16,6 @@ ORGANIZATION, ACCOUNTS, RUN = "organization", "accounts", "run"
 CONFIGURATION = "configuration"
 """The header's entry with the settings of a collection; without it a snapshot is neither continued nor joined."""
 
-_COMPLETE = "complete"
 _ENTERED = "call = 'sts:AssumeRole' AND subject = '' AND outcome = 'ok'"
 
 ORGANIZATION_TABLES = ("organizations", "ous", "org_members", "org_policies", "org_attachments")
@@ -27,12 +26,13 @@ ORGANIZATION_TABLES = ("organizations", "ous", "org_members", "org_policies", "o
 class Reached:
     """What an interrupted collection holds.
 
-    `units` are complete and are not done again. `entered` has the row of the call that entered each account; `keys` and
-    `gaps` are counts by unit.
+    `units` are complete and are not done again; `failed` ones were done and are tried again. `entered` has the row of
+    the call that entered each account; `keys` and `gaps` are counts by unit.
     """
 
     meta: Mapping[str, str]
     units: frozenset[str]
+    failed: frozenset[str]
     accounts: tuple[AccountRow, ...]
     regions: Mapping[str, tuple[RegionRow, ...]]
     entered: Mapping[str, LedgerRow]
@@ -45,7 +45,7 @@ class Reached:
         return {ORGANIZATION, ACCOUNTS} <= self.units
 
 
-NOTHING = Reached({}, frozenset(), (), {}, {}, {}, {})
+NOTHING = Reached({}, frozenset(), frozenset(), (), {}, {}, {}, {})
 """What a collection that begins has reached."""
 
 
@@ -67,7 +67,8 @@ def read_reached(connection: sqlite3.Connection) -> Reached:
         missing[unit] = missing.get(unit, 0) + (count if Outcome(outcome).is_gap else 0)
     return Reached(
         meta=dict(connection.execute("SELECT key, value FROM meta")),
-        units=frozenset(u for (u,) in connection.execute("SELECT unit FROM units WHERE state = ?", (_COMPLETE,))),
+        units=_units(connection, "complete"),
+        failed=_units(connection, "failed"),
         accounts=accounts,
         regions={account: tuple(rows) for account, rows in regions.items()},
         entered={row.account_id: row for row in ledger_of(connection, _ENTERED)},
@@ -90,6 +91,10 @@ def drop_incomplete(connection: sqlite3.Connection, reached: Reached) -> None:
     for unit in sorted(again):
         for table in ("answers", "coverage", "units"):
             connection.execute(f'DELETE FROM "{table}" WHERE unit = ?', (unit,))  # noqa: S608  # our own names
+
+
+def _units(connection: sqlite3.Connection, state: str) -> frozenset[str]:
+    return frozenset(unit for (unit,) in connection.execute("SELECT unit FROM units WHERE state = ?", (state,)))
 
 
 def _all(kind: type) -> str:

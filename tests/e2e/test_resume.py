@@ -21,7 +21,7 @@ import pytest
 from scanner.cli import main
 from scanner.snapshot.store import SnapshotStore
 
-from fault_server import FaultServer, Key, Reply, Request
+from fault_server import FaultServer, Key, Reply, Request, refusal_xml
 
 IDS = ("111122223333", "444455556666")
 EU = "eu-west-1"
@@ -245,6 +245,18 @@ def test_complete_collection_is_refused(shell: Shell) -> None:
     assert shell.run(*COLLECT).returncode == 0
     done = shell.here(*COLLECT, "--resume", shell.run_id())
     assert (done.returncode, "is complete" in done.stderr) == (2, True)
+
+
+def test_account_that_refused_is_entered_after_its_role_was_mended(aws: FaultServer, shell: Shell) -> None:
+    arn = f"arn:aws:iam::{IDS[1]}:role/R"
+    aws.fail("sts:AssumeRole", refusal_xml("AccessDenied"), RoleArn=arn)
+    assert shell.run(*COLLECT).returncode == 0
+    aws.faults.clear()
+    aws.requests.clear()
+    done = shell.run(*COLLECT, "--resume", shell.run_id())
+    assert done.returncode == 0, done.stderr
+    assert {request.account for request in aws.asked("kms:ListKeys")} == {IDS[1]}
+    assert shell.here(*COLLECT, "--resume", shell.run_id()).returncode == 2
 
 
 def test_latest_and_unknown_runs_are_refused(shell: Shell) -> None:
