@@ -154,7 +154,7 @@ def test_key_that_nobody_manages_has_a_sentence_and_no_patch() -> None:
     assert found.verdict_reasons[0] == "unmanageable_key"
     assert found.remediation.diff == ""
     assert found.remediation.effect == (
-        "No edit of yours ends this, as nobody may change the policy: there is no patch to try."
+        "No edit of yours ends this, as the policy lets no one change it: there is no patch to try."
     )
 
 
@@ -340,7 +340,7 @@ def test_tag_is_kept_from_its_changer_by_a_condition() -> None:
     found = control(policy(allow(None, *TAGGING, Resource=OWN_KEYS, Sid="Tags")))
     assert found.remediation.text == "Let statement `Tags` change every tag but `Project`."
     assert found.remediation.verified
-    assert found.remediation.effect.endswith("loses more than `kms:TagResource`, `kms:UntagResource`.")
+    assert found.remediation.effect.endswith("loses no more than `kms:TagResource`, `kms:UntagResource`.")
 
 
 def test_tag_actions_are_taken_out_where_the_condition_is_tested_already() -> None:
