@@ -62,6 +62,7 @@ def collect_settings(settings: Settings, environ: Mapping[str, str], run_id: str
         read_timeout=limits.read_timeout,
         max_attempts=limits.max_attempts,
         unit_deadline=limits.unit_deadline,
+        kms_quota_share=limits.kms_quota_share,
     )
 
 

@@ -68,6 +68,7 @@ class CollectSettings:
     read_timeout: timedelta = timedelta(seconds=20)
     max_attempts: int = 4
     unit_deadline: timedelta = timedelta(minutes=10)
+    kms_quota_share: int = 20
 
 
 @dataclass(frozen=True, slots=True)

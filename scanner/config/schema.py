@@ -353,6 +353,5 @@ NOT_YET = (
     "output.redact",
     "keys.last_usage",
     "limits.processes",
-    "limits.kms_quota_share",
 )
 """Settings whose part is not built: they accept their default only."""
