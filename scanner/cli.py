@@ -30,7 +30,7 @@ _COMMANDS = {
     "suppress": "scanner.commands.review:suppress",
     "init": "scanner.commands.setup:init",
     "config": "scanner.commands.setup:config",
-    "role": "scanner.commands.setup:role",
+    "role": "scanner.commands.role:role",
     "demo": "scanner.commands.demo:demo",
 }
 _HELP = {
