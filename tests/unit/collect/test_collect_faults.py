@@ -318,7 +318,7 @@ def test_expired_caller_credentials_scan_nothing_and_name_the_login(world: Fault
     world.fail("sts:GetCallerIdentity", refusal_xml("ExpiredToken"))
     done = both(run)
     assert isinstance(done.error, NothingScannedError)
-    assert "aws sso login --profile" in str(done.error.hint)
+    assert str(done.error.hint).endswith("`aws sso login`")
 
 
 def test_no_credentials_scan_nothing(world: FaultServer, run: Collect, monkeypatch: pytest.MonkeyPatch) -> None:
