@@ -28,12 +28,15 @@ class Permission:
 
 
 PERMISSIONS: tuple[Permission, ...] = (
-    Permission("kms:ListKeys", "find the keys of a region", "account"),
+    Permission(
+        "kms:ListKeys", "find the keys of a region, and those that other accounts share with it through RAM", "account"
+    ),
     Permission("kms:ListAliases", "names, and which keys are AWS managed", "account"),
     Permission("kms:DescribeKey", "state, manager, spec and multi-Region facts of a key", "key"),
     Permission("kms:GetKeyPolicy", "the key policy, and the one that RAM manages", "key"),
     Permission("kms:ListGrants", "grants give access beside the policy", "key"),
     Permission("kms:ListResourceTags", "tags decide attribute-based access", "key"),
+    Permission("kms:GetKeyLastUsage", "when a key was last used, with `keys.last_usage` only", "key"),
     Permission("iam:GetAccountAuthorizationDetails", "principals with their policies, boundaries and trust", "account"),
     Permission("iam:GetPolicy", "a managed policy that is used only as a boundary is not in the details", "account"),
     Permission("iam:GetPolicyVersion", "the text of such a policy", "account"),
