@@ -13,7 +13,7 @@ from typing import Any
 from scanner.collect.accounts import Tree, select
 from scanner.collect.estimate import Plan, Probed, plan
 from scanner.collect.organization import OrganizationFacts
-from scanner.collect.outcome import CallFailedError, MismatchError
+from scanner.collect.outcome import CallFailedError, MismatchError, UnitStoppedError
 from scanner.collect.sessions import Caller, SessionFactory, Sessions, botocore_session
 from scanner.collect.settings import Clock, CollectSettings
 from scanner.collect.units import Context, Job, must_be_readable, organization_job, work
@@ -76,15 +76,17 @@ def preflight(
     *,
     executor: Executor,
     clock: Clock,
+    stop: Event,
     session_factory: SessionFactory = botocore_session,
 ) -> Preflight:
     """Enter every account in scope, in parallel, and probe. Nothing is written.
 
-    The organization is read as a run would: its accounts are the scope. Raises what `collect` raises before the first
+    The organization is read as a run would: its accounts are the scope. `stop` set: probes in flight are given up after
+    the grace period of a run. Raises what `collect` raises before the first
     account: NothingScannedError without credentials or organization, UsageError where nothing is in scope.
     """
     pacing = Pacing(
-        clock, Event(), settings.max_attempts, settings.unit_deadline.total_seconds(), settings.kms_quota_share
+        clock, stop, settings.max_attempts, settings.unit_deadline.total_seconds(), settings.kms_quota_share
     )
     context = Context(settings, Sessions(settings, session_factory(settings.profile), pacing), pacing)
     caller = context.sessions.caller
@@ -137,6 +139,8 @@ def _probed(context: Context, job: Job, probes: Callable[[Unit], object]) -> Ite
     unit = Unit(job.account.account_id, job.region, connection, context.pacing, record, job.region_enabled)
     try:
         probes(unit)
+    except UnitStoppedError:
+        return ()
     except MismatchError as error:
         unit.ledger(job.call, "", Outcome.MISMATCH, code="Mismatch", message=str(error))
     except Exception as error:

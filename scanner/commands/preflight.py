@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -37,9 +38,13 @@ def preflight(as_json: bool, **options: Any) -> int:
     from scanner.collect.preflight import preflight as probe  # noqa: PLC0415  # boto3 is loaded where AWS is needed
 
     settings = load(options, require_role=True).settings
-    with ThreadPoolExecutor(settings.limits.workers, thread_name_prefix="preflight") as executor:
-        wanted = collect_settings(settings, environment(), "preflight")
-        found = probe(wanted, executor=executor, clock=SystemClock())
+    wanted = collect_settings(settings, environment(), "preflight")
+    stop, executor = Event(), ThreadPoolExecutor(settings.limits.workers, thread_name_prefix="preflight")
+    try:
+        found = probe(wanted, executor=executor, clock=SystemClock(), stop=stop)
+    finally:
+        stop.set()  # whoever interrupts does not wait for calls that AWS throttles
+        executor.shutdown(wait=False, cancel_futures=True)
     click.echo(json.dumps(_as_json(found), indent=2) if as_json else "\n".join(_table(found, settings.limits.workers)))
     return found.exit_code
 

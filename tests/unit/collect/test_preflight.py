@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from scanner.collect.sessions import botocore_session
 from scanner.collect.settings import CollectSettings
 from scanner.errors import NothingScannedError, UsageError
 
-from fault_server import CALLER, FakeClock, FaultServer, Key, as_json, refusal, refusal_xml
+from fault_server import CALLER, FakeClock, FaultServer, Key, Reply, Request, as_json, refusal, refusal_xml
 
 A, B = "111122223333", "444455556666"
 EU, US = "eu-west-1", "us-east-1"
@@ -68,9 +69,11 @@ def probed(session: Session) -> Callable[..., Preflight]:
 
     def run(**settings: Any) -> Preflight:
         defaults = {"run_id": "preflight", "member_role": "audit/Scan", "source": "ids", "ids": (A, B), "workers": 2}
+        stop = settings.pop("stop", Event())
         wanted = CollectSettings(**{**defaults, **settings})
         with ThreadPoolExecutor(2) as executor:
-            return preflight(wanted, executor=executor, clock=FakeClock(NOW), session_factory=lambda _: session)
+            clock = FakeClock(NOW)
+            return preflight(wanted, executor=executor, clock=clock, stop=stop, session_factory=lambda _: session)
 
     return run
 
@@ -173,6 +176,21 @@ def test_unreadable_organization_is_a_gap_for_listed_accounts_and_the_end_for_it
     assert failed(probed()) == {(CALLER, "organizations:DescribeOrganization", "denied")}
     with pytest.raises(NothingScannedError):
         probed(source="organization", ids=())
+
+
+def test_interrupted_probes_give_up_though_aws_throttles(world: FaultServer, probed: Probe) -> None:
+    stop = Event()
+
+    def throttled(request: Request) -> Reply | None:
+        if request.operation != "kms:ListKeys":
+            return None
+        stop.set()
+        return refusal("ThrottlingException")
+
+    world.faults.append(throttled)
+    probed(stop=stop, ids=(A,), unit_deadline=timedelta(hours=1))
+    assert 2 < len(world.asked("kms:ListKeys")) < 20
+    assert world.asked("kms:ListAliases") == []
 
 
 def test_scope_that_holds_nothing_is_refused(world: FaultServer, probed: Probe) -> None:
