@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scanner import ENGINE
+from scanner.analyze.history.formerly import may_be_renamed
 from scanner.analyze.history.lifecycle import Followed, Former, follow
 from scanner.model.finding import Finding, FindingsDocument
 from scanner.model.lifecycle import Baseline, TrendPoint
@@ -101,7 +102,16 @@ def _with_times(judged: tuple[Finding, ...], written: tuple[Finding, ...], stood
     return (*(replace(f, first_seen=known[f.id].first_seen) if f.id in known else f for f in judged), *kept)
 
 
-def compared(present: tuple[Finding, ...], earlier: Earlier, world: World) -> tuple[Followed, Baseline]:
-    """The present findings followed from the earlier run, and the baseline with its counts."""
-    followed = follow(present, earlier.former, world)
+def compared(
+    present: tuple[Finding, ...], earlier: Earlier, world: World, read: Callable[[str], World]
+) -> tuple[Followed, Baseline]:  # fmt: skip
+    """The present findings followed from the earlier run, and the baseline with its counts.
+
+    Args:
+        read: the world of a snapshot; asked for the earlier one where somebody may only have been renamed.
+    """
+    former = earlier.former
+    if former.comparable and earlier.snapshot.is_file() and may_be_renamed(former.findings, present):
+        former = replace(former, world=replace(read(str(earlier.snapshot)), as_of=earlier.baseline.as_of))
+    followed = follow(present, former, world)
     return followed, replace(earlier.baseline, counts=followed.counts, kept=followed.kept)

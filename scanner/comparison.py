@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from scanner import ENGINE
 from scanner.analyze.history.difference import compare_access
+from scanner.analyze.history.formerly import may_be_renamed
 from scanner.analyze.history.lifecycle import Former, follow
 from scanner.analyze.history.suppress import suppress
 from scanner.analyze.keys.severity import rank
@@ -72,10 +73,13 @@ def compare_runs(old: str, new: str, settings: Settings) -> RunsCompared:
         comparable = True
         accepted = suppressions_of(settings, date.fromisoformat(after.run.as_of[:10]))
         present = suppress(present, accepted.entries, after.run.as_of).findings
-    followed = follow(present, Former(tuple(former), before.resolved, comparable), _world(folders[1], after, settings))
+    wanted = comparable and may_be_renamed(former, present)
+    world = _world(folders[0], before, settings) if wanted else None
+    earlier = Former(tuple(former), before.resolved, comparable, world)
+    followed = follow(present, earlier, _world(folders[1], after, settings))
     ended = tuple(f for f in followed.resolved if f.id in {g.id for g in former})
     return RunsCompared(
-        before, after, compare_access(former, followed.findings), (*followed.findings, *ended), followed.counts,
+        before, after, compare_access(former, followed.findings, world), (*followed.findings, *ended), followed.counts,
         comparable, not same and comparable,
     )  # fmt: skip
 
@@ -100,7 +104,7 @@ def _own(document: FindingsDocument) -> tuple[Finding, ...]:
 
 
 def _world(folder: RunDirectory, document: FindingsDocument, settings: Settings) -> World:
-    """What the newer run read; nothing where its snapshot is gone, and then nothing is proven to be resolved."""
+    """What a run read; nothing where its snapshot is gone, and then nothing is proven by it."""
     if not (folder.path / SNAPSHOT).is_file():
         return World({}, (), {}, {}, document.run.as_of)
-    return world_of(str(folder.path), settings)
+    return replace(world_of(str(folder.path), settings), as_of=document.run.as_of)

@@ -160,7 +160,7 @@ def analyze_run(
         rows: list[KeyRow] = []
         with AccessWriter(directory, dialect) as access:
             judged = analyze(world, rules, write_key=rows.append, write_access=access.write)
-        result, resolved, history = _reviewed(judged, world, earlier, accepted)
+        result, resolved, history = _reviewed(judged, world, earlier, accepted, settings)
         with KeysWriter(directory, dialect) as keys:
             for row in recounted(rows, judged.findings, result.findings):
                 keys.write(row)
@@ -212,14 +212,14 @@ def _earlier(settings: Settings, meta: Mapping[str, str], folder: Path) -> Earli
 
 
 def _reviewed(
-    judged: AnalysisResult, world: World, earlier: Earlier | None, accepted: SuppressionFile
+    judged: AnalysisResult, world: World, earlier: Earlier | None, accepted: SuppressionFile, settings: Settings
 ) -> tuple[AnalysisResult, tuple[Finding, ...], History]:
     """What was judged with its lifecycle and suppressions, the resolved findings, and what it was compared with."""
     findings, documents = judged.findings, judged.documents
     resolved: tuple[Finding, ...] = ()
     baseline, trend = None, earlier.trend if earlier else ()
     if earlier is not None:
-        followed, baseline = compared(findings, earlier, world)
+        followed, baseline = compared(findings, earlier, world, partial(world_of, settings=settings))
         findings, resolved = followed.findings, followed.resolved
         known = {f.id for f in judged.findings}
         kept = sorted({e.sha256 for f in findings if f.id not in known for e in f.evidence} - documents.keys())

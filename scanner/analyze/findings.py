@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
+from scanner.analyze.decision.remembered import RememberingWorld
 from scanner.analyze.edits.path_remedies import remedied_paths
 from scanner.analyze.edits.remedied import remedied
+from scanner.analyze.edits.world_remedies import remedied_world
 from scanner.analyze.keys.access import access_rows, insider_rows
-from scanner.analyze.keys.assemble import KEYS_LISTED, Assembly, external_finding, ineffective_finding
+from scanner.analyze.keys.assemble import Assembly, external_finding, ineffective_finding
 from scanner.analyze.keys.damaged import is_damaged, is_opaque
 from scanner.analyze.keys.everybody import Told, tell
 from scanner.analyze.keys.hygiene import hygiene_findings, stale_grants
@@ -17,7 +20,7 @@ from scanner.analyze.keys.severity import SeverityRules, rank
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.paths.graph import DEFAULT_HOPS
 from scanner.analyze.paths.graph_export import graph_of
-from scanner.analyze.paths.role_paths import follow_roles, role_paths_in_words
+from scanner.analyze.paths.role_paths import RolePaths, follow_roles, role_paths_in_words
 from scanner.analyze.permissions.identity_findings import identity_findings
 from scanner.analyze.principals.classes import Classes
 from scanner.analyze.principals.party import SERVICE_GUARDED, Trust, party_of
@@ -57,12 +60,12 @@ class AnalysisRules:
     """Try edits of the key's own documents that would end an access; false leaves general advice."""
     max_role_hops: int = DEFAULT_HOPS
     """Longest chain of assumed roles that is followed."""
-    keys_listed: int = KEYS_LISTED
-    """How many keys a finding about a path through roles names at most; what compares two worlds wants all of them."""
     iam_changes: bool = True
     """Follow roles passed to services and changes to IAM; false follows trust policies alone, for tests of both."""
     by_class: bool = True
     """Judge callers that cannot be told apart once; false judges everybody, for tests that compare both ways."""
+    remember: bool = True
+    """Decide once what holds with and without an edit; false decides again, for tests that compare both ways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +95,12 @@ def analyze(
         write_key: receives one row per key, also for keys without findings.
         write_access: receives the rows of access.csv as they are decided.
     """
+    if rules.remedies and rules.remember:
+        world = RememberingWorld.of(world)
     population = Population(world)
-    classes = Classes(world) if rules.by_class else None
-    assembly = Assembly(world, rules.trust, rules.severity, classes, keys_listed=rules.keys_listed)
-    keys = [k for k in sorted(world.keys.values(), key=lambda k: k.arn) if k.manager.lower() in rules.managers]
+    assembly, keys = _assembly(world, rules), _keys_of(world, rules)
     judged = [k for k in keys if k.manager != "AWS"]
-    through_roles = follow_roles(
-        assembly, population, judged, rules.max_role_hops, rules.service_principals, iam_changes=rules.iam_changes
-    )  # fmt: skip
+    through_roles = _followed(assembly, population, judged, rules)
     findings = list(through_roles.findings)
     if rules.remedies:
         findings = list(remedied_paths(through_roles, assembly, population))
@@ -120,10 +121,56 @@ def analyze(
         findings.extend(found)
         write_key(_key_row(key, (*found, *through_roles.findings_about(key.arn)), assembly))
     findings.extend(identity_findings(assembly, population, through_roles))
-    ordered = sorted(findings, key=lambda f: (-rank(f.severity), f.resource.account_id, f.resource.arn, f.kind, f.id))
+    if rules.remedies:
+        findings = remedied_world(
+            findings, population, partial(_found_beside, rules=rules), touched_only=rules.remember
+        )  # fmt: skip
+    ordered = sorted(findings, key=_worst_first)
     graph = graph_of(through_roles, ordered, judged)
     words = role_paths_in_words(through_roles)
     return AnalysisResult(tuple(ordered), assembly.documents, tuple(opaque), graph, words, tuple(assembly.cuts))
+
+
+def _found_beside(world: World, rules: AnalysisRules) -> Sequence[Finding]:
+    """Everything found in a world as it would be with other documents; nothing of it is written or drawn."""
+    wide = replace(rules, service_principals="all", insiders=False, remedies=False)
+    population = Population(world)
+    assembly = _assembly(world, wide)
+    judged = [k for k in _keys_of(world, wide) if k.manager != "AWS"]
+    through_roles = _followed(assembly, population, judged, wide)
+    findings = list(through_roles.findings)
+    for key in judged:
+        findings.extend(key_findings(key, population, assembly, wide, _unwanted))
+    findings.extend(identity_findings(assembly, population, through_roles))
+    return sorted(findings, key=_worst_first)
+
+
+def _followed(
+    assembly: Assembly, population: Population, keys: Sequence[KeyFacts], rules: AnalysisRules
+) -> RolePaths:  # fmt: skip
+    return follow_roles(
+        assembly, population, keys, rules.max_role_hops, rules.service_principals, iam_changes=rules.iam_changes
+    )  # fmt: skip
+
+
+def _worst_first(finding: Finding) -> tuple[object, ...]:
+    of = finding.resource
+    return -rank(finding.severity), of.account_id, of.arn, finding.kind, finding.id
+
+
+def _keys_of(world: World, rules: AnalysisRules) -> list[KeyFacts]:
+    """The keys that are listed, in order."""
+    return [k for k in sorted(world.keys.values(), key=lambda k: k.arn) if k.manager.lower() in rules.managers]
+
+
+def _assembly(world: World, rules: AnalysisRules) -> Assembly:
+    classes = Classes(world) if rules.by_class else None
+    return Assembly(world, rules.trust, rules.severity, classes)
+
+
+def _unwanted(row: object) -> None:
+    """Rows of tables are not wanted beside an analysis."""
+    del row
 
 
 def _another_judgement(
@@ -135,7 +182,7 @@ def _another_judgement(
     def judge_key(key: KeyFacts) -> list[Finding]:
         classes = assembly.classes.afresh() if assembly.classes else None
         aside = Assembly(assembly.world, assembly.trust, assembly.severity, classes)
-        return key_findings(key, population, aside, wide, lambda row: None)  # noqa: ARG005  # rows of tables are not wanted
+        return key_findings(key, population, aside, wide, _unwanted)
 
     return judge_key
 

@@ -21,9 +21,6 @@ from scanner.model.policy import PolicyText
 from scanner.model.whatif import Control, FindingChange, WhatIf
 from scanner.model.world import World
 
-MOST_KEYS = 1_000
-"""Keys that each path through roles names while two worlds are compared: which of the others are gone is not seen."""
-
 
 def what_if(world: World, over: Overlay, rules: AnalysisRules) -> WhatIf:
     """Judge a world as it is and as it would be, as far as the documents can touch it, and compare the access.
@@ -31,16 +28,18 @@ def what_if(world: World, over: Overlay, rules: AnalysisRules) -> WhatIf:
     A key policy or grant touches its own key, and the findings that name it among others; every other document can
     touch every key.
     """
-    rules = replace(rules, service_principals="all", insiders=False, remedies=False, keys_listed=MOST_KEYS)
-    keys: Collection[KeyArn] = world.keys if over.everywhere else over.keys
+    rules = replace(rules, service_principals="all", insiders=False, remedies=False)
+    touched: Collection[KeyArn] = world.keys if over.everywhere else over.keys
+    keys = touched
     before, after = (_judged(w, keys, rules) for w in (world, over.world))
     if not over.everywhere and _of_several(before) != _of_several(after):
-        before, after = (_judged(w, world.keys, rules) for w in (world, over.world))
+        keys = world.keys
+        before, after = (_judged(w, keys, rules) for w in (world, over.world))
     return WhatIf(
         changes=over.changes,
         keys=len(keys),
-        outside=compare_access(before, after),
-        inside=insiders_compared(world, over.world, sorted(keys)),
+        outside=compare_access(before, after, world),
+        inside=insiders_compared(world, over.world, sorted(touched)),
         findings=tuple(_changed(before, after)),
         control=tuple(_control(world, over.world, arn) for arn in sorted(over.keys) if _is_new(world, over.world, arn)),
         warnings=tuple(_missing_principals(world, over.world)),

@@ -218,7 +218,7 @@ class Path:
 class Reach:
     """Who is reached: principals with at least a possible decision; `digest` differs where any decision does.
 
-    `by_key` is what the digest holds of each key that the finding lists: taken away, it leaves what the others say.
+    `by_key` is what the digest holds of each key of a path, up to 1,000: taken away, it leaves what the others say.
     """
 
     principals_total: int = 0

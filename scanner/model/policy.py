@@ -46,6 +46,12 @@ class DocumentKind(StrEnum):
         """`SCP` and `RCP`, as people say; for others the full name."""
         return self.name if self in {DocumentKind.SCP, DocumentKind.RCP} else self.value.replace("_", " ")
 
+    @property
+    def in_words(self) -> str:
+        """The full name with its article."""
+        article = "an" if self is DocumentKind.IDENTITY else "a"
+        return f"{article} {self.value.replace('_', ' ')}"
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyText:

@@ -27,7 +27,7 @@ from scanner.report.history import (
     since,
     suppression_sentences,
 )
-from scanner.report.keys import Holdings, KeyView, findings_by_key, key_anchor, key_views, nothing_held
+from scanner.report.keys import Holdings, KeyView, key_anchor, key_views, nothing_held
 from scanner.report.matrix import AccountMatrix, account_matrix
 from scanner.report.ordering import rank, worst_first
 from scanner.report.pages import INDEX, NO_ACCOUNT, Links, Page, PageKind, single_path
@@ -102,27 +102,31 @@ class ReportView:
 
 
 def report_view(
-    document: FindingsDocument, page: Page, links: Links, sources: PageSources, pages: Sequence[Page] = ()
+    document: FindingsDocument,
+    page: Page,
+    links: Links,
+    sources: PageSources,
+    by_key: Mapping[str, Sequence[Finding]],
+    pages: Sequence[Page] = (),
 ) -> ReportView:
     """Arrange a page. Nothing is judged here: verdicts and severities are those of the findings.
 
-    `pages` are the pages of the accounts, for an index.
+    `by_key` has every finding of the document by the anchor of its keys; `pages` are those of the accounts, for an
+    index.
     """
     texts: Documents = lambda sha256: document.documents.get(sha256) or sources.documents(sha256)  # noqa: E731
     overview = page.kind in {PageKind.WHOLE, PageKind.INDEX}
-    everything = worst_first(open_findings(document))
-    findings = everything if overview else list(page.findings)
+    findings = page.findings
     listed = findings[:INDEX_FINDINGS] if page.kind is PageKind.INDEX else findings
     combinations = filter_combinations(listed)
     names = {combination.option_ids: combination.name for combination in combinations}
     card = _card_maker(names, CardSources(texts, sources.notes, document.run.run_id, since(document)))
     accepted = tuple(card(finding) for finding in page.accepted)
-    by_key = findings_by_key(worst_first(document.findings)) if page.rows else {}
     return ReportView(
         page=page,
         document=document,
         links=links,
-        findings=tuple(findings),
+        findings=findings,
         severities=_severities(findings),
         kinds=tuple(sorted(Counter(finding.kind.value for finding in findings).items())),
         reach=account_matrix(findings) if overview else None,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from enum import StrEnum
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from scanner.model.neutral import terminal_safe
 
@@ -62,14 +62,11 @@ def shorten(text: str, limit: int) -> str:
     return f"{shown[:limit]}… ({len(shown) - limit:,} more characters)"
 
 
-def html_value(value: object) -> Markup:
-    """Jinja's `finalize`: everything that reaches the page is made visible and escaped.
-
-    Here and not by autoescape alone, so that no template can switch it off.
-    """
-    if isinstance(value, Markup):
-        return value
-    return escape(visible(value if isinstance(value, str) else str(value)))
+def html_value(value: object) -> object:
+    """Jinja's `finalize`: every text that reaches the page is made visible, then escaped by autoescape."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return visible(value)
+    return value
 
 
 def element_text(text: str) -> Markup:

@@ -124,7 +124,7 @@ _CLAIMS = {
         "accounts": "accounts of the principals",
         "truncated": "whether the lists are cut",
         "digest": "differs where the decision for any principal does",
-        "by_key": "what the digest holds of each key that a path through roles lists; to be subtracted modulo 2^64",
+        "by_key": "what the digest holds of each key of a path, up to 1,000 keys; to be subtracted modulo 2^64",
     },
 }
 
@@ -185,6 +185,7 @@ _PROOF = {
         "text": "what to do, in words",
         "cli": "the same as commands; never executed by this tool",
         "diff": "the same as a patch of the document; empty without one",
+        "terraform": "where the same change belongs in Terraform: resource, attribute, document if short",
         "verified": "whether the edit was tried on the snapshot and ends this finding and nothing else",
         "effect": "what the trial showed, or why there was none",
         "risk_note": "what to know before the edit is made",

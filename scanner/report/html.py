@@ -17,7 +17,8 @@ from scanner.report.coverage_notes import OUTCOME_WORDS
 from scanner.report.escape import trusted_css, trusted_script
 from scanner.report.filters import Combination
 from scanner.report.history import STATE_WORDS
-from scanner.report.keys import Holdings, key_anchor, nothing_held
+from scanner.report.keys import Holdings, findings_by_key, key_anchor, nothing_held
+from scanner.report.ordering import worst_first
 from scanner.report.pages import HtmlOptions, Links, PageKind, PageLimits, places_of, plan_pages
 from scanner.report.picture import TRACKS
 from scanner.report.reasons import REASONS
@@ -50,12 +51,14 @@ def render_pages(document: FindingsDocument, sources: PageSources, options: Html
     """
     templates = _templates(options)
     pages = plan_pages(document.findings, sources.rows, _policy_size(sources), options.limits)
-    places = places_of(pages)
+    places, by_key = places_of(pages), findings_by_key(worst_first(document.findings))
     if pages[0].kind is not PageKind.WHOLE:
         index = index_page(document)
-        yield _rendered(report_view(document, index, Links(index.path, places), sources, pages), templates, options)
+        yield _rendered(
+            report_view(document, index, Links(index.path, places), sources, by_key, pages), templates, options
+        )
     for page in pages:
-        yield _rendered(report_view(document, page, Links(page.path, places), sources), templates, options)
+        yield _rendered(report_view(document, page, Links(page.path, places), sources, by_key), templates, options)
 
 
 def render_single(
@@ -68,10 +71,11 @@ def render_single(
             near = closest(name, found)
             hint = f"did you mean `{near}`" if near else "findings.csv lists the ids"
             raise UsageError(f"this run has no finding `{name}`", hint=hint)
+    templates, by_key = _templates(options), findings_by_key(worst_first(document.findings))
     for name in dict.fromkeys(options.only):
         page = single_page(found[name], sources.rows)
         links = Links(page.path, places_of((page,)))
-        yield _rendered(report_view(document, page, links, sources), _templates(options), options)
+        yield _rendered(report_view(document, page, links, sources, by_key), templates, options)
 
 
 def _templates(options: HtmlOptions) -> Templates:

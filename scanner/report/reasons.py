@@ -48,6 +48,7 @@ REASONS: Final = {
     "wrong_partition": "the principal is of another AWS partition",
     "key_usage": "the key cannot do this operation",
     "nobody_there": "the account is closed or the principal is gone",
+    "no_kms_principal": "KMS knows no principal of this form",
     "unmanageable_key": "nobody of the key's account passes the key policy for changing it",
     "weak_fence": "everybody is admitted, and no condition says who they are",
     "unlimited_create_grant": "grants may be created for anybody and any operation",

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 
 import jinja2
+from jinja2.ext import Extension
+from jinja2.lexer import Token, TokenStream
 
 from scanner.errors import UsageError
 from scanner.report.escape import element_text, html_value, shorten, trusted_css, trusted_script
@@ -75,6 +77,19 @@ class Templates:
         return UsageError(f"{place}: the template cannot be used: {what}", hint=hint)
 
 
+class AlwaysEscaped(Extension):
+    """Refuses the `autoescape` tag, with which a template could switch escaping off."""
+
+    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+        """Let every token pass but that one."""
+        before = ""
+        for token in stream:
+            if before == "block_begin" and token.test("name:autoescape"):
+                raise jinja2.TemplateSyntaxError("`autoescape` cannot be switched", token.lineno, stream.name)
+            before = token.type
+            yield token
+
+
 @lru_cache(maxsize=1)
 def our_templates() -> Templates:
     """The templates that travel with the program."""
@@ -86,6 +101,7 @@ def _environment(folder: Path | None) -> jinja2.Environment:
     loaders = [ours] if folder is None else [jinja2.FileSystemLoader(folder), ours]
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader(loaders),
+        extensions=[AlwaysEscaped],
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=html_value,

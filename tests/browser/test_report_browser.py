@@ -2,82 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser
 from scanner.model.decision import GateOutcome
 from scanner.model.finding import Hop
 from scanner.model.finding import Path as FindingPath
-from scanner.report.coverage_notes import cited_notes
 from scanner.report.html import render_html
 
 import report_builders as build
+from browser_pages import Watched, shown_findings
 
 pytestmark = pytest.mark.browser
-
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report with findings, gaps, hostile names and very long ones."""
-    findings = list(build.document().findings)
-    for number, text in enumerate(build.HOSTILE):
-        hostile = build.hostile_document(text).findings[0]
-        findings.append(replace(hostile, id=f"kx-hostile{number:05d}"))
-    document = build.document(findings=tuple(findings))
-    keys = (*build.key_rows(), *(build.poisoned(build.key_rows()[0], text) for text in build.HOSTILE))
-    notes = cited_notes(document.findings, build.ledger())
-    path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_bytes(render_html(document, keys, notes, build.documents))
-    return path
-
-
-class Watched:
-    """A page with what it asked for and what it complained about."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.requests: list[str] = []
-        self.console: list[str] = []
-        page.on("request", self._request)
-        page.on("console", self._message)
-        page.on("pageerror", lambda error: self.console.append(str(error)))
-
-    def _request(self, request: Request) -> None:
-        self.requests.append(request.url)
-
-    def _message(self, message: ConsoleMessage) -> None:
-        self.console.append(message.text)
-
-
-def shown_findings(page: Page) -> list[str]:
-    """Ids of the findings that can be seen."""
-    cards = page.locator(".finding:visible > summary .id")
-    return cards.all_text_contents()
 
 
 def test_opening_the_file_asks_for_nothing_and_logs_nothing(browser: Browser, report: Path) -> None:

@@ -91,6 +91,13 @@ def test_demo_shows_every_kind_and_every_verdict(demo_run) -> None:
     }  # fmt: skip
 
 
+def test_every_finding_has_an_edit_that_was_tried_or_a_sentence_why_not(demo_run) -> None:
+    for finding in demo_run.findings():
+        remedy = finding["remediation"]
+        assert remedy["effect"], finding["title"]
+        assert remedy["diff"] or remedy["cli"] or not remedy["effect"].startswith("Tried"), finding["title"]
+
+
 def test_unreadable_policies_are_opaque_keys_and_lower_the_coverage(demo_run) -> None:
     document = json.loads(demo_run.text("findings.json"))
     keys = {row["key_arn"]: row for row in csv.DictReader(io.StringIO(demo_run.text("keys.csv")))}

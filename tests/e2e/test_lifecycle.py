@@ -142,6 +142,22 @@ def test_five_mutations_of_a_key_policy_have_the_right_lifecycle(
     }
 
 
+def test_policy_narrowed_to_one_role_of_the_account_is_no_more_access(organization, judged, cli) -> None:
+    role = STRANGER.replace(":root", ":role/export")
+    first = organization.collected(organization.with_statements(allow(STRANGER)))
+    judged(first)
+    second = organization.collected(organization.with_statements(allow(role)))
+    _, summary = judged(second, "--baseline", "latest", "--new-only")
+    assert of_key(second, organization.key)[role]["lifecycle"] == "narrowed"
+    assert summary["gate"]["findings"] is True
+    code, out, _ = cli("diff", first.name, second.name, "--fail-on", "low", "--json")
+    changes = {d["grantee"]["selector"]: d["change"] for d in json.loads(out)["differences"]}
+    assert (code, changes) == (0, {STRANGER: "lost"})
+    (first / "snapshot.sqlite").unlink()
+    code, _, _ = cli("diff", first.name, second.name, "--fail-on", "low")
+    assert code == 3
+
+
 def test_key_that_was_not_read_this_time_keeps_its_finding_and_fails_the_gate(organization, judged) -> None:
     judged(organization.collected(organization.with_statements(allow(STRANGER))))
     second = organization.collected(policy_sha256="", policy_status="denied")

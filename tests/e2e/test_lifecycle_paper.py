@@ -97,7 +97,7 @@ def masked(text: str, folder: Path = Path()) -> str:
     text = text.replace(f"{folder}/", "")
     text = re.sub(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "KEY", text)
     text = re.sub(r"\bkx-[a-z2-7]{12}\b", "kx-ID", text)
-    return re.sub(r"\(\d+\.\d MB\)", "(SIZE)", text)
+    return re.sub(r"\(\d+(\.\d)? [kM]B\)", "(SIZE)", text)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from scanner.analyze.decision.layers import (
     session_layer,
 )
 from scanner.analyze.decision.reasons import allow_reason, denial_reason
+from scanner.analyze.decision.remembered import remembered
 from scanner.analyze.decision.trace import complete_trace
 from scanner.analyze.logic.axioms import axioms_for
 from scanner.analyze.logic.expression import FALSE, TRUE, Expression, Literal, Origin, conj, disj, unknown, variables
@@ -59,9 +60,15 @@ def decide(world: World, request: Request, *, sources: Sources = ALL_SOURCES, tr
     refusal = refused_at_once(request)
     if refusal is not None:
         return Decision(Verdict.DENIED, refusal[0], rules=(refusal[1],))
+    if not trace:
+        return remembered(world, request, ("decide", sources), lambda: _decided(world, request, sources))
     evaluation = evaluate(world, request, sources=sources)
-    gates = complete_trace(world, request, gates_of(request, evaluation)) if trace else ()
+    gates = complete_trace(world, request, gates_of(request, evaluation))
     return conclude(world, request, evaluation, gates)
+
+
+def _decided(world: World, request: Request, sources: Sources) -> Decision:
+    return conclude(world, request, evaluate(world, request, sources=sources))
 
 
 def refused_at_once(request: Request) -> tuple[str, str] | None:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from scanner.analyze.edits.surroundings import grants_around, statements_around, with_text
 from scanner.analyze.edits.textedit import PolicyDraft, readable
 from scanner.analyze.keys.evidence import MAX_STATEMENTS
+from scanner.analyze.keys.remedy import revoke_command
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.principals.selectors import external_selectors, is_fence, operations_by_selector, selector_of
 from scanner.analyze.request.caller import ANY_SERVICE
@@ -79,11 +80,7 @@ def _revocations(finding: Finding, key: KeyFacts) -> Iterator[Edit]:
     text = "Revoke the grant." if number == 1 else f"Revoke the {number} grants that give it access."
     if number > _GRANTS_SHOWN:
         text += f" The commands are those for the first {_GRANTS_SHOWN}; the ids of the others are in the snapshot."
-    commands = [
-        f"aws kms revoke-grant --region {shlex.quote(key.region)} --key-id {shlex.quote(key.arn)} "
-        f"--grant-id {shlex.quote(g.grant_id)}"
-        for g in held[:_GRANTS_SHOWN]
-    ]
+    commands = [revoke_command(key, g.grant_id) for g in held[:_GRANTS_SHOWN]]
     operations = {o for g in held if _is_for_others(g, selector, key) for o in g.operations}
     inside = tuple(a for a in KEY_ACTIONS if a.name in operations)
     before, after = (grants_around(key, ids, without=gone) for gone in (False, True))

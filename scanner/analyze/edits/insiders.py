@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 
 from scanner.analyze.decision.decide import decide
+from scanner.analyze.edits.touched_actions import touched_actions
 from scanner.analyze.history.difference import compare_access
 from scanner.analyze.principals.classes import Classes
 from scanner.analyze.principals.reach import Population
@@ -31,14 +32,21 @@ from scanner.model.world import World
 MOST_INSIDERS = 1_000
 """Classes of principals inside the keys' own accounts that are compared; each is asked about every action, twice."""
 
+_EVERY_ACTION: Sequence[Action] = KEY_ACTIONS
 _VERDICTS = {
     Verdict.ALLOWED: FindingVerdict.CONFIRMED, Verdict.CONDITIONAL: FindingVerdict.CONDITIONAL,
     Verdict.UNKNOWN: FindingVerdict.POSSIBLE, Verdict.LATENT: FindingVerdict.BLOCKED,
 }  # fmt: skip
 
 
-def insiders_compared(world: World, other: World, keys: Sequence[KeyArn]) -> Compared | None:
-    """The difference for everybody inside each key's account; None where they are too many."""
+def insiders_compared(
+    world: World, other: World, keys: Sequence[KeyArn], *, touched_only: bool = False
+) -> Compared | None:  # fmt: skip
+    """The difference for everybody inside each key's account; None where they are too many.
+
+    Args:
+        touched_only: ask only about actions that the difference of the worlds can touch; `unchanged` then counts less.
+    """
     left = MOST_INSIDERS
     sides: list[list[Finding]] = [[], []]
     populations = [(w, Population(w), Classes(w)) for w in (world, other)]
@@ -49,9 +57,13 @@ def insiders_compared(world: World, other: World, keys: Sequence[KeyArn]) -> Com
         left -= len(groups)
         if left < 0:
             return None
+        same_above = _guardrails(world, arn) == _guardrails(other, arn)
         for alike in groups.values():
+            first, actions = alike[0], _EVERY_ACTION
+            if touched_only and same_above:
+                actions = touched_actions((first[0], world.keys[arn]), (first[1], other.keys[arn]))
             for number, (side, (w, _, _)) in enumerate(zip(sides, populations, strict=True)):
-                found = _can_do(w, w.keys[arn], alike[0][number])
+                found = _can_do(w, w.keys[arn], first[number], actions)
                 side.extend(_as_finding(w, w.keys[arn], pair[number], found) for pair in alike if found)
     return compare_access(sides[0], sides[1])
 
@@ -90,8 +102,10 @@ def _guardrails(world: World, arn: KeyArn) -> object:
     return [None if attached is None else [attached.get(target) for target in targets] for attached in held]
 
 
-def _can_do(world: World, key: KeyFacts, caller: Caller) -> tuple[CapabilityResult, ...]:
-    return tuple(r for action in KEY_ACTIONS for r in _as_result(action, asked(world, key, caller, action)))
+def _can_do(
+    world: World, key: KeyFacts, caller: Caller, actions: Sequence[Action]
+) -> tuple[CapabilityResult, ...]:  # fmt: skip
+    return tuple(r for action in actions for r in _as_result(action, asked(world, key, caller, action)))
 
 
 def _as_finding(world: World, key: KeyFacts, caller: Caller, results: tuple[CapabilityResult, ...]) -> Finding:

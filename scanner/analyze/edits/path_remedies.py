@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import takewhile
 
+from scanner.analyze.edits.terraform import trust_policy_hint
 from scanner.analyze.edits.trials import (
     Trial,
     and_more,
@@ -44,6 +45,10 @@ _SHOWN = 3
 _NOT_TRIED = "No edit was tried on the snapshot: that would need too many trials."
 _REFUSED = "The trust policy would hold a part that AWS refuses; change that part first."
 _NO_EDIT = "No single edit of the trust policy was found that ends this access."
+_ASSIGNED = "No edit was tried: who may take the role is decided in the identity provider, not in the trust policy."
+_MANY_ROLES = "No edit was tried: roles of many accounts stand behind this, and no single document ends it for all."
+_UNREAD = "No edit was tried: the trust policy was not read."
+_COMPARED = "path through roles"
 _TAGS = "Not tried on the snapshot: the edit also changes which session tags can be passed, which some policy tests."
 _ONLY_DEPUTY = (
     "An `sts:ExternalId` condition alone does not end this finding: it keeps others from entering by way of this party."
@@ -85,8 +90,10 @@ class _Bench:
         """The finding with its remedy."""
         advice = finding.remediation
         role = self._world.principals.get(claim.resource.arn)
-        if role is None or role.trust_policy is None or advice.kind == "none":
-            return finding
+        if advice.kind == "none":
+            return replace(finding, remediation=replace(advice, effect=_ASSIGNED))
+        if role is None or role.trust_policy is None:
+            return replace(finding, remediation=replace(advice, effect=_MANY_ROLES if role is None else _UNREAD))
         self._findings -= 1
         if self._findings < 0 or self._work < 0:
             return replace(finding, remediation=replace(advice, effect=_NOT_TRIED))
@@ -105,7 +112,8 @@ class _Bench:
         if best is None:
             return replace(advice, effect=_REFUSED if drawn and not edits else _NO_EDIT)
         notes = [*others_in_words(best), *self._risks(best.edit, finding)]
-        return replace(_remediation(best.edit, finding, _effect(best), notes), verified=best.is_clean)
+        remedy = _remediation(best.edit, finding, _effect(best), notes)
+        return replace(remedy, terraform=trust_policy_hint(role, best.edit.policy.text), verified=best.is_clean)
 
     # -- trying --------------------------------------------------------------------------------------------------------
 
@@ -209,4 +217,4 @@ def _effect(trial: Trial[TrustEdit]) -> str:
     own = "the role's own account keeps its access to it"
     if not trial.whole:
         own = f"the first {MOST_PEOPLE} principals of the role's own account keep their access to it, others not asked"
-    return f"Tried on the snapshot: the finding goes, {rest_in_words(trial)}, and {own}."
+    return f"Tried on the snapshot: the finding goes, {rest_in_words(trial, _COMPARED)}, and {own}."

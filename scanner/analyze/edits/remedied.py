@@ -9,6 +9,7 @@ from functools import cached_property
 
 from scanner.analyze.decision.decide import decide
 from scanner.analyze.edits.edits import Edit, Way, edits_of
+from scanner.analyze.edits.terraform import grants_hint, key_policy_hint
 from scanner.analyze.edits.trials import (
     Trial,
     best_of,
@@ -37,6 +38,9 @@ MOST_PEOPLE = 12
 """Principals of the key's own account that are asked whether they keep their access."""
 _NOT_TRIED = "No edit was tried on the snapshot: this key would need too many trials."
 _ALONE = "The policy has no statement beside, and AWS takes none without: write one for the key's own account first."
+_COMPARED = "access to this key"
+_SHARE = "No edit was tried: a resource share gives this, and only AWS Resource Access Manager changes what it says."
+_UNCLEAR = "No edit was tried: AWS does not say what the condition does here, so what was meant only its author knows."
 _REFUSED = "The policy would hold a part that AWS refuses; change that part first."
 
 Judge = Callable[[KeyFacts], Sequence[Finding]]
@@ -50,7 +54,7 @@ def remedied(key: KeyFacts, findings: Sequence[Finding], world: World, judge: Ju
     only with a loss for the key's own account, the finding keeps its general advice and says so.
     """
     bench = _Bench(key, world, judge, findings)
-    return [bench.with_remedy(f) if _is_access(f) or _is_vain(f) else f for f in findings]
+    return [bench.with_remedy(f) for f in findings]
 
 
 class _Bench:
@@ -66,8 +70,12 @@ class _Bench:
         self._inside: dict[tuple[str, str], Decision] = {}
 
     def with_remedy(self, finding: Finding) -> Finding:
-        """The finding with its remedy."""
+        """The finding with its remedy; one about the key itself as it is."""
         advice = finding.remediation
+        if finding.kind is Kind.KEY_HYGIENE:
+            return finding
+        if not (_is_access(finding) or _is_vain(finding)):
+            return replace(finding, remediation=replace(advice, effect=_UNCLEAR))
         self._left -= self._reading
         if self._left < 0:
             return replace(finding, remediation=replace(advice, effect=_NOT_TRIED))
@@ -81,12 +89,11 @@ class _Bench:
         best = best_of(trials)
         if best is None:
             refused = bool(drawn) and not edits
-            why = "" if finding.mechanism.kind == "ram" else _REFUSED if refused else _why_none(trials, vain=vain)
+            why = _SHARE if finding.mechanism.kind == "ram" else _REFUSED if refused else _why_none(trials, vain=vain)
             return replace(finding, remediation=replace(advice, effect=why))
         remedy = _remediation(best.edit, advice, _effect(best), [*others_in_words(best), *self._risks(best.edit)])
-        remedy = replace(
-            remedy, verified=best.is_clean, risk_note=" ".join([*self._remains(finding), remedy.risk_note]).strip()
-        )
+        risks = " ".join([*self._remains(finding), remedy.risk_note]).strip()
+        remedy = replace(remedy, terraform=self._terraform(best.edit), verified=best.is_clean, risk_note=risks)
         return replace(finding, remediation=remedy)
 
     # -- trying --------------------------------------------------------------------------------------------------------
@@ -176,6 +183,14 @@ class _Bench:
         account = account_of(self.world, self.key.account_id)
         return account.collected and account.iam_complete and len(self._people) <= MOST_PEOPLE
 
+    def _terraform(self, edit: Edit) -> str:
+        """Where the edit belongs in Terraform."""
+        policy = edit.whole.key_policy
+        if policy is None or edit.kind == "revoke_grant":
+            kept = {g.grant_id for g in edit.whole.grants or ()}
+            return grants_hint(self.key, [g for g in self.key.grants or () if g.grant_id not in kept])
+        return key_policy_hint(self.key, policy.text)
+
     # -- what is to be known -------------------------------------------------------------------------------------------
 
     def _remains(self, finding: Finding) -> Iterator[str]:
@@ -246,7 +261,9 @@ def _effect(trial: Trial[Edit]) -> str:
         Way.ORGANIZATION: f"{what}, accounts of the organization keep their access",
         Way.SOURCE: "the service is let through for sources of the key's own account only",
     }.get(trial.edit.way, what)
-    return f"Tried on the snapshot: {what}, {rest_in_words(trial)}, and the key's own account keeps its access."
+    return (
+        f"Tried on the snapshot: {what}, {rest_in_words(trial, _COMPARED)}, and the key's own account keeps its access."
+    )
 
 
 def _why_none(trials: Sequence[Trial[Edit]], *, vain: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import json
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -68,7 +68,43 @@ class PolicyDraft:
         self._drop([(item.span, item.span) for item in found.items()], gone)
         return True
 
-    def add_condition(self, statement: Statement, operator: str, key: str, value: str) -> bool:
+    def remove_elements(self, statement: Statement, member: str, spans: Collection[Span]) -> bool:
+        """Take actions or resources out of a statement; false, and nothing changed, where none would be left."""
+        found = self._member(statement, member)
+        items = found.items() if found else ()
+        gone = {n for n, item in enumerate(items) if item.span in spans}
+        if len(gone) == len(items):
+            return False
+        self._drop([(item.span, item.span) for item in items], gone)
+        return True
+
+    def put_elements(self, statement: Statement, member: str, texts: Mapping[Span, Sequence[str]]) -> None:
+        """Write others in the place of actions or resources of a statement."""
+        found = self._member(statement, member)
+        assert found is not None
+        for item in (n for n in found.items() if n.span in texts):
+            new = ", ".join(json.dumps(text) for text in texts[item.span])
+            whole = f"[{new}]" if found.kind != "array" and len(texts[item.span]) > 1 else new
+            self._splices.append(_Splice(self._from(item.span), self._to(item.span), whole))
+
+    def add_statement(self, statement: Statement, actions: Sequence[str], resources: Sequence[str]) -> bool:
+        """Put an Allow behind all others, under the conditions of one; false where statements are in no list."""
+        if self._statements is None or self._statements.kind != "array":
+            return False
+        conditions = self._member(statement, "condition")
+        parts = {"Effect": '"Allow"', "Action": json.dumps(list(actions)), "Resource": json.dumps(list(resources))}
+        if conditions is not None:
+            parts["Condition"] = self.text[self._from(conditions.span) : self._to(conditions.span)]
+        last = self._statements.items()[-1]
+        before = self.text[: self._from(last.span)]
+        space = before[len(before.rstrip()) :] or " "
+        inner = f"{space}  " if "\n" in space else " "
+        body = ",".join(f'{inner}"{name}": {value}' for name, value in parts.items())
+        end = self._to(last.span)
+        self._splices.append(_Splice(end, end, f",{space}{{{body}{space}}}"))
+        return True
+
+    def add_condition(self, statement: Statement, operator: str, key: str, value: str | list[str]) -> bool:
         """Add one test to a statement; false, and nothing changed, where this operator tests the key already."""
         conditions = self._member(statement, "condition")
         test = f"{json.dumps(key)}: {json.dumps(value)}"

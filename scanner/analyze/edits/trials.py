@@ -32,24 +32,33 @@ class Trial(Generic[E]):
     became: FindingVerdict | None = None
 
     @property
+    def will_do(self) -> bool:
+        """Whether it removes the finding at no loss of ours."""
+        return self.ends and not self.losers
+
+    @property
     def is_clean(self) -> bool:
         """Whether it removes the finding and nothing else."""
-        return self.ends and self.whole and not self.others and not self.losers
+        return self.will_do and self.whole and not self.others
 
 
-def tried(edits: Iterable[E], attempt: Callable[[E], Trial[E]]) -> list[Trial[E]]:
-    """The trials of edits in their order, up to the first that is clean."""
+def tried(edits: Iterable[E], attempt: Callable[[E], Trial[E]], *, nested: bool = False) -> list[Trial[E]]:
+    """The trials of edits in their order, up to the first that is clean.
+
+    Args:
+        nested: each edit takes all that those before it take: none is cleaner than the first that will do.
+    """
     trials: list[Trial[E]] = []
     for edit in edits:
         trials.append(attempt(edit))
-        if trials[-1].is_clean:
+        if trials[-1].is_clean or (nested and trials[-1].will_do):
             break
     return trials
 
 
 def best_of(trials: Sequence[Trial[E]]) -> Trial[E] | None:
     """The trial of the edit to offer: the clean one, else the first that ends the finding at no loss of ours."""
-    enough = [t for t in trials if t.ends and not t.losers]
+    enough = [t for t in trials if t.will_do]
     return next((t for t in enough if t.is_clean), enough[0] if enough else None)
 
 
@@ -65,10 +74,16 @@ def is_saveable(policy: PolicyText) -> bool:
 # -- words ------------------------------------------------------------------------------------------------------------
 
 
-def rest_in_words(trial: Trial[E]) -> str:
-    """How many other findings change."""
+def rest_in_words(trial: Trial[E], compared: str = "") -> str:
+    """How many other findings change.
+
+    Args:
+        compared: what was looked at, as `no other …`; empty where that was everything.
+    """
     number = len(trial.others)
-    return f"{number} other finding{'s change' if number > 1 else ' changes'}" if number else "nothing else changes"
+    if not number:
+        return f"no other {compared} changes" if compared else "nothing else changes"
+    return f"{number} other finding{'s change' if number > 1 else ' changes'}"
 
 
 def others_in_words(trial: Trial[E]) -> Iterator[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
 from scanner.analyze.edits.edits import Edit, Way, key_policy_commands, label_of, lost_inside, text_of
 from scanner.analyze.edits.surroundings import alone, grants_around, statements_around, with_text
 from scanner.analyze.edits.textedit import PolicyDraft, readable
+from scanner.analyze.keys.remedy import revoke_command
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.principals.selectors import selector_of
 from scanner.model.finding import Finding
@@ -30,13 +30,11 @@ def vain_edits(finding: Finding, key: KeyFacts, live: Live) -> Iterator[Edit]:
 
 
 def _revocation(grant_id: str, key: KeyFacts) -> Edit:
-    command = (
-        f"aws kms revoke-grant --region {shlex.quote(key.region)} --key-id {shlex.quote(key.arn)} "
-        f"--grant-id {shlex.quote(grant_id)}"
-    )
     before, after = (grants_around(key, {grant_id}, without=gone) for gone in (False, True))
     whole = replace(key, grants=tuple(g for g in key.grants or () if g.grant_id != grant_id))
-    return Edit("revoke_grant", Way.REMOVE, "Revoke the grant.", command, "", whole, before, after, ())
+    return Edit(
+        "revoke_grant", Way.REMOVE, "Revoke the grant.", revoke_command(key, grant_id), "", whole, before, after, ()
+    )
 
 
 def _policy_edits(finding: Finding, key: KeyFacts, policy: PolicyText, live: Live) -> Iterator[Edit]:

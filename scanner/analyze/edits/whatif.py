@@ -222,7 +222,7 @@ class _Draft:
             here = any(address_of(held) == address for held in _held(facts))
             holders += here
             if here:
-                self.principals[arn] = _with_document(facts, address, policy)
+                self.principals[arn] = with_document(facts, address, policy)
         self.everywhere = True
         self.changes.append(f"identity policy {address}" + (f" of {holders} principals" if holders > 1 else ""))
 
@@ -235,7 +235,7 @@ class _Draft:
         known = {address_of(policy) for policy in held}
         if target in known and target not in self.world.principals:
             return target
-        inline = sorted({address_of(p) for p in held if p.source == target and not _is_managed(p)})
+        inline = sorted({address_of(p) for p in held if p.source == target and not is_managed(p)})
         fitting = [*([target] if target in known else []), *inline]
         if len(fitting) == 1:
             return fitting[0]
@@ -267,7 +267,8 @@ class _Draft:
             elif replacement.kind is DocumentKind.RCP and organization.rcps is not None:
                 self.organizations[number] = replace(organization, rcps=attached)
         self.everywhere = True
-        self.changes.append(f"{replacement.kind.short_name} {name} ({source}), attached {times} times")
+        how_often = "once" if times == 1 else f"{times} times"
+        self.changes.append(f"{replacement.kind.short_name} {name} ({source}), attached {how_often}")
 
     def _guardrail_place(self, replacement: Replacement) -> tuple[str, str]:
         """Id and name of the one policy that a text names."""
@@ -309,14 +310,16 @@ def missing_principals(document: Document, world: World) -> Iterator[tuple[int, 
 
 def address_of(policy: PolicyText) -> str:
     """How a person names an identity policy: a managed one by its ARN, an inline one as `HOLDER/NAME`."""
-    return policy.source if _is_managed(policy) else f"{policy.source}/{_plain_name(policy)}"
+    return policy.source if is_managed(policy) else f"{policy.source}/{plain_name(policy)}"
 
 
-def _is_managed(policy: PolicyText) -> bool:
+def is_managed(policy: PolicyText) -> bool:
+    """Whether an identity policy stands by itself and is attached."""
     return ":policy/" in policy.source
 
 
-def _plain_name(policy: PolicyText) -> str:
+def plain_name(policy: PolicyText) -> str:
+    """The name of an inline policy, without what holds it."""
     group = policy.source.rsplit("/", 1)[-1]
     return policy.name.removeprefix(_INLINE).removesuffix(f" of group {group}")
 
@@ -329,17 +332,17 @@ def guardrail_name(policy: PolicyText, target: str) -> str:
 def _held(facts: PrincipalFacts) -> Iterator[PolicyText]:
     """The identity policies of a principal; a managed policy may be its permissions boundary too."""
     yield from facts.identity_policies
-    if facts.boundary is not None and _is_managed(facts.boundary):
+    if facts.boundary is not None and is_managed(facts.boundary):
         yield facts.boundary
 
 
-def _with_document(facts: PrincipalFacts, address: str, policy: PolicyText) -> PrincipalFacts:
+def with_document(facts: PrincipalFacts, address: str, policy: PolicyText) -> PrincipalFacts:
     """The principal with another text wherever the document of an address stands; each keeps its own kind and name."""
 
     def put(held: PolicyText) -> PolicyText:
         return replace(held, text=policy.text, sha256=policy.sha256) if address_of(held) == address else held
 
-    boundary = put(facts.boundary) if facts.boundary is not None and _is_managed(facts.boundary) else facts.boundary
+    boundary = put(facts.boundary) if facts.boundary is not None and is_managed(facts.boundary) else facts.boundary
     return replace(facts, identity_policies=tuple(map(put, facts.identity_policies)), boundary=boundary)
 
 

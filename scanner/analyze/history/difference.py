@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from scanner.analyze.history.formerly import Formerly
 from scanner.analyze.keys.judge import strength
 from scanner.analyze.keys.sentences import blocked_in_words, ineffective_in_words
 from scanner.analyze.logic.implication import Relation, compare_conditions
@@ -12,11 +13,13 @@ from scanner.analyze.logic.wording import reason_in_words
 from scanner.model.actions import CAPABILITIES
 from scanner.model.difference import AccessDifference, Change, Compared
 from scanner.model.finding import CapabilityResult, Finding, FindingVerdict, Kind
+from scanner.model.world import World
 
 OF_OUTSIDERS = frozenset({Kind.EXTERNAL_ACCESS, Kind.ASSUMED_ROLE_PATH})
 """Kinds that are access of somebody outside; the lifecycle compares all kinds, a difference in access these."""
 
 _SHOWN = 3
+_GROWN = frozenset({Change.GAINED, Change.WIDENED})
 _NOT_UNDERSTOOD = "malformed"
 """Reason of what hangs on a document that AWS would have refused: as good as unread (R10.12)."""
 
@@ -52,7 +55,11 @@ class _Side:
     def add(self, finding: Finding) -> None:
         """Count one more finding in."""
         self.findings.append(finding)
-        for result in finding.capabilities:
+        self.admit(finding.capabilities)
+
+    def admit(self, results: Iterable[CapabilityResult]) -> None:
+        """Count in what somebody can do."""
+        for result in results:
             if result.verdict is FindingVerdict.INEFFECTIVE:
                 continue
             for action in result.actions or (result.capability,):
@@ -74,12 +81,17 @@ def _access_of(result: CapabilityResult) -> _Access:
     return _Access(result.capability, result.verdict, result.residual, result.condition, reason)
 
 
-def compare_access(old: Sequence[Finding], new: Sequence[Finding]) -> Compared:
+def compare_access(old: Sequence[Finding], new: Sequence[Finding], world: World | None = None) -> Compared:
     """Everything that differs between two sets of findings, in access; worst kind of change first.
 
-    Mechanisms are counted together: a grant in the place of a statement is no difference. What was there before and
-    hangs on something that was not read this time is `not_rechecked`, never lost.
+    Mechanisms are counted together: a grant in the place of a statement is no difference. Nor does anybody gain what
+    the same principal could do before behind a wider name. What was there before and hangs on something that was not
+    read this time is `not_rechecked`, never lost.
+
+    Args:
+        world: what the old findings are about; without it whoever is named anew gains.
     """
+    formerly = Formerly(old, world)
     before = _sides(f for f in old if f.kind in OF_OUTSIDERS)
     after = _sides(f for f in new if f.kind in OF_OUTSIDERS)
     without_effect = {
@@ -91,7 +103,7 @@ def compare_access(old: Sequence[Finding], new: Sequence[Finding]) -> Compared:
     unchanged = 0
     for place in sorted({*before, *after}):
         differences = _between(
-            before.get(place, _Side()), after.get(place, _Side()), without_effect.get(place[1:], "")
+            before.get(place, _Side()), after.get(place, _Side()), without_effect.get(place[1:], ""), formerly
         )  # fmt: skip
         unchanged += not differences
         found.extend(differences)
@@ -108,6 +120,13 @@ def compare_findings(old: Finding, new: Finding) -> tuple[AccessDifference, ...]
     return _between(before, after, "")
 
 
+def gains_nothing(new: Finding, formerly: Formerly) -> bool:
+    """Whether the one whom a finding names anew could do all of it before, behind a wider name."""
+    side = _Side()
+    side.add(new)
+    return not _between(_Side(), side, "", formerly)
+
+
 def _sides(findings: Iterable[Finding]) -> dict[_Place, _Side]:
     sides: dict[_Place, _Side] = {}
     for finding in findings:
@@ -121,17 +140,36 @@ _Row = tuple[Change, FindingVerdict | None, FindingVerdict | None, str, str, str
 """Change, old and new verdict, old and new condition, why: what the actions of one difference share."""
 
 
-def _between(old: _Side, new: _Side, without_effect: str) -> tuple[AccessDifference, ...]:
+def _between(
+    old: _Side, new: _Side, without_effect: str, formerly: Formerly | None = None
+) -> tuple[AccessDifference, ...]:  # fmt: skip
     unread = bool(old.findings) and bool(new.refs - old.refs)
     rows: dict[_Row, list[str]] = {}
     for action in dict.fromkeys((*old.actions, *new.actions)):
         row = _row(old.actions.get(action), new.actions.get(action), new, without_effect, unread=unread)
         if row is not None:
             rows.setdefault(row, []).append(action)
-    if _is_open(old) and _is_open(new):
-        for row in (*_principals(old, new, unread=unread), *_keys(old, new, unread=unread)):
-            rows[row] = list(new.actions)
+    if formerly is not None and any(row[0] in _GROWN for row in rows):
+        held = _held_before(new, formerly)
+        could = {a for a, access in held.items() if a in new.actions and _is_no_more(access, new.actions[a], new)}
+        rows = {row: [a for a in actions if row[0] not in _GROWN or a not in could] for row, actions in rows.items()}
+        rows = {row: actions for row, actions in rows.items() if actions}
+    if _is_open(old) and _is_open(new) and not _decided_alike(old, new):
+        rows |= {row: list(new.actions) for row in _principals(old, new, unread=unread)}
+        rows |= {row: list(new.actions) for row in _keys(old, new, unread=unread, is_told=bool(rows))}
     return tuple(_difference(row, actions, old, new) for row, actions in rows.items())
+
+
+def _held_before(side: _Side, formerly: Formerly) -> dict[str, _Access]:
+    """What the one whom a side is about could do before, behind whatever name; all its findings name the same one."""
+    former = _Side()
+    former.admit(formerly.results(side.findings[0]))
+    return former.actions
+
+
+def _is_no_more(old: _Access, new: _Access, side: _Side) -> bool:
+    row = _row(old, new, side, "", unread=False)
+    return row is None or row[0] in {Change.NARROWED, Change.LOST}
 
 
 def _is_open(side: _Side) -> bool:
@@ -241,6 +279,14 @@ def _through(findings: Sequence[Finding]) -> str:
 # -- whom and what it reaches -----------------------------------------------------------------------------------------
 
 
+def _decided_alike(old: _Side, new: _Side) -> bool:
+    """Whether every decision about everybody and every key is the same, however many of them are listed."""
+    before, after = (
+        sorted((f.reach.digest, f.reach.principals_total, f.keys_total) for f in side.findings) for side in (old, new)
+    )
+    return before == after and all(digest for digest, _, _ in before)
+
+
 @dataclass(frozen=True, slots=True)
 class _Reached:
     """A set of which perhaps not every member is listed."""
@@ -257,8 +303,28 @@ def _principals(old: _Side, new: _Side, *, unread: bool) -> Iterator[_Row]:
     yield from _reach_rows("principal", _reached_by(old), _reached_by(new), (old, new), unread=unread)
 
 
-def _keys(old: _Side, new: _Side, *, unread: bool) -> Iterator[_Row]:
-    yield from _reach_rows("key", _keys_of(old), _keys_of(new), (old, new), unread=unread)
+def _keys(old: _Side, new: _Side, *, unread: bool, is_told: bool) -> Iterator[_Row]:
+    """How the keys of a path differ.
+
+    Fewer keys are less only where the others are as they were, or something else tells how they differ (`is_told`): of
+    all keys together only the strongest access to any of them shows.
+    """
+    rows = tuple(_reach_rows("key", _keys_of(old), _keys_of(new), (old, new), unread=unread))
+    yield from rows
+    before, after = (_decisions_by_key(side) for side in (old, new))
+    otherwise = {arn for arn in before.keys() & after.keys() if before[arn] != after[arn]}
+    if rows and otherwise and not is_told:
+        change = Change.NOT_RECHECKED if unread else Change.WIDENED
+        why = f"what it can do with {_counted('key', otherwise)} differs, and may be more: {_some(otherwise)}"
+        yield change, *_verdicts(old, new), "", "", why
+
+
+def _decisions_by_key(side: _Side) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for finding in side.findings:
+        for arn, decided in finding.reach.by_key.items():
+            found.setdefault(arn, []).append(decided)
+    return {arn: sorted(decided) for arn, decided in found.items()}
 
 
 def _reached_by(side: _Side) -> _Reached:
@@ -268,7 +334,7 @@ def _reached_by(side: _Side) -> _Reached:
 
 def _keys_of(side: _Side) -> _Reached:
     several = [f for f in side.findings if f.key is None]
-    listed = frozenset(k.arn for f in several for k in f.keys)
+    listed = frozenset(arn for f in several for arn in (*f.reach.by_key, *(k.arn for k in f.keys)))
     return _Reached(listed, max((len(listed), *(f.keys_total for f in several))))
 
 
@@ -277,10 +343,9 @@ def _reach_rows(
 ) -> Iterator[_Row]:  # fmt: skip
     if old == new:
         return
-    verdicts = tuple(max((a.verdict for a in s.actions.values()), key=strength) for s in sides)
 
     def row(change: Change, why: str) -> _Row:
-        return change, verdicts[0], verdicts[1], "", "", why
+        return change, *_verdicts(*sides), "", "", why
 
     standing_in = {p for p in new.listed if unread and p.endswith(":root")}
     more, less = new.listed - old.listed - standing_in, old.listed - new.listed
@@ -293,9 +358,15 @@ def _reach_rows(
     elif new.total > old.total:
         yield row(Change.WIDENED, f"it reaches {new.total:,} {what}s, {old.total:,} before")
     elif not unread:
-        yield row(Change.WIDENED, f"it reaches other {what}s, more than are listed, and may reach more")
+        yield row(Change.WIDENED, f"it reaches other {what}s, more than are compared one by one, and may reach more")
     else:
         yield row(Change.NOT_RECHECKED, f"it reaches other {what}s, and something was not read this time")
+
+
+def _verdicts(old: _Side, new: _Side) -> tuple[FindingVerdict, FindingVerdict]:
+    """The strongest verdict of both sides."""
+    before, after = (max((a.verdict for a in side.actions.values()), key=strength) for side in (old, new))
+    return before, after
 
 
 def _counted(what: str, members: Iterable[str]) -> str:

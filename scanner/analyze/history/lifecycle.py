@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from scanner.analyze.history.difference import compare_findings
+from scanner.analyze.history.difference import compare_findings, gains_nothing
+from scanner.analyze.history.formerly import Formerly
 from scanner.analyze.history.reading import Reading
 from scanner.analyze.keys.identity import without
 from scanner.analyze.keys.severity import rank
@@ -22,11 +23,13 @@ class Former:
     """What an earlier run said: its findings, and those that were resolved by then.
 
     `comparable` is false where another engine or configuration judged it: what differs is `engine_changed` then.
+    `world` is what it read, where that is at hand: without it whoever is named anew is `new`, whoever they are.
     """
 
     findings: tuple[Finding, ...]
     resolved: tuple[Finding, ...] = ()
     comparable: bool = True
+    world: World | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,11 @@ def follow(present: Sequence[Finding], former: Former, world: World) -> Followed
     closed = {f.id: f for f in former.resolved}
     now = {f.id for f in present}
     reading = Reading(world)
-    findings = [_present(f, before.get(f.id), closed.get(f.id), former, reading) for f in present]
+    formerly = Formerly(former.findings, former.world if former.comparable else None)
+    findings = [
+        _present(f, before[f.id], former, reading) if f.id in before else _unknown(f, closed.get(f.id), formerly)
+        for f in present
+    ]
     resolved = [f for f in former.resolved if f.id not in now and f.id not in before]
     ended = 0
     for gone in (f for f in former.findings if f.id not in now):
@@ -80,13 +87,16 @@ def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     )
 
 
-def _present(
-    finding: Finding, old: Finding | None, closed: Finding | None, former: Former, reading: Reading
-) -> Finding:  # fmt: skip
-    if old is None:
-        if closed is None:
-            return replace(finding, lifecycle=Lifecycle.NEW, rise=None)
+def _unknown(finding: Finding, closed: Finding | None, formerly: Formerly) -> Finding:
+    """A finding that the former run did not have: new, reopened, or the rest of a wider one that ranked as high."""
+    if closed is not None:
         return replace(finding, lifecycle=Lifecycle.REOPENED, first_seen=closed.first_seen, rise=None)
+    ranks_as_high = any(rank(f.severity) >= rank(finding.severity) for f in formerly.holders(finding))
+    narrowed = ranks_as_high and gains_nothing(finding, formerly)
+    return replace(finding, lifecycle=Lifecycle.NARROWED if narrowed else Lifecycle.NEW, rise=None)
+
+
+def _present(finding: Finding, old: Finding, former: Former, reading: Reading) -> Finding:
     lifecycle = lifecycle_of(old, finding)
     if lifecycle is not Lifecycle.UNCHANGED and _hangs_on_unread_keys(old, finding, reading):
         lifecycle = Lifecycle.NOT_RECHECKED

@@ -59,14 +59,12 @@ from scanner.model.world import World
 
 SAMPLE = 20
 _GRANTS_SHOWN = 20
-KEYS_LISTED = 20
 
 
 @dataclass(slots=True)
 class Assembly:
     """What putting findings together needs; grant texts, uses of foreign keys and `cuts` are collected on the way.
 
-    `keys_listed` is how many keys a path through roles names at most.
     `cuts` are sentences on what was not looked at because there was too much of it.
     """
 
@@ -77,7 +75,6 @@ class Assembly:
     documents: dict[str, str] = field(default_factory=dict)
     uses: ForeignUses = field(default_factory=ForeignUses)
     cuts: list[str] = field(default_factory=list)
-    keys_listed: int = KEYS_LISTED
 
     def key_ref(self, key: KeyFacts) -> KeyFactsRef:
         """The key as findings show it."""

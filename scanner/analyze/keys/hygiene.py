@@ -12,6 +12,7 @@ from scanner.analyze.keys.everybody import Told
 from scanner.analyze.keys.evidence import MAX_STATEMENTS, grant_evidence, grant_ref, statement_evidence
 from scanner.analyze.keys.identity import finding_id, fingerprint
 from scanner.analyze.keys.judge import Judgement
+from scanner.analyze.keys.remedy import revoke_command
 from scanner.analyze.keys.rules import rules_of
 from scanner.analyze.keys.sentences import hygiene_remedy, hygiene_title
 from scanner.analyze.keys.severity import LEFT, Exposure, severity_of
@@ -301,7 +302,7 @@ def _stale_grants(assembly: Assembly, key: KeyFacts, stale: Mapping[str, Selecto
         return None
     grants = tuple(g for g in key.grants or () if g.grant_id in stale)
     first = stale[grants[0].grant_id]
-    operations = [find_action(o) for o in granted(first, grants[:1], key.partition).operations]
+    operations = [find_action(f"kms:{o}") for o in granted(first, grants[:1], key.partition).operations]
     leading = next((a.capability for a in operations if a), "undocumented")
     if first.account_id == key.account_id:
         name = account_of(assembly.world, first.account_id).name
@@ -338,7 +339,7 @@ def _finding(assembly: Assembly, key: KeyFacts, fault: _Fault) -> Finding:
     kind, text = hygiene_remedy(fault.reason)
     command = ""
     if fault.grants:
-        command = f"aws kms revoke-grant --region {key.region} --key-id {key.arn} --grant-id {fault.grants[0].grant_id}"
+        command = revoke_command(key, fault.grants[0].grant_id)
     return Finding(
         id=finding_id(Kind.KEY_HYGIENE, key.arn, fault.reason),
         fingerprint=fingerprint([fault.reason, fault.verdict, fault.in_use, fault.details]),

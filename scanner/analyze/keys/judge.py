@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 
 from scanner.analyze.decision.decide import conclude, decide, evaluate, refused_at_once
 from scanner.analyze.decision.evaluation import Evaluation, Sources
 from scanner.analyze.decision.gates import gates_of
 from scanner.analyze.decision.moments import moments_of, moments_to_come
+from scanner.analyze.decision.remembered import remembered
 from scanner.analyze.logic.axioms import axioms_for
 from scanner.analyze.logic.expression import (
     TRUE,
@@ -114,7 +116,10 @@ def judge(
         first: dict[Hashable, Judgement] = {}
         for caller, class_ in sorted_in:
             if class_ not in first:
-                first[class_] = _now_or_later(world, key, caller, action, sources, reached)
+                first[class_] = remembered(
+                    world, question(key, caller, action, reached), ("judge", sources),
+                    partial(_now_or_later, world, key, caller, action, sources, reached),
+                )  # fmt: skip
             found.append(replace(first[class_], caller=caller))
     return _without_echoes(found)
 

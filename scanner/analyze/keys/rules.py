@@ -38,6 +38,7 @@ _RULES: dict[str, tuple[tuple[str, str], ...]] = {
     "wrong_partition": (("R9.21", "D"),),
     "key_usage": (("R1.9", "D"),),
     "nobody_there": (("R3.70", "I"), ("R6.8", "I")),
+    "no_kms_principal": (("R2.10", "D"), ("R2.11", "D")),
     "unmanageable_key": (("R9.10", "D"),),
     "weak_fence": (("R6.3", "I"), ("R6.7", "I")),
     "unlimited_create_grant": (("R4.28", "I"), ("R8.2", "D")),

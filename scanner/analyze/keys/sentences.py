@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scanner.analyze.principals.selectors import Selector
+from scanner.analyze.request.caller import ANY_SERVICE
 from scanner.model.finding import FindingVerdict, Grantee, KeyFactsRef
 
 _DOES = {
@@ -30,6 +31,7 @@ _INEFFECTIVE = {
     "wrong_partition": "the account is in another partition",
     "key_usage": "the key cannot do any of the actions",
     "nobody_there": "the account is closed or the principal is gone",
+    "no_kms_principal": "KMS knows no principal of this form",
     "unsupported_condition_key": "AWS does not say whether its condition key works in a key policy",
 }  # fmt: skip
 _BLOCKED = {
@@ -64,7 +66,7 @@ _HYGIENE = {
         "CreateGrant), then list the grants that exist."
     )),
     "stale_grant": ("Grants on {key} name a user or role that was deleted", "revoke_grant", (
-        "Revoke the grants; nobody loses access."
+        "Revoke the grants; no access is lost."
     )),
 }  # fmt: skip
 """Title, kind of remediation and its text by reason."""
@@ -123,6 +125,8 @@ def who(grantee: Grantee) -> str:
             return f"Any principal of organization {grantee.selector} ({owner})"
         case "service":
             guard = "for sources of ours" if grantee.party == "service_guarded" else "whoever it acts for"
+            if grantee.selector == ANY_SERVICE:
+                return f"Any AWS service, {guard},"
             return f"An AWS service, {grantee.selector}, {guard},"
         case "account":
             return f"Any principal of {'an unknown account' if unknown else 'account'} {account}"

@@ -97,7 +97,7 @@ def _read_statement(policy: PolicyText, index: int, node: Node) -> Statement:
     pairs = (("principal", "notprincipal"), ("action", "notaction"), ("resource", "notresource"))
     damage.extend(f"both {one} and {other} are given" for one, other in pairs if one in parts and other in parts)
     if not names_principals and ("principal" in parts or "notprincipal" in parts):
-        damage.append(f"a {policy.kind.value} names no principals")
+        damage.append(f"{policy.kind.in_words} names no principals")
     if not names_principals and node.kind == "object":
         missing = (one for one, other in pairs[1:] if one not in parts and other not in parts)
         damage.extend(f"there is no {one.capitalize()}" for one in missing)

@@ -103,7 +103,8 @@ def _listed(admission: Admission, trust: Trust, as_of: str) -> ApprovedProvider 
     issuer = issuer_of(admission.provider)
     found: list[ApprovedProvider] = []
     for named in admission.statements:
-        subjects = [t for t in named.statement.conditions if is_demand(t) and t.key.lower() == f"{issuer}:sub"]
+        tests = (t for t in named.statement.conditions if is_demand(t) and t.key.lower() == f"{issuer}:sub")
+        subjects = [t for t in tests if t.operator != "StringEqualsIgnoreCase"]  # listed subjects are in one spelling
         values = [(v, t.operator == "StringLike") for t in subjects[:1] for v in t.values]
         listed = [listed_provider(issuer, v, trust.providers, as_of, is_glob=wild) for v, wild in values]
         if not listed or None in listed:

@@ -10,6 +10,7 @@ from scanner.analyze.decision.decide import conclude, evaluate
 from scanner.analyze.decision.evaluation import Evaluation
 from scanner.analyze.decision.gates import gates_of
 from scanner.analyze.decision.moments import moments_of
+from scanner.analyze.decision.remembered import remembered
 from scanner.analyze.decision.trust import decide_assume, evaluate_assume
 from scanner.analyze.keys.judge import NOT_YET, chosen_by_strangers, is_stranger
 from scanner.analyze.logic.expression import TRUE, disj
@@ -119,7 +120,10 @@ def step(
     """
     known = dict(context or {}) if is_stranger(caller) else {}
     request = Request(caller, action, role.arn, role=role, context=known)
-    return Step(caller, role, action, now_or_later(world, request, lambda then: _decide(then, request)), known)
+    decision = remembered(
+        world, request, "step", lambda: now_or_later(world, request, lambda then: _decide(then, request))
+    )  # fmt: skip
+    return Step(caller, role, action, decision, known)
 
 
 def now_or_later(world: World, request: Request, decided: Callable[[World], Decision]) -> Decision:

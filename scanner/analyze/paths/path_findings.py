@@ -58,6 +58,9 @@ from scanner.model.principal import PrincipalFacts
 
 ROLE = "role"
 _CITED_OF_TRUST, _CITED_OF_CHANGE = 2, 4
+_KEYS_SHOWN = 20
+KEYS_COMPARED = 1_000
+"""Keys of a path whose decisions are carried one by one: which of the others are gone is not seen later."""
 _RULES = (RuleRef("R7.1", "D"), RuleRef("R7.8", "D"), RuleRef("R7.10", "I"))
 _Trail = tuple[SeverityReason, ...]
 
@@ -114,12 +117,12 @@ def path_finding(assembly: Assembly, claim: Claim, max_hops: int) -> Finding:
         capabilities=capabilities,
         conditions=_conditions(assembly, claim),
         path=Path(hops, layers),
-        reach=_reach(claim, callers, decided, worst[: assembly.keys_listed]),
+        reach=_reach(claim, callers, decided, worst[:KEYS_COMPARED]),
         evidence=_evidence(assembly, claim, deciding, hops, layers),
         remediation=path_remedy(claim, reasons),
         rules=(*_RULES, *rules_of(reasons, _cited(deciding))),
         coverage_refs=_coverage_refs(assembly, claim),
-        keys=tuple(assembly.key_ref(keys[arn]) for arn in worst[:assembly.keys_listed]),
+        keys=tuple(assembly.key_ref(keys[arn]) for arn in worst[:_KEYS_SHOWN]),
         keys_total=len(keys),
     )  # fmt: skip
 
@@ -270,7 +273,7 @@ def _reach(claim: Claim, callers: Mapping[str, str], decided: str, listed: Itera
 
 
 def _digests(claim: Claim, listed: Iterable[str]) -> dict[str, str]:
-    """The part of the digest that is about each of the listed keys."""
+    """The part of the digest that is about each of these keys."""
     arrivals: dict[str, list[Arrival]] = {str(arn): [] for arn in listed}
     for arrival in claim.arrivals:
         if arrival.key.arn in arrivals:

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from scanner.analyze.decision.decide import decide
+from scanner.analyze.decision.remembered import remembered
 from scanner.analyze.decision.trust import decide_assume
 from scanner.analyze.paths.hops import ASSUME, NEVER, PERHAPS, SURE, now_or_later, rank_of
 from scanner.analyze.request.caller import Caller, organization_of
@@ -60,7 +61,10 @@ class Requests:
         place = (self._class(request.caller), asked, request.role and request.role.trust_policy)
         if place not in self._decided:
             judge = decide_assume if request.iam_action == ASSUME else decide
-            self._decided[place] = now_or_later(self._world, request, lambda then: judge(then, request, trace=False))
+            self._decided[place] = remembered(
+                self._world, request, "change",
+                lambda: now_or_later(self._world, request, lambda then: judge(then, request, trace=False)),
+            )  # fmt: skip
         return self._decided[place]
 
     def _class(self, caller: Caller) -> Hashable:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from scanner.analyze.decision.decide import decide
+from scanner.analyze.decision.remembered import remembered
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.paths.forms import AS_IT_IS, Form, identity_of, world_in
 from scanner.analyze.paths.hops import ASLEEP, NEVER, now_or_later, rank_of
@@ -138,7 +139,9 @@ def request_on(caller: Caller, key: KeyFacts, action: Action) -> Request:
 
 def _judge(world: World, caller: Caller, key: KeyFacts, action: Action) -> Use:
     request = request_on(caller, key, action)
-    decision = now_or_later(world, request, lambda then: decide(then, request, trace=False))
+    decision = remembered(
+        world, request, "use", lambda: now_or_later(world, request, lambda then: decide(then, request, trace=False))
+    )  # fmt: skip
     return Use(action, decision, rank_of(decision))
 
 

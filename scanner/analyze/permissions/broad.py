@@ -8,6 +8,7 @@ from itertools import islice, product
 
 from scanner.analyze.decision.decide import conclude, evaluate
 from scanner.analyze.decision.gates import gates_of
+from scanner.analyze.decision.remembered import remembered
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.evidence import condition_refs
 from scanner.analyze.keys.judge import Judgement, question, strength
@@ -25,6 +26,7 @@ from scanner.analyze.permissions.statement_actions import key_actions
 from scanner.analyze.principals.principal_classes import EVERY_ACCOUNT
 from scanner.analyze.request.caller import Caller, account_of, resolve_caller
 from scanner.analyze.request.context import RequestContext
+from scanner.analyze.request.request import Request
 from scanner.analyze.statements.statement import statement_matches
 from scanner.model.actions import Action
 from scanner.model.arn import KeyArn, parse_arn
@@ -40,6 +42,7 @@ from scanner.model.finding import (
     ResourceRef,
 )
 from scanner.model.key import KeyFacts
+from scanner.model.world import World
 
 NOTHING_REACHED = "no_foreign_key_seen"
 MOST_HOLDERS = 20
@@ -159,8 +162,8 @@ def _keys_meant(assembly: Assembly, broad: Broad, caller: Caller) -> list[KeyFac
     found: list[KeyFacts] = []
     apart = tells_keys_apart(assembly.world, caller)
     for owner in _owners(assembly, broad, caller):
-        keys = [k for region in broad.regions for k in any_keys_of(owner, caller.partition, region)]
-        found.extend(keys if apart else keys[:1])
+        keys = (k for region in broad.regions for k in any_keys_of(owner, caller.partition, region))
+        found.extend(keys if apart else islice(keys, 1))
     return found
 
 
@@ -174,13 +177,20 @@ def _owners(assembly: Assembly, broad: Broad, caller: Caller) -> tuple[str, ...]
 def _own_side(assembly: Assembly, caller: Caller, key: KeyFacts, action: Action) -> Judgement | None:
     """The caller's side alone for any key: whether a key admits it is that key's choice, so at most `possible`."""
     request = question(key, caller, action)
-    evaluation = evaluate(assembly.world, request)
+    return remembered(
+        assembly.world, request, "own side", lambda: _judge_own_side(assembly.world, request, action)
+    )  # fmt: skip
+
+
+def _judge_own_side(world: World, request: Request, action: Action) -> Judgement | None:
+    caller = request.caller
+    evaluation = evaluate(world, request)
     layers = tuple(x for x in evaluation.layers if x.side is Side.CALLER)
     alone = replace(
         evaluation, core=evaluation.caller_side, deny=disj(x.deny for x in layers), key_side=TRUE,
         layers=layers,
     )  # fmt: skip
-    decision = conclude(assembly.world, request, alone, gates_of(request, alone))
+    decision = conclude(world, request, alone, gates_of(request, alone))
     verdict = verdict_of(decision)
     if verdict is None:
         return None

@@ -65,7 +65,7 @@ class Broad:
     def regions(self) -> tuple[str, ...]:
         """Regions of the keys that the statements cover, as patterns."""
         elements = [e.value for n in self.statements for e in n.statement.resources or ()]
-        arns = [parse_arn(text) for text in elements if _accounts_of(text)]
+        arns = [parse_arn(text) for text in elements if accounts_of(text)]
         return tuple(sorted({arn.region if arn else "*" for arn in arns})) or ("*",)
 
     @property
@@ -134,10 +134,10 @@ def open_accounts(statement: Statement) -> tuple[str, ...]:
     """Accounts of which some resource fits whichever keys, as patterns; `*` for all, none where ids are written out."""
     if statement.not_resources is not None:
         return (EVERY_ACCOUNT,)
-    return tuple(pattern for pattern in (_accounts_of(e.value) for e in statement.resources or ()) if pattern)
+    return tuple(pattern for pattern in (accounts_of(e.value) for e in statement.resources or ()) if pattern)
 
 
-def _accounts_of(text: str) -> str:
+def accounts_of(text: str) -> str:
     """The accounts that a resource leaves open, as a pattern; empty where it does not.
 
     It must fit whichever keys, or whichever multi-Region keys: everybody can have such.

@@ -48,18 +48,18 @@ def named_targets(world: World) -> ByTarget:
     """Keys and accounts that identity policies write out, the principal's own account left out."""
     named: ByTarget = {}
     read: dict[tuple[str, str], _Statements] = {}
-    for facts, policies in holders_of(world, lambda p: bool(_naming_statements(p, "aws"))):
+    for facts, policies in holders_of(world, lambda p: bool(naming_statements(p, "aws"))):
         partition = facts.arn.split(":")[1]
         for policy in policies:
             place = (policy.sha256, partition)
             if place not in read:
-                read[place] = _naming_statements(policy, partition)
+                read[place] = naming_statements(policy, partition)
             for statement, patterns in read[place]:
                 _add(named, facts, NamedStatement(parse_policy(policy), statement), patterns)
     return named
 
 
-def _naming_statements(policy: PolicyText, partition: str) -> _Statements:
+def naming_statements(policy: PolicyText, partition: str) -> _Statements:
     """Statements that may allow something on keys of an account that they write out."""
     found: list[tuple[Statement, tuple[KeyPattern, ...]]] = []
     document = parse_policy(policy)

@@ -10,6 +10,7 @@ from functools import lru_cache
 from scanner.analyze.decision.decide import conclude, evaluate, refused_at_once
 from scanner.analyze.decision.evaluation import ALL_SOURCES, Sources
 from scanner.analyze.decision.gates import gates_of
+from scanner.analyze.decision.remembered import remembered
 from scanner.analyze.logic.patterns import glob, tokens_of
 from scanner.analyze.request.caller import Caller, account_of, organization_of
 from scanner.analyze.request.request import Request
@@ -167,6 +168,10 @@ def decide_with_gates(world: World, request: Request, sources: Sources = ALL_SOU
     refusal = refused_at_once(request)
     if refusal is not None:
         return Decision(Verdict.DENIED, refusal[0], rules=(refusal[1],))
+    return remembered(world, request, ("gates", sources), lambda: _decided(world, request, sources))
+
+
+def _decided(world: World, request: Request, sources: Sources) -> Decision:
     evaluation = evaluate(world, request, sources=sources)
     return conclude(world, request, evaluation, gates_of(request, evaluation))
 

@@ -116,7 +116,7 @@ def reached_from(selector: Selector, place: Place, population: Population) -> Re
     if selector.kind == "unknown_id":
         return _behind_id(selector.text, place, population)
     if selector.kind == "malformed":
-        return Reached((), "nobody_there")
+        return Reached((), "no_kms_principal")
     if selector.kind in {"any", "organization"}:
         return _everybody(selector, place, population)
     if selector.partition and selector.partition != place.partition:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 
 from scanner.analyze.logic.expression import (
     FALSE,
@@ -22,7 +23,6 @@ from scanner.analyze.logic.expression import (
     unknown,
 )
 from scanner.analyze.logic.patterns import (
-    Pattern,
     PatternsTooComplexError,
     combinations,
     glob,
@@ -235,9 +235,9 @@ def _without_boundary(caller: Caller) -> Expression:
 def action_matches(statement: Statement, iam_action: str) -> bool | None:
     """Whether the statement's actions cover the action; None where it names none (R1.1, R2.17, R5.41)."""
     if statement.actions is not None:
-        return any(_action_glob(e.value).matches(iam_action) for e in statement.actions)
+        return any(_action_fits(e.value, iam_action) for e in statement.actions)
     if statement.not_actions is not None:
-        return not any(_action_glob(e.value).matches(iam_action) for e in statement.not_actions)
+        return not any(_action_fits(e.value, iam_action) for e in statement.not_actions)
     return None
 
 
@@ -247,8 +247,9 @@ def covers_action(statement: Statement, iam_action: str) -> bool:
     return bool(statement.damage) if covered is None else covered
 
 
-def _action_glob(text: str) -> Pattern:
-    return glob(tokens_of(text), ignore_case=True)
+@lru_cache(maxsize=65536)
+def _action_fits(text: str, iam_action: str) -> bool:
+    return glob(tokens_of(text), ignore_case=True).matches(iam_action)
 
 
 def resource_expression(

@@ -328,6 +328,7 @@ def test_grants_to_deleted_grantees_are_one_finding_of_the_key() -> None:
     assert (found.mechanism.kind, found.mechanism.grants_total, len(found.evidence)) == ("grant", 3, 3)
     assert found.remediation.cli.endswith("--grant-id g-1")
     assert found.capabilities[0].actions == ("kms:Decrypt", "kms:Encrypt")
+    assert found.capabilities[0].capability == "decrypt"
     assert set(result.result.documents) >= {e.sha256 for e in found.evidence}
     assert result.of(Kind.INEFFECTIVE_PERMISSION) == []
 

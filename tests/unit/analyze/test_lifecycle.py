@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given as supposing
 from hypothesis import settings
 from hypothesis import strategies as st
+from scanner.analyze.history.formerly import may_be_renamed
 from scanner.analyze.history.lifecycle import Followed, Former, follow, lifecycle_of
 from scanner.analyze.keys.severity import SeverityRules
 from scanner.analyze.principals.approvals import ApprovedAccount
@@ -57,6 +58,51 @@ def lifecycles(found: Followed) -> dict[str, str]:
 def shared(*statements: dict, **facts: object) -> World:
     """One key, read together with the list of its Region."""
     return world(key(*statements, **facts), coverage=(LISTED,))
+
+
+# -- the same people under another name -------------------------------------------------------------------------------
+
+EXPORT = iam(STRANGER, "role/Export")
+
+
+def renamed(old: World, new: World, **changes: object) -> str:
+    """The lifecycle of the finding about the role, the earlier run's world at hand."""
+    former = Former(**{"findings": analyzed(old).findings, "world": old} | changes)  # type: ignore[arg-type]
+    found = follow(analyzed(new).findings, former, new)
+    return next(f.lifecycle for f in found.findings if f.grantee.selector == EXPORT)
+
+
+def test_role_that_its_account_held_before_is_narrowed_and_new_without_a_proof() -> None:
+    before, after = shared(allow(ROOT)), shared(allow(EXPORT))
+    assert renamed(before, after) == "narrowed"
+    assert renamed(before, after, world=None) == "new"
+    assert renamed(before, after, world=world()) == "new"
+    assert renamed(before, after, comparable=False) == "new"
+    assert renamed(shared(allow(OTHER)), after) == "new"
+
+
+def test_role_that_could_do_less_before_or_weighs_more_is_new() -> None:
+    assert renamed(shared(allow(ROOT, "kms:Decrypt")), shared(allow(EXPORT, "kms:Decrypt", "kms:Encrypt"))) == "new"
+    before, after = shared(allow(ROOT)), shared(allow(EXPORT))
+    light = tuple(replace(f, severity=Severity.INFO) for f in analyzed(before).findings)
+    assert renamed(before, after, findings=light) == "new"
+
+
+def test_role_that_comes_back_is_reopened_whatever_its_account_could() -> None:
+    before, after = shared(allow(ROOT)), shared(allow(EXPORT))
+    (gone,) = analyzed(after).findings
+    assert renamed(before, after, resolved=(gone,)) == "reopened"
+
+
+def test_former_world_is_wanted_only_where_a_wider_name_may_hold_the_new_one() -> None:
+    root, role, other = (analyzed(shared(allow(who))).findings for who in (ROOT, EXPORT, OTHER))
+    assert may_be_renamed(root, role)
+    assert may_be_renamed(analyzed(shared(allow("*"))).findings, root)
+    assert not may_be_renamed(role, root)
+    assert not may_be_renamed(root, root)
+    assert not may_be_renamed(other, role)
+    assert not may_be_renamed(root, tuple(replace(f, kind=Kind.KEY_HYGIENE) for f in role))
+    assert not may_be_renamed((*root, *role), role)
 
 
 # -- the five mutations -----------------------------------------------------------------------------------------------

@@ -6,8 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from scanner.analyze.history.difference import compare_access
 from scanner.analyze.history.lifecycle import Former, follow
+from scanner.analyze.paths import path_findings
 from scanner.model.coverage import LedgerRow, Outcome
+from scanner.model.difference import Change
 from scanner.model.finding import Finding, Kind
 from scanner.model.world import World
 
@@ -244,6 +247,58 @@ def test_path_that_grew_elsewhere_is_widened_whatever_else_was_not_read() -> Non
     assert now_is(before, seen(key(DECRYPTING, perhaps), key(arn=SECOND, **UNREAD), READER)) == "widened"
     third = key(DECRYPTING, arn=KEY[:-1] + "2")
     assert now_is(before, seen(key(DECRYPTING), key(arn=SECOND, **UNREAD), third, READER)) == "widened"
+
+
+# -- paths to more keys than are listed -------------------------------------------------------------------------------
+
+ENTERED = role(OWNER, "Vendor", admits(iam(STRANGER, "root")), policy(allow(None, "kms:*")))
+BOTH = allow(iam(OWNER, "root"), "kms:Decrypt", "kms:Encrypt")
+
+
+def many(*policies: Any) -> World:
+    """As many keys as there are statements, and a role that a stranger enters."""
+    keys = [key(statement, arn=KEY[:-4] + f"{number:04}") for number, statement in enumerate(policies) if statement]
+    return seen(*keys, ENTERED)
+
+
+def test_path_that_loses_one_of_many_keys_is_narrowed_to_the_key() -> None:
+    before, after = many(*[BOTH] * 25), many(None, *[BOTH] * 24)
+    assert len(of_stranger(before).keys) == 20
+    assert (now_is(before, after), now_is(after, before)) == ("narrowed", "widened")
+    (told,) = compare_access((of_stranger(before),), (of_stranger(after),)).differences
+    assert (told.change, told.why) == (Change.NARROWED, f"it reaches 1 key fewer: {KEY[:-4]}0000")
+
+
+def test_path_that_loses_a_key_and_may_do_more_with_another_is_widened() -> None:
+    before = many(BOTH, BOTH, *[DECRYPTING] * 22)
+    after = many(None, BOTH, BOTH, *[DECRYPTING] * 21)
+    assert now_is(before, after) == "widened"
+    old, new = of_stranger(before), of_stranger(after)
+    changes = {d.change: d.why for d in compare_access((old,), (new,)).differences}
+    assert set(changes) == {Change.NARROWED, Change.WIDENED}
+    assert changes[Change.WIDENED] == f"what it can do with 1 key differs, and may be more: {KEY[:-4]}0002"
+
+
+def test_path_that_loses_a_key_while_another_was_not_read_is_not_rechecked() -> None:
+    before, after = (of_stranger(many(*keys)) for keys in ((BOTH, BOTH, DECRYPTING), (None, BOTH, BOTH)))
+    blind = replace(after, coverage_refs=("1/eu/kms:GetKeyPolicy/x",))
+    changes = {d.change for d in compare_access((before,), (blind,)).differences}
+    assert changes == {Change.NOT_RECHECKED}
+
+
+def test_path_whose_keys_an_earlier_run_did_not_all_list_is_equal_by_its_digest() -> None:
+    path = of_stranger(many(*[BOTH] * 25))
+    listed = {k.arn: path.reach.by_key[k.arn] for k in path.keys}
+    earlier = replace(path, reach=replace(path.reach, by_key=listed))
+    assert compare_access((earlier,), (path,)).differences == ()
+
+
+def test_path_to_more_keys_than_are_compared_is_never_narrowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(path_findings, "KEYS_COMPARED", 3)
+    before, after = many(*[BOTH] * 25), many(None, *[BOTH] * 24)
+    assert len(of_stranger(before).reach.by_key) == 3
+    (told,) = compare_access((of_stranger(before),), (of_stranger(after),)).differences
+    assert (told.change, "more than are compared one by one" in told.why) == (Change.WIDENED, True)
 
 
 # -- other kinds ------------------------------------------------------------------------------------------------------

@@ -374,7 +374,7 @@ def test_account_of_ours_whose_organization_was_not_read_may_be_behind_its_fence
 def test_organization_id_that_cannot_exist_lets_nobody_through() -> None:
     for written in (ORG.upper(), "r-root", STRANGER):
         result = of(key(allow("*", when={"StringEquals": {"aws:PrincipalOrgID": written}})))
-        assert told(result.ineffective)[2:] == ("ineffective", "nobody_there")
+        assert told(result.ineffective)[2:] == ("ineffective", "no_kms_principal")
         assert result.of(Kind.EXTERNAL_ACCESS) == []
 
 

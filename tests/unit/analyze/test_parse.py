@@ -72,7 +72,7 @@ DAMAGE: list[tuple[object, DocumentKind, str]] = [
     (changed(NotAction="*"), K, "both action and notaction are given"),
     (changed(NotPrincipal="*"), K, "both principal and notprincipal are given"),
     (changed(NotResource="*"), K, "both resource and notresource are given"),
-    (changed(), IAM, "a identity_policy names no principals"),
+    (changed(), IAM, "an identity policy names no principals"),
     (changed(Principal=None, Action=None), IAM, "there is no Action"),
     (changed(Principal=None, Resource=None), IAM, "there is no Resource"),
     (changed(Principal=None), K, "there is no Principal"),

@@ -17,7 +17,8 @@ HERE, LAMBDA = iam(OWNER, "role/App"), {"Service": "lambda.amazonaws.com"}
 GITHUB = iam(OWNER, "oidc-provider/token.actions.githubusercontent.com")
 BY_TOKEN = "sts:AssumeRoleWithWebIdentity"
 TRIED = (
-    "Tried on the snapshot: the finding goes, nothing else changes, and the role's own account keeps its access to it."
+    "Tried on the snapshot: the finding goes, no other path through roles changes, "
+    "and the role's own account keeps its access to it."
 )
 WHOLE_ROLE = "Who is kept out loses everything that the role may do, not only the keys."
 SERVICES = "AWS services that this statement let in are no longer let in by it."
@@ -98,7 +99,7 @@ def test_identity_provider_without_a_subject_is_removed_because_only_the_owner_k
 def test_own_saml_provider_keeps_the_advice_to_review_it() -> None:
     saml = iam(OWNER, "saml-provider/Corp")
     remedy = only(admits({"Federated": saml}, "sts:AssumeRoleWithSAML"), to=f"{saml}#*").remediation
-    assert (remedy.kind, remedy.diff, remedy.effect) == ("none", "", "")
+    assert (remedy.kind, remedy.diff, remedy.effect) == ("none", "", path_remedies._ASSIGNED)
 
 
 def test_service_that_hands_roles_to_outsiders_is_taken_out() -> None:
@@ -154,7 +155,7 @@ def test_role_of_many_accounts_keeps_its_advice() -> None:
     roles = [role(a, "Access", admits(iam(MANAGER, "root")), USING) for a in (OWNER, MEMBER)]
     (finding,) = paths(*roles, account(MANAGER), role(MANAGER, "Admin", admits(LAMBDA), ASSUMING))
     assert "::*:" in finding.resource.arn
-    assert (finding.remediation.diff, finding.remediation.effect) == ("", "")
+    assert (finding.remediation.diff, finding.remediation.effect) == ("", path_remedies._MANY_ROLES)
 
 
 def test_session_tags_that_some_policy_tests_are_not_guessed() -> None:
@@ -233,7 +234,7 @@ def test_unread_policy_and_one_with_a_damaged_part_have_no_edit() -> None:
     remedy = only(damaged).remediation
     assert (remedy.diff, remedy.effect) == ("", path_remedies._REFUSED)
     unread = paths(role(OWNER, "R", None, USING, complete=False))
-    assert {(f.remediation.diff, f.remediation.effect) for f in unread} == {("", "")}
+    assert {(f.remediation.diff, f.remediation.effect) for f in unread} == {("", path_remedies._UNREAD)}
     broken = paths(role(OWNER, "R", "not json", USING))
     assert {(f.remediation.diff, f.remediation.effect) for f in broken} == {("", path_remedies._NO_EDIT)}
 

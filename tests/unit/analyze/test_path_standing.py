@@ -82,6 +82,7 @@ SUBJECTS: list[tuple[str, str | list[str], tuple[ApprovedProvider, ...], str]] =
     ("StringEquals", "repo:acme/payroll:ref:refs/heads/main", (LISTED,), "approved_partner"),
     ("StringLike", ["repo:acme/payroll:*", "repo:evil/x:*"], (LISTED,), "federated_pinned"),
     ("StringLike", "repo:acme*", (LISTED,), "federated_open"),
+    ("StringEqualsIgnoreCase", "repo:acme/payroll:ref:refs/heads/main", (LISTED,), "federated_pinned"),
     ("StringLike", "repo:acme/payroll:*", (ENDED,), "federated_pinned"),
 ]  # fmt: skip
 

@@ -90,7 +90,7 @@ PEOPLE = (
         ("AROA2", (), ""),
         (STRANGER, (iam(STRANGER, "root"),), ""),
         (iam(STRANGER, "role/x"), (iam(STRANGER, "role/x"),), ""),
-        ("nonsense", (), "nobody_there"),
+        ("nonsense", (), "no_kms_principal"),
     ],
 )
 def test_named_outsider_stands_for_principals(written: str, callers: tuple[str, ...], dead: str) -> None:
@@ -126,9 +126,16 @@ def test_session_principals_are_not_counted_as_identities_of_their_account() -> 
 
 
 def test_principal_that_cannot_exist_is_without_effect() -> None:
-    for who in ({"AWS": iam(STRANGER, "role/*")}, {"Federated": "cognito-identity.amazonaws.com"}, {"AWS": "nonsense"}):
+    for who in (
+        {"AWS": iam(STRANGER, "role/*")},
+        {"Federated": "cognito-identity.amazonaws.com"},
+        {"CanonicalUser": "79a59df9"},
+        {"AWS": "nonsense"},
+    ):
         finding = analyzed(world(key(allow(who)))).ineffective
-        assert finding.verdict_reasons == ("nobody_there",)
+        assert finding.verdict_reasons == ("no_kms_principal",)
+        assert "KMS knows no principal of this form" in finding.title
+        assert {"R2.10", "R2.11"} <= {r.rule for r in finding.rules}
 
 
 def test_unique_id_that_the_snapshot_holds_is_that_principal() -> None:

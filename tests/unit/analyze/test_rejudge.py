@@ -11,6 +11,7 @@ from scanner.analyze import rejudge
 from scanner.analyze.edits import insiders
 from scanner.analyze.edits.whatif import Replacement, overlay
 from scanner.analyze.findings import AnalysisRules
+from scanner.analyze.history.difference import compare_access
 from scanner.analyze.rejudge import what_if
 from scanner.model.difference import Change
 from scanner.model.finding import Finding, FindingVerdict
@@ -26,6 +27,7 @@ from builders import (
     STRANGER,
     account,
     allow,
+    analyzed,
     deny,
     grant,
     iam,
@@ -60,6 +62,11 @@ def asked(before: World, kind: DocumentKind, target: str, document: Any) -> What
 def new_policy(before: World, *statements: Any) -> WhatIf:
     """The answer for another key policy."""
     return asked(before, DocumentKind.KEY_POLICY, KEY, policy(*statements))
+
+
+def replace_principal(before: World, facts: Any) -> World:
+    """The world with one more principal."""
+    return replace(before, principals={**before.principals, facts.arn: facts})
 
 
 def outside(answer: WhatIf) -> list[tuple[str, str]]:
@@ -113,6 +120,77 @@ def test_insiders_alike_are_told_one_by_one() -> None:
     assert {s for _, s in inside(answer)} == {iam(OWNER, f"role/{n}") for n in "abc"} | {iam(OWNER, "root")}
 
 
+# -- the same people under another name -------------------------------------------------------------------------------
+
+THEIR_ROLE, THEIR_USER = iam(STRANGER, "role/Export"), iam(STRANGER, "user/Bob")
+DECRYPT = "kms:Decrypt"
+
+
+@pytest.mark.parametrize("named", [THEIR_ROLE, THEIR_USER, iam(STRANGER, "assumed-role/Export/run")])
+@pytest.mark.parametrize("before", [STRANGER_ROOT, "*"])
+def test_statement_that_is_narrowed_to_one_identity_of_a_stranger_is_no_gain(before: str, named: str) -> None:
+    answer = new_policy(base(allow(before, DECRYPT)), OWN, allow(named, DECRYPT))
+    assert {change for change, _ in outside(answer)} == {"lost"}
+
+
+def test_everybody_narrowed_to_an_account_is_no_gain() -> None:
+    answer = new_policy(base(allow("*", DECRYPT)), OWN, allow(STRANGER_ROOT, DECRYPT))
+    assert outside(answer) == [("lost", "*")]
+
+
+MORE: list[tuple[tuple[Any, ...], tuple[Any, ...]]] = [
+    ((allow(STRANGER_ROOT, DECRYPT),), (allow(THEIR_ROLE, DECRYPT, "kms:Encrypt"),)),
+    ((allow(STRANGER_ROOT, DECRYPT, when=MFA),), (allow(THEIR_ROLE, DECRYPT),)),
+    ((allow(STRANGER_ROOT, DECRYPT), deny(THEIR_ROLE, DECRYPT)), (allow(THEIR_ROLE, DECRYPT),)),
+    ((allow("*", DECRYPT), deny(THEIR_ROLE, DECRYPT)), (allow(THEIR_ROLE, DECRYPT),)),
+    ((allow(iam("888877776666", "root"), DECRYPT),), (allow(THEIR_ROLE, DECRYPT),)),
+    ((allow("*", DECRYPT, when={"StringEquals": {"aws:PrincipalOrgID": "o-else"}}),), (allow(THEIR_ROLE, DECRYPT),)),
+    ((allow(iam(STRANGER, "role/Other"), DECRYPT),), (allow(THEIR_ROLE, DECRYPT),)),
+    ((allow(THEIR_ROLE, DECRYPT),), (allow(STRANGER_ROOT, DECRYPT),)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "after"), MORE)
+def test_whoever_could_do_less_before_gains(before: tuple[Any, ...], after: tuple[Any, ...]) -> None:
+    grown = [selector for change, selector in outside(new_policy(base(*before), OWN, *after)) if change != "lost"]
+    assert grown == [after[0]["Principal"]["AWS"]]
+
+
+def test_condition_that_stays_as_strict_for_the_one_who_is_named_now_is_no_gain() -> None:
+    answer = new_policy(base(allow(STRANGER_ROOT, DECRYPT, when=MFA)), OWN, allow(THEIR_ROLE, DECRYPT, when=MFA))
+    assert outside(answer) == [("lost", STRANGER_ROOT)]
+
+
+def test_identity_that_was_named_for_less_gains_nothing_that_its_account_had() -> None:
+    before = base(allow(STRANGER_ROOT, DECRYPT, "kms:Encrypt"), allow(THEIR_ROLE, DECRYPT))
+    assert outside(new_policy(before, OWN, allow(THEIR_ROLE, DECRYPT, "kms:Encrypt"))) == [("lost", STRANGER_ROOT)]
+
+
+def test_role_of_ours_gains_where_its_account_could_and_it_could_not() -> None:
+    member = iam(MEMBER, "root")
+    other = principal(iam(MEMBER, "role/Other"))
+    before = replace_principal(base(allow(member, DECRYPT)), other)
+    assert outside(new_policy(before, OWN, allow(APP, DECRYPT))) == [("lost", member)]
+    granted = replace(before.keys[KEY], key_policy=key(OWN).key_policy, grants=(grant(other.arn, "Decrypt"),))
+    after = replace(before, keys={**before.keys, KEY: granted})
+    told = compare_access(analyzed(before).findings, analyzed(after).findings, before).differences
+    assert ("gained", other.arn) in [(d.change.value, d.grantee.selector) for d in told]
+
+
+def test_account_of_which_everybody_is_known_is_not_taken_for_one_principal() -> None:
+    member = iam(MEMBER, "root")
+    answer = new_policy(base(allow("*", DECRYPT)), OWN, allow(member, DECRYPT, "kms:Encrypt"))
+    (gained,) = (d for d in answer.outside.differences if d.change is Change.GAINED)
+    assert (gained.grantee.selector, gained.actions) == (member, (DECRYPT, "kms:Encrypt"))
+
+
+def test_organization_holds_its_members_where_the_tree_says_so() -> None:
+    ours = {"StringEquals": {"aws:PrincipalOrgID": organization().id}}
+    before = replace(base(allow("*", DECRYPT, when=ours)), organizations=(organization(),))
+    answer = new_policy(before, OWN, allow(APP, DECRYPT))
+    assert outside(answer) == [("lost", organization().id)]
+
+
 def test_role_that_reaches_many_keys_and_loses_one_gains_nothing() -> None:
     keys = [key(OWN, arn=KEY[:-2] + f"{number:02}") for number in range(25)]
     entered = principal(iam(OWNER, "role/entry"), KMS, trust=policy(allow(STRANGER_ROOT, "sts:AssumeRole")))
@@ -120,6 +198,7 @@ def test_role_that_reaches_many_keys_and_loses_one_gains_nothing() -> None:
     replaced = [Replacement(DocumentKind.KEY_POLICY, keys[0].arn, json.dumps(policy(allow(ADMIN, "kms:*"))), "f")]
     answer = what_if(before, overlay(before, replaced), AnalysisRules())
     (difference,) = answer.outside.differences
+    assert answer.keys == 25
     assert (difference.change, difference.why) == (Change.NARROWED, f"it reaches 1 key fewer: {keys[0].arn}")
 
 

@@ -40,7 +40,10 @@ ADMIN = iam(OWNER, "role/Admin")
 KMS = policy(allow(None, "kms:*"))
 PEOPLE = (principal(OUR, KMS), principal(ADMIN, KMS))
 analyzed = partial(builders.analyzed, remedies=True)
-TRIED = "Tried on the snapshot: the finding goes, nothing else changes, and the key's own account keeps its access."
+TRIED = (
+    "Tried on the snapshot: the finding goes, no other access to this key changes, "
+    "and the key's own account keeps its access."
+)
 
 
 def of(*statements: Any, **facts: Any) -> tuple[World, list[Finding]]:
@@ -127,7 +130,7 @@ def test_access_that_is_blocked_after_the_edit_is_ended() -> None:
 
     (told,) = remedied.remedied(facts, [finding], given, judge)
     assert told.remediation.verified
-    assert "the access is blocked, nothing else changes" in told.remediation.effect
+    assert "the access is blocked, no other access to this key changes" in told.remediation.effect
     (still,) = remedied.remedied(facts, [blocked], given, judge)
     assert not still.remediation.verified
 
@@ -183,7 +186,8 @@ def test_text_that_is_one_line_is_shown_with_one_element_per_line() -> None:
 
 def test_broken_text_and_shares_have_no_edit() -> None:
     share = only(OWN, ram_policy=ram(allow(FOREIGN)))
-    assert (share.remediation.kind, share.remediation.diff, share.remediation.effect) == ("none", "", "")
+    assert (share.remediation.kind, share.remediation.diff) == ("none", "")
+    assert share.remediation.effect.startswith("No edit was tried: a resource share gives this")
     broken = replace(key(OWN, ram_policy=ram(allow(FOREIGN))), key_policy=text("{", DocumentKind.KEY_POLICY, KEY))
     (finding,) = analyzed(world(broken)).of(Kind.EXTERNAL_ACCESS)
     assert finding.remediation.diff == ""
@@ -199,7 +203,8 @@ def test_everybody_becomes_the_organization_and_insiders_keep_access() -> None:
     assert (remedy.kind, remedy.verified) == ("add_condition", True)
     assert remedy.text.startswith(f"Add `aws:PrincipalOrgID` = `{ORG}` to statement `Open`. Where some")
     assert remedy.effect.startswith(
-        "Tried on the snapshot: the finding goes, accounts of the organization keep their access, nothing else changes"
+        "Tried on the snapshot: the finding goes, accounts of the organization keep their access, "
+        "no other access to this key changes"
     )
     assert "AWS services that this statement let through" in remedy.risk_note
     assert plus(finding)[-1] == f'"Condition": {{"StringEquals": {{"aws:PrincipalOrgID": "{ORG}"}}}}'

@@ -18,7 +18,10 @@ ADMIN = iam(OWNER, "role/Admin")
 KMS = policy(allow(None, "kms:*"))
 PEOPLE = (principal(OUR, KMS), principal(ADMIN, KMS))
 NEVER = {"StringEquals": {"aws:PrincipalOrgID": "o-own0000001"}}
-TRIED = "Tried on the snapshot: the finding goes, nothing else changes, and the key's own account keeps its access."
+TRIED = (
+    "Tried on the snapshot: the finding goes, no other access to this key changes, "
+    "and the key's own account keeps its access."
+)
 analyzed = partial(builders.analyzed, remedies=True)
 
 
@@ -111,9 +114,9 @@ def test_grant_that_does_nothing_is_revoked() -> None:
 
 def test_shares_and_what_may_work_keep_their_advice() -> None:
     shared = only(OWN, ram_policy=ram(allow(CHINA)))
-    assert (shared.remediation.diff, shared.remediation.effect) == ("", "")
+    assert (shared.remediation.diff, shared.remediation.effect) == ("", remedied._SHARE)
     doubtful = only(OWN, allow(FOREIGN, when={"StringEquals": {"aws:ResourceTag/a": "b"}}))
-    assert (doubtful.remediation.diff, doubtful.remediation.effect) == ("", "")
+    assert (doubtful.remediation.diff, doubtful.remediation.effect) == ("", remedied._UNCLEAR)
 
 
 def test_key_with_too_much_to_try_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

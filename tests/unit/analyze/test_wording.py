@@ -32,6 +32,7 @@ from scanner.analyze.logic.residual import alternatives, shorten
 from scanner.analyze.logic.wording import as_json, in_words
 from scanner.analyze.principals.party import Trust
 from scanner.analyze.principals.selectors import Naming, Selector
+from scanner.analyze.request.caller import ANY_SERVICE
 from scanner.model.finding import FindingVerdict
 
 from builders import KEY, MEMBER, OWNER, STRANGER, grant, iam, key, world
@@ -197,6 +198,7 @@ TITLES: list[tuple[Selector, str]] = [
         Selector("logs.amazonaws.com", "service"),
         "An AWS service, logs.amazonaws.com, whoever it acts for, can decrypt data",
     ),
+    (Selector(ANY_SERVICE, "service"), "Any AWS service, whoever it acts for, can decrypt data"),
     (Selector("AROAGONE", "unknown_id"), "A user or role of which only the id is known (AROAGONE) can decrypt data"),
     (Selector("nonsense", "malformed"), "A principal that cannot exist (nonsense) can decrypt data"),
     (Selector(iam(STRANGER, "role/x"), "role", STRANGER), f"A role of an unknown account {STRANGER}"),
@@ -209,7 +211,7 @@ def test_title_begins_with_who_it_is_about(selector: Selector, start: str) -> No
     assembly = Assembly(world(key()), Trust(), SeverityRules())
     grantee = assembly.grantee(Naming(selector, "grant"), key())
     if selector.kind == "service":
-        grantee = assembly.grantee(Naming(selector, "key_policy", grants=(grant("logs.amazonaws.com"),)), key())
+        grantee = assembly.grantee(Naming(selector, "key_policy", grants=(grant(selector.text),)), key())
     title = title_of(grantee, "decrypt", FindingVerdict.CONFIRMED, assembly.key_ref(key()))
     assert title.startswith(start)
     assert title.endswith(f"with key 1234abcd-12ab… of {OWNER} in eu-west-1")

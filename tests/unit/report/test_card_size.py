@@ -68,7 +68,8 @@ REMEDY = Remediation(
     f"aws kms put-key-policy --region eu-west-1 --key-id {build.KEY_ID} --policy file://policy.json",
     PATCH,
     verified=True,
-    effect="Tried on the snapshot: the finding goes, nothing else changes, and the key's own account keeps its access.",
+    effect="Tried on the snapshot: the finding goes, no other access to this key changes, "
+    "and the key's own account keeps its access.",
 )
 
 

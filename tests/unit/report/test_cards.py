@@ -75,7 +75,7 @@ def test_advice_is_said_as_a_compiler_does() -> None:
     shown = card(build.stranger_finding(remediation=Remediation("x", "Remove it. Then ask.", "aws x")))
     assert (shown.advice, shown.more_advice) == ("remove it", "Then ask.")
     html = page(build.stranger_finding(remediation=Remediation("x", "SCPs need a look.", "aws x")))
-    assert '<p class="help"><b>help:</b> SCPs need a look</p>' in html
+    assert '<p class="help"><em>help:</em> SCPs need a look</p>' in html
 
 
 def test_finding_without_advice_has_no_heading_for_it() -> None:
@@ -117,7 +117,7 @@ def test_numbers_go_on_correctly_behind_a_gap() -> None:
     document = build.document(findings=(build.stranger_finding(evidence=(evidence,)),), documents={digest: policy})
     html = render_html(document, (), {}, build.documents).decode()
     assert '<li class="gap">… 94 lines …\n<li value="98">"98"\n' in html
-    assert '<li class="hit"><mark>"10</mark>0" <b>here</b>\n' in html
+    assert '<li class="hit"><mark>"10</mark>0" <i>here</i>\n' in html
 
 
 def test_label_that_goes_on_is_said_at_its_first_line_only() -> None:

@@ -14,6 +14,7 @@ import pytest
 from markupsafe import Markup
 from scanner import logs
 from scanner.model.finding import FindingsDocument
+from scanner.model.key import Grant, GrantConstraints
 from scanner.model.neutral import terminal_safe
 from scanner.report.directory import RunDirectory
 from scanner.report.escape import (
@@ -28,6 +29,7 @@ from scanner.report.escape import (
 )
 from scanner.report.html import render_html
 from scanner.report.json import dump_findings, dump_summary, load_findings
+from scanner.report.keys import KeyHolding
 from scanner.report.markdown import render_markdown
 from scanner.report.streams import AccessWriter, CoverageWriter, KeysWriter, read_key_rows, read_ledger
 from scanner.report.tables import findings_csv
@@ -48,7 +50,9 @@ def page(text: str) -> str:
     document = build.hostile_document(text)
     keys = tuple(build.poisoned(row, text) for row in build.key_rows())
     notes = {ref: text for finding in document.findings for ref in finding.coverage_refs}
-    return render_html(document, keys, notes, lambda _: None).decode()
+    grant = Grant(text, (text,), text, "", text, "", text, GrantConstraints({text: text}), text, text)
+    held = KeyHolding(((text, "0" * 64),), (grant,))
+    return render_html(document, keys, notes, {"0" * 64: text}.get, lambda _: held).decode()
 
 
 @each_text
@@ -170,8 +174,12 @@ def test_log_has_one_record_per_line_whatever_it_is_told(text: str, form: str) -
 
 
 def logged(text: str, form: str) -> str:
-    """Two records with the text as message, field, context and error."""
-    stream = io.StringIO()
+    """Two records with the text as message, field, context and error, seen by our handler alone.
+
+    pytest keeps what it sees for its report, and a lone surrogate in that ends the process of pytest-xdist.
+    """
+    stream, root = io.StringIO(), logging.getLogger()
+    others, root.handlers = root.handlers, []
     logs.configure("info", form, stream)
     try:
         with logs.log_context(account=text, region=text):
@@ -182,6 +190,7 @@ def logged(text: str, form: str) -> str:
                 LOG.exception("failed")
     finally:
         logs.remove_handlers()
+        root.handlers = others
     return stream.getvalue()
 
 

@@ -64,7 +64,10 @@ def test_page_without_filters_allows_no_script_at_all() -> None:
 def test_headline_is_the_only_h1_and_coverage_stands_before_findings() -> None:
     html = render()
     assert html.count("<h1>") == 1
-    assert "Two accounts outside the organization" in html.split("<h1>")[1].split("</h1>")[0]
+    answer = html.split("<h1>")[1].split("</h1>")[0]
+    assert "Two accounts outside the organization" in answer
+    assert "not" not in answer  # what was not read stands in the sentence below
+    assert "not" in html.split("</h1>")[1].split("</p>")[0]
     places = [html.index(f'<section id="{name}"') for name in ("summary", "coverage", "findings", "keys", "method")]
     assert places == sorted(places)
 
@@ -82,7 +85,7 @@ def test_deciding_line_is_marked_and_labelled() -> None:
     number = build.line_of("999988887777:root")
     assert (
         '<li class="hit">    "AWS": <mark>"arn:aws:iam::999988887777:root"</mark> '
-        "<b>delegates to every principal of 999988887777</b>\n"
+        "<i>delegates to every principal of 999988887777</i>\n"
     ) in html
     before = html[: html.index("<mark>")]
     assert (

@@ -271,7 +271,9 @@ def test_headline_is_never_cut() -> None:
     document = build.document(run=build.run_info(headline=headline))
     assert render_markdown(document, {}).decode().startswith(f"# {headline}\n")
     page = render_html(document, (), {}, build.documents).decode()
-    assert f"<h1>{headline}</h1>" in page
+    answer, rest = headline.split("; ", 1)
+    assert f"<h1>{answer}.</h1>" in page
+    assert f">{rest}</p>" in page
     assert f"<title>{headline} – kms-scan</title>" in page
 
 

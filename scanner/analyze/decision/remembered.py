@@ -1,0 +1,85 @@
+"""Which decisions hold in several worlds at once, so that each is made once for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, fields
+from typing import TypeVar, cast
+
+from scanner.analyze.request.request import Request
+from scanner.model.world import World
+
+T = TypeVar("T")
+MOST_ANSWERS = 200_000
+"""Answers that are kept; what is asked beyond them is decided again."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """Answers by question; callers, keys, roles and surroundings are known again by all they hold, not by name.
+
+    A decision looks at the caller, the key or role, and of the world at all but the keys and principals it lists: what
+    counts of those is in the request. Worlds that differ in other keys and principals share the answer.
+    """
+
+    _known: dict[str, list[object]] = field(default_factory=dict)
+    _answers: dict[Hashable, object] = field(default_factory=dict)
+
+    def answer(self, world: World, request: Request, more: Hashable, ask: Callable[[], T]) -> T:
+        """The answer to a question, asked where it is not known.
+
+        Args:
+            more: what the answer depends on beside world and request, the kind of answer with it.
+        """
+        place = (self._surroundings(world), self._request(request), more)
+        if place in self._answers:
+            return cast("T", self._answers[place])
+        answer = ask()
+        if len(self._answers) < MOST_ANSWERS:
+            self._answers[place] = answer
+        return answer
+
+    def _surroundings(self, world: World) -> Hashable:
+        return (
+            world.as_of, world.credit_scp, world.credit_rcp, world.unlisted_accounts_collected,
+            self._number("organizations", world.organizations), self._number("accounts", world.accounts),
+            self._number("asserted", world.asserted),
+        )  # fmt: skip
+
+    def _request(self, request: Request) -> Hashable:
+        key, role, grant = request.key, request.role, request.grant_request
+        return (
+            request.caller.text, self._number(request.caller.text, request.caller), request.iam_action,
+            request.resource, request.action is None, key and self._number(key.arn, key),
+            role and self._number(role.arn, role), request.alias, tuple(request.context.items()), request.complete,
+            request.any_resource, request.encryption_context and tuple(request.encryption_context.items()),
+            grant and self._number("grant", grant),
+        )  # fmt: skip
+
+    def _number(self, name: str, thing: object) -> int:
+        """The place of a thing among those of its name."""
+        known = self._known.setdefault(name, [])
+        for number, other in enumerate(known):
+            if other is thing or other == thing:
+                return number
+        known.append(thing)
+        return len(known) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class RememberingWorld(World):
+    """A world whose decisions are remembered, also in the worlds that are made of it by `replace`."""
+
+    memory: Memory = field(default_factory=Memory, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, world: World) -> RememberingWorld:
+        """A world with nothing remembered yet."""
+        return cls(**{f.name: getattr(world, f.name) for f in fields(World)})
+
+
+def remembered(world: World, request: Request, more: Hashable, ask: Callable[[], T]) -> T:
+    """The answer to a question in a world, from its memory where it has one."""
+    if isinstance(world, RememberingWorld):
+        return world.memory.answer(world, request, more, ask)
+    return ask()
