@@ -46,7 +46,8 @@ def collect(
     whatever happens. Raises NothingScannedError (no credentials, organization unreadable, every account refused),
     UsageError (nothing in scope), OutputError (the snapshot cannot be written).
     """
-    pacing = Pacing(clock, stop, settings.max_attempts, settings.unit_deadline.total_seconds())
+    patience = settings.unit_deadline.total_seconds()
+    pacing = Pacing(clock, stop, settings.max_attempts, patience, settings.kms_quota_share)
     sessions = Sessions(settings, session_factory(settings.profile), pacing)
     run = _Run(Context(settings, sessions, pacing), store, on_progress)
     try:

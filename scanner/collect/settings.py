@@ -62,12 +62,14 @@ class CollectSettings:
     keys_include: tuple[str, ...] = ()
     keys_include_tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     keys_states: tuple[str, ...] = ("enabled", "disabled", "pending_deletion", "pending_import", "unavailable")
+    keys_last_usage: bool = False
     workers: int = 32
     deadline: timedelta = timedelta(hours=2)
     connect_timeout: timedelta = timedelta(seconds=5)
     read_timeout: timedelta = timedelta(seconds=20)
     max_attempts: int = 4
     unit_deadline: timedelta = timedelta(minutes=10)
+    kms_quota_share: int = 20
 
 
 @dataclass(frozen=True, slots=True)

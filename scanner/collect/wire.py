@@ -27,6 +27,7 @@ from scanner.collect.outcome import (
     advice,
     translate,
 )
+from scanner.collect.rates import Rates
 from scanner.collect.settings import Clock
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.snapshot.rows import Answer, UnitRecord
@@ -77,6 +78,7 @@ class Pacing:
     stop: Event
     max_attempts: int
     unit_deadline: float
+    kms_quota_share: int = 20
     counters: Counters = field(default_factory=Counters)
     jitter: SystemRandom = field(default_factory=SystemRandom)
     _stopped_at: float | None = None
@@ -91,10 +93,11 @@ class Pacing:
         if now - self._stopped_at >= _GRACE:
             raise UnitStoppedError
 
-    def wait(self, attempt: int, *, base: float, most: float) -> None:
-        """Sleep before the next attempt: exponential, half of it random."""
-        seconds = min(most, base * 2 ** min(attempt, 16))
-        self.clock.sleep(seconds * (0.5 + self.jitter.random() / 2))
+    def wait(self, attempt: int, *, base: float, most: float) -> float:
+        """Sleep before the next attempt: exponential, half of it random; returns the seconds slept."""
+        seconds: float = min(most, base * 2 ** min(attempt, 16)) * (0.5 + self.jitter.random() / 2)
+        self.clock.sleep(seconds)
+        return seconds
 
 
 @dataclass(slots=True)
@@ -107,12 +110,30 @@ class Unit:
     pacing: Pacing
     record: UnitRecord
     region_enabled: bool = True
-    started: float = 0.0
+    throttled_for: float = 0.0
+    _rates: Rates = field(init=False)
     _last: tuple[int, Mapping[str, str], bytes] | None = None
     _watched: WeakSet[BaseClient] = field(default_factory=WeakSet)
 
     def __post_init__(self) -> None:
-        self.started = self.pacing.clock.monotonic()
+        self._rates = Rates(self.pacing.kms_quota_share)
+
+    def keep_pace(self, operation: str) -> None:
+        """Wait until the operation may be asked without using more of its quota than is ours."""
+        seconds = self._rates.wait(operation, self.pacing.clock.monotonic())
+        if seconds:
+            self.pacing.clock.sleep(seconds)
+
+    def back_off(self, operation: str, attempt: int) -> None:
+        """AWS throttled: ask less often from here on, and wait before the next attempt."""
+        self.pacing.counters.add(throttled=1)
+        self._rates.throttled(operation, self.pacing.clock.monotonic())
+        self.throttled_for += self.pacing.wait(attempt, base=0.5, most=20.0)
+
+    @property
+    def is_patient(self) -> bool:
+        """Whether the unit has not yet spent all of its time waiting for AWS to stop throttling."""
+        return self.throttled_for < self.pacing.unit_deadline
 
     def keep_answer(self, response_dict: Mapping[str, Any], operation_model: Any, **_: Any) -> None:
         """botocore's `before-parse` hook: hold the raw answer, and reject it before it is parsed into nothing."""
@@ -175,6 +196,7 @@ def call(
     attempt, throttled, renewed = 0, 0, False
     while True:
         unit.pacing.check()
+        unit.keep_pace(operation)
         try:
             answer = unit.request(operation, params)
             check_members(operation, answer)
@@ -183,13 +205,12 @@ def call(
             failure, cause = _placed(unit, translate(error)), error
         else:
             unit.keep(operation, params, subject)
-            check_owner(operation, answer, unit.account_id, unit.region)
+            check_owner(operation, answer, unit.account_id, unit.region, params)
             return answer
         if failure.retry is Retry.CREDENTIALS and not renewed and unit.connection.renew():
             renewed = True
-        elif failure.retry is Retry.THROTTLED and _time_left(unit):
-            unit.pacing.counters.add(throttled=1)
-            unit.pacing.wait(throttled, base=0.5, most=20.0)
+        elif failure.retry is Retry.THROTTLED and unit.is_patient:
+            unit.back_off(operation, throttled)
             throttled += 1
         elif failure.retry is Retry.WIRE and attempt + 1 < unit.pacing.max_attempts:
             unit.pacing.wait(attempt, base=0.2, most=5.0)
@@ -235,10 +256,6 @@ def iso(moment: object) -> str | None:
     if not isinstance(moment, datetime):
         return None
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _time_left(unit: Unit) -> bool:
-    return unit.pacing.clock.monotonic() - unit.started < unit.pacing.unit_deadline
 
 
 def _placed(unit: Unit, failure: Failure) -> Failure:

@@ -594,9 +594,7 @@ def test_collecting_without_file_and_role_is_refused() -> None:
     [
         ("output.keep_runs", "3"),
         ("output.redact", "[emails]"),
-        ("keys.last_usage", "true"),
         ("limits.processes", "2"),
-        ("limits.kms_quota_share", "50"),
     ],
 )
 def test_setting_of_an_unbuilt_part_is_refused_at_any_but_its_default(key: str, value: str) -> None:
