@@ -8,13 +8,14 @@ STAMP := $(VENV)/.installed
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$name"; break; }; done)
 
-.PHONY: help setup demo test coverage lint check style types contracts browser bench fuzz clean
+.PHONY: help setup demo test crash coverage lint check style types contracts browser bench fuzz clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make setup    create .venv/ and install kms-scan into it, with everything for development'
 	@echo 'make demo     scan a small organization in an in-process AWS, write kms-scan-out/latest/'
 	@echo 'make test     all tests that need no browser'
+	@echo 'make crash    collections that die at 50 places of each kind, and are continued'
 	@echo 'make coverage fails unless the tests of scanner/analyze take every branch of it'
 	@echo 'make browser  the tests of the report in Chromium (/usr/bin/chromium)'
 	@echo 'make lint     ruff, mypy and the import contracts; the same as make check'
@@ -53,6 +54,9 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -m 'not browser' -n 2
+
+crash: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --all-points tests/unit/collect/test_interrupted.py
 
 # Without the tests on random worlds, so that what is taken is the same in every run. The processes of pytest-xdist read
 # the settings, [tool.coverage] in pyproject.toml, through the variables.

@@ -25,6 +25,8 @@ class KmsScanError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.run_id = ""
+        """The run whose collection `--resume` continues; empty where there is none."""
 
 
 class UsageError(KmsScanError):

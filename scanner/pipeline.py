@@ -8,8 +8,7 @@ import signal
 import sqlite3
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
@@ -24,7 +23,7 @@ from scanner.analyze.summary import RunFacts, build_document, scanned_units
 from scanner.baseline import Earlier, compared, earlier_run
 from scanner.config import Settings, config_hash
 from scanner.contents import checked_snapshot, holding_of, read_findings, text_of
-from scanner.errors import InterruptedRunError, SnapshotError, UsageError
+from scanner.errors import InterruptedRunError, OutputError, SnapshotError, UsageError
 from scanner.logs import log_context, run_log
 from scanner.model.finding import Finding, FindingsDocument, KeyRow
 from scanner.model.lifecycle import History
@@ -41,11 +40,14 @@ from scanner.report.manifest import check_files, recorded_in, write_manifest
 from scanner.report.options import ReportOptions
 from scanner.report.pages import HtmlOptions, PageLimits
 from scanner.report.streams import AccessWriter, CoverageWriter, KeysWriter, read_key_rows, read_ledger
+from scanner.resume import reopened
 from scanner.runs import FINDINGS, LATEST, SNAPSHOT, find_run, run_before, run_to_judge
 from scanner.signals import stoppable
 from scanner.snapshot.read import read_header
+from scanner.snapshot.store import SnapshotStore, settle
 from scanner.snapshot.view import Assumptions, load_meta, load_scope, load_world
 from scanner.suppressions import SuppressionFile
+from scanner.workers import DaemonThreads
 
 logger = logging.getLogger(__name__)
 
@@ -89,26 +91,32 @@ def collect_run(
     clock: SystemClock,
     on_progress: Callable[..., None],
     synthetic: bool = False,
+    resume: str | None = None,
 ) -> RunDirectory:
-    """Collect into a new run directory; returns it with a closed snapshot inside.
+    """Collect into a new run directory, or into that of an interrupted run; returns it with a closed snapshot inside.
 
-    `synthetic` marks the snapshot, and every report made from it, as one that read no AWS organization.
+    Args:
+        synthetic: marks the snapshot, and every report made from it, as one that read no AWS organization.
+        resume: the run whose collection is continued; what is complete in it is not read again.
 
     Raises:
+        SnapshotError: the run to continue is missing or damaged.
         NothingScannedError, UsageError, OutputError: see `scanner.collect.collector.collect`.
         InterruptedRunError: a signal came; what was read is kept.
     """
     from scanner.collect.collector import collect  # noqa: PLC0415  # boto3 is loaded by commands that need AWS only
-    from scanner.snapshot.store import SnapshotStore  # noqa: PLC0415
 
     suppressions_of(settings, clock.now().date())
     if settings.gate.baseline not in {None, LATEST}:
         find_run(str(settings.gate.baseline), settings.output.directory)
-    run_id = new_run_id(clock)
-    directory = RunDirectory.create(settings.output.directory, run_id)
-    store = SnapshotStore.create(directory.path / SNAPSHOT, synthetic=synthetic)
+    if resume is None:
+        directory = RunDirectory.create(settings.output.directory, new_run_id(clock))
+        store = SnapshotStore.create(directory.path / SNAPSHOT, synthetic=synthetic)
+    else:
+        directory, store = reopened(resume, settings)
+    run_id = store.reached.meta.get("run_id", directory.path.name)
+    executor = DaemonThreads(settings.limits.workers)
     with run_log(directory.path / "log.jsonl"), log_context(run_id=run_id), stoppable() as (stop, received):
-        executor = ThreadPoolExecutor(settings.limits.workers, thread_name_prefix="collect")
         try:
             summary = collect(
                 collect_settings(settings, environ, run_id),
@@ -118,16 +126,24 @@ def collect_run(
                 stop=stop,
                 on_progress=on_progress,
             )
+        except OutputError as error:
+            error.run_id = run_id
+            raise
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
     if summary.stopped:
-        error = InterruptedRunError(
-            f"stopped by a signal: what was read is in `{directory.path}`",
-            hint="run it again; continuing an interrupted collection is not available in this version",
-        )
-        error.exit_code = 128 + (received[0] if received else signal.SIGINT)
-        raise error
+        raise _interrupted(directory, received, "" if summary.complete else run_id)
     return directory
+
+
+def _interrupted(directory: RunDirectory, received: Sequence[int], run_id: str) -> InterruptedRunError:
+    """What a signal led to; without a run id, the last units were finished and nothing is left to continue."""
+    said = f"stopped by a signal: what was read is in `{directory.path}`"
+    hint = None if run_id else f"the collection is complete: kms-scan analyze {directory.path}"
+    error = InterruptedRunError(said, hint=hint)
+    error.exit_code = 128 + (received[0] if received else signal.SIGINT)
+    error.run_id = run_id
+    return error
 
 
 # -- analyze and report -----------------------------------------------------------------------------------------------
@@ -150,6 +166,7 @@ def analyze_run(
     from scanner.report.write import write_findings  # noqa: PLC0415  # pandas is loaded by commands that write reports
 
     dialect = CsvDialect(settings.output.csv_dialect)
+    settle(directory.path / SNAPSHOT)
     with checked_snapshot(directory.path / SNAPSHOT) as connection:
         meta = load_meta(connection)
         _, rules = analysis_rules(settings)
@@ -268,6 +285,7 @@ def analyze_named(name: str, settings: Settings, *, folder_given: bool) -> tuple
     run_id = read_header(source).get("run_id", "")
     if not run_id or "/" in run_id or run_id.startswith("."):
         raise SnapshotError(f"`{source}` names no run")
+    settle(source)
     with checked_snapshot(source), RunDirectory.unpublished(parent, run_id) as made:
         made.copy(SNAPSHOT, source)
         document = analyze_run(made, settings)
@@ -350,9 +368,10 @@ def run(
     clock: SystemClock,
     on_progress: Callable[..., None],
     synthetic: bool = False,
+    resume: str | None = None,
 ) -> Outcome:
-    """Collect, analyze and report: what cron calls."""
-    directory = collect_run(settings, environ, clock=clock, on_progress=on_progress, synthetic=synthetic)
+    """Collect, analyze and report: what cron calls. `resume` continues the collection of an interrupted run."""
+    directory = collect_run(settings, environ, clock=clock, on_progress=on_progress, synthetic=synthetic, resume=resume)
     try:
         analyze_run(directory, settings)
     except UsageError as error:

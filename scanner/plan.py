@@ -15,6 +15,7 @@ from scanner.config import Settings, config_hash, read_vendors, resolve_external
 from scanner.errors import UsageError
 from scanner.model.finding import Severity
 from scanner.model.world import World
+from scanner.resume import configuration_of
 from scanner.suppressions import SuppressionFile, SuppressionRules, read_suppressions
 
 
@@ -33,6 +34,7 @@ def collect_settings(settings: Settings, environ: Mapping[str, str], run_id: str
         member_role=aws.member_role,
         scope=scope_in_words(settings),
         config_hash=config_hash(settings),
+        configuration=configuration_of(settings),
         as_of=settings.analysis.as_of,
         profile=aws.profile,
         partition=aws.partition,

@@ -178,7 +178,7 @@ def advice(outcome: Outcome, call: str) -> str:
         case Outcome.MISMATCH:
             return "stop and check credentials, endpoints and proxies: an answer belonged to somebody else"
         case Outcome.NOT_REACHED:
-            return "run again with a longer `limits.deadline` or a smaller scope"
+            return "continue the run with `--resume`, or run again with a longer `limits.deadline` or a smaller scope"
         case Outcome.ERROR:
             return "run again; if it stays, read the message"
         case _:

@@ -39,6 +39,7 @@ class CollectSettings:
     member_role: str
     scope: str = ""
     config_hash: str = ""
+    configuration: str = ""
     as_of: datetime | None = None
     profile: str | None = None
     partition: str = "auto"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -18,11 +19,13 @@ from scanner.collect.wire import ALL, GLOBAL, Pacing, Unit, abandon
 from scanner.errors import NothingScannedError
 from scanner.model.arn import parse_arn
 from scanner.model.coverage import LedgerRow, Outcome
+from scanner.snapshot.reached import Reached
 from scanner.snapshot.rows import AccountRow, RegionRow, UnitRecord
 
 logger = logging.getLogger(__name__)
 
 _REFUSED = frozenset({Outcome.DENIED, Outcome.DENIED_BY_SCP, Outcome.GONE})
+_OWN_CREDENTIALS = "could not be assumed; the caller's own credentials were used"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,7 @@ def _account(context: Context, job: Job, unit: Unit) -> Result:
     except CallFailedError as error:
         if account.account_id != context.sessions.caller.account_id or error.failure.outcome not in _REFUSED:
             return _refused(unit, account, error.failure)
-        message = f"`{hop.role_arn}` could not be assumed; the caller's own credentials were used"
+        message = f"`{hop.role_arn}` {_OWN_CREDENTIALS}"
         unit.ledger("sts:AssumeRole", "", Outcome.OK, message=message)
         hop = None
     unit.connection = context.sessions.connect(hop, context.settings.home_region)
@@ -147,8 +150,19 @@ def _account(context: Context, job: Job, unit: Unit) -> Result:
         row = LedgerRow(account.account_id, region, "kms:ListKeys", "", Outcome.SKIPPED, "", reason)
         unit.record.ledger(row)
     unit.record.rows.append(replace(account, collected=True))
-    jobs = [Job("iam", account, hop=hop), *(_kms_job(account, row, hop) for row in rows if row.scanned)]
-    return Result(unit.record, jobs)
+    return Result(unit.record, _inside(account, rows, hop))
+
+
+def resumed(context: Context, account: AccountRow, reached: Reached) -> list[Job]:
+    """The units of an account that an earlier process entered, from what it wrote."""
+    entered = reached.entered.get(account.account_id)
+    own = entered is not None and entered.message.endswith(_OWN_CREDENTIALS)
+    hop = None if own else context.sessions.member(account.account_id)
+    return _inside(account, reached.regions.get(account.account_id, ()), hop)
+
+
+def _inside(account: AccountRow, rows: Iterable[RegionRow], hop: Hop | None) -> list[Job]:
+    return [Job("iam", account, hop=hop), *(_kms_job(account, row, hop) for row in rows if row.scanned)]
 
 
 def _kms_job(account: AccountRow, row: RegionRow, hop: Hop | None) -> Job:
@@ -159,7 +173,11 @@ def _kms_job(account: AccountRow, row: RegionRow, hop: Hop | None) -> Job:
 
 
 def _refused(unit: Unit, account: AccountRow, failure: Failure) -> Result:
-    """One row for the whole account, under region `*`: none of its regions is known."""
+    """One row for the whole account, under region `*`: none of its regions is known.
+
+    Nothing of it was read, so a collection that is continued tries to enter it again.
+    """
+    unit.record.state = "failed"
     todo = advice(failure.outcome, "sts:AssumeRole")
     told = (failure.outcome, failure.code, failure.message, todo)
     unit.record.ledger(LedgerRow(account.account_id, ALL, "sts:AssumeRole", "", *told))

@@ -83,14 +83,19 @@ class Pacing:
     jitter: SystemRandom = field(default_factory=SystemRandom)
     _stopped_at: float | None = None
 
-    def check(self) -> None:
-        """Raise UnitStoppedError once the grace period after a stop is over."""
+    @property
+    def is_over(self) -> bool:
+        """Whether a stop was asked for and its grace period has passed."""
         if not self.stop.is_set():
-            return
+            return False
         now = self.clock.monotonic()
         if self._stopped_at is None:
             self._stopped_at = now
-        if now - self._stopped_at >= _GRACE:
+        return now - self._stopped_at >= _GRACE
+
+    def check(self) -> None:
+        """Raise UnitStoppedError once the grace period after a stop is over."""
+        if self.is_over:
             raise UnitStoppedError
 
     def wait(self, attempt: int, *, base: float, most: float) -> float:

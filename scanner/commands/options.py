@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from scanner.config import LoadedSettings, check_secrets, find_config, load_settings, read_vendors
+from scanner.errors import KmsScanError
 from scanner.logs import configure
 from scanner.model.neutral import terminal_safe
 from scanner.pipeline import SystemClock
@@ -69,6 +73,37 @@ def reading_options(command: F) -> F:
     ):
         command = decorate(command)
     return command
+
+
+resume_option = click.option("--resume", metavar="RUN_ID", help="Continue an interrupted collection.")
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Name the command that continues where a collection ends with an error before it is complete."""
+    try:
+        yield
+    except KmsScanError as error:
+        if error.run_id:
+            hints = (error.hint, f"continue with: {_again(click.get_current_context(), error.run_id)}")
+            error.hint = "; ".join(hint for hint in hints if hint)
+        raise
+
+
+def _again(context: click.Context, run_id: str) -> str:
+    """The command line as it was typed, with `--resume`; a literal ExternalId is masked, as everywhere."""
+    words = ["kms-scan", str(context.info_name)]
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        if name == "resume" or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            continue
+        value = context.params[name]
+        if name == "external_id" and not value.startswith(("env:", "file:")):
+            value = "********"
+        values = value if isinstance(value, tuple) else (value,)
+        for one in values:
+            words += [parameter.opts[-1]] if one is True else [parameter.opts[-1], str(one)]
+    return shlex.join([*words, "--resume", run_id])
 
 
 def gate_options(command: F) -> F:

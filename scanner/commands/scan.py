@@ -15,6 +15,8 @@ from scanner.commands.options import (
     json_option,
     load,
     logging_options,
+    resumable,
+    resume_option,
     scope_options,
 )
 from scanner.pipeline import SystemClock, collect_run
@@ -28,6 +30,7 @@ Examples:
   kms-scan run --role KmsScanReadOnly
   kms-scan run -c config.yaml --regions eu-* --fail-on critical
   kms-scan run --role KmsScanReadOnly --accounts 111122223333 --json
+  kms-scan run -c config.yaml --resume 2026-11-22T0010Z-7f3a
 """
 _COLLECT_EXAMPLES = """\b
 Examples:
@@ -38,16 +41,18 @@ Examples:
 
 @click.command(epilog=_RUN_EXAMPLES)
 @scope_options
+@resume_option
 @formats_option
 @gate_options
 @json_option
 @logging_options
-def run(as_json: bool, **options: Any) -> int:
+def run(as_json: bool, resume: str | None, **options: Any) -> int:
     """Collect, analyze and report; what cron calls."""
     loaded = load(options, require_role=True)
     clock = SystemClock()
-    with shown(sys.stderr, clock.monotonic, quiet=options["quiet"], no_color=options["no_color"]) as on_progress:
-        outcome = run_all(loaded.settings, environment(), clock=clock, on_progress=on_progress)
+    progress = shown(sys.stderr, clock.monotonic, quiet=options["quiet"], no_color=options["no_color"])
+    with resumable(), progress as on_progress:
+        outcome = run_all(loaded.settings, environment(), clock=clock, on_progress=on_progress, resume=resume)
     document = outcome.document
     if as_json:
         click.echo(dump_summary(document).decode())
@@ -58,14 +63,16 @@ def run(as_json: bool, **options: Any) -> int:
 
 @click.command(epilog=_COLLECT_EXAMPLES)
 @scope_options
+@resume_option
 @json_option
 @logging_options
-def collect(as_json: bool, **options: Any) -> int:
-    """AWS -> snapshot.sqlite in a new run directory."""
+def collect(as_json: bool, resume: str | None, **options: Any) -> int:
+    """AWS -> snapshot.sqlite in a new run directory, or in that of an interrupted run."""
     loaded = load(options, require_role=True)
     clock = SystemClock()
-    with shown(sys.stderr, clock.monotonic, quiet=options["quiet"], no_color=options["no_color"]) as on_progress:
-        directory = collect_run(loaded.settings, environment(), clock=clock, on_progress=on_progress)
+    progress = shown(sys.stderr, clock.monotonic, quiet=options["quiet"], no_color=options["no_color"])
+    with resumable(), progress as on_progress:
+        directory = collect_run(loaded.settings, environment(), clock=clock, on_progress=on_progress, resume=resume)
     snapshot = directory.path / "snapshot.sqlite"
     if as_json:
         click.echo(json.dumps({"run": directory.path.name, "snapshot": str(snapshot)}))

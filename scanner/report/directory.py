@@ -93,6 +93,13 @@ class RunDirectory:
             shutil.copyfileobj(given, stream)
         return self.path / name
 
+    def remove(self, *names: str) -> None:
+        """Remove files, in this order; those that are not there are none to remove."""
+        for name in names:
+            path = self.path / name
+            with _explained(path):
+                path.unlink(missing_ok=True)
+
     @contextmanager
     def stream(self, name: str) -> Iterator[TextIO]:
         """A UTF-8 text stream without newline translation; the file appears only when the block ends without error."""

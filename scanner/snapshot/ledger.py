@@ -13,7 +13,7 @@ READ = frozenset({Outcome.OK, Outcome.EMPTY})
 IDENTITY_CALL = "iam:GetAccountAuthorizationDetails"
 """The call that stands for an account's whole IAM."""
 
-_WHAT_TO_DO = "collect again; the collection ended before it came to this"
+_WHAT_TO_DO = "continue the run with `--resume`; the collection ended before it came to this"
 
 
 def never_written(connection: sqlite3.Connection) -> Iterator[LedgerRow]:
@@ -35,6 +35,13 @@ def never_written(connection: sqlite3.Connection) -> Iterator[LedgerRow]:
     for unit, account, region, call in planned:
         if unit not in written:
             yield LedgerRow(account, region, call, "", Outcome.NOT_REACHED, what_to_do=_WHAT_TO_DO)
+
+
+def ledger_of(connection: sqlite3.Connection, where: str = "TRUE") -> Iterator[LedgerRow]:
+    """The rows that were written and fit a condition of ours."""
+    columns = "account_id, region, call, subject, outcome, error_code, message, what_to_do"
+    rows = connection.execute(f"SELECT {columns} FROM coverage WHERE {where}")  # noqa: S608  # our own words
+    return (LedgerRow(a, r, c, s, Outcome(o), e, m, w) for a, r, c, s, o, e, m, w in rows)
 
 
 class Ledger:

@@ -150,8 +150,17 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> None:
     if version != SCHEMA_VERSION:
         raise SnapshotError(
             f"the snapshot `{path}` has schema {version}, this version reads {SCHEMA_VERSION}",
-            hint="read it with the release that wrote it, or collect again",
+            hint=f"use kms-scan {_written_by(connection) or 'of the release that wrote it'}, or collect again",
         )
+
+
+def _written_by(connection: sqlite3.Connection) -> str:
+    """The release that wrote a snapshot of another schema, where its header still says it as ours does."""
+    try:
+        found = connection.execute("SELECT value FROM meta WHERE key = 'kms_scan_version'").fetchone()
+    except sqlite3.Error:
+        return ""
+    return str(found[0]) if found else ""
 
 
 def _check_content(connection: sqlite3.Connection) -> None:

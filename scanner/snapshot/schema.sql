@@ -3,13 +3,18 @@
 -- it is complete or absent. Everything that came from AWS is text written by others.
 -- Times are ISO 8601 in UTC. Outcomes are those of scanner.model.coverage.Outcome.
 
--- Header of the run: schema_version, run_id, started, finished, as_of, caller, versions, scope, complete, synthetic, hashes.
+-- Header of the run: schema_version, run_id, started, finished, as_of, caller, versions, scope, configuration, complete,
+-- synthetic, hashes. resumed: JSON list of the times when it was continued. parts: JSON list of what it was joined from.
+-- writer_process is there while a collection runs, and after one that was killed.
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- `organization`, `account/ID`, `iam/ID`, `kms/ID/REGION`, `run`; state: complete | failed | not_reached.
+-- `organization`, `accounts`, `account/ID`, `iam/ID`, `kms/ID/REGION`, and `run` for what the run did not come to.
+-- state complete: it was done, with or without gaps in the ledger; it is never read again. failed: nothing of it was
+-- kept but answers (a role that refused, an answer of somebody else, a bug). not_reached: it was not begun or was given
+-- up. A planned unit without a row is one that a killed collection did not come to. All but complete are done again.
 CREATE TABLE units (
   unit TEXT PRIMARY KEY,
   state TEXT NOT NULL

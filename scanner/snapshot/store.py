@@ -8,8 +8,8 @@ import os
 import sqlite3
 import stat
 import zlib
-from collections.abc import Iterable, Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from threading import Lock
@@ -18,6 +18,8 @@ from typing import Self
 
 from scanner.errors import OutputError, SnapshotError
 from scanner.model.coverage import LedgerRow, Outcome
+from scanner.snapshot.ledger import never_written
+from scanner.snapshot.reached import NOTHING, Reached, drop_incomplete, read_reached
 from scanner.snapshot.read import (
     APPLICATION_ID,
     CONTENT_HASH,
@@ -25,6 +27,7 @@ from scanner.snapshot.read import (
     WRITER,
     content_hash,
     open_snapshot,
+    reading,
     schema,
 )
 from scanner.snapshot.rows import TABLES, Answer, UnitRecord, encoded
@@ -35,12 +38,14 @@ _SIDE_FILES = ("-wal", "-shm", "-journal")
 class SnapshotStore:
     """The one writer of one snapshot file.
 
-    `create` makes the file; `write` commits a unit; `finish` turns the file into one that is handed over. Calls may
-    come from any thread, one at a time gets through. Closing without `finish` leaves what was committed, `complete` 0.
+    `create` makes the file, `reopen` continues one; `write` commits a unit; `finish` turns the file into one that is
+    handed over. Calls may come from any thread, one at a time gets through. Closing without `finish` leaves what was
+    committed, `complete` 0. `reached` is what the file held when it was opened.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, directory: int) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, directory: int, reached: Reached = NOTHING) -> None:
         self.path = path
+        self.reached = reached
         self._connection = connection
         self._directory = directory
         self._lock = Lock()
@@ -53,28 +58,53 @@ class SnapshotStore:
         itself would, on release, drop the locks that SQLite holds on it.) Raises OutputError where the directory is a
         symbolic link, another process writes there, or the file exists.
         """
-        directory = _private_directory(path)
-        try:
-            _lock(directory, path)
-            flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
-            os.close(os.open(path.name, flags, 0o600, dir_fd=directory))
-            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        except FileExistsError as error:
-            os.close(directory)
-            raise OutputError(f"`{path}` exists already", hint="choose another output folder") from error
-        except OSError as error:
-            os.close(directory)
-            raise OutputError(f"cannot write `{path}`: {error.strerror}") from error
-        except OutputError:
-            os.close(directory)
-            raise
-        store = cls(path, connection, directory)
-        try:
-            store._initialize(synthetic)
-        except sqlite3.Error as error:
-            store.close()
-            raise OutputError(f"cannot write `{path}`: {error}") from error
+        with _locked(path) as directory:
+            try:
+                flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+                os.close(os.open(path.name, flags, 0o600, dir_fd=directory))
+            except FileExistsError as error:
+                raise OutputError(f"`{path}` exists already", hint="choose another output folder") from error
+            store = cls(path, _connected(path), directory)
+            try:
+                store._initialize(synthetic)
+            except sqlite3.Error as error:
+                store._connection.close()
+                raise OutputError(f"cannot write `{path}`: {error}") from error
         return store
+
+    @classmethod
+    def reopen(cls, path: Path) -> Self:
+        """Open the snapshot of an interrupted collection, to continue it; nothing is changed before `take_up`.
+
+        Raises SnapshotError where it is missing, damaged, of another version or not what was collected, OutputError
+        as `create` does.
+        """
+        with _locked(path) as directory:
+            try:
+                os.close(os.open(path.name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory))
+            except FileNotFoundError as error:
+                raise SnapshotError(f"there is no `{path}`", hint="there is nothing to continue") from error
+            with reading(path) as connection:
+                reached = read_reached(connection)
+            return cls(path, _connected(path), directory, reached)
+
+    def take_up(self, meta: Mapping[str, str]) -> None:
+        """Make the file that of a running collection again, with these header values and its complete units only.
+
+        Raises OutputError where the file cannot be written.
+        """
+        with self._lock:
+            try:
+                self._connection.execute("PRAGMA journal_mode=WAL")
+                self._connection.execute("PRAGMA synchronous=FULL")
+            except sqlite3.Error as error:
+                raise OutputError(f"cannot write `{self.path}`: {error}") from error
+        with self._transaction():
+            drop_incomplete(self._connection, self.reached)
+            ended = [(key,) for key in (CONTENT_HASH, "snapshot_hash", "finished")]
+            self._connection.executemany("DELETE FROM meta WHERE key = ?", ended)
+            running = {**meta, "complete": "0", WRITER: str(os.getpid())}
+            self._insert("meta", ("key", "value"), running.items())
 
     def _initialize(self, synthetic: bool) -> None:
         self._connection.execute("PRAGMA journal_mode=WAL")
@@ -96,21 +126,40 @@ class SnapshotStore:
         with self._transaction():
             self._insert("meta", ("key", "value"), values.items())
 
-    def write(self, record: UnitRecord) -> None:
-        """Commit one unit, all of it or nothing. Raises OutputError where the file cannot be written (disk full)."""
+    def write(self, *records: UnitRecord, meta: Mapping[str, str] | None = None) -> None:
+        """Commit units with header values, all of it or nothing.
+
+        Raises OutputError where the file cannot be written (disk full).
+        """
         with self._transaction():
-            unit = record.unit
-            self._insert("units", ("unit", "state"), [(unit, record.state)])
-            self._insert("answers", _ANSWER_COLUMNS, (_answer(unit, n, a) for n, a in enumerate(record.answers)))
-            documents = ((sha, zlib.compress(encoded(text), 6)) for sha, text in record.documents.items())
-            self._insert("documents", ("sha256", "text"), documents, "OR IGNORE")
-            self._insert("coverage", _COVERAGE_COLUMNS, (_coverage(unit, row) for row in record.coverage.values()))
-            grouped: dict[type, list[object]] = {}
-            for row in record.rows:
-                grouped.setdefault(type(row), []).append(row)
-            for kind, rows in grouped.items():
-                columns = tuple(field.name for field in fields(kind))
-                self._insert(TABLES[kind], columns, ([getattr(row, name) for name in columns] for row in rows))
+            for record in records:
+                self._write(record)
+            self._insert("meta", ("key", "value"), (meta or {}).items())
+
+    def _write(self, record: UnitRecord) -> None:
+        unit = record.unit
+        self._insert("units", ("unit", "state"), [(unit, record.state)])
+        self._insert("answers", _ANSWER_COLUMNS, (_answer(unit, n, a) for n, a in enumerate(record.answers)))
+        documents = ((sha, zlib.compress(encoded(text), 6)) for sha, text in record.documents.items())
+        self._insert("documents", ("sha256", "text"), documents, "OR IGNORE")
+        self._insert("coverage", _COVERAGE_COLUMNS, (_coverage(unit, row) for row in record.coverage.values()))
+        grouped: dict[type, list[object]] = {}
+        for row in record.rows:
+            grouped.setdefault(type(row), []).append(row)
+        for kind, rows in grouped.items():
+            columns = tuple(field.name for field in fields(kind))
+            self._insert(TABLES[kind], columns, ([getattr(row, name) for name in columns] for row in rows))
+
+    def adopt(self, tables: Iterable[tuple[str, tuple[str, ...], Iterable[Sequence[object]]]]) -> None:
+        """Commit rows of another snapshot, as (table, columns, rows). Raises OutputError."""
+        with self._transaction():
+            for table, columns, rows in tables:
+                self._insert(table, columns, rows, "OR IGNORE" if table == "documents" else "OR REPLACE")
+
+    def missing(self) -> list[LedgerRow]:
+        """A row for each planned unit that was not written."""
+        with self._lock:
+            return list(never_written(self._connection))
 
     def finish(self, *, complete: bool, meta: Mapping[str, str] | None = None) -> str:
         """Close the file for good: no side files, `complete` as given; returns the snapshot hash."""
@@ -122,14 +171,18 @@ class SnapshotStore:
         with self._transaction():
             self._insert("meta", ("key", "value"), [(CONTENT_HASH, sealed)])
             self._connection.execute("DELETE FROM meta WHERE key = ?", (WRITER,))
+        self.fold()
+        self.close()
+        return digest
+
+    def fold(self) -> None:
+        """Leave no side files: what the write-ahead log holds goes into the file. Raises OutputError."""
         with self._lock:
             try:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
                 self._connection.execute("PRAGMA journal_mode=DELETE").fetchall()
             except sqlite3.Error as error:
                 raise OutputError(f"cannot write `{self.path}`: {error}") from error
-        self.close()
-        return digest
 
     def close(self) -> None:
         """Release file and lock; harmless when done already."""
@@ -160,6 +213,20 @@ class SnapshotStore:
         names = ", ".join(f'"{name}"' for name in columns)
         statement = f'INSERT {conflict} INTO "{table}" ({names}) VALUES ({marks})'  # noqa: S608 - names are ours
         self._connection.executemany(statement, ([_storable(value) for value in row] for row in rows))
+
+
+def settle(path: Path) -> None:
+    """Make a snapshot one file, where a collection that was killed left some of it in a log beside it.
+
+    A hash or a copy of the file alone would lack what is in the log.
+
+    Raises:
+        SnapshotError: the snapshot is damaged.
+        OutputError: a collection is writing it, or its folder cannot be written.
+    """
+    if path.with_name(f"{path.name}-wal").exists():
+        with SnapshotStore.reopen(path) as store:
+            store.fold()
 
 
 class _Transaction:
@@ -242,6 +309,29 @@ def _storable(value: object) -> object:
     if isinstance(value, str) and not value.isascii():
         return encoded(value).decode("utf-8", "replace")
     return value
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    """The snapshot's directory, locked against a second writer; the lock stays unless the block raises."""
+    directory = _private_directory(path)
+    try:
+        _lock(directory, path)
+        yield directory
+    except OSError as error:
+        os.close(directory)
+        raise OutputError(f"cannot write `{path}`: {error.strerror}") from error
+    except BaseException:
+        os.close(directory)
+        raise
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    """A connection that writes."""
+    try:
+        return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise OutputError(f"cannot write `{path}`: {error}") from error
 
 
 def _private_directory(path: Path) -> int:

@@ -14,7 +14,7 @@ from scanner.model.organization import AccountFacts, Organization
 from scanner.model.policy import DocumentKind, PolicyText
 from scanner.model.world import World
 from scanner.snapshot.holdings import KEY_POLICY, RAM_POLICY, all_grants
-from scanner.snapshot.ledger import IDENTITY_CALL, READ, Ledger, never_written
+from scanner.snapshot.ledger import IDENTITY_CALL, READ, Ledger, ledger_of, never_written
 from scanner.snapshot.principals import load_principals
 from scanner.snapshot.read import ContentError, read_document
 
@@ -48,13 +48,8 @@ def load_meta(connection: sqlite3.Connection) -> dict[str, str]:
 
 def load_coverage(connection: sqlite3.Connection) -> tuple[LedgerRow, ...]:
     """Every row of the coverage ledger, ordered, and one for each planned unit that a killed collection never wrote."""
-    rows = connection.execute(
-        "SELECT account_id, region, call, subject, outcome, error_code, message, what_to_do FROM coverage"
-    )
     found = {row.ref: row for row in never_written(connection)}
-    found.update(
-        (row.ref, row) for row in (LedgerRow(a, r, c, s, Outcome(o), e, m, w) for a, r, c, s, o, e, m, w in rows)
-    )
+    found.update((row.ref, row) for row in ledger_of(connection))
     return tuple(sorted(found.values(), key=lambda row: (row.account_id, row.region, row.call, row.subject)))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
@@ -17,7 +19,7 @@ from scanner.errors import OutputError, SnapshotError
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.snapshot.read import open_snapshot, read_document
 from scanner.snapshot.rows import TABLES, AccountRow, Answer, KeyRow, KeyTagRow, UnitRecord
-from scanner.snapshot.store import SnapshotStore
+from scanner.snapshot.store import SnapshotStore, settle
 
 A = "111122223333"
 ARN = f"arn:aws:kms:eu-west-1:{A}:key/k"
@@ -244,6 +246,42 @@ def test_full_disk_is_an_output_error(path: Path, monkeypatch: pytest.MonkeyPatc
         store._connection.execute("PRAGMA max_page_count = 60")
         with pytest.raises(OutputError, match="full"):
             store.write(record("kms/1", os.urandom(1_000_000)))
+
+
+@pytest.mark.parametrize("opened", [SnapshotStore.create, SnapshotStore.reopen])
+def test_read_only_file_system_is_named_and_leaves_no_lock(
+    path: Path, monkeypatch: pytest.MonkeyPatch, opened: Callable[[Path], SnapshotStore]
+) -> None:
+    SnapshotStore.create(path).close()
+    really = os.open
+
+    def refuse(name: str | Path, flags: int, *rest: int, **named: int) -> int:
+        if flags & os.O_RDWR:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return really(name, flags, *rest, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        with pytest.raises(OutputError, match=r"cannot write `.*`: Read-only file system"):
+            opened(path)
+    SnapshotStore.reopen(path).close()
+
+
+def test_snapshot_that_was_left_in_two_files_is_one_after_settling(path: Path) -> None:
+    store = SnapshotStore.create(path)
+    store.write(record())
+    copy = path.with_name("copy.sqlite")
+    for side in ("", "-wal"):
+        shutil.copy(path.with_name(path.name + side), copy.with_name(copy.name + side))
+    store.close()
+    settle(copy)
+    assert not copy.with_name("copy.sqlite-wal").exists()
+    assert query(copy, "SELECT unit FROM units") == [("kms/1",)]
+
+
+def test_snapshot_that_is_being_written_is_not_settled(path: Path) -> None:
+    with SnapshotStore.create(path), pytest.raises(OutputError, match="another process"):
+        settle(path)
 
 
 def test_snapshot_can_be_read_from_a_copy(path: Path, tmp_path: Path) -> None:
