@@ -241,7 +241,7 @@ def test_command_prints_a_table_and_writes_nothing(world: FaultServer, tmp_path:
     assert lines[4].split()[:4] == [A, US, "kms:ListGrants", "denied:"]
     assert lines[5].startswith("help: allow `kms:ListGrants` to the audit role")
     assert lines[6] == "planned        2 accounts, 4 account-regions, 2 to 4 keys"
-    assert lines[7].startswith("               34 to 44 calls, about 1 s with ")
+    assert lines[7].startswith("               34 to 44 calls, about ")  # the time is that of this machine
     assert "\x1b" not in result.output
     assert list(tmp_path.iterdir()) == []
 
