@@ -5,17 +5,21 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
+import importlib
 import io
 import json
+import pkgutil
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
 import pytest
+import scanner
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.report.templates import our_templates
 from scanner.snapshot.rows import (
@@ -183,6 +187,49 @@ def check_json(text: str) -> None:
     json.loads(text)
 
 
+def check_sarif(text: str) -> None:
+    """JSON whose messages hide nothing and embed no link, and that points at nothing but our copies of policies."""
+    check_json(text)
+    log = json.loads(text)
+    json.dumps(log, ensure_ascii=False).encode()
+    messages = [message for message in _below(log, "text") if isinstance(message, str)]
+    assert messages
+    for message in messages:
+        assert not INVISIBLE.search(message), message[:200]
+        assert "](" not in message, message[:200]
+    places = [place["uri"] for place in (*_below(log, "artifactLocation"), *_below(log, "location")) if "uri" in place]
+    assert places
+    for place in places:
+        check_policy_name(unquote(place))
+
+
+def check_policy_name(name: str) -> None:
+    """A file in the folder `policies`, whatever a role or a document is called."""
+    folder, *parts = name.split("/")
+    assert folder == "policies"
+    assert parts
+    for part in parts:
+        assert re.fullmatch(r"[A-Za-z0-9+=,@_-][A-Za-z0-9+=,.@_-]*", part), name
+        assert len(part) <= 240, name
+
+
+def artifacts(sarif: str) -> set[str]:
+    """The files that a log in SARIF names, below the folder of the log."""
+    return {unquote(entry["location"]["uri"]) for run in json.loads(sarif)["runs"] for entry in run["artifacts"]}
+
+
+def _below(value: object, name: str) -> Iterator[Any]:
+    """What stands under a name, however deep."""
+    if isinstance(value, dict):
+        if name in value:
+            yield value[name]
+        for inner in value.values():
+            yield from _below(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _below(inner, name)
+
+
 def check_graph(text: str) -> None:
     """Well-formed XML of the elements of GraphML, with characters that XML has and none that hides."""
     assert not INVISIBLE.search(text)
@@ -275,7 +322,13 @@ def write_hostile_snapshot(path: Path, text: str, *, wider: bool = False) -> Pat
 
 
 def without(patch: pytest.MonkeyPatch, function: Callable[..., Any], instead: Callable[..., Any]) -> None:
-    """Put something that escapes nothing in the place of an escaping function, wherever it was imported."""
+    """Put something that escapes nothing in the place of an escaping function, wherever it was imported.
+
+    Everything is imported first: a command that imports late would keep what it found here, for the tests after it.
+    """
+    for module in pkgutil.walk_packages(scanner.__path__, "scanner."):
+        if module.name != "scanner.__main__":
+            importlib.import_module(module.name)
     places = [
         (module, name)
         for path, module in list(sys.modules.items())
