@@ -136,6 +136,20 @@ def check_page(html: str) -> None:
     assert {link[:1] for link in found.links} <= {"#"}
 
 
+def check_index(html: str) -> None:
+    """The same of the index of a split report, whose data is inert and whose links lead to its own pages."""
+    assert not INVISIBLE.search(html)
+    found = skeleton(html)
+    kinds = [attributes for tag, attributes in found.tags if tag == "script"]
+    assert kinds == [("class", "type"), ()]
+    tags = {tag for tag, _ in found.tags}
+    assert not tags & {"iframe", "img", "b", "object", "embed", "link", "form", "base"}
+    names = {name for _, attributes in found.tags for name in attributes}
+    assert not {name for name in names if name.startswith("on")} | (names & {"style", "src", "srcdoc", "xlink:href"})
+    for link in found.links:
+        assert re.fullmatch(r"#[\w-]+|report/(?:[0-9]{12}|other)(?:-[0-9]+)?\.html(?:#[\w-]+)?", link), link
+
+
 def check_table(content: bytes, dialect: str) -> None:
     """As many cells in every row, and in `excel` none that is calculated or hides something."""
     rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
