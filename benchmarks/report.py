@@ -1,10 +1,14 @@
 """Size and render time of the HTML report per finding, and how it is split: `python benchmarks/report.py [DIR]`.
 
 With a folder, the reports stay there, to be opened in a browser. Figures depend on the machine; bytes do not.
+`--table` measures the table on the index of a split report instead, in Chromium where it is installed.
 """
 
 from __future__ import annotations
 
+import argparse
+import base64
+import hashlib
 import sys
 import tempfile
 from dataclasses import replace
@@ -17,13 +21,18 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 from scanner.model.finding import Finding, KeyRow, Severity  # noqa: E402
 from scanner.report.context import PageSources  # noqa: E402
 from scanner.report.directory import RunDirectory  # noqa: E402
+from scanner.report.html import render_pages  # noqa: E402
 from scanner.report.keys import KeyHolding  # noqa: E402
 from scanner.report.options import ReportOptions  # noqa: E402
+from scanner.report.pages import HtmlOptions  # noqa: E402
 from scanner.report.write import render_all  # noqa: E402
 
 import report_builders as build  # noqa: E402  # tests/ first
 
 SIZES = (10, 1_000, 20_000)
+TABLES = (20_000, 100_000)
+TEXTS, REPEATED = ("payroll", "decrypt 200000000042", "no such text anywhere"), 5
+CHROMIUM = Path("/usr/bin/chromium")
 FINDINGS_PER_KEY = 4
 KEYS_PER_ACCOUNT = 50
 
@@ -47,21 +56,39 @@ def _account(place: int) -> str:
 
 def _key(place: int) -> str:
     number = place // FINDINGS_PER_KEY
-    return f"arn:aws:kms:eu-west-1:{_account(place)}:key/{number:08d}-0000-0000-0000-000000000000"
+    digest = _digest("key", number)
+    parts = (digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:32])
+    return f"arn:aws:kms:eu-west-1:{_account(place)}:key/{'-'.join(parts)}"
+
+
+def _digest(what: str, number: int) -> str:
+    """Ids as they are: nothing that can be compressed."""
+    return hashlib.sha256(f"{what} {number}".encode()).hexdigest()
+
+
+def _finding_id(place: int) -> str:
+    """As an id of ours: 60 bits in Base32."""
+    return f"kx-{base64.b32encode(bytes.fromhex(_digest('finding', place)))[:12].decode().lower()}"
 
 
 def _placed(form: Finding, place: int) -> Finding:
     account, arn = _account(place), _key(place)
     name = f"team-{account[-3:]}"
-    key = build.key_facts(arn=arn, account_id=account, account_name=name, key_id=arn.rsplit("/", 1)[-1])
+    alias = f"alias/{('card', 'payroll', 'backup', 'audit')[place // 4 % 4]}-data-{place // FINDINGS_PER_KEY}"
+    key = build.key_facts(
+        arn=arn, account_id=account, account_name=name, key_id=arn.rsplit("/", 1)[-1], aliases=(alias,)
+    )
     caller = f"{200_000_000_000 + place % 97}"
     return replace(
         form,
-        id=f"kx-{place:012d}",
+        id=_finding_id(place),
+        title=form.title.replace("alias/card-data", alias).replace("999988887777", caller),
         severity=tuple(Severity)[place % 5],
         key=key,
         resource=replace(form.resource, arn=arn, account_id=account, account_name=name),
-        grantee=replace(form.grantee, account_id=caller, account_name="", vendor=""),
+        grantee=replace(
+            form.grantee, account_id=caller, account_name="", vendor="", selector=f"arn:aws:iam::{caller}:root"
+        ),
     )
 
 
@@ -78,6 +105,54 @@ def measure(number: int, folder: Path) -> tuple[float, list[int]]:
     return seconds, sorted((directory.path / name).stat().st_size for name in pages)
 
 
+def index_of(number: int, path: Path) -> float:
+    """Write the index of so many findings, without the pages; seconds."""
+    sources = PageSources(rows(number), {}, build.documents)
+    document = build.document(findings=findings(number))
+    started = perf_counter()
+    _, content = next(render_pages(document, sources, HtmlOptions()))
+    path.write_bytes(content)
+    return perf_counter() - started
+
+
+SEARCH = """text => new Promise(done => {
+  const box = document.querySelector(".all [type=search]"), started = performance.now();
+  box.value = text;
+  box.dispatchEvent(new Event("input"));
+  const spent = performance.now() - started;
+  requestAnimationFrame(() => setTimeout(() => done([spent, performance.now() - started])));
+})"""
+"""Milliseconds that the script takes for a text, and until the next picture is drawn."""
+
+
+def in_chromium(path: Path) -> str:
+    """How long the table of an index takes to be there, and to answer three texts, the best of a few times."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - the rest of the benchmark needs no browser
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        started = perf_counter()
+        page.goto(path.as_uri(), wait_until="commit")
+        page.locator(".lines .line").first.wait_for(timeout=120_000)
+        ready = perf_counter() - started
+        times = [min(page.evaluate(SEARCH, text) for _ in range(REPEATED)) for text in TEXTS]
+        browser.close()
+    filtered = ", ".join(f"{spent:.0f} ({drawn:.0f})" for spent, drawn in times)
+    return f"ready in {ready:.2f} s, three texts filtered (and drawn) in {filtered} ms"
+
+
+def tables(folder: Path) -> None:
+    """Print one line per number of findings in the table."""
+    for number in TABLES:
+        path = folder / f"index-{number}.html"
+        seconds = index_of(number, path)
+        data = len(path.read_text().split('type="application/octet-stream">', 1)[1].split("<", 1)[0])
+        opened = in_chromium(path) if CHROMIUM.is_file() else "no Chromium to open it with"
+        size = f"{path.stat().st_size / 1e6:.2f} MB, table {data / 1e6:.2f} MB"
+        print(f"{number:>7,} findings: index {size}, rendered in {seconds:.1f} s; {opened}")
+
+
 def main(folder: Path) -> None:
     """Print one line per number of findings."""
     smallest = 0
@@ -92,8 +167,13 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        main(Path(sys.argv[1]))
+    arguments = argparse.ArgumentParser(description="Measure the HTML report.")
+    arguments.add_argument("--table", action="store_true", help="the table on the index of a split report")
+    arguments.add_argument("folder", nargs="?", type=Path, help="where the reports stay")
+    given = arguments.parse_args()
+    measured = tables if given.table else main
+    if given.folder:
+        measured(given.folder)
     else:
         with tempfile.TemporaryDirectory() as made:
-            main(Path(made))
+            measured(Path(made))

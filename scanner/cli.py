@@ -31,7 +31,8 @@ _COMMANDS = {
     "merge": "scanner.commands.merge:merge",
     "init": "scanner.commands.setup:init",
     "config": "scanner.commands.setup:config",
-    "role": "scanner.commands.setup:role",
+    "role": "scanner.commands.role:role",
+    "preflight": "scanner.commands.preflight:preflight",
     "demo": "scanner.commands.demo:demo",
 }
 _HELP = {
@@ -50,6 +51,7 @@ _HELP = {
     "init": "Write config.yaml and suppressions.yaml, print the next three commands.",
     "config": "Validate the configuration, show effective values, print the JSON Schema (offline).",
     "role": "The audit role for members, hub and management account (offline).",
+    "preflight": "Who am I, what can I read where, planned calls and time.",
     "demo": "The whole product against an in-process AWS (offline).",
 }
 _EXAMPLES = """\b

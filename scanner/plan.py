@@ -58,6 +58,7 @@ def collect_settings(settings: Settings, environ: Mapping[str, str], run_id: str
         keys_include=settings.keys.include,
         keys_include_tags=settings.keys.include_tags,
         keys_states=settings.keys.states,
+        keys_last_usage=settings.keys.last_usage,
         workers=limits.workers,
         deadline=limits.deadline,
         connect_timeout=limits.connect_timeout,

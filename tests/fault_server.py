@@ -66,6 +66,7 @@ class Key:
     manager: str = "CUSTOMER"
     state: str = "Enabled"
     ram: str | None = None
+    last_used: float | None = None
 
 
 Fault = Callable[[Request], Reply | None]
@@ -79,6 +80,7 @@ class FaultServer:
         self.aliases: dict[tuple[str, str], list[dict[str, str]]] = {}
         self.regions: dict[str, dict[str, str]] = {}
         self.details: dict[str, str] = {}
+        self.shared: dict[tuple[str, str], list[str]] = {}
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
         self._lock = Lock()
@@ -144,10 +146,10 @@ class FaultServer:
         for region in regions:
             self.keys[(account_id, region)] = {}
 
-    def fail(self, operation: str, *replies: Reply, times: int | None = None, **where: str) -> None:
+    def fail(self, operation: str, *replies: Reply, times: int | None = None, **where: str | None) -> None:
         """Answer an operation with these replies, one per call, then (`times` None) the last one for ever.
 
-        `where`: account, region, key (the KeyId asked for) and any parameter by its name.
+        `where`: account, region, key (the KeyId asked for) and any parameter by its name; None: it is not sent.
         """
         left = list(replies)
         calls = [0]
@@ -209,6 +211,9 @@ class FaultServer:
         return as_json({"Regions": [{"RegionName": n, "RegionOptStatus": s} for n, s in regions.items()]})
 
     def _kms_ListKeys(self, request: Request) -> Reply:
+        if "ResourceOwners" in request.params:
+            arns = self.shared.get((request.account, request.region), [])
+            return as_json({"Keys": [{"KeyId": a.split("/")[1], "KeyArn": a} for a in arns], "Truncated": False})
         keys = [{"KeyId": key_id, "KeyArn": self._arn(request, key_id)} for key_id in self._held(request)]
         return as_json({"Keys": keys, "Truncated": False})
 
@@ -245,6 +250,13 @@ class FaultServer:
             return as_json({"Policy": key.ram}) if key.ram else refusal("NotFoundException")
         return as_json({"Policy": key.policy})
 
+    def _kms_GetKeyLastUsage(self, request: Request) -> Reply:
+        key_id = request.params["KeyId"]
+        used = self._held(request)[key_id].last_used
+        usage = {} if used is None else {"Operation": "Decrypt", "Timestamp": used}
+        dates = {"TrackingStartDate": 1777000000, "KeyCreationDate": 1760000000}
+        return as_json({"KeyId": self._arn(request, key_id), "KeyLastUsage": usage, **dates})
+
     def _kms_ListGrants(self, request: Request) -> Reply:
         key_id = request.params["KeyId"]
         arn = self._arn(request, key_id)
@@ -263,6 +275,14 @@ class FaultServer:
 
     def _iam_ListSAMLProviders(self, request: Request) -> Reply:
         return self._xml("ListSAMLProviders", "<SAMLProviderList/>")
+
+    def _ec2_DescribeRegions(self, request: Request) -> Reply:
+        names = "".join(f"<item><regionName>{name}</regionName></item>" for name in self.regions[request.account])
+        text = f"<DescribeRegionsResponse><regionInfo>{names}</regionInfo></DescribeRegionsResponse>"
+        return Reply(200, text.encode(), "text/xml")
+
+    def _iam_GetPolicyVersion(self, request: Request) -> Reply:
+        return refusal_xml("NoSuchEntity", status=404)
 
     def _iam_GetPolicy(self, request: Request) -> Reply:
         return refusal_xml("NoSuchEntity", status=404)

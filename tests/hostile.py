@@ -5,17 +5,21 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
+import importlib
 import io
 import json
+import pkgutil
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
 import pytest
+import scanner
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.report.templates import our_templates
 from scanner.snapshot.rows import (
@@ -132,6 +136,20 @@ def check_page(html: str) -> None:
     assert {link[:1] for link in found.links} <= {"#"}
 
 
+def check_index(html: str) -> None:
+    """The same of the index of a split report, whose data is inert and whose links lead to its own pages."""
+    assert not INVISIBLE.search(html)
+    found = skeleton(html)
+    kinds = [attributes for tag, attributes in found.tags if tag == "script"]
+    assert kinds == [("class", "type"), ()]
+    tags = {tag for tag, _ in found.tags}
+    assert not tags & {"iframe", "img", "b", "object", "embed", "link", "form", "base"}
+    names = {name for _, attributes in found.tags for name in attributes}
+    assert not {name for name in names if name.startswith("on")} | (names & {"style", "src", "srcdoc", "xlink:href"})
+    for link in found.links:
+        assert re.fullmatch(r"#[\w-]+|report/(?:[0-9]{12}|other)(?:-[0-9]+)?\.html(?:#[\w-]+)?", link), link
+
+
 def check_table(content: bytes, dialect: str) -> None:
     """As many cells in every row, and in `excel` none that is calculated or hides something."""
     rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
@@ -181,6 +199,49 @@ def check_json(text: str) -> None:
     """ASCII that is read back."""
     assert text.isascii()
     json.loads(text)
+
+
+def check_sarif(text: str) -> None:
+    """JSON whose messages hide nothing and embed no link, and that points at nothing but our copies of policies."""
+    check_json(text)
+    log = json.loads(text)
+    json.dumps(log, ensure_ascii=False).encode()
+    messages = [message for message in _below(log, "text") if isinstance(message, str)]
+    assert messages
+    for message in messages:
+        assert not INVISIBLE.search(message), message[:200]
+        assert "](" not in message, message[:200]
+    places = [place["uri"] for place in (*_below(log, "artifactLocation"), *_below(log, "location")) if "uri" in place]
+    assert places
+    for place in places:
+        check_policy_name(unquote(place))
+
+
+def check_policy_name(name: str) -> None:
+    """A file in the folder `policies`, whatever a role or a document is called."""
+    folder, *parts = name.split("/")
+    assert folder == "policies"
+    assert parts
+    for part in parts:
+        assert re.fullmatch(r"[A-Za-z0-9+=,@_-][A-Za-z0-9+=,.@_-]*", part), name
+        assert len(part) <= 240, name
+
+
+def artifacts(sarif: str) -> set[str]:
+    """The files that a log in SARIF names, below the folder of the log."""
+    return {unquote(entry["location"]["uri"]) for run in json.loads(sarif)["runs"] for entry in run["artifacts"]}
+
+
+def _below(value: object, name: str) -> Iterator[Any]:
+    """What stands under a name, however deep."""
+    if isinstance(value, dict):
+        if name in value:
+            yield value[name]
+        for inner in value.values():
+            yield from _below(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _below(inner, name)
 
 
 def check_graph(text: str) -> None:
@@ -275,7 +336,13 @@ def write_hostile_snapshot(path: Path, text: str, *, wider: bool = False) -> Pat
 
 
 def without(patch: pytest.MonkeyPatch, function: Callable[..., Any], instead: Callable[..., Any]) -> None:
-    """Put something that escapes nothing in the place of an escaping function, wherever it was imported."""
+    """Put something that escapes nothing in the place of an escaping function, wherever it was imported.
+
+    Everything is imported first: a command that imports late would keep what it found here, for the tests after it.
+    """
+    for module in pkgutil.walk_packages(scanner.__path__, "scanner."):
+        if module.name != "scanner.__main__":
+            importlib.import_module(module.name)
     places = [
         (module, name)
         for path, module in list(sys.modules.items())

@@ -1,15 +1,13 @@
-"""Which accounts are in scope: from the organization's tree, a list or a CSV file, less what is left out."""
+"""Which accounts are in scope: from the organization's tree, a list or a file, less what is left out."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
+from scanner.collect.account_files import accounts_from_file
 from scanner.collect.settings import CollectSettings
-from scanner.errors import NothingScannedError, UnavailableError, UsageError
-from scanner.model.arn import is_account_id
+from scanner.errors import NothingScannedError, UsageError
 from scanner.snapshot.rows import AccountRow, OuRow
 
 ACTIVE = "ACTIVE"
@@ -70,40 +68,13 @@ def select(settings: CollectSettings, tree: Tree) -> list[AccountRow]:
     return sorted(rows, key=lambda row: row.account_id)
 
 
-def accounts_from_csv(path: Path) -> list[AccountRow]:
-    """Accounts of a CSV file with a header row and the columns `account_id` and, if wanted, `name`.
-
-    Raises UsageError naming file and line, UnavailableError for the YAML format.
-    """
-    if path.suffix.lower() in {".yml", ".yaml"}:
-        raise UnavailableError("`accounts.file` as YAML is not available in this version", hint="write a CSV file")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            if "account_id" not in (reader.fieldnames or ()):
-                raise UsageError(f"{path}:1: there is no column `account_id`", hint="the first line names the columns")
-            rows = [_listed(path, reader.line_num, row) for row in reader]
-    except OSError as error:
-        raise UsageError(f"`accounts.file` `{path}` cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"`accounts.file` `{path}` is no CSV text: {error}") from error
-    return list({row.account_id: row for row in rows}.values())
-
-
-def _listed(path: Path, line: int, row: Mapping[str, str | None]) -> AccountRow:
-    account_id = (row.get("account_id") or "").strip()
-    if not is_account_id(account_id):
-        raise UsageError(f"{path}:{line}: `{account_id}` must be a 12-digit account id")
-    return AccountRow(account_id, name=(row.get("name") or "").strip())
-
-
 def _wanted(settings: CollectSettings, tree: Tree) -> dict[str, AccountRow]:
     if settings.source == "ids":
         return {account_id: AccountRow(account_id) for account_id in settings.ids}
     if settings.source == "file":
         if settings.file is None:
             raise UsageError("`accounts.source` is `file`, but `accounts.file` is not set")
-        return {row.account_id: row for row in accounts_from_csv(settings.file)}
+        return {row.account_id: row for row in accounts_from_file(settings.file)}
     if settings.ids:
         missing = sorted(set(settings.ids) - set(tree.accounts))
         if missing:

@@ -50,6 +50,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "kms:GetKeyPolicy": Operation(("Policy",)),
     "kms:ListGrants": Operation(("Grants", "Truncated"), _kms(100)),
     "kms:ListResourceTags": Operation(("Tags", "Truncated"), _kms(50)),
+    "kms:GetKeyLastUsage": Operation(("KeyId", "TrackingStartDate")),
     "iam:GetAccountAuthorizationDetails": Operation(
         ("IsTruncated",), Paging("Marker", "Marker", "IsTruncated", {"MaxItems": 1000})
     ),
@@ -118,11 +119,14 @@ def next_token(operation: str, answer: Mapping[str, Any], seen: set[str]) -> str
     return token
 
 
-def check_owner(operation: str, answer: Mapping[str, Any], account_id: str, region: str) -> None:
+def check_owner(
+    operation: str, answer: Mapping[str, Any], account_id: str, region: str, params: Mapping[str, Any]
+) -> None:
     """Raise MismatchError where an answer speaks of another account or region than the unit's.
 
     INVARIANT: facts of one account are never written under another, even if credentials or connections were mixed up.
-    Only members that must be the unit's own are looked at: a policy or a grant may name strangers.
+    Only members that must be the unit's own are looked at: a policy or a grant may name strangers, and a list of keys
+    that others share with the account holds nothing else; of that one the region is looked at.
     """
     owners = _OWNED.get(operation)
     for found in owners(answer) if owners else ():
@@ -133,6 +137,8 @@ def check_owner(operation: str, answer: Mapping[str, Any], account_id: str, regi
             if arn is None:
                 raise MismatchError(f"the answer holds `{found[:200]}`, which is no ARN")
             account, its_region = arn.account_id, arn.region or region
+        if "ResourceOwners" in params:
+            account = account_id
         if account != account_id or (operation.startswith("kms:") and its_region != region):
             raise MismatchError(f"the answer holds `{found[:200]}`, asked was account {account_id} in {region}")
 

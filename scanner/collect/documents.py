@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from urllib.parse import unquote
 
 from scanner.collect.wire import Unit
 from scanner.model.coverage import Outcome
+
+_DISTINCT = 1024
+"""Texts that are remembered: roles of one account, and accounts of one organization, mostly repeat each other's."""
 
 
 def keep_document(unit: Unit, operation: str, subject: str, text: object) -> str | None:
@@ -27,14 +31,16 @@ def is_document(text: str) -> bool:
     return not _problem(text)
 
 
+@lru_cache(maxsize=_DISTINCT)
 def decoded(text: str) -> str:
-    """An IAM document as it was written: IAM answers it percent-encoded (RFC 3986).
+    """An IAM document as it was written: IAM answers it percent-encoded (RFC 3986). Each distinct text is decoded once.
 
     An encoded document holds no `{`, so a text with one is plain already (as some emulators answer it).
     """
     return text if "{" in text else unquote(text)
 
 
+@lru_cache(maxsize=_DISTINCT)
 def _problem(text: str) -> str:
     try:
         parsed = json.loads(text)

@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from scanner.collect.documents import keep_document
+from scanner.collect.key_uses import ram_is_known, read_last_use, read_shared_keys
 from scanner.collect.outcome import CallFailedError, MismatchError, UnitStoppedError
 from scanner.collect.settings import CollectSettings
 from scanner.collect.wire import Unit, call, iso, pages
@@ -54,6 +55,7 @@ def read_keys(unit: Unit, settings: CollectSettings, partition: str) -> int:
     `keys.include`, `keys.include_tags` or `keys.states` get a `skipped` row and are not in the inventory.
     """
     inventory = _read_lists(unit, partition)
+    read_shared_keys(unit)
     for row in (alias for aliases in inventory.aliases.values() for alias in aliases):
         unit.record.rows.append(row)
     for key_id, arn in inventory.arns.items():
@@ -83,14 +85,6 @@ def _guarded(unit: Unit, key: KeyRow, settings: CollectSettings) -> None:
         unit.ledger("kms:DescribeKey", key.key_id, broken, code=type(error).__name__, message=str(error))
         unread = replace(key, describe_status=broken, policy_status=broken, ram_status=broken)
         unit.record.rows.append(replace(unread, grants_status=broken, tags_status=broken))
-
-
-def ram_policies_are_known(client_model: Any) -> bool:
-    """Whether this botocore knows the second policy of a key, `AWS_RAM` (R2.19).
-
-    The policy's name is a free string in the model, so the feature is told by the parameter that came with it.
-    """
-    return "ResourceOwners" in client_model.operation_model("ListKeys").input_shape.members
 
 
 def _read_lists(unit: Unit, partition: str) -> _Inventory:
@@ -150,6 +144,8 @@ def _read_key(unit: Unit, key: KeyRow, settings: CollectSettings) -> None:
     unit.record.rows.extend(tags)
     key = _policies(unit, key)
     key = replace(key, grants_status=_grants(unit, key))
+    if settings.keys_last_usage:
+        key = replace(key, last_used=read_last_use(unit, key.key_id))
     unit.record.rows.append(key)
 
 
@@ -184,7 +180,7 @@ def _policies(unit: Unit, key: KeyRow) -> KeyRow:
     sha256, status = _policy(unit, key, "default", key.key_id)
     key = replace(key, policy_sha256=sha256, policy_status=status)
     subject = f"{key.key_id}/{AWS_RAM}"
-    if not ram_policies_are_known(unit.connection.client("kms").meta.service_model):
+    if not ram_is_known(unit):
         message = "this botocore does not know `AWS_RAM` key policies; update it"
         unit.ledger("kms:GetKeyPolicy", subject, Outcome.SKIPPED, message=message)
         return replace(key, ram_status=Outcome.SKIPPED)

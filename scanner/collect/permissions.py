@@ -7,11 +7,12 @@ changes anything (R10.9).
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from scanner.errors import UsageError
-from scanner.model.arn import is_account_id, parse_arn
+from scanner.model.arn import Arn, is_account_id, parse_arn
 
 SESSION_POLICY_LIMIT = 2048
 """AWS's limit for an inline session policy, in characters (API STS:AssumeRole)."""
@@ -27,12 +28,15 @@ class Permission:
 
 
 PERMISSIONS: tuple[Permission, ...] = (
-    Permission("kms:ListKeys", "find the keys of a region", "account"),
+    Permission(
+        "kms:ListKeys", "find the keys of a region, and those that other accounts share with it through RAM", "account"
+    ),
     Permission("kms:ListAliases", "names, and which keys are AWS managed", "account"),
     Permission("kms:DescribeKey", "state, manager, spec and multi-Region facts of a key", "key"),
     Permission("kms:GetKeyPolicy", "the key policy, and the one that RAM manages", "key"),
     Permission("kms:ListGrants", "grants give access beside the policy", "key"),
     Permission("kms:ListResourceTags", "tags decide attribute-based access", "key"),
+    Permission("kms:GetKeyLastUsage", "when a key was last used, with `keys.last_usage` only", "key"),
     Permission("iam:GetAccountAuthorizationDetails", "principals with their policies, boundaries and trust", "account"),
     Permission("iam:GetPolicy", "a managed policy that is used only as a boundary is not in the details", "account"),
     Permission("iam:GetPolicyVersion", "the text of such a policy", "account"),
@@ -52,6 +56,9 @@ PERMISSIONS: tuple[Permission, ...] = (
     Permission("sts:GetCallerIdentity", "who we are; needs no permission", "hop"),
 )
 """Everything a run may call. An API of ours has the name of its IAM action."""
+
+_EXTERNAL_ID = re.compile(r"[A-Za-z0-9_+=,.@:/-]{2,1224}")
+"""What STS takes (API STS:AssumeRole); narrow enough to stand in a template of any kind."""
 
 RoleKind = Literal["member", "hub", "management"]
 
@@ -106,6 +113,13 @@ def audit_role(
     directly as principal would be tied to its unique id and break when it is created again. Raises UsageError where
     `trusted_arn` is not the ARN of one IAM role or user, or the ExternalId is not one AWS takes.
     """
+    arn = trusted_principal(trusted_arn, external_id)
+    trust = trust_statement(f"arn:{arn.partition}:iam::{arn.account_id}:root", trusted_arn, external_id)
+    return AuditRole(_document([trust]), _document(role_statements(kind, arn.partition, member_role)))
+
+
+def trusted_principal(trusted_arn: str, external_id: str) -> Arn:
+    """Who may assume the role. Raises UsageError for more than one IAM role or user, or an ExternalId AWS refuses."""
     arn = parse_arn(trusted_arn)
     named = arn is not None and arn.service == "iam" and arn.resource.startswith(("role/", "user/"))
     if arn is None or not named or not is_account_id(arn.account_id) or set(trusted_arn) & set("*?$ "):
@@ -113,19 +127,20 @@ def audit_role(
             f"`{trusted_arn}` is not the ARN of an IAM role or user",
             hint="name the principal that runs kms-scan, such as arn:aws:iam::111122223333:role/security-audit",
         )
-    if not 2 <= len(external_id) <= 1224 or set(external_id) & set("*?$"):
-        raise UsageError("the external id must have 2 to 1,224 characters without `*`, `?` and `$`")
-    conditions = {"StringEquals": {"sts:ExternalId": external_id}, "ArnEquals": {"aws:PrincipalArn": trusted_arn}}
-    trust: dict[str, object] = {
-        "Effect": "Allow",
-        "Principal": {"AWS": f"arn:{arn.partition}:iam::{arn.account_id}:root"},
-        "Action": "sts:AssumeRole",
-        "Condition": conditions,
-    }
-    return AuditRole(_document([trust]), _document(_statements(kind, arn.partition, member_role)))
+    if not _EXTERNAL_ID.fullmatch(external_id):
+        raise UsageError("the external id must have 2 to 1,224 letters, digits and _+=,.@:/-")
+    return arn
 
 
-def _statements(kind: RoleKind, partition: str, member_role: str) -> list[dict[str, object]]:
+def trust_statement(account: object, principal: object, external_id: object) -> dict[str, object]:
+    """Who may assume the role: one principal of an account, with the ExternalId; values may be a template's."""
+    conditions = {"StringEquals": {"sts:ExternalId": external_id}, "ArnEquals": {"aws:PrincipalArn": principal}}
+    principals = {"AWS": account}
+    return {"Effect": "Allow", "Principal": principals, "Action": "sts:AssumeRole", "Condition": conditions}
+
+
+def role_statements(kind: RoleKind, partition: str, member_role: str) -> list[dict[str, object]]:
+    """What the role may do; partition and name may be placeholders of a template."""
     organization: dict[str, object] = {
         "Sid": "ReadOrganization",
         "Effect": "Allow",

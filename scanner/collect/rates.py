@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 KMS_QUOTAS: Mapping[str, float] = {
     "kms:ListKeys": 500,
@@ -20,6 +21,7 @@ KMS_QUOTAS: Mapping[str, float] = {
 """Requests per second and account-region, before the share is taken (KMS developer guide, requests-per-second)."""
 
 FIXED_RATES: Mapping[str, tuple[float, int]] = {
+    "kms:GetKeyLastUsage": (5, 5),  # AWS publishes no quota for it; production's own calls need room
     "organizations:DescribeOrganization": (1, 2),
     "organizations:ListRoots": (1, 2),
     "organizations:ListAccounts": (8, 12),
@@ -91,6 +93,11 @@ class Rates:
         bucket = self._bucket(operation)
         if bucket:
             bucket.slow_down(now)
+
+    def per_second(self, operation: str) -> float:
+        """The full pace of an operation; endless for one without a quota."""
+        bucket = self._bucket(operation)
+        return bucket.full if bucket else inf
 
     def _bucket(self, operation: str) -> Bucket | None:
         if operation not in self._buckets:

@@ -20,11 +20,12 @@ from botocore.exceptions import ProfileNotFound
 from botocore.session import Session, get_session
 
 from scanner import __version__
+from scanner.collect.mfa import MfaWithoutTerminalError, ask_on_terminal_only
 from scanner.collect.outcome import WIRE_ERRORS, CallFailedError, MismatchError, has_no_credentials
 from scanner.collect.permissions import hub_session_policy, organization_session_policy, session_policy
 from scanner.collect.settings import AccountOverride, CollectSettings
 from scanner.collect.wire import GLOBAL, Pacing, Unit, call
-from scanner.errors import NothingScannedError
+from scanner.errors import NothingScannedError, UsageError
 from scanner.model.arn import parse_arn
 from scanner.model.coverage import Outcome
 from scanner.snapshot.rows import UnitRecord
@@ -32,6 +33,9 @@ from scanner.snapshot.rows import UnitRecord
 _REGIONAL = frozenset({"kms"})
 _FRESH = timedelta(minutes=2)
 """Credentials with less time left than this are renewed before the next call."""
+
+_CHAINED = timedelta(hours=1)
+"""The longest session of a role that another role assumed (IAM User Guide, roles terms and concepts)."""
 
 SessionFactory = Callable[[str | None], Session]
 """Makes the process's one botocore session for a profile."""
@@ -84,6 +88,7 @@ class Sessions:
 
     def __init__(self, settings: CollectSettings, session: Session, pacing: Pacing) -> None:
         self._settings, self._session, self._pacing = settings, session, pacing
+        self._is_prepared = False
         self._lock = Lock()
         self._roles: dict[Hop, tuple[Lock, list[Credentials]]] = {}
         self._caller: Caller | None = None
@@ -150,8 +155,19 @@ class Sessions:
             }
         where = region if service in _REGIONAL else self._settings.home_region
         with self._lock:
+            self._prepare()
             client: BaseClient = self._session.create_client(service, region_name=where, config=self._config, **keys)
         return client
+
+    def _prepare(self) -> None:
+        """Before the first client: here and not earlier, because a profile that does not exist is told as a call's."""
+        if self._is_prepared:
+            return
+        if self._session.get_config_variable("region") is None:
+            # botocore asks no STS for a profile that has a role and no region.
+            self._session.set_config_variable("region", self._settings.home_region)
+        ask_on_terminal_only(self._session)
+        self._is_prepared = True
 
     def _assume(self, hop: Hop) -> Credentials:
         arn = parse_arn(hop.role_arn)
@@ -193,12 +209,22 @@ class Sessions:
         if self._settings.partition not in {"auto", partition}:
             asked = self._settings.partition
             raise NothingScannedError(f"the credentials belong to partition `{partition}`, not to `{asked}`")
+        if ":assumed-role/" in arn and self._settings.session_duration > _CHAINED:
+            raise UsageError(
+                "`aws.session_duration` must be at most 1h: the credentials are those of a role, and AWS caps the "
+                "sessions of roles that a role assumes"
+            )
         return Caller(arn, str(answer["Account"]), partition)
 
     def _nobody(self, error: CallFailedError) -> NothingScannedError:
         failure, cause = error.failure, error.__cause__
-        profile = self._settings.profile
-        login = f"log in, for single sign-on with `aws sso login --profile {profile or 'X'}`"
+        profile = self._settings.profile or self._session.get_config_variable("profile")
+        login = f"log in, for single sign-on with `aws sso login{f' --profile {profile}' if profile else ''}`"
+        if isinstance(cause, MfaWithoutTerminalError):
+            typed = "run it on a terminal, or hand it credentials: `aws configure export-credentials --format env`"
+            return NothingScannedError(
+                f"profile `{profile}` asks for an MFA code, and there is no terminal", hint=typed
+            )
         if isinstance(cause, ProfileNotFound):
             known = "`aws configure list-profiles` names those there are"
             return NothingScannedError(f"the profile `{profile}` does not exist", hint=known)

@@ -63,6 +63,7 @@ class CollectSettings:
     keys_include: tuple[str, ...] = ()
     keys_include_tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     keys_states: tuple[str, ...] = ("enabled", "disabled", "pending_deletion", "pending_import", "unavailable")
+    keys_last_usage: bool = False
     workers: int = 32
     deadline: timedelta = timedelta(hours=2)
     connect_timeout: timedelta = timedelta(seconds=5)

@@ -210,7 +210,7 @@ def call(
             failure, cause = _placed(unit, translate(error)), error
         else:
             unit.keep(operation, params, subject)
-            check_owner(operation, answer, unit.account_id, unit.region)
+            check_owner(operation, answer, unit.account_id, unit.region, params)
             return answer
         if failure.retry is Retry.CREDENTIALS and not renewed and unit.connection.renew():
             renewed = True

@@ -46,9 +46,19 @@ def logging_options(command: F) -> F:
 def scope_options(command: F) -> F:
     """Groups Scope, Credentials and Limits of `run` and `collect`; names are those of the settings they set."""
     for decorate in (
-        click.option("--workers", metavar="N", help="Concurrent account-regions [32]."),
         click.option("--deadline", metavar="2h", help="Stop collecting then [2h]."),
         click.option("--as-of", metavar="ISO8601", help="Evaluation time [collection time]."),
+        reading_options,
+        click.option("-o", "--output", metavar="DIR", help="The run directory is created inside [./kms-scan-out]."),
+    ):
+        command = decorate(command)
+    return command
+
+
+def reading_options(command: F) -> F:
+    """What is read and with whose credentials: the part of the above that `preflight` has as well."""
+    for decorate in (
+        click.option("--workers", metavar="N", help="Concurrent account-regions [32]."),
         click.option("--key-tag", multiple=True, metavar="K=V", help="Only keys with this tag; repeatable."),
         click.option("--key", multiple=True, metavar="ARN|GLOB", help="Only these keys; repeatable."),
         click.option("--exclude-regions", multiple=True, metavar="R,…", help="Regions to leave out."),
@@ -60,7 +70,6 @@ def scope_options(command: F) -> F:
         click.option("--external-id", metavar="X", help="env:NAME or file:PATH preferred."),
         click.option("--role", metavar="NAME", help="Audit role in every account."),
         click.option("--profile", metavar="NAME", help="Credentials to start from."),
-        click.option("-o", "--output", metavar="DIR", help="The run directory is created inside [./kms-scan-out]."),
     ):
         command = decorate(command)
     return command

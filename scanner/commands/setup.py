@@ -1,27 +1,21 @@
-"""`init`, `config` and `role`: getting started, offline."""
+"""`init` and `config`: getting started, offline."""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from scanner.commands.options import environment, json_option, load, logging_options
-from scanner.config import check_secrets, config_schema, resolve_external_id, show, show_json, write_starter
-from scanner.errors import OutputError, UsageError
+from scanner.config import check_secrets, config_schema, show, show_json, write_starter
+from scanner.errors import UsageError
 
 _INIT_EXAMPLES = """\b
 Examples:
   kms-scan init
   kms-scan init --dir /etc/kms-scan
-"""
-_ROLE_EXAMPLES = """\b
-Examples:
-  kms-scan role policy --trusted-arn arn:aws:iam::111122223333:role/auditor --external-id 7c1e4a90d2f8
-  kms-scan role policy --kind management --trusted-arn arn:aws:iam::111122223333:role/auditor --external-id 7c1e4a90d2f8
 """
 
 
@@ -39,7 +33,9 @@ def init(directory: Path, force: bool, as_json: bool) -> int:
         click.echo(f"wrote {path}")
     config_file = directory / "config.yaml"
     click.echo("next:")
-    click.echo("  kms-scan role policy --trusted-arn ARN --external-id ID   # the audit role, for every account")
+    click.echo(
+        "  kms-scan role cloudformation --trusted-arn ARN --external-id ID   # the audit role, for every account"
+    )
     click.echo(f"  kms-scan config check -c {config_file}")
     click.echo(f"  kms-scan run -c {config_file}")
     return 0
@@ -90,36 +86,4 @@ def show_values(origin: bool, as_json: bool, **options: Any) -> int:
 def schema() -> int:
     """Print the JSON Schema of config.yaml, for editors."""
     click.echo(json.dumps(config_schema(), indent=2, sort_keys=True))
-    return 0
-
-
-@click.group()
-def role() -> None:
-    """The audit role for members, hub and management account."""
-
-
-@role.command("policy", epilog=_ROLE_EXAMPLES)
-@click.option("--trusted-arn", required=True, metavar="ARN", help="Who may assume the role.")
-@click.option("--external-id", required=True, metavar="ID", help="What they must know; also env:NAME or file:PATH.")
-@click.option("--kind", type=click.Choice(["member", "hub", "management"]), default="member", show_default=True)
-@click.option("--member-role", default="KmsScanReadOnly", show_default=True, help="Name of the role in the members.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write it there instead of stdout.")
-def policy(trusted_arn: str, external_id: str, kind: str, member_role: str, out: Path | None) -> int:
-    """Print the trust policy and the permissions of the audit role as JSON."""
-    from scanner.collect.permissions import audit_role  # noqa: PLC0415
-
-    try:
-        known = resolve_external_id(external_id, environment())
-    except UsageError as error:
-        raise UsageError(f"--external-id: {error.message}", hint=error.hint) from error
-    text = str(audit_role(kind=kind, trusted_arn=trusted_arn, external_id=known, member_role=member_role))  # type: ignore[arg-type]  # click checks the choice
-    if out is None:
-        click.echo(text)
-        return 0
-    try:
-        descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-    except OSError as error:
-        raise OutputError(f"`{out}` cannot be written: {error.strerror}") from error
     return 0

@@ -351,7 +351,6 @@ class Settings(Section):
 NOT_YET = (
     "output.keep_runs",
     "output.redact",
-    "keys.last_usage",
     "limits.processes",
 )
 """Settings whose part is not built: they accept their default only."""

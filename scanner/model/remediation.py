@@ -8,18 +8,18 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Remediation:
     """What to do: the smallest edit that ends the access, in words, as commands and as a patch of the document.
-    `terraform` is where the same edit belongs in Terraform, last as its files are not known.
 
     `verified` says that the edit was tried on the snapshot: it removes the finding, changes no other one and keeps the
     access of the key's own account. `effect` says what the trial showed, or why there was none; `risk_note` what is to
-    be known before it is made. Nothing is ever executed.
+    be known before it is made. `terraform` is where the same edit belongs in Terraform, whose files are not known.
+    Nothing is ever executed.
     """
 
     kind: str = "none"
     text: str = ""
     cli: str = ""
     diff: str = ""
-    terraform: str = ""
     verified: bool = False
     effect: str = ""
     risk_note: str = ""
+    terraform: str = ""

@@ -81,7 +81,10 @@ KEYS = _columns(
     ("origin", "where the key material comes from"),
     ("family", "id shared by the replicas of a multi-Region key"),
     ("tags", "tags as `name=value`"),
-    ("last_used", "last cryptographic use, where it was asked for"),
+    (
+        "last_used",
+        "last cryptographic use, or `not since …`; empty where not asked",
+    ),
     ("policy_read", "outcome of reading the key policy"),
     ("grants_read", "outcome of reading the grants"),
     ("ram_read", "outcome of reading the RAM policy"),

@@ -30,6 +30,7 @@ from scanner.report.history import (
 from scanner.report.keys import Holdings, KeyView, key_anchor, key_views, nothing_held
 from scanner.report.matrix import AccountMatrix, account_matrix
 from scanner.report.ordering import rank, worst_first
+from scanner.report.packed import FindingTable, finding_table
 from scanner.report.pages import INDEX, NO_ACCOUNT, Links, Page, PageKind, single_path
 from scanner.report.phrases import account_text
 from scanner.report.source import Documents
@@ -84,6 +85,8 @@ class ReportView:
     accounts: tuple[AccountLine, ...]
     worst: tuple[tuple[Finding, str], ...]
     """On the index: the worst findings, each with its combination of filter values."""
+    table: FindingTable | None
+    """On the index: all findings, for its script."""
     groups: tuple[Group, ...]
     keys: tuple[KeyView, ...]
     filters: tuple[Filter, ...]
@@ -132,6 +135,7 @@ def report_view(
         reach=account_matrix(findings) if overview else None,
         accounts=_accounts(pages),
         worst=tuple((f, names[filter_options(f)]) for f in listed) if page.kind is PageKind.INDEX else (),
+        table=finding_table(findings, links) if page.kind is PageKind.INDEX else None,
         groups=() if page.kind is PageKind.INDEX else _groups([card(finding) for finding in page.findings]),
         keys=key_views(page.rows, by_key, texts, sources.holdings),
         filters=page_filters(listed),

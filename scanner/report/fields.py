@@ -20,7 +20,7 @@ _KEY_FACTS = {
     "origin": "where the key material comes from",
     "tags": "tags of the key",
     "created": "when the key was created, ISO 8601 UTC; empty where it is not known",
-    "last_used": "last cryptographic use, ISO 8601 UTC; empty where it was not asked for",
+    "last_used": "last cryptographic use, ISO 8601 UTC, or `not since …`; empty where it was not asked for",
 }
 
 _FINDING = {

@@ -40,7 +40,7 @@ class Combination:
 
 def filter_options(finding: Finding) -> tuple[str, ...]:
     """Ids of the checkboxes that a finding belongs to."""
-    return f"s-{finding.severity}", f"v-{finding.verdict}", f"k-{finding.kind}", f"p-{_party(finding)}"
+    return f"s-{finding.severity}", f"v-{finding.verdict}", f"k-{finding.kind}", f"p-{shown_party(finding)}"
 
 
 def filter_combinations(findings: Iterable[Finding]) -> tuple[Combination, ...]:
@@ -65,9 +65,10 @@ def page_filters(findings: Sequence[Finding]) -> tuple[Filter, ...]:
         row("Severity", "s", Severity, Counter(finding.severity.value for finding in findings)),
         row("Verdict", "v", FindingVerdict, Counter(finding.verdict.value for finding in findings)),
         row("Kind", "k", Kind, Counter(finding.kind.value for finding in findings)),
-        row("Party", "p", (*PARTIES, OTHER), Counter(_party(finding) for finding in findings)),
+        row("Party", "p", (*PARTIES, OTHER), Counter(shown_party(finding) for finding in findings)),
     )
 
 
-def _party(finding: Finding) -> str:
+def shown_party(finding: Finding) -> str:
+    """The party of a finding as a filter knows it."""
     return finding.grantee.party if finding.grantee.party in PARTIES else OTHER

@@ -94,7 +94,7 @@ def _policy_size(sources: PageSources) -> Callable[[str], int]:
 
 def _rendered(view: ReportView, templates: Templates, options: HtmlOptions) -> tuple[str, bytes]:
     stylesheet = _stylesheet(templates, view.combinations, print_full=options.print_full)
-    script = _COMMENT.sub("", templates.source("report.js")).strip() if view.combinations else ""
+    script = _script(templates, view)
     values = {
         "view": view,
         "page": view.page,
@@ -117,6 +117,12 @@ def _rendered(view: ReportView, templates: Templates, options: HtmlOptions) -> t
         "script_hash": _hash(script) if script else "",
     }
     return view.page.path, templates.render("report.html.j2", values).encode()
+
+
+def _script(templates: Templates, view: ReportView) -> str:
+    """The script of a page without comments: none where nothing is filtered, more of it on an index."""
+    names = ("report.js", "table.js") if view.table else ("report.js",)
+    return ";\n".join(_COMMENT.sub("", templates.source(name)).strip() for name in names) if view.combinations else ""
 
 
 def _stylesheet(templates: Templates, combinations: Iterable[Combination], *, print_full: bool) -> str:

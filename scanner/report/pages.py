@@ -81,6 +81,11 @@ class Links:
         """Relative address of a key; empty for one that stands on no page."""
         return self.to(key_anchor(key_arn))
 
+    def page_of(self, anchor: str) -> str:
+        """Relative address of the page that a finding's id or a key's anchor stands on; empty for none."""
+        path = self.places.get(anchor)
+        return "" if path is None else self.page(path)
+
     def page(self, path: str) -> str:
         """Relative address of another page."""
         return posixpath.relpath(path, posixpath.dirname(self.here) or ".")

@@ -14,7 +14,7 @@ from pathlib import Path
 from scanner.errors import SnapshotError
 from scanner.snapshot.damage import damaged_table
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Rises with every change of `schema.sql`; a snapshot of another version is refused."""
 
 APPLICATION_ID = 0x6B6D7373

@@ -127,6 +127,16 @@ class KeyRow:
     grants_status: Outcome = Outcome.SKIPPED
     tags_status: Outcome = Outcome.SKIPPED
     aliases_status: Outcome = Outcome.SKIPPED
+    last_used: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SharedKeyRow:
+    """A key of another account that is shared with an account through RAM."""
+
+    account_id: str
+    region: str
+    key_arn: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +251,7 @@ TABLES: dict[type, str] = {
     OrgPolicyRow: "org_policies",
     OrgAttachmentRow: "org_attachments",
     KeyRow: "keys",
+    SharedKeyRow: "shared_keys",
     KeyTagRow: "key_tags",
     AliasRow: "aliases",
     GrantRow: "grants",

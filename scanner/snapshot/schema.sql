@@ -147,9 +147,18 @@ CREATE TABLE keys (
   ram_status TEXT NOT NULL,
   grants_status TEXT NOT NULL,
   tags_status TEXT NOT NULL,
-  aliases_status TEXT NOT NULL
+  aliases_status TEXT NOT NULL,
+  last_used TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX keys_by_account ON keys (account_id, region);
+
+-- Keys of other accounts that Resource Access Manager shares with an account, as ListKeys answers it.
+CREATE TABLE shared_keys (
+  account_id TEXT NOT NULL,
+  region TEXT NOT NULL,
+  key_arn TEXT NOT NULL,
+  PRIMARY KEY (account_id, region, key_arn)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE key_tags (
   key_arn TEXT NOT NULL,

@@ -260,6 +260,7 @@ class _Loader:
             multi_region_type=row["multi_region_type"] or "",
             description=row["description"] or "",
             created=row["created"] or "",
+            last_used=row["last_used"] or "",
             gaps=gaps,
         )
 

@@ -57,7 +57,7 @@ def outputs(tmp_path, monkeypatch, capsys) -> Callable[[str, str], Outputs]:
             hostile.write_hostile_snapshot(folder / name / "snapshot.sqlite", text, wider=wider)
             found[f"printed by analyze of {name}"] = kms_scan("analyze", str(folder / name), "--baseline", "latest")
             found[f"printed by report of {name}"] = kms_scan(
-                "report", str(folder / name), "-f", "html,csv,json,ocsf,asff"
+                "report", str(folder / name), "-f", "html,csv,json,ocsf,asff,sarif"
             )
         (tmp_path / "new.json").write_text(json.dumps(policy(allow(iam(STRANGER, "root"), "kms:*", Sid=text))))
         found["printed by explain"] = kms_scan("explain", NEW, *key, "--principal", role)
@@ -70,9 +70,9 @@ def outputs(tmp_path, monkeypatch, capsys) -> Callable[[str, str], Outputs]:
         found["markdown of diff"] = kms_scan("diff", OLD, NEW, "--format", "md")
         found["json of diff"] = kms_scan("diff", OLD, NEW, "--json")
         found["printed by verify"] = kms_scan("verify", NEW)
-        for path in (folder / NEW).iterdir():
-            if path.suffix != ".sqlite":
-                found[path.name] = path.read_bytes().decode()
+        for path in (folder / NEW).rglob("*"):
+            if path.is_file() and path.suffix != ".sqlite":
+                found[path.relative_to(folder / NEW).as_posix()] = path.read_bytes().decode()
         return found
 
     return produce
@@ -83,6 +83,11 @@ def check(outputs: Outputs, dialect: str) -> None:
     for name, text in outputs.items():
         if name.startswith("printed"):
             hostile.check_terminal(text)
+        elif name.startswith("policies/"):
+            hostile.check_policy_name(name)
+            json.loads(text)
+        elif name.endswith(".sarif"):
+            hostile.check_sarif(text)
         elif name.startswith("json") or name.endswith(".json"):
             hostile.check_json(text)
         elif name.startswith("markdown") or name.endswith(".md"):
@@ -101,9 +106,15 @@ def check(outputs: Outputs, dialect: str) -> None:
 def test_hostile_names_stay_text_in_every_output(outputs, text, dialect) -> None:
     made = outputs(text, dialect)
     tables = {"findings.csv", "access.csv", "keys.csv", "coverage.csv"}
-    others = {"report.html", "summary.md", "graph.json", "graph.graphml", "findings.ocsf.json", "findings.asff.json"}
+    others = {
+        "report.html", "summary.md", "graph.json", "graph.graphml", "findings.ocsf.json", "findings.asff.json",
+        "findings.sarif",
+    }  # fmt: skip
     assert {*others, *tables} <= set(made)
     assert all(made.values())
+    copies = {name for name in made if name.startswith("policies/")}
+    assert copies
+    assert copies == hostile.artifacts(made["findings.sarif"])
     check(made, dialect)
     assert json.dumps(text[:8])[1:-1] in made["findings.json"]
 

@@ -97,7 +97,7 @@ def test_external_id_of_a_role_is_read_as_in_the_configuration(cli, monkeypatch)
 def test_examples_of_the_help_are_accepted(cli) -> None:
     _, out, _ = cli("role", "policy", "--help")
     examples = [line.split()[1:] for line in out.splitlines() if line.strip().startswith("kms-scan role")]
-    assert len(examples) == 2
+    assert len(examples) == 3
     for words in examples:
         assert cli(*words)[0] == 0
 

@@ -594,7 +594,6 @@ def test_collecting_without_file_and_role_is_refused() -> None:
     [
         ("output.keep_runs", "3"),
         ("output.redact", "[emails]"),
-        ("keys.last_usage", "true"),
         ("limits.processes", "2"),
     ],
 )

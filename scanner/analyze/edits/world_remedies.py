@@ -32,7 +32,7 @@ _NOT_TRIED = "No edit was tried on the snapshot: that would need too many trials
 _REFUSED = "The policy would hold a part that AWS refuses, or be too long; change that first."
 _NO_SINGLE = "No single edit was found that ends this finding; look at its statements together."
 _LOSSES = "No single edit was found that ends this finding and keeps the access of the own account to its keys."
-_SUPPORT = "No edit of yours ends this, as nobody may change the policy: there is no patch to try."
+_SUPPORT = "No edit of yours ends this, as the policy lets no one change it: there is no patch to try."
 
 
 def remedied_world(
@@ -74,7 +74,7 @@ class _Bench:
         gone = (sentence for policy in edit.policies for sentence in names_the_gone(policy, self._world))
         notes = " ".join((*others_in_words(best), *edit.risks, *gone))
         return Remediation(
-            edit.kind, _text(finding, edit), edit.cli, edit.diff, edit.terraform, best.is_clean, _effect(best), notes
+            edit.kind, _text(finding, edit), edit.cli, edit.diff, best.is_clean, _effect(best), notes, edit.terraform
         )  # fmt: skip
 
     def _drawn(self, finding: Finding) -> tuple[list[WorldEdit], str]:

@@ -37,7 +37,8 @@ class Reading:
         self._world = world
         self._gaps = [row for row in world.coverage if row.outcome.is_gap]
         rows = [row for row in world.coverage if row.call.startswith("kms:")]
-        self._listed = {(r.account_id, r.region) for r in rows if r.call == _LIST_KEYS and r.outcome in _LISTED}
+        own = [row for row in rows if row.call == _LIST_KEYS and not row.subject]
+        self._listed = {(row.account_id, row.region) for row in own if row.outcome in _LISTED}
         self._doubted = {
             (r.account_id, r.region, r.subject) for r in rows if r.outcome.is_gap or r.outcome is Outcome.SKIPPED
         }

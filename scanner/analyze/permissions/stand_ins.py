@@ -68,9 +68,10 @@ class Unread:
 
     def __post_init__(self) -> None:
         for row in self.world.coverage:
-            if row.call == _LIST and row.outcome.is_gap:
+            own = row.call == _LIST and not row.subject  # the list of keys that others share has a subject
+            if own and row.outcome.is_gap:
                 self._gaps.setdefault(row.account_id, {})[row.region] = row.ref
-            elif row.call == _LIST:
+            elif own:
                 self._listed[row.account_id, row.region] = row.outcome in _READ
             if row.outcome is Outcome.SKIPPED and row.subject:
                 self._left_out.add((row.account_id, row.subject))

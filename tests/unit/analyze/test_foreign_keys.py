@@ -302,6 +302,16 @@ def test_key_that_is_not_among_the_listed_ones_is_gone_unless_it_was_left_out() 
     assert use(principal(APP, names(KEY))).verdict.value == "possible"
 
 
+def test_list_of_keys_that_others_share_says_nothing_about_the_accounts_own() -> None:
+    shared = LedgerRow(OWNER, "eu-west-1", "kms:ListKeys", "OTHER_ACCOUNTS_VIA_RAM", Outcome.OK)
+    refused = LedgerRow(OWNER, "eu-west-1", "kms:ListKeys", "", Outcome.DENIED)
+    assert use(principal(APP, names(KEY)), coverage=(shared,)).verdict.value == "possible"
+    assert use(principal(APP, names(KEY)), coverage=(refused, shared)).coverage_refs == (refused.ref,)
+    listed = LedgerRow(OWNER, "eu-west-1", "kms:ListKeys", "", Outcome.OK)
+    unshared = LedgerRow(OWNER, "eu-west-1", "kms:ListKeys", "OTHER_ACCOUNTS_VIA_RAM", Outcome.DENIED)
+    assert uses(principal(APP, names(KEY)), coverage=(listed, unshared)) == []
+
+
 def test_partition_of_its_own_has_its_own_regions() -> None:
     role = iam(MEMBER, "role/App").replace("arn:aws:", "arn:aws-cn:")
     finding = use(principal(role, names(f"arn:aws-cn:kms:*:{STRANGER}:key/*")))

@@ -232,8 +232,18 @@ def row(call: str, outcome: Outcome, subject: str = "", region: str = "eu-west-1
         world(coverage=(LISTED, row("kms:DescribeKey", Outcome.TIMEOUT, KEY_ID))),
         world(coverage=(replace(LISTED, region="us-east-1"),)),
         world(key(key_policy=None, gaps={"key_policy": DENIED.ref}), coverage=(LISTED, DENIED)),
+        world(coverage=(row("kms:ListKeys", Outcome.OK, "OTHER_ACCOUNTS_VIA_RAM"),)),
     ],
-    ids=["nothing", "list-denied", "role-missing", "left-out", "not-described", "other-region", "policy-unread"],
+    ids=[
+        "nothing",
+        "list-denied",
+        "role-missing",
+        "left-out",
+        "not-described",
+        "other-region",
+        "policy-unread",
+        "shares",
+    ],
 )
 def test_finding_whose_key_was_not_read_again_stays_visible_as_not_rechecked(present) -> None:
     before = analyzed(shared(allow(ROOT))).findings

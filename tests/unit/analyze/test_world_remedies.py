@@ -154,7 +154,7 @@ def test_key_that_nobody_manages_has_a_sentence_and_no_patch() -> None:
     assert found.verdict_reasons[0] == "unmanageable_key"
     assert found.remediation.diff == ""
     assert found.remediation.effect == (
-        "No edit of yours ends this, as nobody may change the policy: there is no patch to try."
+        "No edit of yours ends this, as the policy lets no one change it: there is no patch to try."
     )
 
 

@@ -1,13 +1,14 @@
-"""Accounts from a CSV file and from lists."""
+"""Accounts from files and from lists."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from scanner.collect.accounts import Tree, accounts_from_csv, select
+from scanner.collect.account_files import accounts_from_file
+from scanner.collect.accounts import Tree, select
 from scanner.collect.settings import CollectSettings
-from scanner.errors import UnavailableError, UsageError
+from scanner.errors import UsageError
 from scanner.snapshot.rows import AccountRow, OuRow
 
 A, B, C = "111122223333", "444455556666", "012345670123"
@@ -25,7 +26,7 @@ def written(folder: Path, text: str, name: str = "accounts.csv") -> Path:
 
 def test_csv_gives_ids_and_names_and_keeps_leading_zeros(tmp_path: Path) -> None:
     path = written(tmp_path, f"\ufeffname,account_id\nOne,{A}\nZero, {C} \nagain,{A}\n")
-    assert [(row.account_id, row.name) for row in accounts_from_csv(path)] == [(A, "again"), (C, "Zero")]
+    assert [(row.account_id, row.name) for row in accounts_from_file(path)] == [(A, "again"), (C, "Zero")]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_csv_gives_ids_and_names_and_keeps_leading_zeros(tmp_path: Path) -> None
 def test_bad_csv_names_file_and_line(tmp_path: Path, text: str, message: str) -> None:
     path = written(tmp_path, text)
     with pytest.raises(UsageError) as caught:
-        accounts_from_csv(path)
+        accounts_from_file(path)
     assert caught.value.message == f"{path}{message}"
 
 
@@ -48,12 +49,59 @@ def test_missing_or_binary_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_bytes(b"account_id\n\xff\xfe\n")
     for name in ("absent.csv", "b.csv"):
         with pytest.raises(UsageError):
-            accounts_from_csv(tmp_path / name)
+            accounts_from_file(tmp_path / name)
 
 
-def test_yaml_accounts_file_is_refused_as_not_available(tmp_path: Path) -> None:
-    with pytest.raises(UnavailableError):
-        accounts_from_csv(tmp_path / "accounts.yml")
+CUSTODIAN = f"""
+vars: {{charge_code: xyz}}
+accounts:
+- account_id: '{A}'
+  name: payroll
+  regions: &id001 [us-east-1, eu-west-1]
+  role: arn:aws:iam::{A}:role/Custodian
+  tags: [type:prod]
+- account_id: {C}
+  regions: *id001
+  role: [arn:aws:iam::{A}:role/Hub, arn:aws:iam::{C}:role/Custodian]
+"""
+
+
+@pytest.mark.parametrize("name", ["accounts.yml", "accounts.YAML"])
+def test_accounts_file_of_c7n_org_gives_ids_and_names(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, CUSTODIAN, name)
+    assert accounts_from_file(path) == [AccountRow(A, "payroll"), AccountRow(C)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("subscriptions: []\n", ":1: there is no list `accounts`"),
+        ("", ":1: there is no list `accounts`"),
+        (f"accounts:\n  one: '{A}'\n", ":1: there is no list `accounts`"),
+        (f"accounts:\n- account_id: '{A}'\n- name: x\n", ":3: `` must be a 12-digit account id"),
+        (f"accounts:\n- '{A}'\n", ":2: `` must be a 12-digit account id"),
+        ("accounts:\n- account_id: 12345\n", ":2: `12345` must be a 12-digit account id"),
+        ("accounts: [\n- x", ":2: is not YAML: "),
+        ("accounts: !!python/object/apply:os.system [x]\n- 1", ":2: is not YAML: "),
+    ],
+)
+def test_bad_accounts_file_of_c7n_org_names_file_and_line(tmp_path: Path, text: str, message: str) -> None:
+    path = written(tmp_path, text, "accounts.yml")
+    with pytest.raises(UsageError) as caught:
+        accounts_from_file(path)
+    assert caught.value.message.startswith(f"{path}{message}")
+
+
+@pytest.mark.parametrize("text", ["[" * 5000, "accounts: \x00"])
+def test_hostile_accounts_file_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError):
+        accounts_from_file(written(tmp_path, text, "accounts.yml"))
+
+
+def test_accounts_file_of_c7n_org_hides_no_region_and_chooses_no_role(tmp_path: Path) -> None:
+    path = written(tmp_path, CUSTODIAN, "accounts.yml")
+    rows = select(settings(source="file", file=path), Tree())
+    assert [(row.account_id, row.scanned) for row in rows] == [(C, True), (A, True)]
 
 
 def test_listed_accounts_are_in_scope_and_the_organizations_others_are_listed() -> None:

@@ -117,6 +117,11 @@ def test_override_changes_role_external_id_and_regions_of_one_account(world: Fau
     assert done.ledger(account_id=A, call="kms:ListKeys") == {(A, EU, "kms:ListKeys", "", "skipped")}
 
 
+def own_lists(world: FaultServer) -> list[Request]:
+    """Requests for the keys of the account itself, and not for those that others share with it."""
+    return [request for request in world.asked("kms:ListKeys") if "ResourceOwners" not in request.params]
+
+
 def page(items: list[str], region: str, account: str, **more: Any) -> Reply:
     keys = [{"KeyId": k, "KeyArn": f"arn:aws:kms:{region}:{account}:key/{k}"} for k in items]
     return as_json({"Keys": keys, **more})
@@ -124,11 +129,11 @@ def page(items: list[str], region: str, account: str, **more: Any) -> Reply:
 
 def test_pages_are_followed_to_the_end(world: FaultServer, run: Collect) -> None:
     first = page([K1], EU, A, Truncated=True, NextMarker="m1")
-    world.fail("kms:ListKeys", first, page([K2], EU, A, Truncated=False), account=A)
+    world.fail("kms:ListKeys", first, page([K2], EU, A, Truncated=False), account=A, ResourceOwners=None)
     done = both(run)
     assert complete_keys(done) == {(A, K1), (A, K2), (B, K1)}
-    assert [r.params.get("Marker") for r in world.asked("kms:ListKeys") if r.account == A] == [None, "m1"]
-    answers = "SELECT seq FROM answers WHERE operation = 'ListKeys' AND unit = ? ORDER BY seq"
+    assert [r.params.get("Marker") for r in own_lists(world) if r.account == A] == [None, "m1"]
+    answers = "SELECT seq FROM answers WHERE operation = 'ListKeys' AND subject = '' AND unit = ? ORDER BY seq"
     assert len(done.query(answers, f"kms/{A}/{EU}")) == 2
 
 
@@ -148,27 +153,27 @@ BAD_ANSWERS = {
 
 @pytest.mark.parametrize("name", BAD_ANSWERS)
 def test_bad_answer_is_malformed_and_never_empty(world: FaultServer, run: Collect, name: str) -> None:
-    world.fail("kms:ListKeys", BAD_ANSWERS[name], account=A)
+    world.fail("kms:ListKeys", BAD_ANSWERS[name], account=A, ResourceOwners=None)
     done = both(run)
     assert done.gaps() == {(A, EU, "kms:ListKeys", "", "malformed")}
     assert complete_keys(done) == {(B, K1)}
-    assert len([r for r in world.asked("kms:ListKeys") if r.account == A]) == 4
+    assert len([r for r in own_lists(world) if r.account == A]) == 4
 
 
 @pytest.mark.parametrize("name", ["cut_off", "html", "truncated_without_marker"])
 def test_bad_answer_that_heals_leaves_no_trace_in_the_ledger(world: FaultServer, run: Collect, name: str) -> None:
-    world.fail("kms:ListKeys", BAD_ANSWERS[name], account=A, times=3)
+    world.fail("kms:ListKeys", BAD_ANSWERS[name], account=A, times=3, ResourceOwners=None)
     done = both(run)
     assert done.gaps() == set()
     assert complete_keys(done) == {(A, K1), (A, K2), (B, K1)}
 
 
 def test_repeated_marker_ends_as_malformed_and_keeps_what_was_read(world: FaultServer, run: Collect) -> None:
-    world.fail("kms:ListKeys", page([K1], EU, A, Truncated=True, NextMarker="m1"), account=A)
+    world.fail("kms:ListKeys", page([K1], EU, A, Truncated=True, NextMarker="m1"), account=A, ResourceOwners=None)
     done = both(run)
     assert done.gaps() == {(A, EU, "kms:ListKeys", "", "malformed")}
     assert (A, K1) in complete_keys(done)
-    assert len([r for r in world.asked("kms:ListKeys") if r.account == A]) == 5  # the first page, then four tries
+    assert len([r for r in own_lists(world) if r.account == A]) == 5  # the first page, then four tries
 
 
 def test_cut_off_xml_is_malformed(world: FaultServer, run: Collect) -> None:
@@ -202,7 +207,7 @@ def test_throttling_past_the_unit_deadline_is_throttled_never_empty(world: Fault
 
 
 def test_foreign_account_in_an_answer_aborts_the_unit(world: FaultServer, run: Collect) -> None:
-    world.fail("kms:ListKeys", page([K1], EU, B, Truncated=False), account=A)
+    world.fail("kms:ListKeys", page([K1], EU, B, Truncated=False), account=A, ResourceOwners=None)
     done = both(run)
     assert done.gaps() == {(A, EU, "kms:ListKeys", "", "mismatch")}
     assert done.query("SELECT state FROM units WHERE unit = ?", f"kms/{A}/{EU}") == [("failed",)]
@@ -265,7 +270,8 @@ def test_region_denied_by_scp_is_a_gap_and_not_empty(world: FaultServer, run: Co
     for operation in ("kms:ListKeys", "kms:ListAliases"):
         world.fail(operation, refusal("AccessDeniedException", text), account=A)
     done = both(run)
-    assert done.gaps() == {(A, EU, call, "", "denied_by_scp") for call in ("kms:ListKeys", "kms:ListAliases")}
+    rows = (("kms:ListKeys", ""), ("kms:ListKeys", "OTHER_ACCOUNTS_VIA_RAM"), ("kms:ListAliases", ""))
+    assert done.gaps() == {(A, EU, call, subject, "denied_by_scp") for call, subject in rows}
 
 
 def test_refused_account_is_one_gap_under_all_regions(world: FaultServer, run: Collect) -> None:
@@ -318,7 +324,7 @@ def test_expired_caller_credentials_scan_nothing_and_name_the_login(world: Fault
     world.fail("sts:GetCallerIdentity", refusal_xml("ExpiredToken"))
     done = both(run)
     assert isinstance(done.error, NothingScannedError)
-    assert "aws sso login --profile" in str(done.error.hint)
+    assert str(done.error.hint).endswith("`aws sso login`")
 
 
 def test_no_credentials_scan_nothing(world: FaultServer, run: Collect, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -402,7 +408,7 @@ def test_aws_managed_keys_are_recorded_without_calls(world: FaultServer, run: Co
 
 def test_key_known_only_by_its_alias_is_read(world: FaultServer, run: Collect) -> None:
     world.aliases[(A, EU)] = [{"AliasName": "alias/mine", "TargetKeyId": K2}]
-    world.fail("kms:ListKeys", page([K1], EU, A, Truncated=False), account=A)
+    world.fail("kms:ListKeys", page([K1], EU, A, Truncated=False), account=A, ResourceOwners=None)
     assert (A, K2) in complete_keys(both(run))
 
 
@@ -469,7 +475,7 @@ def test_boundary_that_nobody_lists_is_a_gap(world: FaultServer, run: Collect) -
 
 
 def test_invalid_token_in_an_enabled_region_is_an_error_and_no_quiet_skip(world: FaultServer, run: Collect) -> None:
-    world.fail("kms:ListKeys", refusal("UnrecognizedClientException"), account=A)
+    world.fail("kms:ListKeys", refusal("UnrecognizedClientException"), account=A, ResourceOwners=None)
     assert (A, EU, "kms:ListKeys", "", "error") in both(run).gaps()
 
 

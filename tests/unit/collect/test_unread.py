@@ -295,8 +295,8 @@ def test_aliases_that_broke_off_are_unread_for_every_key_and_keep_their_rows(
 
 def test_keys_of_a_list_that_broke_off_are_read_and_the_region_stays_a_gap(entitled: FaultServer, run: Collect) -> None:
     first = {"Keys": [{"KeyId": K1, "KeyArn": KEY}], "Truncated": True, "NextMarker": "m"}
-    entitled.fail("kms:ListKeys", refusal("AccessDeniedException"), account=A, Marker="m")
-    entitled.fail("kms:ListKeys", as_json(first), account=A)
+    entitled.fail("kms:ListKeys", refusal("AccessDeniedException"), account=A, Marker="m", ResourceOwners=None)
+    entitled.fail("kms:ListKeys", as_json(first), account=A, ResourceOwners=None)
     done = run(ids=(A, B))
     found = world_of(done)
     assert verdict(found, APP) is Verdict.ALLOWED
@@ -356,5 +356,5 @@ def test_invalid_token_of_the_callers_own_credentials_says_nothing_about_a_regio
     aws.fail("sts:AssumeRole", refusal_xml("AccessDenied"))
     aws.fail("account:ListRegions", refusal("AccessDeniedException"))
     aws.fail("ec2:DescribeRegions", refusal_xml("UnauthorizedOperation"))
-    aws.fail("kms:ListKeys", refusal("UnrecognizedClientException"))
+    aws.fail("kms:ListKeys", refusal("UnrecognizedClientException"), ResourceOwners=None)
     assert (CALLER, EU, "kms:ListKeys", "", "error") in run(ids=(CALLER,), regions_include=(EU,)).gaps()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from scanner.model.finding import Finding, Remediation, Severity
 from scanner.report.escape import markdown_block
@@ -39,15 +39,8 @@ def test_card_shows_the_patch_with_signs_as_text() -> None:
     assert "Before you do: Ask <code>owner</code> first." in shown
 
 
-@dataclass(frozen=True, slots=True)
-class InTerraform(Remediation):
-    """A remedy that says where its edit belongs in Terraform."""
-
-    terraform: str = ""
-
-
 def test_card_says_where_the_edit_belongs_in_terraform_after_the_command_line() -> None:
-    remedy = InTerraform("narrow_principal", "Take it out.", "aws x", terraform='resource "aws_kms_key" "<this>" {}')
+    remedy = Remediation("narrow_principal", "Take it out.", "aws x", terraform='resource "aws_kms_key" "<this>" {}')
     shown = page(replace(stranger_finding(), remediation=remedy))
     assert '<small>Terraform</small>\n<pre class="cli">resource "aws_kms_key" "&lt;this&gt;" {}</pre>' in shown
     assert shown.index("<small>AWS CLI</small>") < shown.index("<small>Terraform</small>")

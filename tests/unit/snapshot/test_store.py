@@ -199,8 +199,8 @@ def altered(path: Path, statement: str) -> Path:
 
 def test_other_schema_version_is_refused(path: Path) -> None:
     finished(path)
-    with pytest.raises(SnapshotError, match="has schema 2, this version reads 1"):
-        open_snapshot(altered(path, "PRAGMA user_version = 2"))
+    with pytest.raises(SnapshotError, match="has schema 1, this version reads 2"):
+        open_snapshot(altered(path, "PRAGMA user_version = 1"))
 
 
 @pytest.mark.parametrize(
