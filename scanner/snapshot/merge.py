@@ -36,20 +36,21 @@ _SHARED = frozenset({ORGANIZATION, ACCOUNTS, RUN})
 
 _OF_IAM = ("iam", lambda arn: arn.split(":")[4:5])
 _OF_KMS = ("kms", lambda arn: [*arn.split(":")[4:5], *arn.split(":")[3:4]])
-_OWNERS: Mapping[str, tuple[str, tuple[str, Callable[[str], list[str]]]]] = {
-    "regions": ("account_id", ("account", lambda account: [account])),
-    "principals": ("arn", _OF_IAM),
-    "groups": ("arn", _OF_IAM),
-    "group_members": ("group_arn", _OF_IAM),
-    "policies": ("account_id", ("iam", lambda account: [account])),
-    "principal_policies": ("principal_arn", _OF_IAM),
-    "identity_providers": ("arn", _OF_IAM),
-    "keys": ("arn", _OF_KMS),
-    "key_tags": ("key_arn", _OF_KMS),
-    "aliases": ("arn", _OF_KMS),
-    "grants": ("key_arn", _OF_KMS),
+_OWNERS: Mapping[str, tuple[tuple[str, ...], tuple[str, Callable[..., list[str]]]]] = {
+    "regions": (("account_id",), ("account", lambda account: [account])),
+    "principals": (("arn",), _OF_IAM),
+    "groups": (("arn",), _OF_IAM),
+    "group_members": (("group_arn",), _OF_IAM),
+    "policies": (("account_id",), ("iam", lambda account: [account])),
+    "principal_policies": (("principal_arn",), _OF_IAM),
+    "identity_providers": (("arn",), _OF_IAM),
+    "shared_keys": (("account_id", "region"), ("kms", lambda account, region: [account, region])),
+    "keys": (("arn",), _OF_KMS),
+    "key_tags": (("key_arn",), _OF_KMS),
+    "aliases": (("arn",), _OF_KMS),
+    "grants": (("key_arn",), _OF_KMS),
 }
-"""Which column of a table names the unit that wrote a row, and how."""
+"""Which columns of a table name the unit that wrote a row, and how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,21 +223,21 @@ def _header(parts: Sequence[_Part], holders: Mapping[str, _Part], run_id: str) -
 def _rows(part: _Part, held: frozenset[str]) -> Iterator[tuple[str, tuple[str, ...], Iterator[Sequence[object]]]]:
     """Table, columns and rows of everything that the units held by a part wrote."""
     for table in ("units", "answers", "coverage"):
-        yield _chosen(part, table, "unit", held.__contains__)
-    yield _chosen(part, "documents", "sha256", lambda _: True)
+        yield _chosen(part, table, ("unit",), held.__contains__)
+    yield _chosen(part, "documents", (), lambda: True)
     if ORGANIZATION in held:
         for table in ORGANIZATION_TABLES:
-            yield _chosen(part, table, "", lambda _: True)
-    for table, (column, (kind, named)) in _OWNERS.items():
+            yield _chosen(part, table, (), lambda: True)
+    for table, (columns, (kind, named)) in _OWNERS.items():
         yield _chosen(
-            part, table, column, lambda value, kind=kind, named=named: "/".join((kind, *named(str(value)))) in held
+            part, table, columns, lambda *of, kind=kind, named=named: "/".join((kind, *named(*map(str, of)))) in held
         )
 
 
 def _chosen(
-    part: _Part, table: str, column: str, is_held: Callable[..., bool]
+    part: _Part, table: str, owner: tuple[str, ...], is_held: Callable[..., bool]
 ) -> tuple[str, tuple[str, ...], Iterator[Sequence[object]]]:
     cursor = part.rows.execute(f'SELECT * FROM "{table}"')  # noqa: S608  # our own names
     columns = tuple(entry[0] for entry in cursor.description)
-    at = columns.index(column) if column else 0
-    return table, columns, (row for row in cursor if is_held(row[at]))
+    places = [columns.index(column) for column in owner]
+    return table, columns, (row for row in cursor if is_held(*(row[place] for place in places)))

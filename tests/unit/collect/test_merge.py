@@ -13,8 +13,10 @@ import pytest
 from scanner.errors import OutputError, SnapshotError, UsageError
 from scanner.model.coverage import Outcome
 from scanner.snapshot import store
-from scanner.snapshot.merge import merge
+from scanner.snapshot.merge import _OWNERS, merge
+from scanner.snapshot.reached import ORGANIZATION_TABLES
 from scanner.snapshot.read import reading
+from scanner.snapshot.rows import TABLES
 from scanner.snapshot.view import Assumptions, load_coverage, load_world
 
 from fault_server import CALLER, FaultServer, Key, Reply, Request, as_json, refusal, refusal_xml, role_xml
@@ -22,6 +24,7 @@ from fault_server import CALLER, FaultServer, Key, Reply, Request, as_json, refu
 IDS = ("111122223333", "444455556666", "777788889999")
 A, B, C = IDS
 EU, US = "eu-west-1", "us-east-1"
+SHARED_WITH_ALL = f"arn:aws:kms:{EU}:888877776666:key/99999999-0000-0000-0000-000000000000"
 CONFIGURATION = {"aws": {"member_role": "R"}, "accounts": {"ids": [], "source": "organization"}, "trust": {}}
 
 
@@ -33,6 +36,7 @@ def world(aws: FaultServer) -> FaultServer:
         grant = {"GrantId": "g", "GranteePrincipal": f"arn:aws:iam::{CALLER}:root", "Operations": ["Decrypt"]}
         key_id = f"{account[:8]}-0000-0000-0000-000000000000"
         aws.keys[(account, EU)] = {key_id: Key(grants=[grant], tags=[{"TagKey": "app", "TagValue": account}])}
+        aws.shared[(account, EU)] = [f"arn:aws:kms:{EU}:888877776666:key/{key_id}", SHARED_WITH_ALL]
         aws.aliases[(account, EU)] = [{"AliasName": "alias/x", "TargetKeyId": key_id}]
         trust = json.dumps({"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]})
         role = role_xml(f"arn:aws:iam::{account}:role/reader", trust, inline={"p": trust})
@@ -104,6 +108,10 @@ def test_parts_in_any_order_are_what_one_collection_reads(
             assumptions = Assumptions("2026-11-22T00:00:00Z")
             assert load_world(joined, assumptions) == load_world(whole, assumptions)
     assert len({path.read_bytes() for path in tmp_path.glob("joined-*/snapshot.sqlite")}) == 1
+
+
+def test_every_table_knows_the_unit_that_wrote_its_rows() -> None:
+    assert {*_OWNERS, *ORGANIZATION_TABLES, "accounts"} == set(TABLES.values())
 
 
 def test_header_says_what_was_joined(world: FaultServer, part: Callable[..., Path], out: Path) -> None:
