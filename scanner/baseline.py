@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from pathlib import Path
 from scanner import ENGINE
 from scanner.analyze.history.formerly import may_be_renamed
 from scanner.analyze.history.lifecycle import Followed, Former, follow
+from scanner.analyze.keys.severity import rank
 from scanner.model.finding import Finding, FindingsDocument
 from scanner.model.lifecycle import Baseline, TrendPoint
 from scanner.model.world import World
@@ -72,8 +74,10 @@ def earlier_run(directory: RunDirectory, document: FindingsDocument, config_hash
     former = Former(document.findings, document.resolved)
     if (document.engine, run.config_hash) != (ENGINE, config_hash):
         if (directory.path / SNAPSHOT).is_file():
-            baseline = replace(baseline, compared="judged_again")
             again, stood = judge(directory, run.as_of), kept_of(document)
+            written = [finding for finding in document.findings if finding.id not in stood]
+            otherwise = judged_otherwise(written, again)
+            baseline = replace(baseline, compared="judged_again", judged_otherwise=otherwise)
             former = replace(former, findings=_with_times(again, document.findings, stood))
         else:
             logger.warning(
@@ -85,6 +89,25 @@ def earlier_run(directory: RunDirectory, document: FindingsDocument, config_hash
             former = replace(former, comparable=False)
     trend = (*document.history.trend, present_point(document))[-MAX_TREND:]
     return Earlier(former, baseline, document.documents, directory.path / SNAPSHOT, trend)
+
+
+def judged_otherwise(written: Iterable[Finding], again: Iterable[Finding]) -> dict[str, int]:
+    """How many findings of one snapshot the present engine and configuration rank otherwise, or do not give at all."""
+    now = {finding.id: finding for finding in again}
+    counts: Counter[str] = Counter()
+    for old in written:
+        new = now.get(old.id)
+        if new is None:
+            counts["none"] += 1
+        elif rank(new.severity) != rank(old.severity):
+            lower = rank(new.severity) < rank(old.severity)
+            counts["lower" if lower else "higher"] += 1
+            counts["lower_by_approval"] += lower and _is_covered(new) and not _is_covered(old)
+    return {name: number for name, number in sorted(counts.items()) if number}
+
+
+def _is_covered(finding: Finding) -> bool:
+    return finding.grantee.approval is not None and finding.grantee.approval.covered
 
 
 def kept_of(document: FindingsDocument) -> frozenset[str]:

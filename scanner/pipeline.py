@@ -17,7 +17,7 @@ from pathlib import Path
 from scanner.analyze.findings import AnalysisResult, analyze
 from scanner.analyze.history.suppress import recounted, suppress
 from scanner.analyze.keys.damaged import with_damaged_documents
-from scanner.analyze.principals.approvals import ending_approvals
+from scanner.analyze.principals.approvals import configured_approvals, ending_approvals
 from scanner.analyze.principals.party import Trust
 from scanner.analyze.summary import RunFacts, build_document, scanned_units
 from scanner.baseline import Earlier, compared, earlier_run
@@ -29,7 +29,7 @@ from scanner.model.finding import Finding, FindingsDocument, KeyRow
 from scanner.model.lifecycle import History
 from scanner.model.world import World
 from scanner.plan import analysis_rules, check_trust, collect_settings, suppressions_of, trust_of
-from scanner.record import record_of
+from scanner.record import record_of, reports_with
 from scanner.report.context import PageSources
 from scanner.report.coverage_notes import cited_notes
 from scanner.report.directory import RunDirectory
@@ -210,6 +210,7 @@ def _facts(connection: sqlite3.Connection, settings: Settings, trust: Trust, wor
         scope=meta.get("scope", ""),
         ending_approvals=ending_approvals(trust.approvals, trust.providers, world.as_of),
         new_only=settings.gate.new_only,
+        approvals=configured_approvals(trust.approvals, trust.providers, world.as_of),
     )
 
 
@@ -353,9 +354,8 @@ def report_run(directory: RunDirectory, options: ReportOptions, *, clock: System
         else:
             render_all(document, sources, directory, options)
     written = clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
-    before = recorded_in(directory.path)
-    reported = before.get("reported") if only else options.recorded()
-    write_manifest(directory, document, written, judged=before.get("judged"), reported=reported)
+    judged, before = recorded_in(directory.path)
+    write_manifest(directory, document, written, judged=judged, reported=reports_with(before, options))
     if not only:
         directory.publish_latest()
     return document

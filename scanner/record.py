@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from scanner.baseline import Earlier
 from scanner.config import Settings
@@ -49,7 +49,7 @@ class Record(BaseModel):
 
 
 class ReportRecord(BaseModel):
-    """What was rendered, and how."""
+    """One report that left files, and how it was rendered: formats, or single findings by id."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -59,12 +59,27 @@ class ReportRecord(BaseModel):
     html_max_findings: int
     print_full: bool
     own_templates: bool
+    only: tuple[str, ...] = ()
+
+    @property
+    def can_be_made_again(self) -> bool:
+        """Whether anything of it can: pages of single findings by templates of the user cannot."""
+        return not (self.own_templates and self.only)
 
     def options(self) -> ReportOptions:
         """The options that make the same report; without its pages where templates of the user made them."""
         formats = tuple(f for f in self.formats if f != "html" or not self.own_templates)
-        html = HtmlOptions(PageLimits(self.html_max_findings), print_full=self.print_full)
+        html = HtmlOptions(PageLimits(self.html_max_findings), self.only, self.print_full)
         return ReportOptions(formats, self.csv_dialect, self.ocsf_class, html)
+
+    def without(self, later: ReportRecord) -> ReportRecord | None:
+        """What a later report left as it was; None where it replaced everything."""
+        formats = tuple(name for name in self.formats if name not in later.formats)
+        only = tuple(name for name in self.only if name not in later.only)
+        return self.model_copy(update={"formats": formats, "only": only}) if formats or only else None
+
+
+_REPORTS = TypeAdapter(tuple[ReportRecord, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +115,39 @@ def record_of(
     return record.model_dump(mode="json")
 
 
-def read_record(manifest: Manifest) -> tuple[Record, ReportRecord]:
-    """The records of a manifest.
+def read_record(manifest: Manifest) -> tuple[Record, tuple[ReportRecord, ...]]:
+    """The record of the judgement, and of each report that left files, the first one first.
 
     Raises:
-        SnapshotError: it has none, as those of older versions.
+        SnapshotError: the manifest has none, as those of older versions.
     """
     try:
-        return Record.model_validate(manifest.fields.get("judged")), ReportRecord.model_validate(
-            manifest.fields.get("reported")
-        )
+        return read_judgement(manifest), _REPORTS.validate_python(manifest.fields.get("reported"))
     except ValidationError as error:
         raise SnapshotError(_UNREADABLE, hint="analyze and report its snapshot again") from error
+
+
+def read_judgement(manifest: Manifest) -> Record:
+    """What the findings were made with. Raises SnapshotError where the manifest does not record it."""
+    try:
+        return Record.model_validate(manifest.fields.get("judged"))
+    except ValidationError as error:
+        raise SnapshotError(_UNREADABLE, hint="analyze and report its snapshot again") from error
+
+
+def reports_with(before: object, options: ReportOptions) -> list[Mapping[str, object]]:
+    """What the manifest says was reported, after one more report; `before` is what it said until now.
+
+    What a later report writes again stands once, with the options of the later one. A record that cannot be read says
+    nothing of the files that are there, and those are then not performed again.
+    """
+    added = ReportRecord.model_validate(options.recorded())
+    try:
+        earlier = _REPORTS.validate_python(before or [])
+    except ValidationError:
+        earlier = ()
+    left = (record.without(added) for record in earlier)
+    return [record.model_dump(mode="json") for record in (*(record for record in left if record), added)]
 
 
 def restored(record: Record, folder: Path) -> Restored:

@@ -77,14 +77,16 @@ def _performed(
         )
     if hashed.get(SNAPSHOT) is not FileState.NOT_PERFORMED:
         raise SnapshotError(f"`{SNAPSHOT}` is not there as it was judged")
-    record, report = read_record(manifest)
+    record, reports = read_record(manifest)
     given = folder / "given"
     given.mkdir()
     found = restored(record, given)
     again = RunDirectory.create(folder, "again")
     again.copy(SNAPSHOT, directory.path / SNAPSHOT)
     analyze_run(again, found.settings, accepted=_accepted(found, str(manifest.fields.get("as_of"))))
-    report_run(again, report.options(), clock=clock)
+    for report in reports:
+        if report.can_be_made_again:
+            report_run(again, report.options(), clock=clock)
     return again
 
 
@@ -130,7 +132,7 @@ def _file(
     if again is None:
         if state is FileState.CHANGED:
             return FileVerified(name, FileState.CHANGED, _NOT_THE_FILE)
-        why = "an earlier report left it, or templates of your own made it" if performed else ""
+        why = "templates of your own made it, or a report that is not recorded" if performed else ""
         return FileVerified(name, FileState.NOT_PERFORMED, why)
     difference = "" if name == SNAPSHOT else first_difference(folder / name, again / name)
     if state is FileState.NOT_PERFORMED:

@@ -207,7 +207,7 @@ def key_findings(
         if any(j.verdict is not FindingVerdict.INEFFECTIVE for j in told.judgements):
             finding = external_finding(assembly, key, told.naming, told.judgements)
             found[finding.id] = finding
-            for row in access_rows(assembly, key, told.naming, told.judgements, finding.id):
+            for row in access_rows(assembly, key, told.naming, told.judgements, finding):
                 write_access(row)
         for part, reason in _ineffective_parts(assembly, key, told):
             if part.grants and stale.get(part.grants[0].grant_id) == part.selector:

@@ -13,7 +13,7 @@ from scanner.analyze.keys.sentences import DOES_TO
 from scanner.analyze.keys.severity import rank
 from scanner.analyze.principals.party import APPROVED_PARTNER, OUTSIDE_PARTIES
 from scanner.analyze.request.caller import account_of
-from scanner.model.approval import EndingApproval
+from scanner.model.approval import ConfiguredApproval, EndingApproval
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.finding import (
     CoverageSummary,
@@ -61,6 +61,7 @@ class RunFacts:
     scope: str
     ending_approvals: tuple[EndingApproval, ...] = ()
     new_only: bool = False
+    approvals: tuple[ConfiguredApproval, ...] = ()
 
 
 def build_document(world: World, result: AnalysisResult, facts: RunFacts) -> FindingsDocument:
@@ -102,6 +103,7 @@ def build_document(world: World, result: AnalysisResult, facts: RunFacts) -> Fin
         synthetic=meta.get("synthetic") == "1",
         ending_approvals=facts.ending_approvals,
         new_only=facts.new_only,
+        approvals=facts.approvals,
         role_paths=result.role_paths,
     )
     return FindingsDocument(

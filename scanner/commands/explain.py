@@ -8,7 +8,8 @@ from typing import Any, TextIO
 
 import click
 
-from scanner.commands.options import environment, json_option, load, logging_options
+from scanner.commands.options import environment, json_option, logging_options
+from scanner.commands.question import question_settings
 from scanner.errors import UsageError
 from scanner.model.finding import FindingVerdict
 
@@ -66,7 +67,8 @@ def explain(  # one parameter per option
     from scanner.report.explain import dump_explanation, render_explanation  # noqa: PLC0415
 
     key_text, complete = options.pop("key"), options.pop("context_complete")
-    world = world_of(run, load(options).settings)
+    with question_settings(run, options) as settings:
+        world = world_of(run, settings)
     key = find_key(world, key_text)
     asked = ask(world, key, principal, action or DEFAULT_ACTION, context, complete=complete)
     explanation = explain_one(world, asked, every_action=action is None)
@@ -108,9 +110,9 @@ def who_can(run: str, action: str | None, insiders: bool, verdict: tuple[str, ..
         action=name, insiders=insiders, limit=options.pop("limit"), **({"verdicts": verdicts} if verdicts else {})
     )
     key_text, as_json = options.pop("key"), options.pop("as_json")
-    settings = load(options).settings
-    world = world_of(run, settings)
-    answer = list_who_can(world, find_key(world, key_text), analysis_rules(settings)[1], wanted)
+    with question_settings(run, options) as settings:
+        world, rules = world_of(run, settings), analysis_rules(settings)[1]
+    answer = list_who_can(world, find_key(world, key_text), rules, wanted)
     if as_json:
         click.echo(dump_who_can(answer))
     else:

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from scanner.commands.explain import painter
-from scanner.commands.options import environment, json_option, load, logging_options
+from scanner.commands.options import environment, json_option, logging_options
+from scanner.commands.question import question_settings
 from scanner.errors import UsageError
 from scanner.model.neutral import terminal_safe
 from scanner.model.policy import DocumentKind
@@ -74,9 +75,9 @@ def what_if(run: str, as_json: bool, fail_on_widened: bool, revoke: tuple[str, .
     ]
     if not given and not revoke:
         raise UsageError("there is nothing to replace", hint="give a document or a grant, such as --key-policy K=FILE")
-    settings = load(options).settings
-    world = world_of(run, settings)
-    answer = judge_twice(world, overlay(world, given, revoke), analysis_rules(settings)[1])
+    with question_settings(run, options) as settings:
+        world, rules = world_of(run, settings), analysis_rules(settings)[1]
+    answer = judge_twice(world, overlay(world, given, revoke), rules)
     if as_json:
         for line in dump_what_if(answer):
             click.echo(line)

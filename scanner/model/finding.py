@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from scanner.model.approval import Approval, EndingApproval
+from scanner.model.approval import Approval, ConfiguredApproval, EndingApproval
 from scanner.model.decision import Gate, StatementRef
 from scanner.model.lifecycle import GREW, History, Suppression, SuppressionState
 from scanner.model.remediation import Remediation as Remediation  # noqa: PLC0414  # part of this contract
@@ -376,6 +376,7 @@ class RunInfo:
     ending_approvals: tuple[EndingApproval, ...] = ()
     new_only: bool = False
     role_paths: str = ""
+    approvals: tuple[ConfiguredApproval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

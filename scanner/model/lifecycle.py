@@ -79,6 +79,7 @@ class Baseline:
     `compared` says how: `findings` as they were written, `judged_again` from its snapshot with the present engine and
     configuration, or `engine_changed` where that snapshot is missing. `counts` are findings by lifecycle, `resolved`
     those that were resolved since. `kept` are the ids of findings that stand as the earlier run wrote them.
+    `judged_otherwise` counts the findings that its snapshot gives another severity today: that is no change of access.
     """
 
     run_id: str
@@ -89,6 +90,7 @@ class Baseline:
     compared: str
     counts: Mapping[str, int] = field(default_factory=dict)
     kept: tuple[str, ...] = ()
+    judged_otherwise: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,3 +53,4 @@ class AccessRow:
     path: str
     finding_id: str
     principal_kind: str
+    finding_verdict: str = ""

@@ -154,7 +154,9 @@ def _text(text: str, limit: int) -> str:
 def _description(finding: Finding) -> str:
     reasons = f" ({', '.join(finding.verdict_reasons)})" if finding.verdict_reasons else ""
     leading = finding.capabilities[0].condition if finding.capabilities else ""
-    return f"{finding.summary} Verdict: {finding.verdict}{reasons}{f', if {leading}' if leading else ''}."
+    summary = finding.summary.rstrip()
+    stop = "" if not summary or summary.endswith((".", "…")) else "."
+    return f"{summary}{stop} Verdict: {finding.verdict}{reasons}{f', if {leading}' if leading else ''}."
 
 
 def _account(document: FindingsDocument, finding: Finding) -> str:

@@ -113,6 +113,10 @@ ACCESS = _columns(
     ("path", "`direct`, or the roles that are assumed one after the other, joined by ` > `"),
     ("finding_id", "finding that covers the row"),
     ("principal_kind", "role, user, session, root_user, account, any, service, federated or unique_id"),
+    (
+        "finding_verdict",
+        "verdict of that finding, which an account that was not read has although `decision` is unknown",
+    ),
 )
 
 COVERAGE = _columns(

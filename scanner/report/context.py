@@ -16,6 +16,7 @@ from scanner.model.finding import (
     ResourceRef,
     Severity,
 )
+from scanner.report.approvals import ApprovalView, approval_views
 from scanner.report.cards import CardSources, FindingCard, finding_card
 from scanner.report.filters import Combination, Filter, filter_combinations, filter_options, page_filters
 from scanner.report.history import (
@@ -27,7 +28,7 @@ from scanner.report.history import (
     since,
     suppression_sentences,
 )
-from scanner.report.keys import Holdings, KeyView, key_anchor, key_views, nothing_held
+from scanner.report.keys import Holdings, KeyView, key_anchor, key_arns, key_views, nothing_held
 from scanner.report.matrix import AccountMatrix, account_matrix
 from scanner.report.ordering import rank, worst_first
 from scanner.report.packed import FindingTable, finding_table
@@ -92,11 +93,17 @@ class ReportView:
     filters: tuple[Filter, ...]
     combinations: tuple[Combination, ...]
     gaps: tuple[GapSummary, ...]
+    weakened: tuple[tuple[str, ...], ...]
+    """Ids of the findings that cite each of the gaps, worst first."""
     limits: tuple[str, ...]
     accepted: tuple[FindingCard, ...]
     """Findings that a reviewed entry accepts: in no count, no filter and no group."""
     approved: tuple[Finding, ...]
     """Findings of the page that an approval covers."""
+    approvals: tuple[ApprovalView, ...]
+    """On the whole page and on the index: every approval with the findings it covers."""
+    others: tuple[Finding, ...]
+    """On the page of one finding: the other findings of the same grantee or key, worst first."""
     since: str
     changes: tuple[str, ...]
     suppressions: tuple[str, ...]
@@ -125,6 +132,7 @@ def report_view(
     names = {combination.option_ids: combination.name for combination in combinations}
     card = _card_maker(names, CardSources(texts, sources.notes, document.run.run_id, since(document)))
     accepted = tuple(card(finding) for finding in page.accepted)
+    gaps = document.coverage.gaps if overview else tuple(_gaps(document, page))
     return ReportView(
         page=page,
         document=document,
@@ -132,7 +140,7 @@ def report_view(
         findings=findings,
         severities=_severities(findings),
         kinds=tuple(sorted(Counter(finding.kind.value for finding in findings).items())),
-        reach=account_matrix(findings) if overview else None,
+        reach=account_matrix(findings, sources.rows) if overview else None,
         accounts=_accounts(pages),
         worst=tuple((f, names[filter_options(f)]) for f in listed) if page.kind is PageKind.INDEX else (),
         table=finding_table(findings, links) if page.kind is PageKind.INDEX else None,
@@ -140,10 +148,13 @@ def report_view(
         keys=key_views(page.rows, by_key, texts, sources.holdings),
         filters=page_filters(listed),
         combinations=combinations,
-        gaps=document.coverage.gaps if overview else tuple(_gaps(document, page)),
+        gaps=gaps,
+        weakened=_weakened(document, gaps),
         limits=_limits(document.run.limits),
         accepted=accepted,
         approved=tuple(f for f in findings if f.grantee.approval is not None and f.grantee.approval.covered),
+        approvals=approval_views(document.run.approvals, worst_first(document.findings)) if overview else (),
+        others=_others(document, page) if page.kind is PageKind.SINGLE else (),
         since=since(document),
         changes=change_sentences(document),
         suppressions=suppression_sentences(document),
@@ -169,6 +180,18 @@ def index_page(document: FindingsDocument) -> Page:
     return Page(PageKind.INDEX, INDEX, tuple(worst_first(open_findings(document))))
 
 
+def _others(document: FindingsDocument, page: Page) -> tuple[Finding, ...]:
+    """What else the run says of the grantee or the keys of a page."""
+    ids = {finding.id for finding in (*page.findings, *page.accepted)}
+    callers = {finding.grantee.selector for finding in (*page.findings, *page.accepted)}
+    keys = {arn for finding in (*page.findings, *page.accepted) for arn in key_arns(finding)}
+    return tuple(
+        finding
+        for finding in worst_first(document.findings)
+        if finding.id not in ids and (finding.grantee.selector in callers or not keys.isdisjoint(key_arns(finding)))
+    )
+
+
 def _card_maker(names: Mapping[tuple[str, ...], str], sources: CardSources) -> Callable[[Finding], FindingCard]:
     return lambda finding: finding_card(finding, names.get(filter_options(finding), ""), sources)
 
@@ -188,6 +211,19 @@ def _gaps(document: FindingsDocument, page: Page) -> Iterable[GapSummary]:
     for gap in document.coverage.gaps:
         if gap.account_id in accounts or any((gap.account_id, region, gap.call) in cited for region in gap.regions):
             yield gap
+
+
+def _weakened(document: FindingsDocument, gaps: Iterable[GapSummary]) -> tuple[tuple[str, ...], ...]:
+    citing: dict[tuple[str, ...], dict[str, None]] = {}
+    for finding in worst_first(document.findings):
+        for ref in finding.coverage_refs:
+            citing.setdefault(tuple(ref.split("/", 3)[:3]), {})[finding.id] = None
+    return tuple(
+        tuple(
+            dict.fromkeys(name for region in gap.regions for name in citing.get((gap.account_id, region, gap.call), ()))
+        )
+        for gap in gaps
+    )
 
 
 def _severities(findings: Sequence[Finding]) -> tuple[tuple[str, tuple[int, ...], tuple[int, int, int]], ...]:

@@ -82,6 +82,7 @@ _CLAIMS = {
         "ref": "ticket or decision of the approval",
         "expires": "its last day",
         "covered": "whether it covers this finding",
+        "subject": "what is approved, as run.approvals has it",
     },
     "Mechanism": {
         "kind": "key_policy, grant, ram, role or identity_policy",
@@ -226,6 +227,7 @@ _RUN = {
     "exit_code": "exit code of a real run",
     "synthetic": "whether the data are those of the demo",
     "ending_approvals": "approvals that end soon after the evaluation time",
+    "approvals": "every approval that was configured, whether a finding falls under it or not",
     "new_only": "whether the gate counts only what is new, wider or graver than in the baseline",
     "role_paths": "which paths through assumed roles there are, in words",
 }
@@ -267,6 +269,18 @@ _DOCUMENT = {
         "what_to_do": "how to close the gap",
         "findings_affected": "how many findings it weakens",
     },
+    "ConfiguredApproval": {
+        "kind": "account or identity_provider",
+        "subject": "what is approved: an account id, or an issuer with subjects",
+        "name": "its name",
+        "ref": "ticket or decision of the approval; empty where none is given",
+        "owner": "who answers for it; empty where nobody is named",
+        "purpose": "what it is for; empty where that is not said",
+        "expires": "its last day",
+        "in_date": "whether it counts at the evaluation time",
+        "keys": "selectors of the keys that it covers; empty for every key",
+        "capabilities": "what it covers; empty for everything",
+    },
     "EndingApproval": {
         "kind": "account or identity_provider",
         "subject": "what is approved",
@@ -297,6 +311,11 @@ _DOCUMENT = {
         "compared": "how it was compared: findings, judged_again or engine_changed",
         "counts": "findings by lifecycle",
         "kept": "ids of findings that stand as the earlier run wrote them",
+        "judged_otherwise": (
+            "of the findings that the earlier run wrote, how many its snapshot gives another severity today: `lower`, "
+            "`lower_by_approval` among them, `higher`, and how many it does not give at all: `none`; empty where it "
+            "was not judged again"
+        ),
     },
     "SuppressionNote": {
         "entry": "finding id of the entry, or what it matches",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from scanner.model.decision import Layer
-from scanner.model.finding import Finding, KeyRow
+from scanner.model.finding import Finding, KeyRow, Severity
 from scanner.model.key import Grant
 from scanner.report.escape import visible
 from scanner.report.source import Documents, SourceView, source_lines
@@ -44,11 +46,17 @@ class PolicyView:
 
 @dataclass(frozen=True, slots=True)
 class KeyView:
-    """A key of the page: its row of keys.csv, its policies, and the first of its `row.grants` grants."""
+    """A key of the page: its row of keys.csv, its policies, and the first of its `row.grants` grants.
+
+    `finding_ids` are all findings that are about or reach it; `severities` counts those that nobody accepted, and
+    `accepted` the others.
+    """
 
     row: KeyRow
     anchor: str
     finding_ids: tuple[str, ...]
+    severities: tuple[tuple[str, int], ...]
+    accepted: int
     policies: tuple[PolicyView, ...]
     grants: tuple[Grant, ...]
 
@@ -66,12 +74,20 @@ def sorted_rows(rows: Iterable[KeyRow]) -> list[KeyRow]:
     return sorted(rows, key=lambda row: (row.account_id, row.region, row.key_arn))
 
 
+def key_arns(finding: Finding) -> tuple[str, ...]:
+    """The keys that a finding is about or reaches: the one, or those it names and all of a path up to 1,000."""
+    if finding.key:
+        return (finding.key.arn,)
+    return tuple(dict.fromkeys((*(key.arn for key in finding.keys), *sorted(finding.reach.by_key))))
+
+
 def findings_by_key(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
-    """The findings that name a key, by the key's anchor, in the order given."""
+    """The findings that are about or reach a key, by the key's anchor, in the order given."""
     found: dict[str, list[Finding]] = {}
+    anchor_of = cache(key_anchor)
     for finding in findings:
-        for key in (finding.key,) if finding.key else finding.keys:
-            found.setdefault(key_anchor(key.arn), []).append(finding)
+        for arn in key_arns(finding):
+            found.setdefault(anchor_of(arn), []).append(finding)
     return found
 
 
@@ -84,7 +100,12 @@ def key_views(
         anchor = key_anchor(row.key_arn)
         here, held = by_key.get(anchor, ()), holdings(row.key_arn)
         ids = tuple(finding.id for finding in here)
-        views.append(KeyView(row, anchor, ids, _policies(row.key_arn, here, held, texts), held.grants))
+        counts = Counter(finding.severity for finding in here if not finding.is_suppressed)
+        severities = tuple((severity.value, counts[severity]) for severity in Severity if counts[severity])
+        accepted = sum(finding.is_suppressed for finding in here)
+        views.append(
+            KeyView(row, anchor, ids, severities, accepted, _policies(row.key_arn, here, held, texts), held.grants)
+        )
     return tuple(views)
 
 

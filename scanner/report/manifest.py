@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def write_manifest(
     written: str = "",
     *,
     judged: Mapping[str, object] | None = None,
-    reported: Mapping[str, object] | None = None,
+    reported: Sequence[Mapping[str, object]] = (),
 ) -> Path:
     """Hash every file of the run directory and write the manifest; to be called last.
 
@@ -35,7 +35,7 @@ def write_manifest(
     Args:
         written: the wall clock (ISO 8601 UTC) of the caller; empty for a run that has no report yet.
         judged: the configuration and files that the findings were made with; the snapshot aside.
-        reported: the formats that were rendered, and how.
+        reported: each report that left files: formats or single findings, and how they were rendered.
 
     Raises:
         OutputError: a file cannot be read back, or the manifest not be written.
@@ -55,7 +55,7 @@ def write_manifest(
         "written": written,
         "written_by": __version__,
         "judged": judged,
-        "reported": reported,
+        "reported": list(reported),
         "snapshot_hash": run.snapshot_hash,
         "config_hash": run.config_hash,
         "exit_code": run.exit_code,
@@ -100,12 +100,13 @@ def _inner_path(name: str) -> str:
     return name
 
 
-def recorded_in(folder: Path) -> Mapping[str, Mapping[str, object]]:
+def recorded_in(folder: Path) -> tuple[Mapping[str, object] | None, object]:
     """What the manifest of the folder says about how its findings (`judged`) and reports (`reported`) were made."""
     if not (folder / MANIFEST).exists():
-        return {}
+        return None, None
     fields = read_manifest(folder).fields
-    return {name: said for name in ("judged", "reported") if isinstance(said := fields.get(name), dict)}
+    judged = fields.get("judged")
+    return judged if isinstance(judged, dict) else None, fields.get("reported")
 
 
 def check_files(folder: Path, names: Iterable[str]) -> None:

@@ -15,7 +15,7 @@ from scanner.model.finding import (
 )
 from scanner.model.lifecycle import Lifecycle
 from scanner.report.coverage_notes import OUTCOME_WORDS, coverage_note
-from scanner.report.escape import markdown_block, markdown_code, markdown_text, shorten
+from scanner.report.escape import markdown_block, markdown_code, markdown_text, shorten, visible
 from scanner.report.history import (
     accepted_findings,
     change_sentences,
@@ -28,7 +28,7 @@ from scanner.report.history import (
 )
 from scanner.report.ordering import worst_first
 from scanner.report.phrases import account_text, counted, percent_text, prose_parts, units_text
-from scanner.report.trend import trend_sentence
+from scanner.report.trend import trend_sentences
 
 MAX_FINDINGS = 50
 LONGEST = 32_000
@@ -70,9 +70,12 @@ def _size(lines: Iterable[str]) -> int:
     return sum(len(line) + 1 for line in lines)
 
 
+_SPARED = 40
+
+
 def _text(text: str, limit: int = _MAX_TEXT) -> str:
     """Prose of one line, cut at the limit, whose words in backticks become code."""
-    return _prose(shorten(text, limit))
+    return _prose(_shortened(text, limit))
 
 
 def _prose(text: str) -> str:
@@ -81,7 +84,12 @@ def _prose(text: str) -> str:
 
 
 def _code(text: str, limit: int = _MAX_TEXT) -> str:
-    return markdown_code(shorten(text, limit))
+    return markdown_code(_shortened(text, limit))
+
+
+def _shortened(text: str, limit: int) -> str:
+    """The text, cut where that saves more than the words that say so."""
+    return shorten(text, limit if len(visible(text)) > limit + _SPARED else limit + _SPARED)
 
 
 def _header(document: FindingsDocument) -> Iterator[str]:
@@ -196,8 +204,7 @@ def _table(document: FindingsDocument, day: str) -> Iterator[str]:
 
 
 def _trend(document: FindingsDocument) -> Iterator[str]:
-    sentence = trend_sentence(document)
-    if sentence:
+    for sentence in trend_sentences(document):
         yield _text(sentence)
         yield ""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from scanner.model.finding import Finding, FindingVerdict, Kind, Severity
-from scanner.report.keys import key_anchor
+from scanner.model.arn import parse_arn
+from scanner.model.finding import Finding, FindingVerdict, KeyRow, Kind, Severity
+from scanner.report.keys import key_anchor, key_arns
 from scanner.report.method import PARTIES
 from scanner.report.phrases import account_text, counted
 
@@ -68,18 +69,22 @@ class _Pair:
 _Pairs = dict[tuple[str, str], _Pair]
 
 
-def account_matrix(findings: Sequence[Finding]) -> AccountMatrix:
-    """The matrix of findings that come worst first; what is blocked or without effect reaches nothing."""
+def account_matrix(findings: Sequence[Finding], key_rows: Iterable[KeyRow] = ()) -> AccountMatrix:
+    """The matrix of findings that come worst first; what is blocked or without effect reaches nothing.
+
+    `key_rows` name the accounts of keys that a path reaches and does not name.
+    """
+    names = {row.account_id: row.account_name for row in key_rows}
     reaching = [finding for finding in findings if finding.kind in _KINDS and finding.verdict in _REACHES]
     pairs: _Pairs = {}
     groups: dict[str, int] = {}
     for finding in reaching:
         caller = _caller(finding)
         groups[caller] = min(groups.get(caller, len(_GROUPS)), _group(finding.grantee.party))
-        for owner, key in _keys(finding):
+        for owner, key in _keys(finding, names):
             pair = pairs.setdefault((caller, owner), _Pair(finding))
             pair.keys.add(key)
-            pair.more = pair.more or finding.keys_total > len(finding.keys) > 0
+            pair.more = pair.more or _names_a_part(finding)
     callers, owners = _chosen(pairs)
     rows = sorted(callers, key=lambda caller: (groups[caller], _worst(pairs, caller, 0), caller))
     columns = sorted(owners, key=lambda owner: (_worst(pairs, owner, 1), owner))
@@ -109,11 +114,21 @@ def _group(party: str) -> int:
     return 3 if party in _OURS else 2 if party in _SERVICES else 1
 
 
-def _keys(finding: Finding) -> Iterable[tuple[str, str]]:
-    """Owning account and key of everything that a finding names; the resource itself where it is an unread key."""
+def _names_a_part(finding: Finding) -> bool:
+    """Whether it reaches more keys than it holds."""
+    return finding.keys_total > len(key_arns(finding)) > 0
+
+
+def _keys(finding: Finding, names: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    """Owning account and key of everything that a finding reaches; the resource itself where it is an unread key."""
     named = (finding.key,) if finding.key else finding.keys
     for key in named:
         yield account_text(key.account_name, key.account_id), key_anchor(key.arn)
+    known = {key.arn for key in named}
+    for text in (text for text in key_arns(finding) if text not in known):
+        arn = parse_arn(text)
+        account = arn.account_id if arn else ""
+        yield account_text(names.get(account, ""), account), key_anchor(text)
     resource = finding.resource
     if not named and resource.kind == "key":
         yield account_text(resource.account_name, resource.account_id), key_anchor(resource.arn)
@@ -153,7 +168,7 @@ def _notes(pairs: _Pairs, callers: Sequence[str], owners: Sequence[str], reachin
         number = len({owner for caller, owner in pairs if caller in shown} - columns)
         keys = len(set().union(*(pair.keys for pair in beyond)))
         yield f"{counted(number, 'more account')} not shown, with {counted(keys, 'key')} that these callers reach."
-    part = sum(1 for finding in reaching if finding.keys_total > len(finding.keys) > 0)
+    part = sum(1 for finding in reaching if _names_a_part(finding))
     if part:
         name = counted(part, "finding names", "findings name")
         yield f"{name} only the worst of the keys: a number with + is the least, and keys of other accounts may follow."

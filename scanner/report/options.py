@@ -25,11 +25,13 @@ class ReportOptions:
 
     def recorded(self) -> Mapping[str, object]:
         """What the manifest keeps, so that the report can be made again; templates of the user are not kept."""
+        only = self.html.only
         return {
-            "formats": list(self.formats),
+            "formats": [] if only else list(self.formats),
             "csv_dialect": self.csv_dialect.value,
             "ocsf_class": self.ocsf_class.value,
             "html_max_findings": self.html.limits.findings,
             "print_full": self.html.print_full,
             "own_templates": self.html.templates is not None,
+            "only": list(dict.fromkeys(only)),
         }

@@ -48,7 +48,8 @@ def render_sarif(document: FindingsDocument, documents: Callable[[str], str | No
     files = PolicyFiles(lambda digest: document.documents.get(digest) or documents(digest))
     findings = (*worst_first(document.findings), *worst_first(document.resolved))
     rules = sorted({_rule_id(finding) for finding in findings})
-    results = [_result(finding, rules.index(_rule_id(finding)), files) for finding in findings]
+    compared = document.history.baseline is not None
+    results = [_result(finding, rules.index(_rule_id(finding)), files, compared=compared) for finding in findings]
     written = files.files()
     log = {
         "$schema": _SCHEMA, "version": "2.1.0",
@@ -117,7 +118,7 @@ def _artifact(name: str, content: bytes) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _result(finding: Finding, rule_index: int, files: PolicyFiles) -> dict[str, object]:
+def _result(finding: Finding, rule_index: int, files: PolicyFiles, *, compared: bool) -> dict[str, object]:
     places = [place for evidence in finding.evidence for place in _places(evidence, files)]
     first = places[0] if places else {}
     related = [{**place, "id": number} for number, place in enumerate(places[1:], 1)]
@@ -128,9 +129,11 @@ def _result(finding: Finding, rule_index: int, files: PolicyFiles) -> dict[str, 
         "locations": [{**first, "logicalLocations": [_logical(finding)]}],
         "fingerprints": {"finding/v1": finding.id},
         "partialFingerprints": {"access/v1": finding.fingerprint},
-        "baselineState": _STATES.get(finding.lifecycle, _UPDATED),
         "properties": _properties(finding),
-        **present(relatedLocations=related, suppressions=_suppressions(finding)),
+        **present(
+            relatedLocations=related, suppressions=_suppressions(finding),
+            baselineState=_STATES.get(finding.lifecycle, _UPDATED) if compared else "",
+        ),
     }  # fmt: skip
 
 

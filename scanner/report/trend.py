@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from scanner.model.finding import FindingsDocument, Severity
-from scanner.model.lifecycle import TrendPoint
-from scanner.report.history import open_findings
+from scanner.model.lifecycle import Lifecycle, TrendPoint
+from scanner.report.history import accepted_findings, open_findings
 from scanner.report.phrases import counted
 
 WIDTH, HEIGHT = 560, 150
@@ -46,6 +46,7 @@ class Trend:
     """What a report shows of earlier runs."""
 
     sentence: str
+    notes: tuple[str, ...]
     lines: tuple[TrendLine, ...]
     rows: tuple[TrendRow, ...]
     highest: int
@@ -57,7 +58,13 @@ def trend_of(document: FindingsDocument) -> Trend | None:
         return None
     points = (*document.history.trend, present_point(document))
     highest = max(1, *(point.counts.get(severity, 0) for point in points for severity in _DRAWN))
-    return Trend(_sentence(points), _lines(points, highest), tuple(_row(point) for point in points), highest)
+    return Trend(
+        _sentence(points),
+        tuple(_notes(document)),
+        _lines(points, highest),
+        tuple(_row(point) for point in points),
+        highest,
+    )
 
 
 def present_point(document: FindingsDocument) -> TrendPoint:
@@ -67,10 +74,34 @@ def present_point(document: FindingsDocument) -> TrendPoint:
     return TrendPoint(run.run_id, run.as_of, dict(sorted(counts.items())), coverage.units_read, coverage.units_total)
 
 
-def trend_sentence(document: FindingsDocument) -> str:
-    """The trend in words; empty without a baseline."""
+def trend_sentences(document: FindingsDocument) -> tuple[str, ...]:
+    """The trend in words, and what moved it beside the access; empty without a baseline."""
     found = trend_of(document)
-    return found.sentence if found else ""
+    return (found.sentence, *found.notes) if found else ()
+
+
+def _notes(document: FindingsDocument) -> Iterator[str]:
+    """What a falling line does not say: that access was taken away."""
+    baseline = document.history.baseline
+    otherwise = baseline.judged_otherwise if baseline else {}
+    resolved = baseline.counts.get(Lifecycle.RESOLVED, 0) if baseline else 0
+    accepted = counted(len(accepted_findings(document)), "accepted finding")
+    yield (
+        f"Earlier runs are counted as they were judged then. This run has {accepted}, and {resolved:,} resolved since "
+        "the run before."
+    )
+    if not baseline or not otherwise:
+        return
+    approved = otherwise.get("lower_by_approval", 0)
+    of_its = " of its findings"
+    parts = []
+    for name, words in (("lower", "ranks {}{} lower"), ("higher", "ranks {}{} higher"), ("none", "does not give {}{}")):
+        if otherwise.get(name):
+            parts.append(words.format(f"{otherwise[name]:,}", of_its))
+            of_its = ""
+            if name == "lower" and approved:
+                parts[-1] += f" ({approved:,} for an approval)"
+    yield f"Run `{baseline.run_id}`, judged again with the present engine and configuration, {', '.join(parts)}."
 
 
 def _sentence(points: Sequence[TrendPoint]) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from scanner import ENGINE, __version__
-from scanner.model.verified import GOOD, FileState, RunVerified
+from scanner.model.verified import GOOD, FileState, FileVerified, RunVerified
 from scanner.report.diagnostic import safe
 from scanner.report.phrases import counted
+from scanner.report.policy_files import FOLDER as POLICIES
 
 VERIFY_SCHEMA = 1
 """Rises when a member of the JSON changes its meaning or goes away."""
@@ -25,12 +26,25 @@ def render_verified(verified: RunVerified) -> Iterator[str]:
     if verified.written_by != __version__:
         yield "another version wrote the report: wording and layout may differ"
     yield ""
-    width = max(len(file.name) for file in verified.files)
-    for file in verified.files:
+    files = tuple(_folded(verified.files))
+    width = max(len(file.name) for file in files)
+    for file in files:
         line = f"  {file.state.replace('_', ' '):<14} {safe(file.name):<{width}}"
         yield f"{line}  {safe(file.why, _LONGEST)}" if file.why else line.rstrip()
     yield ""
     yield from _answer(verified)
+
+
+def _folded(files: Sequence[FileVerified]) -> Iterator[FileVerified]:
+    """The files, with the good ones in the folder of policies as one per state: an organization has thousands."""
+    inside = [file for file in files if file.name.startswith(f"{POLICIES}/") and file.state in GOOD]
+    counts = Counter(file.state for file in inside)
+    for file in files:
+        if file not in inside:
+            yield file
+        elif file.state in counts:
+            number = counts.pop(file.state)
+            yield FileVerified(f"{POLICIES}/ ({counted(number, 'file')})", file.state, "")
 
 
 def _answer(verified: RunVerified) -> Iterator[str]:

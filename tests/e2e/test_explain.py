@@ -21,6 +21,9 @@ from scanner.pipeline import world_of
 from scanner.plan import analysis_rules
 from scanner.report.who_can import dump_who_can
 
+from builders import STRANGER
+from small_snapshot import CARDS, write_snapshot
+
 PAPER = (Path(__file__).parents[2] / "docs" / "explain.md").read_text("utf-8")
 SHOWN = re.findall(
     r"^```sh\n(kms-scan (?:explain|who-can) .*?)^```\n\n```text\n(.*?)^```", PAPER, re.MULTILINE | re.DOTALL
@@ -194,3 +197,38 @@ def test_questions_load_neither_boto3_nor_pandas(demo_run, tmp_path) -> None:
     command = [sys.executable, "-c", program, *words]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_question_is_judged_with_what_the_run_records_unless_a_configuration_is_given(
+    tmp_path, monkeypatch, capsys
+) -> None:
+    """The partner that the run approved is no stranger to a question either, and stderr says why."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "kms-scan-out" / "2026-11-22T0000Z-bbbb"
+    write_snapshot(folder / "snapshot.sqlite")
+    approved = {
+        "id": STRANGER, "name": "Backup Ltd", "purpose": "backup", "owner": "me", "expires": "2027-03-01",
+    }  # fmt: skip
+    given = tmp_path / "approving.yaml"
+    given.write_text(json.dumps({"version": 1, "aws": {"member_role": "R"}, "trust": {"accounts": [approved]}}))
+    empty = tmp_path / "empty.yaml"
+    empty.write_text(json.dumps({"version": 1, "aws": {"member_role": "R"}}))
+
+    def call(*words: str) -> tuple[str, str]:
+        with pytest.raises(SystemExit):
+            main(list(words))
+        captured = capsys.readouterr()
+        return captured.out, captured.err
+
+    call("analyze", str(folder), "-c", str(given))
+    given.unlink()
+    question = ("who-can", str(folder), "--key", CARDS, "--json")
+    out, err = call(*question)
+    assert "approved_partner" in out
+    assert f"judged with the configuration that run `{folder.name}` records" in err
+    out, err = call(*question, "-c", str(empty))
+    assert "approved_partner" not in out
+    assert f"judged with the configuration of `{empty}`" in err
+    out, err = call("who-can", str(folder / "snapshot.sqlite"), "--key", CARDS, "--json")
+    assert "approved_partner" not in out
+    assert "by default" in err

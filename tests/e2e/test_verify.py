@@ -288,11 +288,62 @@ def test_configuration_that_was_edited_in_the_manifest_gives_other_findings(run,
     assert (code, states["findings.json"], states["manifest.json"]) == (3, "differs", "differs")
 
 
-def test_files_of_a_format_that_the_last_report_left_out_are_not_claimed(run, verified, cli) -> None:
-    assert cli("report", str(run), "-f", "csv")[0] == 0
+@pytest.mark.parametrize(
+    "later",
+    [
+        ("-f", "csv", "--csv-dialect", "rfc4180"),
+        ("-f", "ocsf,asff,sarif", "--ocsf-class", "detection"),
+        ("--only", "FINDING", "--print", "full"),
+    ],
+)
+def test_every_report_that_left_files_is_performed_again(run, verified, cli, later) -> None:
+    finding = json.loads((run / "findings.json").read_text())["findings"][0]["id"]
+    assert cli("report", str(run), *(finding if word == "FINDING" else word for word in later))[0] == 0
+    assert cli("report", str(run), "-f", "sarif")[0] == 0
+    code, states, answer = verified(run)
+    assert (code, answer["hindrance"], states["report.html"]) == (0, "", "reproduced")
+    assert set(states.values()) == {"reproduced", "unchanged", "outside"}
+
+
+def test_later_report_of_the_same_format_or_finding_takes_the_place_of_the_earlier(run, cli) -> None:
+    finding = json.loads((run / "findings.json").read_text())["findings"][0]["id"]
+    for words in (("--only", finding), ("-f", "csv"), ("--only", finding, "--print", "full"), ("-f", "csv,ocsf")):
+        assert cli("report", str(run), *words)[0] == 0
+    reported = json.loads((run / "manifest.json").read_text())["reported"]
+    assert [(report["formats"], report["only"], report["print_full"]) for report in reported] == [
+        (["html", "json"], [], False), ([], [finding], True), (["csv", "ocsf"], [], False),
+    ]  # fmt: skip
+
+
+def test_pages_by_templates_of_the_user_are_not_performed_again(run, verified, cli, tmp_path) -> None:
+    finding = json.loads((run / "findings.json").read_text())["findings"][0]["id"]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "method.html.j2").write_text("<p>ours</p>")
+    for words in (("--templates", "mine"), ("--templates", "mine", "--only", finding)):
+        assert cli("report", str(run), *words)[0] == 0
+    code, states, answer = verified(run)
+    assert (code, states["findings.csv"]) == (3, "reproduced")
+    assert {states[name] for name in ("report.html", f"report-{finding}.html")} == {"not_performed"}
+    assert "templates of your own" in why(answer, "report.html")
+
+
+def test_report_that_no_record_names_is_not_claimed(run, verified) -> None:
+    edit_manifest(run, lambda manifest: manifest["reported"][0].update(formats=["csv"]))
     code, states, answer = verified(run)
     assert (code, states["report.html"], states["findings.csv"]) == (3, "not_performed", "reproduced")
-    assert "an earlier report" in why(answer, "report.html")
+    assert "not recorded" in why(answer, "report.html")
+
+
+def test_text_folds_the_policies_and_names_the_one_that_was_changed(run, cli) -> None:
+    assert cli("report", str(run), "-f", "sarif")[0] == 0
+    inner = sorted(str(path.relative_to(run)) for path in (run / "policies").rglob("*") if path.is_file())
+    out = cli("verify", str(run))[1]
+    assert [line.split() for line in out.splitlines() if "policies/" in line] == [
+        ["reproduced", "policies/", f"({len(inner)}", "files)" if len(inner) > 1 else "file)"]
+    ]
+    (run / inner[0]).write_text("{}")
+    changed = cli("verify", str(run))[1]
+    assert "changed" in next(line for line in changed.splitlines() if inner[0] in line)
 
 
 # -- a run that cannot be performed again -----------------------------------------------------------------------------
@@ -324,7 +375,7 @@ def with_a_setting_of_another_version(folder: Path) -> None:
 
 
 def with_a_format_of_another_version(folder: Path) -> None:
-    edit_manifest(folder, lambda manifest: manifest["reported"].update(formats=["hologram"]))
+    edit_manifest(folder, lambda manifest: manifest["reported"][0].update(formats=["hologram"]))
 
 
 @pytest.mark.parametrize(
@@ -403,7 +454,7 @@ def test_manifest_that_is_none_is_bad_input(run, cli, text) -> None:
     assert "it is no manifest" in err
 
 
-def test_run_without_a_report_and_a_run_that_is_none_are_bad_input(cli, tmp_path) -> None:
+def test_run_that_was_not_judged_is_bad_input_and_one_without_a_report_is_reproduced(cli, tmp_path) -> None:
     folder = tmp_path / "kms-scan-out" / RUN
     write_snapshot(folder / "snapshot.sqlite")
     code, _, err = cli("verify", RUN)
@@ -412,5 +463,5 @@ def test_run_without_a_report_and_a_run_that_is_none_are_bad_input(cli, tmp_path
     assert cli("verify", "never")[0] == 2
     cli("analyze", str(folder))
     code, out, _ = cli("verify", RUN)
-    assert code == 3
+    assert (code, "6 files reproduced" in out) == (0, True)
     assert OWNER not in out

@@ -14,7 +14,7 @@ from scanner.analyze.request.caller import Caller, account_of
 from scanner.analyze.request.request import Request
 from scanner.model.actions import KEY_ACTIONS
 from scanner.model.decision import Decision, Verdict
-from scanner.model.finding import OWN_ACCOUNT, AccessRow, FindingVerdict
+from scanner.model.finding import OWN_ACCOUNT, AccessRow, Finding, FindingVerdict
 from scanner.model.key import KeyFacts
 from scanner.model.world import World
 
@@ -22,7 +22,7 @@ _Group = tuple[str, str, str, str, str]
 
 
 def access_rows(
-    assembly: Assembly, key: KeyFacts, naming: Naming, judgements: Sequence[Judgement], finding_id: str
+    assembly: Assembly, key: KeyFacts, naming: Naming, judgements: Sequence[Judgement], finding: Finding
 ) -> Iterator[AccessRow]:
     """The rows of one finding; a refused action has none. A stranger's account reads `unknown` here (R3.30)."""
     parties: dict[str, str] = {}
@@ -44,8 +44,9 @@ def access_rows(
             key_arn=key.arn, principal_arn=caller.text, principal_account_id=_account(caller),
             principal_account_name=account_of(assembly.world, caller.account_id).name, party=parties[capability],
             capability=capability, actions=tuple(actions), decision=decision, reason=reason, conditions=condition,
-            mechanism=naming.mechanism, path="direct", finding_id=finding_id,
+            mechanism=naming.mechanism, path="direct", finding_id=finding.id,
             principal_kind="unique_id" if form == "unknown_id" else caller.kind.value,
+            finding_verdict=finding.verdict.value,
         )  # fmt: skip
 
 

@@ -93,7 +93,7 @@ def standing_on_path(
         approvals = [_listed(admission, trust, world.as_of) for admission in admissions]
         if all(approvals):
             first = min((a for a in approvals if a), key=lambda a: a.expires)
-            approval = Approval(first.name, first.expires, covered=True)
+            approval = Approval(first.name, first.expires, covered=True, subject=first.subject)
             return Standing(APPROVED_PARTNER, first.name, approval, f"listed until {first.expires}")
     return Standing(party)
 

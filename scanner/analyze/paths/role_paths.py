@@ -58,7 +58,7 @@ class RolePaths:
     def rows(self, assembly: Assembly, key: KeyFacts) -> Iterator[AccessRow]:
         """The rows of access.csv about a key, one per caller, path and decision."""
         for finding, claim, arrivals in self.of_keys.get(key.arn, ()):
-            yield from _rows(assembly, claim, arrivals, finding.id)
+            yield from _rows(assembly, claim, arrivals, finding)
 
 
 def follow_roles(
@@ -110,7 +110,7 @@ class _Line:
     path: str
 
 
-def _rows(assembly: Assembly, claim: Claim, arrivals: Sequence[Arrival], finding_id: str) -> Iterator[AccessRow]:
+def _rows(assembly: Assembly, claim: Claim, arrivals: Sequence[Arrival], finding: Finding) -> Iterator[AccessRow]:
     """The rows of a claim about one key."""
     groups: dict[_Line, dict[str, None]] = defaultdict(dict)
     for arrival in sorted(arrivals, key=lambda a: _PLACE[a.way.use.action.name]):
@@ -125,7 +125,8 @@ def _rows(assembly: Assembly, claim: Claim, arrivals: Sequence[Arrival], finding
             key_arn=key.arn, principal_arn=line.text, principal_account_id=line.account_id,
             principal_account_name=known.name if known else "", party=parties[line.capability],
             capability=line.capability, actions=tuple(actions), decision=line.decision, reason=line.reason,
-            conditions=line.condition, mechanism=ROLE, path=line.path, finding_id=finding_id, principal_kind=line.kind,
+            conditions=line.condition, mechanism=ROLE, path=line.path, finding_id=finding.id, principal_kind=line.kind,
+            finding_verdict=finding.verdict.value,
         )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from scanner.analyze.logic.patterns import PatternsTooComplexError, combinations, glob, literal, tokens_of
 from scanner.analyze.logic.values import epoch_seconds
-from scanner.model.approval import EndingApproval
+from scanner.model.approval import ConfiguredApproval, EndingApproval
 from scanner.model.key import KeyFacts
 
 SOON = timedelta(days=30)
@@ -42,6 +42,11 @@ class ApprovedProvider:
     expires: str
     owner: str = ""
     name: str = ""
+
+    @property
+    def subject(self) -> str:
+        """What is approved, in one line."""
+        return f"{self.issuer}: {', '.join(self.subjects)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +135,32 @@ def listed_provider(
     return None
 
 
+def configured_approvals(
+    accounts: Iterable[ApprovedAccount], providers: Iterable[ApprovedProvider], as_of: str
+) -> tuple[ConfiguredApproval, ...]:
+    """Everything that was approved, in date or not, by what is approved and the end."""
+    listed = [
+        ConfiguredApproval(
+            "account", a.id, a.name, a.approved_by, a.owner, a.purpose, a.expires, in_date(a.expires, as_of),
+            a.keys, a.capabilities,
+        )
+        for a in accounts
+    ]  # fmt: skip
+    listed += [
+        ConfiguredApproval(
+            "identity_provider", p.subject, p.name, "", p.owner, "", p.expires, in_date(p.expires, as_of)
+        )
+        for p in providers
+    ]  # fmt: skip
+    return tuple(sorted(listed, key=lambda a: (a.kind, a.subject, a.expires, a.ref, a.name)))
+
+
 def ending_approvals(
     accounts: Iterable[ApprovedAccount], providers: Iterable[ApprovedProvider], as_of: str
 ) -> tuple[EndingApproval, ...]:
     """The approvals that still count and end within `SOON`, the next first."""
     listed = [EndingApproval("account", a.id, a.name, a.approved_by, a.owner, a.expires) for a in accounts]
-    listed += [
-        EndingApproval("identity_provider", f"{p.issuer}: {', '.join(p.subjects)}", p.name, "", p.owner, p.expires)
-        for p in providers
-    ]
+    listed += [EndingApproval("identity_provider", p.subject, p.name, "", p.owner, p.expires) for p in providers]
     last = (_day(as_of) + SOON).isoformat()
     return tuple(
         sorted(

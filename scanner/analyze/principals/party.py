@@ -106,7 +106,7 @@ def _third_party(account_id: str, use: Use, world: World, trust: Trust) -> Stand
         lacking, valid = beyond(approval, use), in_date(approval.expires, world.as_of)
         ranked.append((not lacking and valid, not lacking, valid, approval.expires, approval, lacking))
     covered, _, valid, _, approval, lacking = max(ranked, key=lambda r: r[:4])
-    shown = Approval(approval.approved_by, approval.expires, covered)
+    shown = Approval(approval.approved_by, approval.expires, covered, approval.id)
     if covered:
         return Standing(APPROVED_PARTNER, approval.name, shown, f"approved until {approval.expires}")
     if not valid:

@@ -13,6 +13,7 @@ from scanner.analyze.principals.approvals import (
     ApprovedAccount,
     ApprovedProvider,
     Use,
+    configured_approvals,
     ending_approvals,
     in_date,
     listed_provider,
@@ -76,7 +77,7 @@ def test_approved_account_is_an_approved_partner_and_stays_visible_as_info() -> 
     assert (finding.severity, finding.verdict) == ("info", "confirmed")
     grantee = finding.grantee
     assert (grantee.party, grantee.vendor) == ("approved_partner", "Payroll SaaS")
-    assert grantee.approval == Approval("RISK-1042", "2027-03-31", covered=True)
+    assert grantee.approval == Approval("RISK-1042", "2027-03-31", covered=True, subject=VENDOR)
     assert finding.severity_reasons[0].text == "approved_partner may decrypt: approved until 2027-03-31"
 
 
@@ -173,7 +174,7 @@ def test_several_approvals_of_one_account_count_together() -> None:
     encrypt = replace(PAYROLL, capabilities=("encrypt",), approved_by="NEW")
     trust = Trust(approvals=(decrypt, encrypt))
     assert standing(trust, "encrypt").party == "approved_partner"
-    assert standing(trust, "decrypt").approval == Approval("OLD", "2026-11-01", covered=False)
+    assert standing(trust, "decrypt").approval == Approval("OLD", "2026-11-01", covered=False, subject=VENDOR)
     assert standing(trust, "decrypt").party == "expired_partner"
     assert standing(trust, "delegate").party == "partner_exceeds_approval"
 
@@ -245,6 +246,14 @@ def test_approvals_that_end_within_thirty_days_are_listed_in_order() -> None:
         ("account", "0", "2026-12-22"),
     ]
     assert (listed[0].name, listed[0].ref, listed[1].owner) == ("Payroll SaaS", "RISK-1042", "me")
+
+
+def test_every_approval_is_listed_in_date_or_not() -> None:
+    provider = ApprovedProvider("gitlab.example", ("a/*",), "2026-01-01", "me", "GitLab")
+    account, listed = configured_approvals([PAYROLL], [provider], AS_OF)
+    assert (account.kind, account.subject, account.ref, account.in_date) == ("account", PAYROLL.id, "RISK-1042", True)
+    assert (account.keys, account.capabilities) == (PAYROLL.keys, PAYROLL.capabilities)
+    assert (listed.subject, listed.name, listed.in_date) == ("gitlab.example: a/*", "GitLab", False)
 
 
 def test_last_day_of_an_approval_is_wholly_inside() -> None:

@@ -98,7 +98,7 @@ def test_without_baseline_and_entries_nothing_of_it_is_shown() -> None:
     plain = document()
     assert change_sentences(plain) == (NO_BASELINE,)
     text = page(plain)
-    assert 'id="suppressed"' not in text
+    assert "No approval is configured and no finding is accepted." in text
     assert "new since" not in text
     assert "suppressed" not in render_summary(plain, REPORT, 0)
 

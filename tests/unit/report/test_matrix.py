@@ -115,3 +115,16 @@ def test_accounts_beyond_the_last_column_are_counted() -> None:
     ))  # fmt: skip
     assert len(found.columns) == 100
     assert found.notes == ("3 more accounts not shown, with 3 keys that these callers reach.",)
+
+
+def test_path_counts_every_key_that_it_reaches_not_only_those_it_names() -> None:
+    base = finding(1)
+    arns = {
+        f"arn:aws:kms:eu-west-1:{account}:key/{n}": "d" for account in ("111122223333", "999900001111") for n in "ab"
+    }
+    role = replace(base.resource, kind="role")
+    path = replace(base, key=None, keys=(), keys_total=4, resource=role, reach=replace(base.reach, by_key=arns))
+    found = matrix(path)
+    assert [cell and (cell.keys, cell.more) for row in found.rows for cell in row.cells] == [(2, False), (2, False)]
+    (row,) = matrix(replace(path, keys_total=5)).rows
+    assert {cell and cell.more for cell in row.cells} == {True}

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import pytest
 from jsonschema import Draft4Validator
 from scanner.model.finding import Evidence, Finding, FindingsDocument, Highlight, Severity
-from scanner.model.lifecycle import Lifecycle, Suppression
+from scanner.model.lifecycle import Baseline, History, Lifecycle, Suppression
 from scanner.report.policy_files import PolicyFiles, uri_of
 from scanner.report.sarif import render_sarif
 
@@ -191,8 +191,13 @@ def test_level_follows_the_severity() -> None:
     ],
 )
 def test_baseline_state_follows_the_lifecycle(lifecycle: Lifecycle, state: str) -> None:
-    result = result_of(build.stranger_finding(lifecycle=lifecycle.value))
+    earlier = History(Baseline("r", "2026-11-01T00:00:00Z", 1, "c", "s", "findings"))
+    result = result_of(build.stranger_finding(lifecycle=lifecycle.value), history=earlier)
     assert (result["baselineState"], result["properties"]["lifecycle"]) == (state, lifecycle.value)
+
+
+def test_result_without_a_baseline_has_no_state() -> None:
+    assert "baselineState" not in result_of(build.stranger_finding(lifecycle="new"))
 
 
 def test_fingerprint_is_partial_and_the_id_is_whole() -> None:

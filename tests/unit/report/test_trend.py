@@ -14,7 +14,7 @@ from scanner.model.lifecycle import Baseline, History, Suppression, TrendPoint
 from scanner.report.directory import RunDirectory
 from scanner.report.html import render_html
 from scanner.report.markdown import render_markdown
-from scanner.report.trend import HEIGHT, WIDTH, present_point, trend_of, trend_sentence
+from scanner.report.trend import HEIGHT, WIDTH, present_point, trend_of, trend_sentences
 
 import report_builders as build
 
@@ -35,7 +35,7 @@ def page(given: FindingsDocument) -> str:
 def test_run_without_a_baseline_shows_no_trend() -> None:
     given = build.document()
     assert trend_of(given) is None
-    assert trend_sentence(given) == ""
+    assert trend_sentences(given) == ()
     assert "<svg role" not in page(given).split('<section id="coverage"')[0]
     assert "Over " not in render_markdown(given, {}).decode()
 
@@ -43,18 +43,44 @@ def test_run_without_a_baseline_shows_no_trend() -> None:
 def test_sentence_says_what_rose_and_what_did_not() -> None:
     given = document(point(1, critical=3, medium=2), point(8, critical=9, high=1, medium=2))
     counts = present_point(given).counts
-    said = trend_sentence(given)
+    said = trend_sentences(given)[0]
     assert said == (
         f"Over 3 runs since 2026-11-01: critical from 3 to {counts['critical']}, high from 0 to {counts['high']}, "
         "medium from 2 to 0."
     )
-    assert trend_sentence(document(point(1, critical=counts["critical"]))).startswith(
+    assert trend_sentences(document(point(1, critical=counts["critical"])))[0].startswith(
         f"Over 2 runs since 2026-11-01: critical {counts['critical']} as then, high from 0 to"
     )
     assert said in page(given)
     baseline = Baseline("2026-11-08T0010Z-1c2d", "2026-11-08T00:10:00Z", 1, "c", "s", "findings", {})
     followed = replace(given, history=replace(given.history, baseline=baseline))
     assert said in render_markdown(followed, {}).decode().split("\n")
+
+
+def test_trend_says_how_many_findings_rank_lower_only_because_they_are_judged_otherwise() -> None:
+    given = document(point(1, critical=5))
+    baseline = Baseline("r-1", "2026-11-01T00:10:00Z", 1, "c", "s", "judged_again", {"resolved": 3})
+    held = Suppression("why", "who", "", "2027-03-31", "active")
+    first, *others = given.findings
+    accepted = replace(given, findings=(replace(first, suppression=held), *others))
+
+    def notes(**otherwise: int) -> tuple[str, ...]:
+        compared = replace(baseline, judged_otherwise=otherwise)
+        return trend_sentences(replace(accepted, history=replace(given.history, baseline=compared)))[1:]
+
+    plain = (
+        "Earlier runs are counted as they were judged then. This run has 1 accepted finding, and 3 resolved since the "
+        "run before."
+    )
+    assert notes() == (plain,)
+    said = "Run `r-1`, judged again with the present engine and configuration,"
+    assert notes(lower=4, lower_by_approval=2, higher=1, none=6) == (
+        plain, f"{said} ranks 4 of its findings lower (2 for an approval), ranks 1 higher, does not give 6.",
+    )  # fmt: skip
+    assert notes(higher=1)[1].endswith("configuration, ranks 1 of its findings higher.")
+    assert "<code>r-1</code>, judged again" in page(
+        replace(given, history=replace(given.history, baseline=replace(baseline, judged_otherwise={"lower": 1})))
+    )
 
 
 def test_accepted_findings_are_in_no_point() -> None:
