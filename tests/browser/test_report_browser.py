@@ -119,6 +119,28 @@ def test_long_names_never_widen_the_page(browser: Browser, report: Path, width: 
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_gaps_are_read_whole_on_a_phone_with_what_to_do(browser: Browser, report: Path) -> None:
+    with browser.new_context(viewport={"width": 390, "height": 900}) as context:
+        page = context.new_page()
+        page.goto(report.as_uri())
+        cells = page.locator(".gaps tbody th, .gaps tbody td")
+        assert cells.count() >= 6
+        edges = cells.evaluate_all("cells => cells.map(cell => cell.getBoundingClientRect().right)")
+        assert max(edges) <= 390
+        said = page.locator(".gaps td[data-label='What to do']").first
+        assert "What to do" in said.evaluate("cell => getComputedStyle(cell, '::before').content")
+
+
+def test_navigation_stays_in_sight_on_a_wide_screen_and_not_on_a_phone(browser: Browser, report: Path) -> None:
+    for width, stays in ((1280, True), (390, False)):
+        with browser.new_context(viewport={"width": width, "height": 900}) as context:
+            page = context.new_page()
+            page.goto(report.as_uri())
+            page.evaluate("document.getElementById('keys').scrollIntoView()")
+            top = page.locator("body > nav").evaluate("nav => nav.getBoundingClientRect().top")
+            assert (top >= 0) is stays
+
+
 def test_keyboard_reaches_the_skip_link_first_and_opens_a_card(browser: Browser, report: Path) -> None:
     with browser.new_context() as context:
         page = context.new_page()

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from scanner.model.approval import Approval, ConfiguredApproval
 from scanner.report.approvals import approval_views
-from scanner.report.html import render_html
+from scanner.report.context import PageSources
+from scanner.report.html import render_html, render_single
 from scanner.report.keys import findings_by_key, key_anchor
+from scanner.report.pages import HtmlOptions
 
 import report_builders as build
 
@@ -50,3 +52,30 @@ def test_key_lists_the_paths_that_reach_it_without_naming_it() -> None:
     base = build.stranger_finding()
     path = replace(base, key=None, keys=(), keys_total=2, reach=replace(base.reach, by_key={build.KEY_ARN: "d"}))
     assert findings_by_key((path,)) == {key_anchor(build.KEY_ARN): [path]}
+
+
+def test_gap_leads_to_the_findings_that_it_weakens() -> None:
+    weakened = build.grant_finding()
+    gap = replace(build.document().coverage.gaps[0], findings_affected=1)
+    account, region, call, _ = weakened.coverage_refs[0].split("/", 3)
+    gap = replace(gap, account_id=account, regions=(region,), call=call)
+    coverage = replace(build.document().coverage, gaps=(gap,))
+    text = render_html(
+        build.document(findings=(weakened, build.partner_finding()), coverage=coverage), (), {}, build.documents
+    ).decode()
+    cell = text.split('data-label="Findings weakened">')[1].split("</td>")[0]
+    assert cell == f'1<br><a href="#{weakened.id}">{weakened.id}</a>'
+
+
+def test_page_of_one_finding_names_the_others_of_the_same_key_with_their_titles() -> None:
+    given = build.document()
+    first, *others = given.findings
+    sources = PageSources(build.key_rows(), {}, build.documents)
+    ((_, content),) = render_single(given, sources, HtmlOptions(only=(first.id,)))
+    section = content.decode().split('<section id="others"')[1].split("</section>")[0]
+    same = [other for other in others if other.key and first.key and other.key.arn == first.key.arn]
+    assert same
+    for other in same:
+        assert other.id in section
+    assert first.id not in section
+    assert same[0].title.split()[0] in section
