@@ -1,7 +1,8 @@
 """Snapshot to findings. Pure: no network, clock, environment or randomness.
 
 The questions that can be asked are modules here: `findings` judges a whole snapshot, `explain` takes one decision
-apart, `who_can` lists who can use a key, `rejudge` compares with other documents, `summary` sums a run up.
+apart, `who_can` lists who can use a key, `rejudge` compares with other documents, `summary` sums a run up below its
+`headline`.
 
 What answers them are packages. Each imports only from those below it (an import contract holds them to that):
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -20,7 +20,7 @@ from scanner.analyze.keys.severity import SeverityRules, rank
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.paths.graph import DEFAULT_HOPS
 from scanner.analyze.paths.graph_export import graph_of
-from scanner.analyze.paths.role_paths import RolePaths, follow_roles, role_paths_in_words
+from scanner.analyze.paths.role_paths import RolePaths, follow_roles, keys_by_capability, role_paths_in_words
 from scanner.analyze.permissions.identity_findings import identity_findings
 from scanner.analyze.principals.classes import Classes
 from scanner.analyze.principals.party import SERVICE_GUARDED, Trust, party_of
@@ -80,6 +80,8 @@ class AnalysisResult:
     """What paths through assumed roles there are, in words."""
     cuts: tuple[str, ...] = ()
     """What was not looked at because there was too much of it, in words."""
+    reached: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
+    """The keys that each finding about a path surely gets at, by capability."""
 
 
 def analyze(
@@ -112,8 +114,7 @@ def analyze(
                 found = remedied(key, found, world, judge, through_roles.findings_about(key.arn))
             for row in through_roles.rows(assembly, key):
                 write_access(row)
-            if is_opaque(key):
-                opaque.append(key.arn)
+            opaque.extend([key.arn] if is_opaque(key) else ())
             if rules.insiders:
                 for row in insider_rows(world, key, population, assembly.classes):
                     write_access(row)
@@ -128,8 +129,9 @@ def analyze(
         )  # fmt: skip
     ordered = sorted(findings, key=_worst_first)
     graph = graph_of(through_roles, ordered, judged)
-    words = role_paths_in_words(through_roles)
-    return AnalysisResult(tuple(ordered), assembly.documents, tuple(opaque), graph, words, tuple(assembly.cuts))
+    words, reached = role_paths_in_words(through_roles), keys_by_capability(through_roles)
+    cuts = tuple(assembly.cuts)
+    return AnalysisResult(tuple(ordered), assembly.documents, tuple(opaque), graph, words, cuts, reached)
 
 
 def _found_beside(world: World, rules: AnalysisRules) -> Sequence[Finding]:

@@ -1,4 +1,4 @@
-"""What a run says as a whole: coverage, headline, gates and exit code."""
+"""What a run says as a whole: coverage, gates and exit code beside the headline."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 from scanner import ENGINE, FINDINGS_SCHEMA
 from scanner.analyze.findings import AnalysisResult
-from scanner.analyze.keys.sentences import DOES_TO
+from scanner.analyze.headline import headline
 from scanner.analyze.keys.severity import rank
-from scanner.analyze.principals.party import APPROVED_PARTNER, OUTSIDE_PARTIES
 from scanner.analyze.request.caller import account_of
 from scanner.model.approval import ConfiguredApproval, EndingApproval
 from scanner.model.coverage import LedgerRow, Outcome
@@ -19,9 +18,7 @@ from scanner.model.finding import (
     CoverageSummary,
     Finding,
     FindingsDocument,
-    FindingVerdict,
     GapSummary,
-    Kind,
     RunInfo,
     Severity,
 )
@@ -93,7 +90,7 @@ def build_document(world: World, result: AnalysisResult, facts: RunFacts) -> Fin
         regions=len({region for _, region in facts.scanned if region != "*"}),
         keys=len(world.keys),
         customer_keys=len(customer),
-        headline=headline(result.findings, coverage, world, result.role_paths),
+        headline=headline(result, coverage, world),
         limits=(*LIMITS, *result.cuts),
         fail_on=facts.fail_on,
         min_coverage=facts.min_coverage,
@@ -195,131 +192,6 @@ def guardrails_in_words(world: World) -> str:
     if ignored:
         text += f" As configured, {' and '.join(ignored)} are assumed to protect nothing."
     return text
-
-
-# -- headline ---------------------------------------------------------------------------------------------------------
-
-
-def headline(findings: Sequence[Finding], coverage: CoverageSummary, world: World, role_paths: str) -> str:
-    """The answer in one sentence; paths through roles and what was not read belong to it."""
-    parts = [_answer(findings, world)]
-    unread = coverage.units_total - coverage.units_read
-    if unread:
-        parts.append(f"{unread} of {coverage.units_total} account-regions were not fully read")
-    opaque = len(coverage.opaque_keys)
-    if opaque:
-        parts.append(f"{_number(opaque)} key polic{'ies' if opaque != 1 else 'y'} could not be read or understood")
-    parts.append(f"paths through assumed roles: {role_paths}")
-    return "; ".join(parts)
-
-
-def _answer(findings: Sequence[Finding], world: World) -> str:
-    """What outsiders can do, the gravest first; never more than the findings say."""
-    place = "the organization" if world.organizations else "the scanned accounts"
-    access = [f for f in findings if f.kind is Kind.EXTERNAL_ACCESS]
-    outside = [f for f in access if f.grantee.party in OUTSIDE_PARTIES]
-    sure, perhaps = _gravest(outside, _SURE), _gravest(outside, _UNSURE)
-    parts = []
-    if sure:
-        parts.append(_who_can(outside, sure, place))
-    if perhaps and (not sure or _DOES_ORDER.index(perhaps) < _DOES_ORDER.index(sure)):
-        users = [f for f in outside if _can(f, perhaps, _UNSURE)]
-        who = "any AWS account" if any(f.grantee.party == "public" for f in users) else _accounts(users, place)
-        does = _does(users, perhaps, _UNSURE)
-        parts.append(f"{who} may be able to {does} {_keys(users)}, which hangs on what was not read or not documented")
-    text = "; ".join(parts) or _without_strangers(access, place)
-    return text[0].upper() + text[1:]
-
-
-def _without_strangers(access: Sequence[Finding], place: str) -> str:
-    """What there is where no stranger has access: approved partners, services, then accounts of ours."""
-    others = [f for f in access if f.grantee.party not in OUTSIDE_PARTIES]
-    services = [f for f in others if f.grantee.kind == "service"]
-    partners = [f for f in others if f.grantee.party == APPROVED_PARTNER]
-    ours = [f for f in others if f.grantee.kind != "service" and f.grantee.party != APPROVED_PARTNER]
-    parts = []
-    for who, users, more in (
-        ("approved partners", partners, ""),
-        ("AWS services", services, ", perhaps for whoever asks them"),
-        ("accounts of ours", ours, ""),
-    ):
-        capability = _gravest(users, _SURE)
-        if capability:
-            able = [f for f in users if _can(f, capability, _SURE)]
-            parts.append(f"{who} can {_does(able, capability, _SURE)} {_keys(able)}{more}")
-    if not parts:
-        return f"direct use from outside {place} was not found in what was read"
-    return f"{'; '.join(parts)}; direct use by strangers was not found in what was read"
-
-
-_DOES_ORDER = tuple(DOES_TO)
-_SURE = frozenset({FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL})
-_UNSURE = frozenset({FindingVerdict.POSSIBLE})
-_CONFIRMED = frozenset({FindingVerdict.CONFIRMED})
-_PUBLIC_HALF = frozenset({"kms:GetPublicKey"})
-
-
-def _gravest(findings: Sequence[Finding], verdicts: frozenset[FindingVerdict]) -> str:
-    """The gravest capability that a finding has with one of the verdicts; empty where there is none."""
-    return next((c for c in DOES_TO if any(_can(f, c, verdicts) for f in findings)), "")
-
-
-def _can(finding: Finding, capability: str, verdicts: frozenset[FindingVerdict]) -> bool:
-    return any(c.verdict in verdicts and c.capability == capability for c in finding.capabilities)
-
-
-def _does(findings: Sequence[Finding], capability: str, verdicts: frozenset[FindingVerdict]) -> str:
-    """The capability in words; a public half that can only be read verifies nothing by itself."""
-    results = (c for f in findings for c in f.capabilities if c.capability == capability and c.verdict in verdicts)
-    if capability == "verify" and {action for c in results for action in c.actions} <= _PUBLIC_HALF:
-        return "read the public half of"
-    return DOES_TO[capability]
-
-
-def _who_can(outside: Sequence[Finding], capability: str, place: str) -> str:
-    """`two accounts outside … can decrypt data with seven keys (two only under conditions); any AWS account …`."""
-    users = [f for f in outside if _can(f, capability, _SURE)]
-    does = _does(users, capability, _SURE)
-    public = [f for f in users if f.grantee.party == "public"]
-    named = [f for f in users if f.grantee.party != "public"]
-    parts = []
-    if public:
-        parts.append(f"any AWS account can {does} {_keys(public)}{_conditions(public, capability)}")
-    if named:
-        parts.append(f"{_accounts(named, place)} can {does} {_keys(named)}{_conditions(named, capability)}")
-    return ", and ".join(parts)
-
-
-def _conditions(findings: Sequence[Finding], capability: str) -> str:
-    sure = {f.resource.arn for f in findings if _can(f, capability, _CONFIRMED)}
-    conditional = len({f.resource.arn for f in findings} - sure)
-    if not conditional:
-        return ""
-    return ", under conditions" if not sure else f" ({_number(conditional)} of them only under conditions)"
-
-
-def _accounts(findings: Sequence[Finding], place: str) -> str:
-    """`two accounts and one organization outside …`."""
-    organizations = {f.grantee.selector for f in findings if f.grantee.kind == "organization"}
-    accounts = {f.grantee.account_id or f.grantee.selector for f in findings if f.grantee.kind != "organization"}
-    parts = [
-        f"{_number(len(found))} {word}{'s' if len(found) != 1 else ''}"
-        for word, found in (("account", accounts), ("organization", organizations))
-        if found
-    ]
-    return f"{' and '.join(parts)} outside {place}"
-
-
-def _keys(findings: Sequence[Finding]) -> str:
-    number = len({f.resource.arn for f in findings})
-    return f"{_number(number)} key{'s' if number != 1 else ''}"
-
-
-_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-
-
-def _number(number: int) -> str:
-    return _WORDS[number] if number < len(_WORDS) else f"{number:,}"
 
 
 def scanned_units(

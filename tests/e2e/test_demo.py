@@ -151,6 +151,25 @@ def test_headline_says_what_was_not_read_and_not_evaluated(demo_run) -> None:
     assert json.loads(demo_run.text("summary.json"))["paths_through_assumed_roles"] in headline
 
 
+def test_headline_counts_the_keys_that_access_csv_has_for_outsiders_by_any_way(demo_run) -> None:
+    outside = {"public", "unknown_third_party", "identified_vendor", "expired_partner", "partner_exceeds_approval"}
+    by_role = outside | {"federated_open", "federated_pinned", "service_unguarded"}
+    sure = {"confirmed", "conditional"}
+    counted = {
+        f["id"]: f["kind"] for f in demo_run.findings()
+        if f["grantee"]["party"] in (by_role if f["kind"] == "assumed_role_path" else outside)
+        and any(c["capability"] == "decrypt" and c["verdict"] in sure for c in f["capabilities"])
+    }  # fmt: skip
+    keys = {"external_access": set(), "assumed_role_path": set()}
+    for row in csv.DictReader(io.StringIO(demo_run.text("access.csv"))):
+        if row["capability"] == "decrypt" and row["finding_id"] in counted and row["reason"] != "key_state":
+            keys[counted[row["finding_id"]]].add(row["key_arn"])
+    direct, roles = keys.values()
+    headline = json.loads(demo_run.text("findings.json"))["run"]["headline"].split("; ")[0]
+    assert headline.startswith(f"Outsiders can decrypt data with {len(direct | roles)} keys: any AWS account with one ")
+    assert headline.endswith(f"four outsiders with {len(roles)} through roles")
+
+
 def test_no_sentence_says_nobody(demo_run) -> None:
     for name in FILES - {"snapshot.sqlite"}:
         assert not re.search(r"\bnobody\b", demo_run.text(name), re.IGNORECASE), name

@@ -145,9 +145,25 @@ def _line(claim: Claim, arrival: Arrival) -> _Line:
     )
 
 
-_STRANGE = OUTSIDE_PARTIES | {FEDERATED_OPEN, FEDERATED_PINNED, SERVICE_UNGUARDED}
-_PARTNERS = frozenset({APPROVED_PARTNER, PARTNER_ROLE_WITHOUT_EXTERNAL_ID})
+STRANGE = OUTSIDE_PARTIES | {FEDERATED_OPEN, FEDERATED_PINNED, SERVICE_UNGUARDED}
+"""Parties of paths that are neither ours nor approved."""
+PARTNERS = frozenset({APPROVED_PARTNER, PARTNER_ROLE_WITHOUT_EXTERNAL_ID})
 _SURE = frozenset({FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL})
+
+
+def keys_by_capability(through_roles: RolePaths) -> dict[str, dict[str, frozenset[str]]]:
+    """The keys that each finding surely gets at, under conditions or not, by capability.
+
+    A finding says over all its keys what it can do; only the claim behind it knows with which of them.
+    """
+    found: dict[str, dict[str, frozenset[str]]] = {}
+    for finding, claim in zip(through_roles.findings, through_roles.claims, strict=True):
+        keys: dict[str, set[str]] = defaultdict(set)
+        for arrival in claim.arrivals:
+            if arrival.verdict in _SURE:
+                keys[arrival.way.use.action.capability].add(arrival.key.arn)
+        found[finding.id] = {capability: frozenset(arns) for capability, arns in keys.items()}
+    return found
 
 
 def role_paths_in_words(through_roles: RolePaths) -> str:
@@ -174,9 +190,9 @@ def role_paths_in_words(through_roles: RolePaths) -> str:
 
 def _whose(party: str) -> str:
     """Outsiders, partners that were approved, or (empty) ours."""
-    if party in _STRANGE:
+    if party in STRANGE:
         return "outsider"
-    return "approved partner" if party in _PARTNERS else ""
+    return "approved partner" if party in PARTNERS else ""
 
 
 def _counted(number: int, one: str) -> str:

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 from scanner import ENGINE, FINDINGS_SCHEMA
+from scanner.analyze.headline import headline
 from scanner.analyze.principals.approvals import ApprovedAccount
 from scanner.analyze.principals.party import Trust
-from scanner.analyze.summary import LIMITS, RunFacts, build_document, guardrails_in_words, headline, scanned_units
+from scanner.analyze.summary import LIMITS, RunFacts, build_document, guardrails_in_words, scanned_units
 from scanner.model.actions import CAPABILITIES
 from scanner.model.approval import EndingApproval
 from scanner.model.coverage import LedgerRow, Outcome
-from scanner.model.finding import FindingsDocument
+from scanner.model.finding import FindingsDocument, Kind
+from scanner.model.lifecycle import Suppression, SuppressionState
 from scanner.model.world import World
 
 from builders import (
@@ -146,6 +148,67 @@ def test_headline_tells_approved_partners_from_strangers_and_from_ours() -> None
     assert text == f"One account outside the organization can decrypt data with one key; {OUT}"
 
 
+SUPPORT = iam(OWNER, "role/support")
+OWN, DECRYPT = allow(iam(OWNER, "root"), "kms:*"), policy(allow(None, "kms:Decrypt"))
+
+
+def support(*statements: Any) -> tuple[Any, ...]:
+    """A role that a stranger can assume, of an account with three keys, of which the first has these statements too."""
+    keys = (key(OWN, *statements), key(OWN, arn=SECOND), key(OWN, arn=KEY[:-1] + "d"))
+    return *keys, principal(SUPPORT, DECRYPT, trust=policy(allow(UNKNOWN_ROOT, "sts:AssumeRole")))
+
+
+@pytest.mark.parametrize(
+    ("things", "answer"),
+    [
+        (support(), ""),
+        (support(allow(UNKNOWN_ROOT)), "one account outside the organization with one directly, "),
+        (support(allow("*", when=VPCE)), "any AWS account with one directly (only under conditions), "),
+    ],
+)
+def test_headline_counts_the_keys_that_outsiders_reach_by_any_way(things: tuple[Any, ...], answer: str) -> None:
+    assert document(world(*things)).run.headline == (
+        f"Outsiders can decrypt data with three keys: {answer}one outsider with three through roles; "
+        "paths through assumed roles: 1 outsider reaches 3 keys"
+    )
+
+
+def _accepted(given: World, kinds: set[Kind]) -> str:
+    """The headline where findings of these kinds are accepted."""
+    judged = analyzed(given).result
+    entry = Suppression("known", "me", "", "2027-01-01", SuppressionState.ACTIVE)
+    findings = tuple(replace(f, suppression=entry) if f.kind in kinds else f for f in judged.findings)
+    facts = RunFacts({}, UNITS, (), "hash", {}, "critical", 90.0, "everything")
+    return build_document(given, replace(judged, findings=findings), facts).run.headline
+
+
+def test_accepted_access_is_left_out_of_the_headline_which_says_so() -> None:
+    given = world(*support(allow(UNKNOWN_ROOT)))
+    text = _accepted(given, {Kind.ASSUMED_ROLE_PATH})
+    assert text.startswith("One account outside the organization can decrypt data with one key; accepted access is not")
+    everything = _accepted(given, {Kind.ASSUMED_ROLE_PATH, Kind.EXTERNAL_ACCESS})
+    assert everything.startswith("Direct use from outside the organization beyond what is accepted was not found in ")
+
+
+def test_approved_access_is_left_out_beside_that_of_strangers() -> None:
+    approved = ApprovedAccount(STRANGER, "Vendor", "2027-01-01", capabilities=("decrypt",))
+    given = world(key(allow(UNKNOWN_ROOT), allow(iam("888877776666", "root"))))
+    result = analyzed(given, trust=Trust(approvals=(approved,))).result
+    facts = RunFacts({}, UNITS, (), "hash", {}, "critical", 90.0, "everything")
+    text = build_document(given, result, facts).run.headline
+    assert text.startswith(
+        "One account outside the organization can decrypt data with one key; approved access is not "
+    )
+
+
+def test_path_that_was_kept_from_an_earlier_run_counts_with_the_keys_it_lists() -> None:
+    given = world(*support())
+    judged = analyzed(given).result
+    assert headline(replace(judged, reached={}), document(given).coverage, given).startswith(
+        "Outsiders can decrypt data with three keys: one outsider with three through roles;"
+    )
+
+
 def test_ending_approvals_are_part_of_the_run() -> None:
     ending = EndingApproval("account", STRANGER, "Vendor", "", "me", "2026-12-01")
     assert document(world(key()), ending_approvals=(ending,)).run.ending_approvals == (ending,)
@@ -153,10 +216,12 @@ def test_ending_approvals_are_part_of_the_run() -> None:
 
 def test_headline_knows_every_capability() -> None:
     for capability in CAPABILITIES:
-        finding = analyzed(world(key(allow(UNKNOWN_ROOT)))).findings[0]
+        judged = analyzed(world(key(allow(UNKNOWN_ROOT)))).result
+        finding = judged.findings[0]
         result = replace(finding.capabilities[0], capability=capability, actions=())
         given = world(key())
-        text = headline([replace(finding, capabilities=(result,))], document(given).coverage, given, "none")
+        told = replace(judged, findings=(replace(finding, capabilities=(result,)),), role_paths="none")
+        text = headline(told, document(given).coverage, given)
         assert re.match(r"One account outside the organization can (?!use)[a-z ]+ one key; ", text), capability
 
 
