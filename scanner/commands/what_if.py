@@ -37,7 +37,7 @@ def document_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--revoke", multiple=True, metavar="GRANT_ID", help="Without this grant."),
         click.option("--rcp", multiple=True, metavar="ID=FILE", help="Resource control policy, by id or name."),
         click.option("--scp", multiple=True, metavar="ID=FILE", help="Service control policy, by id or name."),
-        click.option("--trust-policy", multiple=True, metavar="ROLE=FILE", help="Trust policy of a role."),
+        click.option("--trust-policy", multiple=True, metavar="ROLE=FILE", help="Trust policy; ARN or name of a role."),
         click.option(
             "--identity-policy", multiple=True, metavar="P=FILE",
             help="ARN of a managed policy; PRINCIPAL/NAME, or PRINCIPAL with one inline policy.",

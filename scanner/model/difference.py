@@ -35,7 +35,7 @@ class AccessDifference:
     """One difference: whose access to what, through which capabilities, from which verdict to which, and why.
 
     A verdict of None is no access this way. `finding_ids` are the findings of both sides behind it, `still` the other
-    ways that stand now where this one does not.
+    ways that stand now where this one does not. `keys` is how many are reached: of both sides the most.
     """
 
     change: Change
@@ -51,6 +51,7 @@ class AccessDifference:
     why: str
     finding_ids: tuple[str, ...]
     still: tuple[OtherWay, ...] = ()
+    keys: int = 1
 
 
 @dataclass(frozen=True, slots=True)

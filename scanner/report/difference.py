@@ -9,7 +9,7 @@ from scanner.model.difference import AccessDifference, Change, OtherWay
 from scanner.model.finding import FindingVerdict, Kind
 from scanner.report.diagnostic import Paint, safe, unpainted
 from scanner.report.escape import markdown_code, markdown_text, shorten
-from scanner.report.phrases import account_text
+from scanner.report.phrases import account_text, counted
 from scanner.report.who_can import who_text
 
 SIGNS = {
@@ -26,15 +26,26 @@ def render_differences(differences: Sequence[AccessDifference], *, paint: Paint 
     for difference in differences:
         word = f"{SIGNS[difference.change]} {difference.change.replace('_', ' '):<{_WORD}}"
         does = ", ".join(difference.capabilities)
-        yield f"{paint(word, 'verdict')} {who_text(difference.grantee)}: {does} with {resource_text(difference)}"
+        yield f"{paint(word, 'verdict')} {who_text(difference.grantee)}: {does} {_with_text(difference)}"
         yield f"{_INDENT}{verdicts_text(difference)} ({safe(difference.why, _LONGEST)})"
         yield from (f"{_INDENT}{line}" for line in _conditions(difference))
 
 
 def resource_text(difference: AccessDifference) -> str:
     """What the access is to, and whose it is."""
-    about = difference.resource
-    return f"{safe(about.name)} of {safe(account_text(about.account_name, about.account_id))}"
+    return f"{safe(difference.resource.name)} of {_owner(difference)}"
+
+
+def _with_text(difference: AccessDifference) -> str:
+    """`with alias/x of …`; a role is no key, but what keys are reached by."""
+    if difference.kind is not Kind.ASSUMED_ROLE_PATH:
+        return f"with {resource_text(difference)}"
+    keys = counted(difference.keys, "key") if difference.keys else "keys"
+    return f"with {keys} through {safe(difference.resource.arn.split(':', 5)[-1])} of {_owner(difference)}"
+
+
+def _owner(difference: AccessDifference) -> str:
+    return safe(account_text(difference.resource.account_name, difference.resource.account_id))
 
 
 def verdicts_text(difference: AccessDifference) -> str:

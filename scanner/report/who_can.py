@@ -67,7 +67,7 @@ def who_text(access: Access | Grantee) -> str:
 
 def _access_lines(access: Access, action: str, width: int, paint: Paint) -> Iterator[str]:
     condition = f" if {safe(access.condition, _CONDITION)}" if access.condition else ""
-    chosen = " (chosen by the caller)" if access.condition and access.caller_chosen else ""
+    chosen = _whose_choice(access) if access.condition and access.caller_chosen else ""
     does = "" if action else f": {', '.join(access.capabilities)}"
     verdict = paint(f"{access.verdict.value:<11}", "verdict")
     yield f"  {verdict}  {who_text(access):<{width}}  {_through(access)}{does}{condition}{chosen}"
@@ -77,6 +77,11 @@ def _access_lines(access: Access, action: str, width: int, paint: Paint) -> Iter
         shown = ", ".join(_short(arn, access.account_id) for arn in access.principals[:_PRINCIPALS])
         more = len(access.principals) - _PRINCIPALS
         yield f"               that is {shown}{f' and {more:,} more' if more > 0 else ''}"
+
+
+def _whose_choice(access: Access) -> str:
+    """Claims are no choice of the caller: an identity provider states them, however many it states them for."""
+    return " (stated by the identity provider)" if access.kind == "federated" else " (chosen by the caller)"
 
 
 def _short(arn: str, account_id: str) -> str:

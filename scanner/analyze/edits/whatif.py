@@ -201,17 +201,26 @@ class _Draft:
     # -- principals ----------------------------------------------------------------------------------------------------
 
     def _trust_policy(self, replacement: Replacement) -> None:
-        arn = replacement.target
-        facts = self.principals.get(arn)
-        if facts is None or facts.kind is not PrincipalKind.ROLE:
-            roles = (p.arn for p in self.world.principals.values() if p.kind is PrincipalKind.ROLE)
-            raise _unknown("role", arn, roles, _unread_iam(self.world))
+        arn = self._role(replacement.target)
+        facts = self.principals[arn]
         self._once(replacement.kind.short_name, arn)
         blank = PolicyText("", "", DocumentKind.TRUST, arn, "trust policy")
         policy = read_replacement(replacement, facts.trust_policy or blank)
         self.principals[arn] = replace(facts, trust_policy=policy)
         self.everywhere = True
         self.changes.append(f"trust policy of {arn}")
+
+    def _role(self, target: str) -> str:
+        """The ARN of the one role that a text names: by its ARN, as `role/NAME`, or by its name alone."""
+        roles = [p.arn for p in self.world.principals.values() if p.kind is PrincipalKind.ROLE]
+        fitting = sorted(arn for arn in roles if target in {arn, *_short_names(arn)})
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            listed = ", ".join(f"`{_cut(arn)}`" for arn in fitting[:_NAMED])
+            raise UsageError(f"`{_cut(target)}` names {len(fitting)} roles: {listed}", hint="give the ARN of one")
+        typed = roles if parse_arn(target) else [_short_names(arn)[0 if "/" in target else -1] for arn in roles]
+        raise _unknown("role", target, typed, _unread_iam(self.world))
 
     def _identity_policy(self, replacement: Replacement) -> None:
         address = self._address(replacement.target)
@@ -311,6 +320,13 @@ def missing_principals(document: Document, world: World) -> Iterator[tuple[int, 
 def address_of(policy: PolicyText) -> str:
     """How a person names an identity policy: a managed one by its ARN, an inline one as `HOLDER/NAME`."""
     return policy.source if is_managed(policy) else f"{policy.source}/{plain_name(policy)}"
+
+
+def _short_names(arn: str) -> tuple[str, str, str]:
+    """`role/path/NAME`, `role/NAME` and `NAME`."""
+    tail = arn.split(":", 5)[-1]
+    name = tail.rsplit("/", 1)[-1]
+    return tail, f"role/{name}", name
 
 
 def is_managed(policy: PolicyText) -> bool:

@@ -198,6 +198,7 @@ def _difference(row: _Row, actions: Sequence[str], old: _Side, new: _Side) -> Ac
         (*(c for c in CAPABILITIES if c in held), *sorted(held - set(CAPABILITIES))), tuple(actions),
         old_verdict, new_verdict, old_condition, new_condition, why,
         tuple(dict.fromkeys(f.id for side in (old, new) for f in side.findings)),
+        keys=max(f.keys_total for side in (old, new) for f in side.findings),
     )  # fmt: skip
 
 

@@ -125,6 +125,21 @@ def test_trust_policy_is_replaced_also_where_none_was_read() -> None:
     assert after.changes == (f"trust policy of {ADMIN}",)
 
 
+def test_role_may_be_named_in_short_where_only_one_has_the_name() -> None:
+    role, namesake = iam(OWNER, "role/team/deploy"), iam(MEMBER, "role/deploy")
+    document = policy(allow(OWNER, "sts:AssumeRole"))
+    for name in (role, "role/team/deploy", "role/deploy", "deploy"):
+        after = overlay(base(principal(role)), [given(DocumentKind.TRUST, name, document)])
+        assert after.changes == (f"trust policy of {role}",)
+    error = refused(base(principal(role), principal(namesake)), given(DocumentKind.TRUST, "deploy", document))
+    assert str(error) == f"`deploy` names 2 roles: `{role}`, `{namesake}`"
+    assert error.hint == "give the ARN of one"
+    for slip, meant in (("role/team/deplyo", "role/team/deploy"), ("deplyo", "deploy")):
+        error = refused(base(principal(role)), given(DocumentKind.TRUST, slip, document))
+        assert error.hint is not None
+        assert error.hint.startswith(f"did you mean `{meant}`?")
+
+
 def _attached(source: str, name: str, kind: DocumentKind = DocumentKind.IDENTITY) -> PolicyText:
     return text(KMS, kind, source, name)
 

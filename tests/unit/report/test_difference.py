@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from scanner.model.difference import AccessDifference, Change
-from scanner.model.finding import FindingVerdict
+from scanner.model.finding import FindingVerdict, Kind, ResourceRef
 from scanner.report.difference import difference_fields, differences_markdown, render_differences
 
 from report_builders import HOSTILE, OWNER, STRANGER, partner_finding, stranger_finding
@@ -30,6 +30,16 @@ def test_access_that_was_lost_reads_as_one_sentence_with_both_verdicts() -> None
         f"- lost          any principal of {STRANGER} (unknown): decrypt, metadata with {KEY_NAME}",
         "                confirmed -> no access (nothing names it any more)",
     ]
+
+
+def test_path_tells_the_role_and_how_many_keys_it_leads_to() -> None:
+    role = ResourceRef("role", f"arn:aws:iam::{OWNER}:role/support", "support", OWNER, "payments-prod")
+    path = difference(kind=Kind.ASSUMED_ROLE_PATH, resource=role, keys=31)
+    first, second = render_differences([path])
+    assert first.endswith(f"decrypt, metadata with 31 keys through role/support of payments-prod ({OWNER})")
+    assert second.strip() == "confirmed -> no access (nothing names it any more)"
+    unread = difference(kind=Kind.ASSUMED_ROLE_PATH, resource=role, keys=0)
+    assert " with keys through role/support of " in next(iter(render_differences([unread])))
 
 
 def test_conditions_of_both_sides_stand_below_where_they_differ() -> None:
