@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 
 from scanner.closest import closest
@@ -93,7 +93,7 @@ def _policy_size(sources: PageSources) -> Callable[[str], int]:
 
 
 def _rendered(view: ReportView, templates: Templates, options: HtmlOptions) -> tuple[str, bytes]:
-    stylesheet = _stylesheet(templates, view.combinations, print_full=options.print_full)
+    stylesheet = _stylesheet(templates, view, print_full=options.print_full)
     script = _script(templates, view)
     values = {
         "view": view,
@@ -125,13 +125,14 @@ def _script(templates: Templates, view: ReportView) -> str:
     return ";\n".join(_COMMENT.sub("", templates.source(name)).strip() for name in names) if view.combinations else ""
 
 
-def _stylesheet(templates: Templates, combinations: Iterable[Combination], *, print_full: bool) -> str:
+def _stylesheet(templates: Templates, view: ReportView, *, print_full: bool) -> str:
     """The stylesheets without comments, with one rule per combination of filter values that occurs.
 
     A browser without `:has()` ignores all of them and shows every finding, and so does paper, which has no filters.
     """
-    rules = "\n".join(_combination_rule(combination) for combination in combinations)
-    text = "".join(_COMMENT.sub("", templates.source(name)) for name in ("report.css", "finding.css"))
+    rules = "\n".join(_combination_rule(combination) for combination in view.combinations)
+    names = ("report.css", "finding.css", "table.css") if view.table else ("report.css", "finding.css")
+    text = "".join(_COMMENT.sub("", templates.source(name)) for name in names)
     return (
         f"{text}@media screen {{\n@supports selector(:has(*)) {{\n{_HIDDEN_RULE}\n{rules}\n{_TARGET_RULE}\n"
         f"{_ALWAYS_RULE}\n}}\n}}\n{_PRINT_FULL if print_full else ''}"

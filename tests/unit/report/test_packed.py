@@ -148,6 +148,7 @@ def test_page_that_is_no_index_carries_neither_the_data_nor_the_script() -> None
     for page in (whole, *(content.decode() for _, content in accounts)):
         assert "octet-stream" not in page
         assert "DecompressionStream" not in page
+        assert ".grid {" not in page
 
 
 def test_index_without_findings_has_no_table() -> None:
