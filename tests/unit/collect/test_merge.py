@@ -13,7 +13,8 @@ import pytest
 from scanner.errors import OutputError, SnapshotError, UsageError
 from scanner.model.coverage import Outcome
 from scanner.snapshot import store
-from scanner.snapshot.merge import merge
+from scanner.snapshot.merge import _OWNERS, merge
+from scanner.snapshot.reached import ORGANIZATION_TABLES
 from scanner.snapshot.read import reading
 from scanner.snapshot.view import Assumptions, load_coverage, load_world
 
@@ -37,6 +38,8 @@ def world(aws: FaultServer) -> FaultServer:
         trust = json.dumps({"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]})
         role = role_xml(f"arn:aws:iam::{account}:role/reader", trust, inline={"p": trust})
         aws.details[account] = f"<UserDetailList/><RoleDetailList>{role}</RoleDetailList><Policies/>"
+    foreign = "arn:aws:kms:eu-west-1:999999999990:key/99999999-0000-0000-0000-000000000000"
+    aws.shared[(A, EU)] = [foreign]
     described_as(aws, "o-1")
     roots = [{"Id": "r-1", "PolicyTypes": []}]
     aws.fail("organizations:ListRoots", as_json({"Roots": roots}))
@@ -96,6 +99,7 @@ def test_parts_in_any_order_are_what_one_collection_reads(
 ) -> None:
     one = part("one", *IDS)
     parts = [part("p1", A), part("p2", B), part("p3", C)]
+    assert {table for table, rows in content(one).items() if rows} >= {"shared_keys", "grants", "aliases", "principals"}
     for number, order in enumerate(permutations(parts)):
         path = tmp_path / f"joined-{number}" / "snapshot.sqlite"
         assert merge(path, order, run_id="r-9") == header(one)["snapshot_hash"]
@@ -104,6 +108,11 @@ def test_parts_in_any_order_are_what_one_collection_reads(
             assumptions = Assumptions("2026-11-22T00:00:00Z")
             assert load_world(joined, assumptions) == load_world(whole, assumptions)
     assert len({path.read_bytes() for path in tmp_path.glob("joined-*/snapshot.sqlite")}) == 1
+
+
+def test_every_table_is_joined(world: FaultServer, part: Callable[..., Path]) -> None:
+    joined = {*_OWNERS, *ORGANIZATION_TABLES, "units", "answers", "coverage", "documents", "accounts"}
+    assert joined == set(content(part("p1", A)))
 
 
 def test_header_says_what_was_joined(world: FaultServer, part: Callable[..., Path], out: Path) -> None:
