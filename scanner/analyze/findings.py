@@ -101,16 +101,15 @@ def analyze(
     assembly, keys = _assembly(world, rules), _keys_of(world, rules)
     judged = [k for k in keys if k.manager != "AWS"]
     through_roles = _followed(assembly, population, judged, rules)
-    findings = list(through_roles.findings)
-    if rules.remedies:
-        findings = list(remedied_paths(through_roles, assembly, population))
+    findings: list[Finding] = []
     opaque: list[str] = []
     for key in keys:
         found: list[Finding] = []
         if key.manager != "AWS":
             found = key_findings(key, population, assembly, rules, write_access)
             if rules.remedies:
-                found = remedied(key, found, world, _another_judgement(population, assembly, rules))
+                judge = _another_judgement(population, assembly, rules)
+                found = remedied(key, found, world, judge, through_roles.findings_about(key.arn))
             for row in through_roles.rows(assembly, key):
                 write_access(row)
             if is_opaque(key):
@@ -120,7 +119,9 @@ def analyze(
                     write_access(row)
         findings.extend(found)
         write_key(_key_row(key, (*found, *through_roles.findings_about(key.arn)), assembly))
-    findings.extend(identity_findings(assembly, population, through_roles))
+    bench = (through_roles, assembly, population, findings)
+    paths = remedied_paths(*bench) if rules.remedies else through_roles.findings
+    findings.extend((*paths, *identity_findings(assembly, population, through_roles)))
     if rules.remedies:
         findings = remedied_world(
             findings, population, partial(_found_beside, rules=rules), touched_only=rules.remember

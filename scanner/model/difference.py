@@ -19,10 +19,23 @@ class Change(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class OtherWay:
+    """A finding by which somebody still reaches a key; `sure` is false where it only may."""
+
+    finding_id: str
+    title: str
+    kind: Kind
+    grantee: Grantee
+    resource: ResourceRef
+    sure: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AccessDifference:
     """One difference: whose access to what, through which capabilities, from which verdict to which, and why.
 
-    A verdict of None is no access at all. `finding_ids` are the findings of both sides behind it.
+    A verdict of None is no access this way. `finding_ids` are the findings of both sides behind it, `still` the other
+    ways that stand now where this one does not.
     """
 
     change: Change
@@ -37,6 +50,7 @@ class AccessDifference:
     new_condition: str
     why: str
     finding_ids: tuple[str, ...]
+    still: tuple[OtherWay, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

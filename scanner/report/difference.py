@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from scanner.model.difference import AccessDifference, Change
-from scanner.model.finding import FindingVerdict
+from scanner.model.difference import AccessDifference, Change, OtherWay
+from scanner.model.finding import FindingVerdict, Kind
 from scanner.report.diagnostic import Paint, safe, unpainted
 from scanner.report.escape import markdown_code, markdown_text, shorten
 from scanner.report.phrases import account_text
@@ -17,6 +17,7 @@ SIGNS = {
 }  # fmt: skip
 _WORD = max(len(change) for change in Change)
 _LONGEST = 400
+_WAYS = 3
 _INDENT = " " * (_WORD + 3)
 
 
@@ -37,9 +38,34 @@ def resource_text(difference: AccessDifference) -> str:
 
 
 def verdicts_text(difference: AccessDifference) -> str:
-    """`confirmed -> no access`; one verdict where it stays the same."""
+    """`confirmed -> no access`, with the other ways that stand; one verdict where it stays the same."""
     old, new = _verdict(difference.old_verdict), _verdict(difference.new_verdict)
-    return old if old == new else f"{old} -> {new}"
+    if difference.still and difference.new_verdict is None:
+        stays_direct = any(way.kind is Kind.EXTERNAL_ACCESS for way in difference.still)
+        was_direct = difference.kind is Kind.EXTERNAL_ACCESS
+        new = "no direct access any more" if was_direct and not stays_direct else "no access this way any more"
+    changed = old if old == new else f"{old} -> {new}"
+    return "; ".join((changed, *still_texts(difference)))
+
+
+def still_texts(difference: AccessDifference) -> Iterator[str]:
+    """`still reaches it through role/x (kx-…)`: by what else the one who lost an access gets at the key."""
+    what = "it" if difference.resource.kind == "key" else "such keys"
+    for ways, how in (
+        ([w for w in difference.still if w.sure], "still reaches"),
+        ([w for w in difference.still if not w.sure], "may still reach"),
+    ):
+        if ways:
+            named = ", ".join(_way_text(way, difference) for way in ways[:_WAYS])
+            more = f" and {len(ways) - _WAYS:,} more ways" if len(ways) > _WAYS else ""
+            yield f"{how} {what} {named}{more}"
+
+
+def _way_text(way: OtherWay, difference: AccessDifference) -> str:
+    role = safe(way.resource.arn.split(":", 5)[-1])
+    how = "directly" if way.kind is Kind.EXTERNAL_ACCESS else f"through {role}"
+    whose = "" if way.grantee.selector == difference.grantee.selector else f" as {who_text(way.grantee)}"
+    return f"{how}{whose} ({way.finding_id})"
 
 
 def _verdict(verdict: FindingVerdict | None) -> str:

@@ -10,7 +10,6 @@ from itertools import takewhile
 from scanner.analyze.edits.terraform import trust_policy_hint
 from scanner.analyze.edits.trials import (
     Trial,
-    and_more,
     best_of,
     is_saveable,
     names_the_gone,
@@ -19,6 +18,7 @@ from scanner.analyze.edits.trials import (
     tried,
 )
 from scanner.analyze.edits.trust_edits import TrustEdit, TrustWay, trust_edits
+from scanner.analyze.history.other_ways import kept_in_words, keys_of, ways_among
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.severity import rank
 from scanner.analyze.paths.admission import FEDERATED_OPEN, NO_EXTERNAL_ID
@@ -30,7 +30,7 @@ from scanner.analyze.paths.sources import partition_of
 from scanner.analyze.principals.reach import Population
 from scanner.analyze.request.caller import Caller
 from scanner.analyze.request.session_tags import session_tags_of
-from scanner.model.finding import Finding, Remediation
+from scanner.model.finding import Finding, Kind, Remediation
 from scanner.model.policy import PolicyText
 from scanner.model.principal import PrincipalFacts
 from scanner.model.world import World
@@ -41,7 +41,6 @@ MOST_WORK = 200_000
 """Ways from entry roles to keys that are found again, for all trials together."""
 MOST_PEOPLE = 200
 """Principals of a role's own account that are asked whether they may still assume it."""
-_SHOWN = 3
 _NOT_TRIED = "No edit was tried on the snapshot: that would need too many trials."
 _REFUSED = "The trust policy would hold a part that AWS refuses; change that part first."
 _NO_EDIT = "No single edit of the trust policy was found that ends this access."
@@ -62,12 +61,17 @@ _SUBJECT = (
 _State = tuple[object, ...]
 
 
-def remedied_paths(through_roles: RolePaths, assembly: Assembly, population: Population) -> tuple[Finding, ...]:
+def remedied_paths(
+    through_roles: RolePaths, assembly: Assembly, population: Population, direct: Iterable[Finding] = ()
+) -> tuple[Finding, ...]:  # fmt: skip
     """The findings about paths through roles in the same order, with the smallest edit that was seen to end them.
 
     A role that stands for those of many accounts has no document that one edit could change: it keeps its advice.
+
+    Args:
+        direct: findings about the keys themselves; no edit of a trust policy ends them, so a remedy names them.
     """
-    bench = _Bench(through_roles, assembly, population)
+    bench = _Bench(through_roles, assembly, population, direct)
     order = sorted(through_roles.findings, key=lambda f: (-rank(f.severity), f.id))
     claims = {f.id: c for f, c in zip(through_roles.findings, through_roles.claims, strict=True)}
     told = {f.id: bench.with_remedy(f, claims[f.id]) for f in order}
@@ -77,8 +81,11 @@ def remedied_paths(through_roles: RolePaths, assembly: Assembly, population: Pop
 class _Bench:
     """All paths through roles, and how much more may be tried."""
 
-    def __init__(self, through_roles: RolePaths, assembly: Assembly, population: Population) -> None:
+    def __init__(
+        self, through_roles: RolePaths, assembly: Assembly, population: Population, direct: Iterable[Finding]
+    ) -> None:  # fmt: skip
         self._through, self._population = through_roles, population
+        self._direct = [f for f in direct if f.kind is Kind.EXTERNAL_ACCESS]
         self._aside = Assembly(assembly.world, assembly.trust, assembly.severity, assembly.classes)
         self._world: World = assembly.world
         self._paths: Paths = through_roles.paths
@@ -108,10 +115,10 @@ class _Bench:
         best = best_of(trials)
         if len(steady) < len(edits) and not any(t.is_clean for t in trials):
             edit = edits[len(steady)]
-            return _remediation(edit, finding, _TAGS, self._risks(edit, finding))
+            return _remediation(edit, finding, _TAGS, self._risks(edit, finding, claim))
         if best is None:
             return replace(advice, effect=_REFUSED if drawn and not edits else _NO_EDIT)
-        notes = [*others_in_words(best), *self._risks(best.edit, finding)]
+        notes = [*others_in_words(best), *self._risks(best.edit, finding, claim)]
         remedy = _remediation(best.edit, finding, _effect(best), notes)
         return replace(remedy, terraform=trust_policy_hint(role, best.edit.policy.text), verified=best.is_clean)
 
@@ -162,13 +169,11 @@ class _Bench:
 
     # -- what is to be known -------------------------------------------------------------------------------------------
 
-    def _risks(self, edit: TrustEdit, finding: Finding) -> Iterator[str]:
-        elsewhere = [
-            f for f in self._through.findings if f.grantee.selector == finding.grantee.selector and f.id != finding.id
-        ]
-        if elsewhere:
-            ids = ", ".join(f"`{f.id}`" for f in elsewhere[:_SHOWN])
-            yield f"The same grantee keeps what it has through other roles: {ids}{and_more(len(elsewhere))}."
+    def _risks(self, edit: TrustEdit, finding: Finding, claim: Claim) -> Iterator[str]:
+        keys, selector = claim.keys, finding.grantee.selector
+        paths = (f for f in self._through.findings if f.grantee.selector == selector or keys_of(f) & keys.keys())
+        direct = (f for f in self._direct if f.resource.arn in keys)
+        yield from kept_in_words(finding, ways_among(finding, (*direct, *paths)))
         yield _WHOLE_ROLE
         if NO_EXTERNAL_ID in finding.verdict_reasons:
             yield _ONLY_DEPUTY

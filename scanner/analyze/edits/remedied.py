@@ -20,6 +20,7 @@ from scanner.analyze.edits.trials import (
     tried,
 )
 from scanner.analyze.edits.vain_edits import vain_edits
+from scanner.analyze.history.other_ways import kept_in_words, ways_among
 from scanner.analyze.history.sameness import reads_the_same
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.principals.party import SERVICE_GUARDED
@@ -47,21 +48,29 @@ Judge = Callable[[KeyFacts], Sequence[Finding]]
 """Judges a key as it would be, services of every kind included."""
 
 
-def remedied(key: KeyFacts, findings: Sequence[Finding], world: World, judge: Judge) -> list[Finding]:
+def remedied(
+    key: KeyFacts, findings: Sequence[Finding], world: World, judge: Judge, through_roles: Sequence[Finding] = ()
+) -> list[Finding]:  # fmt: skip
     """The findings of a key, each external access with the smallest edit that was seen to end it.
 
     What is proven to do nothing gets the removal that was seen to change no access at all. Where no edit does that, or
     only with a loss for the key's own account, the finding keeps its general advice and says so.
+
+    Args:
+        through_roles: findings about paths that reach the key; no edit of the key ends them, so a remedy names them.
     """
-    bench = _Bench(key, world, judge, findings)
+    bench = _Bench(key, world, judge, findings, through_roles)
     return [bench.with_remedy(f) for f in findings]
 
 
 class _Bench:
     """One key, its findings, and how much more may be tried."""
 
-    def __init__(self, key: KeyFacts, world: World, judge: Judge, findings: Sequence[Finding]) -> None:
+    def __init__(
+        self, key: KeyFacts, world: World, judge: Judge, findings: Sequence[Finding], through_roles: Sequence[Finding]
+    ) -> None:  # fmt: skip
         self.key, self.world, self.judge, self.findings = key, world, judge, findings
+        self.through_roles = through_roles
         own = organization_of(world, key.account_id)
         self.organization = own.id if own else ""
         self._left = MOST_WORK
@@ -194,13 +203,10 @@ class _Bench:
     # -- what is to be known -------------------------------------------------------------------------------------------
 
     def _remains(self, finding: Finding) -> Iterator[str]:
-        """Other findings that give the same grantee access to the key."""
-        if _is_vain(finding):
-            return
-        same = [f for f in self.findings if f.grantee.selector == finding.grantee.selector and f.id != finding.id]
-        for other in same:
-            if other.kind is Kind.EXTERNAL_ACCESS:
-                yield f"The same grantee keeps what it has through another way: finding `{other.id}`."
+        """Other findings that give the same grantee access to the key, directly or through roles."""
+        if not _is_vain(finding):
+            direct = [f for f in self.findings if _is_access(f) and f.id != finding.id]
+            yield from kept_in_words(finding, ways_among(finding, (*direct, *self.through_roles)))
 
     def _risks(self, edit: Edit) -> list[str]:
         policy = edit.whole.key_policy

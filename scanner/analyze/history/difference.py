@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from scanner.analyze.history.formerly import Formerly
+from scanner.analyze.history.other_ways import OtherWays, keys_of
 from scanner.analyze.keys.judge import strength
 from scanner.analyze.keys.sentences import blocked_in_words, ineffective_in_words
 from scanner.analyze.logic.implication import Relation, compare_conditions
@@ -20,6 +21,7 @@ OF_OUTSIDERS = frozenset({Kind.EXTERNAL_ACCESS, Kind.ASSUMED_ROLE_PATH})
 
 _SHOWN = 3
 _GROWN = frozenset({Change.GAINED, Change.WIDENED})
+_NOT_NAMED, _NAMED_NO_MORE = "nothing names it any more", "what named it is gone"
 _NOT_UNDERSTOOD = "malformed"
 """Reason of what hangs on a document that AWS would have refused: as good as unread (R10.12)."""
 
@@ -94,6 +96,7 @@ def compare_access(old: Sequence[Finding], new: Sequence[Finding], world: World 
     formerly = Formerly(old, world)
     before = _sides(f for f in old if f.kind in OF_OUTSIDERS)
     after = _sides(f for f in new if f.kind in OF_OUTSIDERS)
+    others = OtherWays(f for f in new if f.kind in OF_OUTSIDERS)
     without_effect = {
         (f.grantee.selector, f.resource.arn): f.verdict_reasons[0]
         for f in new
@@ -106,10 +109,20 @@ def compare_access(old: Sequence[Finding], new: Sequence[Finding], world: World 
             before.get(place, _Side()), after.get(place, _Side()), without_effect.get(place[1:], ""), formerly
         )  # fmt: skip
         unchanged += not differences
-        found.extend(differences)
+        found.extend(_with_other_ways(d, before.get(place, _Side()), others) for d in differences)
     order = list(Change)
     found.sort(key=lambda d: (order.index(d.change), d.resource.arn, d.grantee.selector, d.kind, d.actions))
     return Compared(tuple(found), unchanged)
+
+
+def _with_other_ways(difference: AccessDifference, old: _Side, others: OtherWays) -> AccessDifference:
+    """The difference with every other way that stands, where this one does not any more."""
+    now = difference.new_verdict
+    if not old.findings or (now is not None and strength(now) > strength(FindingVerdict.BLOCKED)):
+        return difference
+    still = others.of(old.findings[0], {arn for f in old.findings for arn in keys_of(f)})
+    why = _NAMED_NO_MORE if still and difference.why == _NOT_NAMED else difference.why
+    return replace(difference, still=still, why=why)
 
 
 def compare_findings(old: Finding, new: Finding) -> tuple[AccessDifference, ...]:
@@ -253,7 +266,7 @@ def _why_less(new: _Access | None, side: _Side, without_effect: str) -> str:
     if new is None:
         if without_effect:
             return f"what is written for it has no effect: {ineffective_in_words(without_effect)}"
-        return "nothing names it for this any more" if side.findings else "nothing names it any more"
+        return "nothing names it for this any more" if side.findings else _NOT_NAMED
     if new.verdict is FindingVerdict.BLOCKED:
         return blocked_in_words(new.reason)
     if new.verdict is FindingVerdict.POSSIBLE:

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from scanner.analyze.history.difference import compare_findings, gains_nothing
+from scanner.analyze.history.difference import OF_OUTSIDERS, compare_findings, gains_nothing
 from scanner.analyze.history.formerly import Formerly
+from scanner.analyze.history.other_ways import OtherWays, is_open, keys_of, ways_in_words
 from scanner.analyze.history.reading import Reading
 from scanner.analyze.keys.identity import without
 from scanner.analyze.keys.severity import rank
@@ -64,17 +65,18 @@ def follow(present: Sequence[Finding], former: Former, world: World) -> Followed
         for f in present
     ]
     resolved = [f for f in former.resolved if f.id not in now and f.id not in before]
-    ended = 0
+    ended: list[Finding] = []
     for gone in (f for f in former.findings if f.id not in now):
         if reading.is_read_again(gone):
-            ended += 1
-            resolved.append(_resolved(gone, former))
+            ended.append(gone)
         else:
             refs = tuple(dict.fromkeys((*gone.coverage_refs, *reading.gaps_of(gone))))
             findings.append(replace(
                 gone, lifecycle=Lifecycle.NOT_RECHECKED, coverage_refs=refs, suppression=None, rise=None
             ))  # fmt: skip
-    counts = Counter(f.lifecycle for f in findings) + Counter({str(Lifecycle.RESOLVED): ended})
+    others = OtherWays(f for f in findings if f.kind in OF_OUTSIDERS)
+    resolved += [_resolved(gone, former, others) for gone in ended]
+    counts = Counter(f.lifecycle for f in findings) + Counter({str(Lifecycle.RESOLVED): len(ended)})
     kept = tuple(sorted(f.id for f in findings if f.id not in now))
     ordered = tuple(sorted(resolved, key=lambda f: f.id))
     return Followed(worst_first(findings), ordered, dict(sorted(counts.items())), kept)
@@ -147,10 +149,19 @@ def lifecycle_of(old: Finding, new: Finding) -> Lifecycle:
     return Lifecycle.UNCHANGED if without_effect or same_decisions else Lifecycle.WIDENED
 
 
-def _resolved(finding: Finding, former: Former) -> Finding:
-    """The claim that is gone, without its evidence."""
+def _resolved(finding: Finding, former: Former, others: OtherWays) -> Finding:
+    """The claim that is gone, without its evidence; its title says by what else the same one reached the key then."""
     lifecycle = Lifecycle.RESOLVED if former.comparable else Lifecycle.ENGINE_CHANGED
     return replace(
         finding, lifecycle=lifecycle, severity_reasons=(), conditions=(), path=Path(), reach=Reach(), evidence=(),
-        rules=(), coverage_refs=(), suppression=None, rise=None,
+        rules=(), coverage_refs=(), suppression=None, rise=None, title=finding.title + _otherwise(finding, others),
     )  # fmt: skip
+
+
+def _otherwise(gone: Finding, others: OtherWays) -> str:
+    ways = others.of(gone, keys_of(gone)) if gone.kind in OF_OUTSIDERS and is_open(gone) else ()
+    if not ways:
+        return ""
+    may = "" if ways[0].sure else "perhaps "
+    what = "the key" if gone.key is not None else "such keys"
+    return f"; when this ended, {what} could {may}still be reached {ways_in_words(ways)}"

@@ -147,7 +147,9 @@ def test_other_way_in_that_stays_as_it_was_is_no_change() -> None:
 def test_same_grantee_in_another_role_is_a_note() -> None:
     found = paths(role(OWNER, "R", admits(VENDOR), USING), role(OWNER, "S", admits(VENDOR), USING))
     first, second = found
-    assert f"keeps what it has through other roles: `{second.id}`." in first.remediation.risk_note
+    assert (
+        f"keeps what it has through another way: {second.title} (finding `{second.id}`)." in first.remediation.risk_note
+    )
     assert first.remediation.verified
 
 

@@ -106,7 +106,7 @@ def test_grantee_that_keeps_access_another_way_is_told() -> None:
     assert by_policy.remediation.verified
     assert by_grant.remediation.verified
     assert by_policy.remediation.risk_note == (
-        f"The same grantee keeps what it has through another way: finding `{by_grant.id}`."
+        f"The same grantee keeps what it has through another way: {by_grant.title} (finding `{by_grant.id}`)."
     )
     assert given.keys
 
