@@ -34,23 +34,21 @@ _SCOPE = {"ids", "file", "include_ous", "exclude_ous", "exclude"}
 
 _SHARED = frozenset({ORGANIZATION, ACCOUNTS, RUN})
 
-_OF_IAM = ("iam", lambda arn: arn.split(":")[4:5])
-_OF_KMS = ("kms", lambda arn: [*arn.split(":")[4:5], *arn.split(":")[3:4]])
-_OWNERS: Mapping[str, tuple[tuple[str, ...], tuple[str, Callable[..., list[str]]]]] = {
-    "regions": (("account_id",), ("account", lambda account: [account])),
-    "principals": (("arn",), _OF_IAM),
-    "groups": (("arn",), _OF_IAM),
-    "group_members": (("group_arn",), _OF_IAM),
-    "policies": (("account_id",), ("iam", lambda account: [account])),
-    "principal_policies": (("principal_arn",), _OF_IAM),
-    "identity_providers": (("arn",), _OF_IAM),
-    "shared_keys": (("account_id", "region"), ("kms", lambda account, region: [account, region])),
-    "keys": (("arn",), _OF_KMS),
-    "key_tags": (("key_arn",), _OF_KMS),
-    "aliases": (("arn",), _OF_KMS),
-    "grants": (("key_arn",), _OF_KMS),
+_OWNERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "regions": ("account", ("account_id",)),
+    "principals": ("iam", ("account_id",)),
+    "groups": ("iam", ("account_id",)),
+    "group_members": ("iam", ("group_arn",)),
+    "policies": ("iam", ("account_id",)),
+    "principal_policies": ("iam", ("principal_arn",)),
+    "identity_providers": ("iam", ("account_id",)),
+    "keys": ("kms", ("account_id", "region")),
+    "shared_keys": ("kms", ("account_id", "region")),
+    "key_tags": ("kms", ("key_arn",)),
+    "aliases": ("kms", ("arn",)),
+    "grants": ("kms", ("key_arn",)),
 }
-"""Which columns of a table name the unit that wrote a row, and how."""
+"""The kind of unit that wrote a row of a table, and the columns that name it: account and region, or an ARN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,21 +221,27 @@ def _header(parts: Sequence[_Part], holders: Mapping[str, _Part], run_id: str) -
 def _rows(part: _Part, held: frozenset[str]) -> Iterator[tuple[str, tuple[str, ...], Iterator[Sequence[object]]]]:
     """Table, columns and rows of everything that the units held by a part wrote."""
     for table in ("units", "answers", "coverage"):
-        yield _chosen(part, table, ("unit",), held.__contains__)
-    yield _chosen(part, "documents", (), lambda: True)
-    if ORGANIZATION in held:
-        for table in ORGANIZATION_TABLES:
-            yield _chosen(part, table, (), lambda: True)
-    for table, (columns, (kind, named)) in _OWNERS.items():
-        yield _chosen(
-            part, table, columns, lambda *of, kind=kind, named=named: "/".join((kind, *named(*map(str, of)))) in held
-        )
+        yield _chosen(part, table, lambda row: row["unit"] in held)
+    yield _chosen(part, "documents", lambda _: True)
+    for table in ORGANIZATION_TABLES if ORGANIZATION in held else ():
+        yield _chosen(part, table, lambda _: True)
+    for table in _OWNERS:
+        yield _chosen(part, table, lambda row, table=table: _owner(table, row) in held)
+
+
+def _owner(table: str, row: Mapping[str, object]) -> str:
+    """The unit that wrote a row."""
+    kind, columns = _OWNERS[table]
+    names = [str(row[column]) for column in columns]
+    if names[0].startswith("arn:"):
+        parts = names[0].split(":")
+        names = [parts[4], parts[3]] if kind == "kms" else [parts[4]]
+    return "/".join((kind, *names))
 
 
 def _chosen(
-    part: _Part, table: str, owner: tuple[str, ...], is_held: Callable[..., bool]
+    part: _Part, table: str, is_held: Callable[..., bool]
 ) -> tuple[str, tuple[str, ...], Iterator[Sequence[object]]]:
     cursor = part.rows.execute(f'SELECT * FROM "{table}"')  # noqa: S608  # our own names
     columns = tuple(entry[0] for entry in cursor.description)
-    places = [columns.index(column) for column in owner]
-    return table, columns, (row for row in cursor if is_held(*(row[place] for place in places)))
+    return table, columns, (row for row in cursor if is_held(dict(zip(columns, row, strict=True))))

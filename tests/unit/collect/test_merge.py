@@ -16,7 +16,6 @@ from scanner.snapshot import store
 from scanner.snapshot.merge import _OWNERS, merge
 from scanner.snapshot.reached import ORGANIZATION_TABLES
 from scanner.snapshot.read import reading
-from scanner.snapshot.rows import TABLES
 from scanner.snapshot.view import Assumptions, load_coverage, load_world
 
 from fault_server import CALLER, FaultServer, Key, Reply, Request, as_json, refusal, refusal_xml, role_xml
@@ -24,7 +23,6 @@ from fault_server import CALLER, FaultServer, Key, Reply, Request, as_json, refu
 IDS = ("111122223333", "444455556666", "777788889999")
 A, B, C = IDS
 EU, US = "eu-west-1", "us-east-1"
-SHARED_WITH_ALL = f"arn:aws:kms:{EU}:888877776666:key/99999999-0000-0000-0000-000000000000"
 CONFIGURATION = {"aws": {"member_role": "R"}, "accounts": {"ids": [], "source": "organization"}, "trust": {}}
 
 
@@ -36,11 +34,12 @@ def world(aws: FaultServer) -> FaultServer:
         grant = {"GrantId": "g", "GranteePrincipal": f"arn:aws:iam::{CALLER}:root", "Operations": ["Decrypt"]}
         key_id = f"{account[:8]}-0000-0000-0000-000000000000"
         aws.keys[(account, EU)] = {key_id: Key(grants=[grant], tags=[{"TagKey": "app", "TagValue": account}])}
-        aws.shared[(account, EU)] = [f"arn:aws:kms:{EU}:888877776666:key/{key_id}", SHARED_WITH_ALL]
         aws.aliases[(account, EU)] = [{"AliasName": "alias/x", "TargetKeyId": key_id}]
         trust = json.dumps({"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]})
         role = role_xml(f"arn:aws:iam::{account}:role/reader", trust, inline={"p": trust})
         aws.details[account] = f"<UserDetailList/><RoleDetailList>{role}</RoleDetailList><Policies/>"
+    foreign = "arn:aws:kms:eu-west-1:999999999990:key/99999999-0000-0000-0000-000000000000"
+    aws.shared[(A, EU)] = [foreign]
     described_as(aws, "o-1")
     roots = [{"Id": "r-1", "PolicyTypes": []}]
     aws.fail("organizations:ListRoots", as_json({"Roots": roots}))
@@ -100,6 +99,7 @@ def test_parts_in_any_order_are_what_one_collection_reads(
 ) -> None:
     one = part("one", *IDS)
     parts = [part("p1", A), part("p2", B), part("p3", C)]
+    assert {table for table, rows in content(one).items() if rows} >= {"shared_keys", "grants", "aliases", "principals"}
     for number, order in enumerate(permutations(parts)):
         path = tmp_path / f"joined-{number}" / "snapshot.sqlite"
         assert merge(path, order, run_id="r-9") == header(one)["snapshot_hash"]
@@ -110,8 +110,9 @@ def test_parts_in_any_order_are_what_one_collection_reads(
     assert len({path.read_bytes() for path in tmp_path.glob("joined-*/snapshot.sqlite")}) == 1
 
 
-def test_every_table_knows_the_unit_that_wrote_its_rows() -> None:
-    assert {*_OWNERS, *ORGANIZATION_TABLES, "accounts"} == set(TABLES.values())
+def test_every_table_is_joined(world: FaultServer, part: Callable[..., Path]) -> None:
+    joined = {*_OWNERS, *ORGANIZATION_TABLES, "units", "answers", "coverage", "documents", "accounts"}
+    assert joined == set(content(part("p1", A)))
 
 
 def test_header_says_what_was_joined(world: FaultServer, part: Callable[..., Path], out: Path) -> None:
