@@ -191,7 +191,7 @@ class Outsiders:
             title=title,
             summary=attribute_summary(keys, len(reached)),
             remediation=attribute_remedy(keys, foreign=False),
-            statements=[n for _, n in sorted(keys.statements.items())],
+            statements=keys.rules_of([one.user.steps[-1].role.arn for one, _ in told]),
             callers={text for claim in claims for text in callers_of(claim)},
             keys=[k for _, k in sorted(reached.items())],
             keys_total=len(reached),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.logic.patterns import glob, tokens_of
@@ -37,7 +37,8 @@ class Attribute:
 class KeySet:
     """Keys of one account and Region with the rules that hang on one attribute of theirs.
 
-    `users` are the principals whose access the rules decide, each with the values that its rules ask for.
+    `users` are the principals whose access the rules decide, each with the values that its rules ask for. `statements`
+    are the rules by their text, each as every principal holds it: many may hold the same text.
     """
 
     account_id: str
@@ -45,13 +46,21 @@ class KeySet:
     attribute: Attribute
     keys: dict[str, KeyFacts] = field(default_factory=dict)
     users: dict[str, dict[str, None]] = field(default_factory=dict)
-    statements: dict[tuple[str, int], NamedStatement] = field(default_factory=dict)
+    statements: dict[tuple[str, int], dict[str, NamedStatement]] = field(default_factory=dict)
 
     @property
     def actions(self) -> tuple[str, ...]:
         """One action of every capability that the rules concern; the others of it go the same way."""
-        found = {a.capability: a.iam_name for a in reversed(key_actions(tuple(self.statements.values())))}
+        found = {a.capability: a.iam_name for a in reversed(key_actions(self.rules_of(())))}
         return tuple(found.values())
+
+    def rules_of(self, members: Collection[str]) -> tuple[NamedStatement, ...]:
+        """Every rule once: as one of these principals holds it, where one does, else as the first of all holds it."""
+        found = []
+        for _, held in sorted(self.statements.items()):
+            own = next((held[arn] for arn in members if arn in held), None)
+            found.append(own or next(iter(held.values())))
+        return tuple(found)
 
 
 def key_sets(world: World) -> list[KeySet]:
@@ -67,7 +76,8 @@ def key_sets(world: World) -> list[KeySet]:
             if policy.sha256 not in asked:
                 asked[policy.sha256] = tuple(_tests(policy))
             for named, attribute, test in asked[policy.sha256]:
-                _add(found, facts, _keys_meant(named.statement, facts, by_account), (named, attribute, test))
+                held = NamedStatement(replace(named.document, policy=policy), named.statement)
+                _add(found, facts, _keys_meant(named.statement, facts, by_account), (held, attribute, test))
     return [found[place] for place in sorted(found)]
 
 
@@ -132,7 +142,7 @@ def _add(
         held = found.setdefault(place, KeySet(key.account_id, key.region, attribute))
         held.keys[key.arn] = key
         wanted = held.users.setdefault(facts.arn, {})
-        held.statements[named.place] = named
+        held.statements.setdefault(named.place, {})[facts.arn] = named
         for value in test.values if attribute.kind == TAG else (attribute.name,):
             wanted.update(dict.fromkeys(_values(value, facts, is_presence=test.operator == "Null")))
 

@@ -160,7 +160,7 @@ def _draft(assembly: Assembly, name: str, keys: KeySet, told: _Told) -> Draft:
         title=title,
         summary=attribute_summary(keys, len(told.keys)),
         remediation=attribute_remedy(keys, foreign=FOREIGN in reasons),
-        statements=[n for _, n in sorted(keys.statements.items())],
+        statements=keys.rules_of(members),
         callers=members,
         keys=[k for _, k in sorted(told.keys.items())],
         keys_total=len(told.keys),

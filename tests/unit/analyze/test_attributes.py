@@ -57,6 +57,16 @@ def told(finding: Finding) -> tuple[str, str, tuple[str, ...]]:
     return finding.severity.value, finding.verdict.value, finding.verdict_reasons
 
 
+def test_rule_that_many_hold_is_cited_as_the_one_who_decides_holds_it() -> None:
+    first = principal(iam(OWNER, "role/Aaron"), BY_TAG)
+    steward = principal(ADMIN, BY_TAG, TAGGING)
+    found = control(first, steward, key(OWN_ROOT, tags={"Project": "Beta"}))
+    assert found.title.startswith("A role of")
+    assert "Admin" in found.title
+    cited = {e.source_arn for e in found.evidence if e.kind == "identity_policy_statement"}
+    assert cited == {ADMIN}
+
+
 # -- tags -------------------------------------------------------------------------------------------------------------
 
 
