@@ -219,6 +219,8 @@ class Reach:
     """Who is reached: principals with at least a possible decision; `digest` differs where any decision does.
 
     `by_key` is what the digest holds of each key of a path, up to 1,000: taken away, it leaves what the others say.
+    `strength` says of the same keys how strong each capability is: 5 always, 4 as the caller likes, 3 under other
+    conditions, 2 perhaps, 1 not today.
     """
 
     principals_total: int = 0
@@ -228,6 +230,7 @@ class Reach:
     truncated: bool = False
     digest: str = ""
     by_key: Mapping[str, str] = field(default_factory=dict)
+    strength: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,8 @@ _CLAIMS = {
         "truncated": "whether the lists are cut",
         "digest": "differs where the decision for any principal does",
         "by_key": "what the digest holds of each key of a path, up to 1,000 keys; to be subtracted modulo 2^64",
+        "strength": "how strong each capability is at the same keys: 5 always, 4 as the caller likes, 3 under other "
+        "conditions, 2 perhaps, 1 not today",
     },
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from scanner.analyze.history.at_keys import grown_keys, keys_decided_otherwise
 from scanner.analyze.history.formerly import Formerly
 from scanner.analyze.history.other_ways import OtherWays, keys_of
 from scanner.analyze.keys.judge import strength
@@ -320,25 +321,20 @@ def _principals(old: _Side, new: _Side, *, unread: bool) -> Iterator[_Row]:
 def _keys(old: _Side, new: _Side, *, unread: bool, is_told: bool) -> Iterator[_Row]:
     """How the keys of a path differ.
 
-    Fewer keys are less only where the others are as they were, or something else tells how they differ (`is_told`): of
-    all keys together only the strongest access to any of them shows.
+    Of all keys together only the strongest access to any of them shows: more at one key is told by itself. Fewer keys
+    are less only where the others are as they were, or something else tells how they differ (`is_told`).
     """
     rows = tuple(_reach_rows("key", _keys_of(old), _keys_of(new), (old, new), unread=unread))
     yield from rows
-    before, after = (_decisions_by_key(side) for side in (old, new))
-    otherwise = {arn for arn in before.keys() & after.keys() if before[arn] != after[arn]}
-    if rows and otherwise and not is_told:
+    grown = grown_keys(old.findings, new.findings)
+    if grown:
+        change = Change.NOT_RECHECKED if unread else Change.WIDENED
+        yield change, *_verdicts(old, new), "", "", f"more is possible with {_counted('key', grown)}: {_some(grown)}"
+    otherwise = keys_decided_otherwise(old.findings, new.findings)
+    if rows and otherwise and not is_told and not grown:
         change = Change.NOT_RECHECKED if unread else Change.WIDENED
         why = f"what it can do with {_counted('key', otherwise)} differs, and may be more: {_some(otherwise)}"
         yield change, *_verdicts(old, new), "", "", why
-
-
-def _decisions_by_key(side: _Side) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for finding in side.findings:
-        for arn, decided in finding.reach.by_key.items():
-            found.setdefault(arn, []).append(decided)
-    return {arn: sorted(decided) for arn, decided in found.items()}
 
 
 def _reached_by(side: _Side) -> _Reached:

@@ -268,17 +268,30 @@ def _digest(arrivals: Iterable[Arrival]) -> str:
 
 def _reach(claim: Claim, callers: Mapping[str, str], decided: str, listed: Iterable[str]) -> Reach:
     texts = tuple(sorted(callers))
-    accounts, by_key = _accounts(callers.values()), _digests(claim, listed)
-    return Reach(len(texts), (), sample(texts, SAMPLE), accounts, len(texts) > SAMPLE, decided, by_key)
+    by_key = _arrivals_at(claim, listed)
+    return Reach(
+        len(texts), (), sample(texts, SAMPLE), _accounts(callers.values()), len(texts) > SAMPLE, decided,
+        {arn: _digest(found) for arn, found in by_key.items()},
+        {arn: _strength(found) for arn, found in by_key.items()},
+    )  # fmt: skip
 
 
-def _digests(claim: Claim, listed: Iterable[str]) -> dict[str, str]:
-    """The part of the digest that is about each of these keys."""
+def _arrivals_at(claim: Claim, listed: Iterable[str]) -> dict[str, list[Arrival]]:
+    """What is reached of each of these keys."""
     arrivals: dict[str, list[Arrival]] = {str(arn): [] for arn in listed}
     for arrival in claim.arrivals:
         if arrival.key.arn in arrivals:
             arrivals[arrival.key.arn].append(arrival)
-    return {arn: _digest(found) for arn, found in arrivals.items()}
+    return arrivals
+
+
+def _strength(arrivals: Iterable[Arrival]) -> dict[str, int]:
+    """The rank of the strongest way to each capability."""
+    found: dict[str, int] = {}
+    for arrival in arrivals:
+        capability = arrival.way.use.action.capability
+        found[capability] = max(found.get(capability, 0), arrival.rank)
+    return dict(sorted(found.items()))
 
 
 def _accounts(ids: Iterable[str]) -> tuple[str, ...]:

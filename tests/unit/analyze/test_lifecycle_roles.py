@@ -276,7 +276,22 @@ def test_path_that_loses_a_key_and_may_do_more_with_another_is_widened() -> None
     old, new = of_stranger(before), of_stranger(after)
     changes = {d.change: d.why for d in compare_access((old,), (new,)).differences}
     assert set(changes) == {Change.NARROWED, Change.WIDENED}
-    assert changes[Change.WIDENED] == f"what it can do with 1 key differs, and may be more: {KEY[:-4]}0002"
+    assert changes[Change.WIDENED] == f"more is possible with 1 key: {KEY[:-4]}0002"
+
+
+def test_path_that_gains_at_one_key_what_another_gave_before_is_widened_and_the_reverse_is_not() -> None:
+    before, after = of_stranger(many(BOTH, DECRYPTING)), of_stranger(many(BOTH, BOTH))
+    (told,) = compare_access((before,), (after,)).differences
+    assert (told.change, told.why) == (Change.WIDENED, f"more is possible with 1 key: {KEY[:-4]}0001")
+    assert not {d.change for d in compare_access((after,), (before,)).differences} & {Change.WIDENED, Change.GAINED}
+
+
+def test_path_of_which_a_key_is_decided_otherwise_at_the_same_strength_may_be_wider_once_it_loses_a_key() -> None:
+    mfa, plain = ({"Bool": {f"aws:{n}": "true"}} for n in ("MultiFactorAuthPresent", "ViaAWSService"))
+    held = [allow(iam(OWNER, "root"), "kms:Decrypt", when=when) for when in (mfa, plain)]
+    before, after = of_stranger(many(DECRYPTING, held[0], DECRYPTING)), of_stranger(many(None, held[1], DECRYPTING))
+    changes = {d.change: d.why for d in compare_access((before,), (after,)).differences}
+    assert changes[Change.WIDENED] == f"what it can do with 1 key differs, and may be more: {KEY[:-4]}0001"
 
 
 def test_path_that_loses_a_key_while_another_was_not_read_is_not_rechecked() -> None:
