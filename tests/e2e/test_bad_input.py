@@ -164,7 +164,7 @@ def test_report_without_findings_says_which_command_writes_them(cli, demo_run, t
 
 def test_unknown_command_and_option_end_with_2(cli) -> None:
     assert cli("explain", "latest")[0] == 2
-    code, _, err = cli("run", "--resume", "latest")
+    code, _, err = cli("run", "--resumed", "latest")
     assert code == 2
     assert "No such option" in err
 

@@ -39,13 +39,15 @@ Outputs = dict[str, str]
 def outputs(tmp_path, monkeypatch, capsys) -> Callable[[str, str], Outputs]:
     """Everything that is written and printed about an organization with this text in every field."""
     monkeypatch.chdir(tmp_path)
+    talk: list[str] = []
 
     def kms_scan(*argv: str) -> str:
         with pytest.raises(SystemExit) as ended:
             main(list(argv))
         captured = capsys.readouterr()
         assert ended.value.code in {0, 3, 4}, captured.err[:2000]
-        return captured.out + captured.err
+        talk.append(captured.err)
+        return captured.out
 
     def produce(text: str, dialect: str) -> Outputs:
         monkeypatch.setenv("KMS_SCAN_OUTPUT_CSV_DIALECT", dialect)
@@ -70,6 +72,7 @@ def outputs(tmp_path, monkeypatch, capsys) -> Callable[[str, str], Outputs]:
         found["markdown of diff"] = kms_scan("diff", OLD, NEW, "--format", "md")
         found["json of diff"] = kms_scan("diff", OLD, NEW, "--json")
         found["printed by verify"] = kms_scan("verify", NEW)
+        found["printed on standard error"] = "".join(talk)
         for path in (folder / NEW).rglob("*"):
             if path.is_file() and path.suffix != ".sqlite":
                 found[path.relative_to(folder / NEW).as_posix()] = path.read_bytes().decode()
