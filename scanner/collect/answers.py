@@ -158,9 +158,13 @@ def _principals(answer: Mapping[str, Any]) -> Iterator[str]:
     for member in ("UserDetailList", "GroupDetailList", "RoleDetailList"):
         yield from (str(entry.get("Arn", "")) for entry in answer.get(member, ()))
     for entry in answer.get("Policies", ()):
-        arn = parse_arn(str(entry.get("Arn", "")))
-        if arn is None or arn.account_id != "aws":  # policies that AWS manages belong to `aws`
-            yield str(entry.get("Arn", ""))
+        yield from _managed(entry)
+
+
+def _managed(policy: Mapping[str, Any]) -> Iterator[str]:
+    arn = parse_arn(str(policy.get("Arn", "")))
+    if arn is None or arn.account_id != "aws":  # policies that AWS manages belong to `aws`
+        yield str(policy.get("Arn", ""))
 
 
 _OWNED: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
@@ -169,6 +173,7 @@ _OWNED: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
     "kms:DescribeKey": _described,
     "kms:ListGrants": _granted,
     "iam:GetAccountAuthorizationDetails": _principals,
+    "iam:GetPolicy": lambda answer: _managed(answer["Policy"]),
     "iam:ListOpenIDConnectProviders": lambda a: (str(p.get("Arn", "")) for p in a["OpenIDConnectProviderList"]),
     "iam:ListSAMLProviders": lambda a: (str(p.get("Arn", "")) for p in a["SAMLProviderList"]),
 }
