@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$name"; break; }; done)
 
-.PHONY: help setup demo test crash coverage lint check style types contracts browser bench fuzz clean
+.PHONY: help setup demo test crash coverage lint check style types contracts browser bench fuzz faults clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,7 +20,8 @@ help:
 	@echo 'make browser  the tests of the report in Chromium (/usr/bin/chromium)'
 	@echo 'make lint     ruff, mypy and the import contracts; the same as make check'
 	@echo 'make fuzz     random worlds, engine against the reference evaluator: make fuzz N=200000 SEED=0'
-	@echo 'make bench    decisions per second, beside other evaluators where they are installed; rows per second of access.csv'
+	@echo 'make faults   every API call times every way its answer can go wrong, printed as a matrix; minutes'
+	@echo 'make bench    decisions per second, beside other evaluators where they are installed; rows per second of access.csv; calls per second of the collector'
 	@echo 'make clean    remove .venv/, caches and builds; kms-scan-out/ stays'
 
 setup: $(STAMP)
@@ -77,9 +78,13 @@ SEED ?= 0
 fuzz: $(STAMP)
 	$(BIN)/python tests/fuzz.py $(N) --seed $(SEED)
 
+faults: $(STAMP)
+	$(BIN)/python tests/fault_matrix.py
+
 bench: $(STAMP)
 	$(BIN)/python benchmarks/decide.py
 	$(BIN)/python benchmarks/access.py
+	$(BIN)/python benchmarks/collect.py
 
 style: $(STAMP)
 	$(BIN)/ruff check .

@@ -6,12 +6,16 @@ moto never paginates, never refuses and never cuts an answer off; this does. Rea
 from __future__ import annotations
 
 import json
+import os
+import socket
+import struct
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import parse_qs, quote
 from xml.sax.saxutils import escape
 
@@ -22,13 +26,18 @@ TOKEN = "TOKENOFTHESTUB"
 
 @dataclass
 class Reply:
-    """One HTTP answer; `cut`: only so many bytes are sent before the connection closes."""
+    """One HTTP answer; `cut`: only so many bytes of the body are sent before the connection closes.
+
+    `ending` says how a connection ends that does not end well: `hang` sends nothing and waits until the client gives
+    up, `reset` sends a TCP reset, before the answer where `cut` is None and after `cut` bytes of the body otherwise.
+    """
 
     status: int = 200
     body: bytes = b""
     content_type: str = "application/x-amz-json-1.1"
     cut: int | None = None
     length: bool = True
+    ending: Literal["", "hang", "reset"] = ""
 
 
 def as_json(value: Any, status: int = 200) -> Reply:
@@ -94,6 +103,16 @@ class FaultServer:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 reply = world.answer(self._request(body))
+                if reply.ending == "hang":
+                    with suppress(OSError):
+                        self.rfile.read(1)  # ends when the client closes the connection
+                    self.close_connection = True
+                elif reply.ending == "reset" and reply.cut is None:
+                    self._reset()
+                else:
+                    self._send(reply)
+
+            def _send(self, reply: Reply) -> None:
                 self.send_response(reply.status)
                 self.send_header("Content-Type", reply.content_type)
                 self.send_header("x-amzn-RequestId", "request-1")
@@ -103,8 +122,17 @@ class FaultServer:
                     self.send_header("Connection", "close")
                 self.end_headers()
                 self.wfile.write(reply.body if reply.cut is None else reply.body[: reply.cut])
-                if reply.cut is not None or not reply.length:
+                if reply.ending == "reset":
+                    self._reset()
+                elif reply.cut is not None or not reply.length:
                     self.close_connection = True
+
+            def _reset(self) -> None:
+                """End the connection without a farewell: with a lingering time of nothing, closing sends a reset."""
+                self.wfile.flush()
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                os.close(self.connection.detach())
+                self.close_connection = True
 
             def _request(self, body: bytes) -> Request:
                 scope = self.headers["Authorization"].split("Credential=")[1].split(",")[0].split("/")
@@ -177,6 +205,10 @@ class FaultServer:
                 reply = fault(request)
                 if reply is not None:
                     return reply
+        return self.genuine(request)
+
+    def genuine(self, request: Request) -> Reply:
+        """What the world answers where nothing is wrong."""
         service, name = request.operation.split(":")
         reply = getattr(self, f"_{service}_{name}")(request)
         assert isinstance(reply, Reply)

@@ -154,13 +154,21 @@ def _granted(answer: Mapping[str, Any]) -> Iterator[str]:
     return (key for key in (str(grant.get("KeyId", "")) for grant in answer["Grants"]) if key.startswith("arn:"))
 
 
+def _used(answer: Mapping[str, Any]) -> Iterator[str]:
+    return (key for key in [str(answer["KeyId"])] if key.startswith("arn:"))
+
+
 def _principals(answer: Mapping[str, Any]) -> Iterator[str]:
     for member in ("UserDetailList", "GroupDetailList", "RoleDetailList"):
         yield from (str(entry.get("Arn", "")) for entry in answer.get(member, ()))
     for entry in answer.get("Policies", ()):
-        arn = parse_arn(str(entry.get("Arn", "")))
-        if arn is None or arn.account_id != "aws":  # policies that AWS manages belong to `aws`
-            yield str(entry.get("Arn", ""))
+        yield from _managed(entry)
+
+
+def _managed(policy: Mapping[str, Any]) -> Iterator[str]:
+    arn = parse_arn(str(policy.get("Arn", "")))
+    if arn is None or arn.account_id != "aws":  # policies that AWS manages belong to `aws`
+        yield str(policy.get("Arn", ""))
 
 
 _OWNED: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
@@ -168,7 +176,9 @@ _OWNED: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
     "kms:ListAliases": lambda answer: (str(alias.get("AliasArn", "")) for alias in answer["Aliases"]),
     "kms:DescribeKey": _described,
     "kms:ListGrants": _granted,
+    "kms:GetKeyLastUsage": _used,
     "iam:GetAccountAuthorizationDetails": _principals,
+    "iam:GetPolicy": lambda answer: _managed(answer["Policy"]),
     "iam:ListOpenIDConnectProviders": lambda a: (str(p.get("Arn", "")) for p in a["OpenIDConnectProviderList"]),
     "iam:ListSAMLProviders": lambda a: (str(p.get("Arn", "")) for p in a["SAMLProviderList"]),
 }

@@ -68,6 +68,8 @@ def collect(
     except KmsScanError:
         run.close(complete=False)
         raise
+    finally:
+        sessions.close()
     return run.summary()
 
 

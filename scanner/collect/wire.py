@@ -22,6 +22,7 @@ from scanner.collect.outcome import (
     CALL_ERRORS,
     CallFailedError,
     Failure,
+    RejectedAnswerError,
     Retry,
     UnitStoppedError,
     advice,
@@ -52,7 +53,7 @@ class Connection(Protocol):
         """Fetch fresh credentials; False where there are none to be had."""
 
     def close(self) -> None:
-        """Close every client."""
+        """Let go of every client."""
 
 
 @dataclass(slots=True)
@@ -140,6 +141,11 @@ class Unit:
         """Whether the unit has not yet spent all of its time waiting for AWS to stop throttling."""
         return self.throttled_for < self.pacing.unit_deadline
 
+    @property
+    def was_answered(self) -> bool:
+        """Whether the last request got an answer, of whatever kind."""
+        return self._last is not None
+
     def keep_answer(self, response_dict: Mapping[str, Any], operation_model: Any, **_: Any) -> None:
         """botocore's `before-parse` hook: hold the raw answer, and reject it before it is parsed into nothing."""
         headers = {str(k).lower(): str(v) for k, v in response_dict["headers"].items()}
@@ -149,7 +155,7 @@ class Unit:
         check_body(headers, body, json_expected=status < 300 and protocol in {"json", "rest-json"})
 
     def request(self, operation: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        """One attempt, without judging the answer."""
+        """One attempt, without judging the answer. Raises `CALL_ERRORS`; anything else is a bug of ours."""
         service, name = operation.split(":")
         client = self.connection.client(service)
         if client not in self._watched:
@@ -158,7 +164,16 @@ class Unit:
             self._watched.add(client)
         self._last = None
         self.pacing.counters.add(calls=1)
-        answer: Mapping[str, Any] = getattr(client, xform_name(name))(**params)
+        try:
+            answer: Mapping[str, Any] = getattr(client, xform_name(name))(**params)
+        except CALL_ERRORS:
+            raise
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            # botocore's parsers trust the shape of an answer: a web page with status 200 ends as a bare KeyError.
+            if not self.was_answered:
+                raise
+            told = f"{type(error).__name__}: {error}"
+            raise RejectedAnswerError(f"the answer is not one of {operation}: {told}") from error
         return answer
 
     def keep(self, operation: str, params: Mapping[str, Any], subject: str) -> None:

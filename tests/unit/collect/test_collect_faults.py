@@ -10,6 +10,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from scanner.collect import keys
 from scanner.collect.permissions import PERMISSIONS, session_policy
 from scanner.collect.sessions import Sessions, botocore_session
 from scanner.collect.settings import AccountOverride, CollectSettings
@@ -335,6 +336,46 @@ def test_no_credentials_scan_nothing(world: FaultServer, run: Collect, monkeypat
     assert "no AWS credentials" in done.error.message
 
 
+def test_web_page_in_place_of_sts_scans_nothing_and_is_no_crash(world: FaultServer, run: Collect) -> None:
+    world.fail("sts:GetCallerIdentity", BAD_ANSWERS["html"])
+    done = both(run)
+    assert isinstance(done.error, NothingScannedError)
+    assert "not one of sts:GetCallerIdentity" in done.error.message
+
+
+def test_web_page_in_place_of_a_role_session_is_malformed(world: FaultServer, run: Collect) -> None:
+    world.fail("sts:AssumeRole", BAD_ANSWERS["html"], RoleArn=f"arn:aws:iam::{A}:role/audit/KmsScanReadOnly")
+    assert both(run).gaps() == {(A, "*", "sts:AssumeRole", "", "malformed")}
+
+
+def test_boundary_of_another_account_is_a_mismatch(world: FaultServer, run: Collect) -> None:
+    role = role_xml(f"arn:aws:iam::{A}:role/r", '{"Statement": []}', boundary=f"arn:aws:iam::{A}:policy/limit")
+    world.details[A] = f"<RoleDetailList>{role}</RoleDetailList>"
+    inner = f"<Policy><Arn>arn:aws:iam::{B}:policy/limit</Arn><DefaultVersionId>v1</DefaultVersionId></Policy>"
+    text = f"<GetPolicyResponse><GetPolicyResult>{inner}</GetPolicyResult></GetPolicyResponse>"
+    world.fail("iam:GetPolicy", Reply(200, text.encode(), "text/xml"), account=A)
+    done = both(run)
+    assert done.gaps() == {(A, "global", "iam:GetAccountAuthorizationDetails", "", "mismatch")}
+    assert done.query("SELECT 1 FROM principals") == []
+
+
+def test_units_share_connections_and_never_credentials(world: FaultServer) -> None:
+    world.keys[(A, US)] = {}
+    world.keys[(B, EU)] = {}
+    sessions = Sessions(
+        CollectSettings(run_id="r", member_role="x"), botocore_session(None), Pacing(FakeClock(NOW), Event(), 1, 1.0)
+    )
+    one, other = (sessions.connect(sessions.member(account), EU).client("kms") for account in (A, B))
+    away = sessions.connect(sessions.member(A), US).client("kms")
+    assert one is not other
+    assert one._endpoint.http_session is other._endpoint.http_session is not away._endpoint.http_session
+    for client in (one, other, away):
+        client.list_aliases()
+    asked = [(r.account, r.region) for r in world.asked("kms:ListAliases")]
+    assert asked == [(A, EU), (B, EU), (A, US)]
+    sessions.close()
+
+
 def test_unknown_profile_scans_nothing_and_is_named(world: FaultServer, run: Collect) -> None:
     done = both(run, profile="nobody", session_factory=botocore_session)
     assert isinstance(done.error, NothingScannedError)
@@ -370,8 +411,26 @@ def test_policy_that_is_no_json_is_malformed_and_its_text_is_kept(
     assert '{"Statement": [ CUT' in text_of(done.path)
 
 
-def test_answer_that_breaks_our_code_leaves_an_unread_key(world: FaultServer, run: Collect) -> None:
+def test_answer_that_breaks_the_parser_is_malformed_and_the_rest_of_the_key_is_read(
+    world: FaultServer, run: Collect
+) -> None:
     world.fail("kms:ListResourceTags", as_json({"Tags": [5], "Truncated": False}), key=K1, account=A)
+    done = both(run)
+    assert done.gaps() == {(A, EU, "kms:ListResourceTags", K1, "malformed")}
+    assert done.query("SELECT policy_status FROM keys WHERE key_id = ? AND account_id = ?", K1, A) == [("ok",)]
+
+
+def test_answer_that_breaks_our_code_leaves_an_unread_key(
+    world: FaultServer, run: Collect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = keys._tags
+
+    def broken(unit: Unit, key: Any) -> Any:
+        if (key.account_id, key.key_id) == (A, K1):
+            raise KeyError("TagKey")
+        return read(unit, key)
+
+    monkeypatch.setattr(keys, "_tags", broken)
     done = both(run)
     assert {row[3:] for row in done.gaps()} == {(K1, "error")}
     assert done.query("SELECT policy_status FROM keys WHERE key_id = ? AND account_id = ?", K1, A) == [("error",)]

@@ -10,8 +10,10 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.model import OperationModel
+from botocore.session import Session
 from moto import mock_aws
-from scanner.collect.permissions import PERMISSIONS
+from scanner.collect.permissions import PERMISSIONS, session_policy
 from scanner.collect.sessions import botocore_session
 from scanner.errors import NothingScannedError
 
@@ -80,10 +82,25 @@ def _fill(account: str) -> str:
     return str(key["KeyMetadata"]["Arn"])
 
 
+MADE: list[tuple[str, Any]] = []
+"""Every API action that botocore was asked for, with the body of its request."""
+
+
+def recording_session(profile: str | None) -> Session:
+    """A session made after moto was imported, which hooks into new ones only; it notes what is called."""
+    session = botocore_session(profile)
+
+    def note(model: OperationModel, params: dict[str, Any], **_: Any) -> None:
+        MADE.append((f"{model.service_model.service_name}:{model.name}", params["body"]))
+
+    session.register("before-call", note)
+    return session
+
+
 SETTINGS: dict[str, Any] = {
     "source": "organization",
     "regions_include": ("eu-west-1", "us-east-1"),
-    "session_factory": botocore_session,  # a session made after moto was imported, which hooks into new ones only
+    "session_factory": recording_session,
 }
 
 
@@ -149,6 +166,15 @@ def test_every_recorded_call_is_in_the_permissions_list(done: Any) -> None:
     called = {f"{service}:{name}" for service, name in done.query("SELECT DISTINCT service, operation FROM answers")}
     assert called <= {permission.action for permission in PERMISSIONS}
     assert {"organizations:DescribePolicy", "kms:ListGrants"} <= called
+
+
+def test_every_call_that_botocore_makes_is_in_the_list_and_every_session_is_scoped_down(done: Any) -> None:
+    assert done.summary.complete
+    assert {action for action, _ in MADE} <= {permission.action for permission in PERMISSIONS}
+    assert {"kms:GetKeyPolicy", "iam:GetAccountAuthorizationDetails", "sts:AssumeRole"} <= {
+        action for action, _ in MADE
+    }
+    assert {body["Policy"] for action, body in MADE if action == "sts:AssumeRole"} == {session_policy()}
 
 
 def test_answers_for_a_member_caller_are_not_believed(

@@ -158,7 +158,13 @@ def test_answer_of_another_account_or_of_no_shape_is_a_row_and_stops_no_other_ac
     foreign = {"KeyId": K1, "KeyArn": f"arn:aws:kms:{US}:{B}:key/{K1}"}
     world.fail("kms:ListKeys", as_json({"Keys": [foreign], "Truncated": False}), account=A)
     world.fail("kms:ListAliases", as_json({"Aliases": [[]], "Truncated": False}), account=B)
-    assert {(account, outcome) for account, _, outcome in failed(probed())} == {(A, "mismatch"), (B, "error")}
+    assert {(account, outcome) for account, _, outcome in failed(probed())} == {(A, "mismatch"), (B, "malformed")}
+
+
+def test_answer_that_breaks_our_code_is_a_row_and_stops_no_other_account(world: FaultServer, probed: Probe) -> None:
+    nameless = {"KeyArn": f"arn:aws:kms:{US}:{B}:key/{K1}"}
+    world.fail("kms:ListKeys", as_json({"Keys": [nameless], "Truncated": False}), account=B)
+    assert {(account, outcome) for account, _, outcome in failed(probed())} == {(B, "error")}
 
 
 def test_region_without_a_key_of_ours_says_that_nothing_was_tried(world: FaultServer, probed: Probe) -> None:

@@ -181,8 +181,9 @@ def test_version_of_a_managed_policy_that_is_refused_leaves_its_holder_unknown(
     world: FaultServer, run: Collect
 ) -> None:
     world.details[B] = details(user_xml(ANN, attached=attached_xml()))
-    answer = "<GetPolicyResponse><GetPolicyResult><Policy><DefaultVersionId>v3</DefaultVersionId></Policy>"
-    read = Reply(200, f"{answer}</GetPolicyResult></GetPolicyResponse>".encode(), "text/xml")
+    policy = f"<Policy><Arn>{LIMIT}</Arn><DefaultVersionId>v3</DefaultVersionId></Policy>"
+    answer = f"<GetPolicyResponse><GetPolicyResult>{policy}</GetPolicyResult></GetPolicyResponse>"
+    read = Reply(200, answer.encode(), "text/xml")
     world.fail("iam:GetPolicy", read)
     world.fail("iam:GetPolicyVersion", refusal_xml("AccessDenied"))
     found = world_of(run(ids=(A, B)))
