@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import os
 import socket
+import ssl
 import struct
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Lock, Thread
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -63,6 +65,8 @@ class Request:
     account: str
     region: str
     params: dict[str, Any]
+    access_key: str = ""
+    token: str = ""
 
 
 @dataclass
@@ -82,9 +86,12 @@ Fault = Callable[[Request], Reply | None]
 
 
 class FaultServer:
-    """The world: accounts with keys per region, and faults that are asked before it answers."""
+    """The world: accounts with keys per region, and faults that are asked before it answers.
 
-    def __init__(self) -> None:
+    With a certificate it speaks TLS, as AWS does.
+    """
+
+    def __init__(self, certificate: Path | None = None) -> None:
         self.keys: dict[tuple[str, str], dict[str, Key]] = {}
         self.aliases: dict[tuple[str, str], list[dict[str, str]]] = {}
         self.regions: dict[str, dict[str, str]] = {}
@@ -138,19 +145,29 @@ class FaultServer:
                 scope = self.headers["Authorization"].split("Credential=")[1].split(",")[0].split("/")
                 account = scope[0][4:] if scope[0].startswith("ASIA") else CALLER
                 region, service = scope[2], scope[3]
+                who = (scope[0], self.headers.get("X-Amz-Security-Token", ""))
                 if self.path == "/listRegions":
-                    return Request("account:ListRegions", account, region, json.loads(body or b"{}"))
+                    return Request("account:ListRegions", account, region, json.loads(body or b"{}"), *who)
                 target = self.headers.get("X-Amz-Target")
                 if target:
-                    return Request(f"{service}:{target.split('.')[1]}", account, region, json.loads(body))
+                    return Request(f"{service}:{target.split('.')[1]}", account, region, json.loads(body), *who)
                 form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
-                return Request(f"{service}:{form['Action']}", account, region, form)
+                return Request(f"{service}:{form['Action']}", account, region, form, *who)
 
             def log_message(self, *_: object) -> None:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        self._server.socket.listen(128)  # as many threads as a test may have connect at once; the default is 5
+        self._scheme = "http"
+        if certificate is not None:
+            self._scheme = "https"
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
 
     def __enter__(self) -> Self:
@@ -166,7 +183,7 @@ class FaultServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
 
     def account(self, account_id: str, *regions: str) -> None:
         """Add an account with these regions and no key."""
@@ -201,6 +218,8 @@ class FaultServer:
     def answer(self, request: Request) -> Reply:
         with self._lock:
             self.requests.append(request)
+            # Half of one session's credentials and half of another's: no test may be content with that.
+            assert request.token == (f"{TOKEN}{request.account}" if request.access_key.startswith("ASIA") else "")
             for fault in self.faults:
                 reply = fault(request)
                 if reply is not None:
@@ -229,7 +248,7 @@ class FaultServer:
         account = request.params["RoleArn"].split(":")[4]
         credentials = (
             f"<AccessKeyId>ASIA{account}</AccessKeyId><SecretAccessKey>{SECRET}</SecretAccessKey>"
-            f"<SessionToken>{TOKEN}</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration>"
+            f"<SessionToken>{TOKEN}{account}</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration>"
         )
         user = f"<AssumedRoleId>AROA:x</AssumedRoleId><Arn>arn:aws:sts::{account}:assumed-role/R/x</Arn>"
         inner = f"<Credentials>{credentials}</Credentials><AssumedRoleUser>{user}</AssumedRoleUser>"

@@ -17,7 +17,7 @@ def ram_is_known(unit: Unit) -> bool:
 
     The policy's name is a free string in the model, so the feature is told by the parameter that came with it.
     """
-    model = unit.connection.client("kms").meta.service_model.operation_model("ListKeys")
+    model = unit.connection.model("kms").operation_model("ListKeys")
     shape = model.input_shape
     return shape is not None and "ResourceOwners" in shape.members
 
@@ -53,7 +53,7 @@ def read_last_use(unit: Unit, key_id: str) -> str | None:
 
     AWS records uses since some day. A key without one is `not since` that day: it may have been used before.
     """
-    model = unit.connection.client("kms").meta.service_model
+    model = unit.connection.model("kms")
     if "GetKeyLastUsage" not in model.operation_names:
         unit.ledger(_LAST_USE, key_id, Outcome.SKIPPED, message="this botocore does not know the call; update it")
         return None

@@ -146,8 +146,6 @@ def _probed(context: Context, job: Job, probes: Callable[[Unit], object]) -> Ite
     except Exception as error:
         logger.exception("a probe ended with a bug", extra=unit.log_fields(job.call))
         unit.ledger(job.call, "", Outcome.ERROR, code=type(error).__name__, message=str(error))
-    finally:
-        connection.close()
     return record.coverage.values()
 
 

@@ -1,24 +1,24 @@
 """Credentials and clients: from the caller, over an optional hub, into each account's audit role.
 
-One botocore session per process (a session per account costs 149 ms and 9 MB); clients are made under a lock and belong
-to one unit, so that each has the credentials of one account for good. Connections hold no credentials, as every request
-is signed on its own: all clients of a service and region share them. Credentials never leave this module but into a
-client.
+One botocore session per process (a session per account costs 149 ms and 9 MB), one client per service and region. A
+unit's connection has the credentials of one account for good; they never leave this module but to sign one of its
+requests.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
 from botocore import handlers
-from botocore.client import BaseClient
 from botocore.config import Config
-from botocore.exceptions import ProfileNotFound
+from botocore.credentials import Credentials
+from botocore.exceptions import NoCredentialsError, ProfileNotFound
+from botocore.model import ServiceModel
 from botocore.session import Session, get_session
 
 from scanner import __version__
@@ -26,6 +26,7 @@ from scanner.collect.mfa import MfaWithoutTerminalError, ask_on_terminal_only
 from scanner.collect.outcome import WIRE_ERRORS, CallFailedError, MismatchError, has_no_credentials
 from scanner.collect.permissions import hub_session_policy, organization_session_policy, session_policy
 from scanner.collect.settings import AccountOverride, CollectSettings
+from scanner.collect.shared_clients import Exchange, SharedClients
 from scanner.collect.wire import GLOBAL, Pacing, Unit, call
 from scanner.errors import NothingScannedError, UsageError
 from scanner.model.arn import parse_arn
@@ -66,12 +67,10 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class RoleSession:
     """Temporary credentials of an assumed role; never printed."""
 
-    access_key: str = field(repr=False)
-    secret_key: str = field(repr=False)
-    token: str = field(repr=False)
+    credentials: Credentials = field(repr=False)
     expires: datetime
 
 
@@ -92,10 +91,9 @@ class Sessions:
         self._settings, self._session, self._pacing = settings, session, pacing
         self._is_prepared = False
         self._lock = Lock()
-        self._roles: dict[Hop, tuple[Lock, list[Credentials]]] = {}
-        self._connections: dict[tuple[str, str], Any] = {}
+        self._roles: dict[Hop, tuple[Lock, list[RoleSession]]] = {}
         self._caller: Caller | None = None
-        self._config = Config(
+        config = Config(
             connect_timeout=settings.connect_timeout.total_seconds(),
             read_timeout=settings.read_timeout.total_seconds(),
             retries={"total_max_attempts": 1},  # one loop of ours retries, it alone sees rejected answers
@@ -103,6 +101,7 @@ class Sessions:
             tcp_keepalive=True,
             user_agent=f"kms-scan/{__version__} run/{settings.run_id}",
         )
+        self._shared = SharedClients(session, config)
 
     @property
     def caller(self) -> Caller:
@@ -112,7 +111,7 @@ class Sessions:
         return self._caller
 
     def connect(self, hop: Hop | None, region: str) -> RoleConnection:
-        """A unit's clients with a role's credentials, or the caller's own where there is no hop."""
+        """A unit's way to AWS with a role's credentials, or the caller's own where there is no hop."""
         return RoleConnection(self, hop, region)
 
     def member(self, account_id: str) -> Hop:
@@ -143,33 +142,38 @@ class Sessions:
             lock, held = self._roles.setdefault(hop, (Lock(), []))
         with lock:
             if held and not renew and held[0].expires - self._pacing.clock.now() > _FRESH:
-                return held[0]
+                return held[0].credentials
             held[:] = [self._assume(hop)]
-            return held[0]
+            return held[0].credentials
 
-    def create_client(self, service: str, region: str, credentials: Credentials | None) -> BaseClient:
-        """A client; made under a lock because botocore's loader is not safe to share between threads.
-
-        A new TLS connection costs 33 ms of CPU, most of it for reading the CA bundle again, so connections are shared.
-        botocore has no public way to give a client a connection pool (1.43); `close` must be left to this object then.
-        """
-        keys: dict[str, Any] = {}
-        if credentials is not None:
-            keys = {
-                "aws_access_key_id": credentials.access_key,
-                "aws_secret_access_key": credentials.secret_key,
-                "aws_session_token": credentials.token,
-            }
-        where = region if service in _REGIONAL else self._settings.home_region
+    def own_credentials(self) -> Credentials:
+        """The caller's, asked for before each request: botocore renews those of a profile's role and of SSO."""
         with self._lock:
             self._prepare()
-            client: BaseClient = self._session.create_client(service, region_name=where, config=self._config, **keys)
-            endpoint: Any = client._endpoint  # type: ignore[attr-defined]
-            endpoint.http_session = self._connections.setdefault((service, where), endpoint.http_session)
-        return client
+            found = self._session.get_credentials()
+        if found is None:
+            raise NoCredentialsError
+        frozen = found.get_frozen_credentials()
+        return Credentials(frozen.access_key or "", frozen.secret_key or "", frozen.token)
+
+    def send(
+        self, service: str, region: str, operation: str, params: Mapping[str, Any], exchange: Exchange
+    ) -> Mapping[str, Any]:
+        """One request of a unit in a region, signed as its exchange says."""
+        return self._shared.send(service, self._place(service, region), operation, params, exchange)
+
+    def model(self, service: str, region: str) -> ServiceModel:
+        """What botocore knows of a service."""
+        return self._shared.get(service, self._place(service, region)).meta.service_model
+
+    def _place(self, service: str, region: str) -> str:
+        """Where a service is asked."""
+        with self._lock:
+            self._prepare()
+        return region if service in _REGIONAL else self._settings.home_region
 
     def _prepare(self) -> None:
-        """Before the first client: here and not earlier, because a profile that does not exist is told as a call's."""
+        """Before the first request: here and not earlier, because a profile that does not exist is told as a call's."""
         if self._is_prepared:
             return
         if self._session.get_config_variable("region") is None:
@@ -180,11 +184,9 @@ class Sessions:
 
     def close(self) -> None:
         """Close every connection; clients that still send open new ones."""
-        with self._lock:
-            for connections in self._connections.values():
-                connections.close()
+        self._shared.close()
 
-    def _assume(self, hop: Hop) -> Credentials:
+    def _assume(self, hop: Hop) -> RoleSession:
         arn = parse_arn(hop.role_arn)
         account_id = arn.account_id if arn else ""
         name = self._settings.session_name.replace("{run_id}", self._settings.run_id)
@@ -199,15 +201,13 @@ class Sessions:
             params["Policy"] = hop.policy
         connection = self.connect(hop.before, self._settings.home_region)
         unit = Unit(account_id, GLOBAL, connection, self._pacing, UnitRecord("sts"))
-        try:
-            answer = call(unit, "sts:AssumeRole", params)
-        finally:
-            connection.close()
+        answer = call(unit, "sts:AssumeRole", params)
         who = parse_arn(str(answer["AssumedRoleUser"].get("Arn", "")))
         if who is None or who.account_id != account_id:
             raise MismatchError(f"the session for `{hop.role_arn}` belongs to another account")
         found = answer["Credentials"]
-        return Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"], found["Expiration"])
+        credentials = Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
+        return RoleSession(credentials, found["Expiration"])
 
     def _who_am_i(self) -> Caller:
         connection = self.connect(None, self._settings.home_region)
@@ -216,8 +216,6 @@ class Sessions:
             answer = call(unit, "sts:GetCallerIdentity", {})
         except CallFailedError as error:
             raise self._nobody(error) from error
-        finally:
-            connection.close()
         arn = str(answer["Arn"])
         parsed = parse_arn(arn)
         partition = parsed.partition if parsed else "aws"
@@ -251,23 +249,21 @@ class Sessions:
 
 
 class RoleConnection:
-    """One unit's clients; satisfies `wire.Connection`."""
+    """One unit's way to AWS, with the credentials of one role for good; satisfies `wire.Connection`."""
 
     def __init__(self, sessions: Sessions, hop: Hop | None, region: str) -> None:
         self._sessions, self._hop, self._region = sessions, hop, region
-        self._clients: dict[str, BaseClient] = {}
-        self._credentials: Credentials | None = None
 
-    def client(self, service: str) -> BaseClient:
-        """The unit's client of a service; all clients are made anew when the role's credentials changed."""
-        if self._hop is not None:
-            credentials = self._sessions.credentials(self._hop)
-            if credentials is not self._credentials:
-                self.close()
-                self._credentials = credentials
-        if service not in self._clients:
-            self._clients[service] = self._sessions.create_client(service, self._region, self._credentials)
-        return self._clients[service]
+    def model(self, service: str) -> ServiceModel:
+        """What botocore knows of a service."""
+        return self._sessions.model(service, self._region)
+
+    def send(
+        self, service: str, operation: str, params: Mapping[str, Any], on_answer: Callable[..., None]
+    ) -> Mapping[str, Any]:
+        """One request, signed with what the role's session is now, or with the caller's own credentials."""
+        held = self._sessions.own_credentials() if self._hop is None else self._sessions.credentials(self._hop)
+        return self._sessions.send(service, self._region, operation, params, Exchange(held, on_answer))
 
     def renew(self) -> bool:
         """Assume the role again after AWS called its session expired; the caller's own credentials cannot be."""
@@ -275,7 +271,3 @@ class RoleConnection:
             return False
         self._sessions.credentials(self._hop, renew=True)
         return True
-
-    def close(self) -> None:
-        """Let go of every client; their connections go on to the next unit."""
-        self._clients.clear()

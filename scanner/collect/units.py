@@ -101,8 +101,6 @@ def work(context: Context, job: Job) -> Result:
         logger.exception("a unit ended with a bug", extra=unit.log_fields(job.call))
         unit.region = job.ledger_region
         abandon(unit, job.call, Outcome.ERROR, code=type(error).__name__, message=str(error))
-    finally:
-        unit.connection.close()
     return Result(record)
 
 

@@ -6,16 +6,14 @@ Everything the collector reads goes through `call` or `pages`, so the wire can b
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import SystemRandom
 from threading import Event, Lock
 from typing import Any, Protocol
-from weakref import WeakSet
 
-from botocore import xform_name
-from botocore.client import BaseClient
+from botocore.model import ServiceModel
 
 from scanner.collect.answers import MAX_PAGES, OPERATIONS, check_body, check_members, check_owner, next_token
 from scanner.collect.outcome import (
@@ -44,16 +42,18 @@ _GRACE = 30.0
 
 
 class Connection(Protocol):
-    """Clients with one account's credentials."""
+    """The way to AWS with one account's credentials."""
 
-    def client(self, service: str) -> BaseClient:
-        """The client of a service, with credentials that still hold."""
+    def model(self, service: str) -> ServiceModel:
+        """What botocore knows of a service."""
+
+    def send(
+        self, service: str, operation: str, params: Mapping[str, Any], on_answer: Callable[..., None]
+    ) -> Mapping[str, Any]:
+        """One request with credentials that still hold; `on_answer` hears the raw answer before it is parsed."""
 
     def renew(self) -> bool:
         """Fetch fresh credentials; False where there are none to be had."""
-
-    def close(self) -> None:
-        """Let go of every client."""
 
 
 @dataclass(slots=True)
@@ -119,7 +119,6 @@ class Unit:
     throttled_for: float = 0.0
     _rates: Rates = field(init=False)
     _last: tuple[int, Mapping[str, str], bytes] | None = None
-    _watched: WeakSet[BaseClient] = field(default_factory=WeakSet)
 
     def __post_init__(self) -> None:
         self._rates = Rates(self.pacing.kms_quota_share)
@@ -157,15 +156,10 @@ class Unit:
     def request(self, operation: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """One attempt, without judging the answer. Raises `CALL_ERRORS`; anything else is a bug of ours."""
         service, name = operation.split(":")
-        client = self.connection.client(service)
-        if client not in self._watched:
-            service_id = client.meta.service_model.service_id.hyphenize()
-            client.meta.events.register(f"before-parse.{service_id}", self.keep_answer)
-            self._watched.add(client)
         self._last = None
         self.pacing.counters.add(calls=1)
         try:
-            answer: Mapping[str, Any] = getattr(client, xform_name(name))(**params)
+            return self.connection.send(service, name, params, self.keep_answer)
         except CALL_ERRORS:
             raise
         except (AttributeError, LookupError, TypeError, ValueError) as error:
@@ -174,7 +168,6 @@ class Unit:
                 raise
             told = f"{type(error).__name__}: {error}"
             raise RejectedAnswerError(f"the answer is not one of {operation}: {told}") from error
-        return answer
 
     def keep(self, operation: str, params: Mapping[str, Any], subject: str) -> None:
         """Record the last answer as evidence, where the operation is one that may be recorded."""

@@ -91,13 +91,14 @@ def collected(
     stop: Event | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     session_factory: Callable[[str | None], Session] = shared_session,
+    threads: int = 3,
     **settings: Any,
 ) -> Run:
-    """Collect with these settings; `stop`, `on_progress` and a session of one's own may be given."""
+    """Collect with these settings; `stop`, `on_progress`, a session of one's own and more threads may be given."""
     defaults = {"run_id": "r-1", "member_role": "audit/KmsScanReadOnly", "source": "ids", "workers": 3}
     wanted = CollectSettings(**{**defaults, **settings})
     done = Run(path, None, None, FakeClock(NOW))
-    with ThreadPoolExecutor(3) as executor:
+    with ThreadPoolExecutor(threads) as executor:
         try:
             done.summary = collect(
                 wanted,

@@ -359,23 +359,6 @@ def test_boundary_of_another_account_is_a_mismatch(world: FaultServer, run: Coll
     assert done.query("SELECT 1 FROM principals") == []
 
 
-def test_units_share_connections_and_never_credentials(world: FaultServer) -> None:
-    world.keys[(A, US)] = {}
-    world.keys[(B, EU)] = {}
-    sessions = Sessions(
-        CollectSettings(run_id="r", member_role="x"), botocore_session(None), Pacing(FakeClock(NOW), Event(), 1, 1.0)
-    )
-    one, other = (sessions.connect(sessions.member(account), EU).client("kms") for account in (A, B))
-    away = sessions.connect(sessions.member(A), US).client("kms")
-    assert one is not other
-    assert one._endpoint.http_session is other._endpoint.http_session is not away._endpoint.http_session
-    for client in (one, other, away):
-        client.list_aliases()
-    asked = [(r.account, r.region) for r in world.asked("kms:ListAliases")]
-    assert asked == [(A, EU), (B, EU), (A, US)]
-    sessions.close()
-
-
 def test_unknown_profile_scans_nothing_and_is_named(world: FaultServer, run: Collect) -> None:
     done = both(run, profile="nobody", session_factory=botocore_session)
     assert isinstance(done.error, NothingScannedError)
@@ -638,10 +621,7 @@ def test_answer_with_credentials_is_not_recorded_even_in_a_unit_that_is_written(
     sessions = Sessions(CollectSettings(run_id="r", member_role="x"), botocore_session(None), pacing)
     unit = Unit(A, "global", sessions.connect(None, US), pacing, record)
     asked = {"RoleArn": f"arn:aws:iam::{A}:role/x", "RoleSessionName": "xx"}
-    try:
-        assert call(unit, "sts:AssumeRole", asked)["Credentials"]["SecretAccessKey"] == SECRET
-    finally:
-        unit.connection.close()
+    assert call(unit, "sts:AssumeRole", asked)["Credentials"]["SecretAccessKey"] == SECRET
     assert record.answers == []
 
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Event, local
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -35,15 +34,8 @@ class Account:
     answered: int = 0
     refused: int = 0
     seconds: float = 0.0
-    meta: Any = field(
-        default_factory=lambda: SimpleNamespace(
-            service_model=SimpleNamespace(service_id=SimpleNamespace(hyphenize=lambda: "kms")),
-            events=SimpleNamespace(register=lambda *_: None),
-        )
-    )
-    __hash__ = object.__hash__
 
-    def list_grants(self, **_: object) -> Mapping[str, Any]:
+    def send(self, *_: object) -> Mapping[str, Any]:
         """One request; it takes the network 10 ms."""
         self.clock.sleep(0.01)
         now = self.clock.monotonic()
@@ -56,16 +48,11 @@ class Account:
         self.answered += 1
         return {"Grants": [], "Truncated": False}
 
-    # A connection of this account alone.
-
-    def client(self, _: str) -> Any:
-        return self
-
     def renew(self) -> bool:
         return False
 
-    def close(self) -> None:
-        return None
+    def model(self, _: str) -> Any:
+        raise NotImplementedError
 
 
 class ThreadClock:
