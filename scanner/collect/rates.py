@@ -17,11 +17,11 @@ KMS_QUOTAS: Mapping[str, float] = {
     "kms:GetKeyPolicy": 1000,
     "kms:ListGrants": 100,
     "kms:ListResourceTags": 2000,
+    "kms:GetKeyLastUsage": 5,
 }
 """Requests per second and account-region, before the share is taken (KMS developer guide, requests-per-second)."""
 
 FIXED_RATES: Mapping[str, tuple[float, int]] = {
-    "kms:GetKeyLastUsage": (5, 5),  # AWS publishes no quota for it; production's own calls need room
     "organizations:DescribeOrganization": (1, 2),
     "organizations:ListRoots": (1, 2),
     "organizations:ListAccounts": (8, 12),

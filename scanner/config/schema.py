@@ -173,7 +173,7 @@ class Keys(Section):
     )
     last_usage: Flag = Field(
         default=False,
-        description="kms:GetKeyLastUsage, planned at 5 requests/s per account and region.",
+        description="kms:GetKeyLastUsage, our share of 5 requests/s per account and region.",
     )
 
 

@@ -7,7 +7,6 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from scanner.collect.rates import FIXED_RATES
 from scanner.snapshot.read import open_snapshot
 from scanner.snapshot.view import Assumptions, load_world
 
@@ -131,8 +130,9 @@ def test_last_use_of_another_key_aborts_the_unit(world: FaultServer, run: Collec
     assert {row[4] for row in run(ids=(A,), keys_last_usage=True).gaps()} == {"mismatch"}
 
 
-def test_last_use_is_asked_five_times_a_second_whatever_the_share(world: FaultServer, run: Collect) -> None:
-    assert FIXED_RATES["kms:GetKeyLastUsage"] == (5, 5)
+@pytest.mark.parametrize(("share", "a_second"), [(100, 5), (20, 1)])
+def test_last_use_keeps_to_the_share_of_its_quota(world: FaultServer, run: Collect, share: int, a_second: int) -> None:
+    """AWS allows five a second, all callers of an account and region together, and no more at once."""
     world.keys[(A, EU)] = {f"{n:08d}-0000-0000-0000-000000000000": Key() for n in range(25)}
-    done = run(ids=(A,), keys_last_usage=True, kms_quota_share=100)
-    assert done.clock.slept == pytest.approx(20 / 5, rel=0.1)
+    done = run(ids=(A,), keys_last_usage=True, kms_quota_share=share)
+    assert done.clock.slept == pytest.approx(24 / a_second, rel=0.05)

@@ -220,6 +220,7 @@ def test_planned_time_is_bound_by_our_share_of_the_slowest_quota(world: FaultSer
     assert probed(kms_quota_share=20).plan.seconds[0] == pytest.approx(60 / 20)
     assert probed(kms_quota_share=100).plan.seconds[0] == pytest.approx(60 / 100)
     assert probed(kms_quota_share=100, keys_last_usage=True).plan.seconds[0] == pytest.approx(60 / 5)
+    assert probed(kms_quota_share=20, keys_last_usage=True).plan.seconds[0] == pytest.approx(60 / 1)
 
 
 def command(*words: str) -> Any:
