@@ -159,7 +159,7 @@ class _Run:
             first = self._refused[0]
             raise NothingScannedError(
                 f"every account refused the audit role, the first with {first.code}: {first.message}",
-                hint="create the role with `kms-scan role policy`, or check `aws.member_role` and `aws.external_id`",
+                hint="deploy `kms-scan role cloudformation`, or check `aws.member_role` and `aws.external_id`",
             )
         if self._planned["kms"] == 0 and not self._gaps:
             raise UsageError("no region is in scope", hint="check `regions` in the configuration")

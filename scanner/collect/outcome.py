@@ -162,9 +162,14 @@ def advice(outcome: Outcome, call: str) -> str:
     """What a person can do about a gap."""
     match outcome:
         case Outcome.DENIED if call == "sts:AssumeRole":
-            return "create the audit role in the account (`kms-scan role policy`) or correct its trust and ExternalId"
+            return (
+                "deploy the audit role to the account (`kms-scan role cloudformation`, or add the account to its "
+                "StackSet), or correct its trust and ExternalId"
+            )
+        case Outcome.DENIED if call.startswith("organizations:"):
+            return f"allow `{call}` to who reads the organization (`kms-scan role cloudformation --kind management`)"
         case Outcome.DENIED:
-            return f"allow `{call}` to the audit role (`kms-scan role policy`)"
+            return f"allow `{call}` to the audit role: deploy the template of `kms-scan role cloudformation` again"
         case Outcome.DENIED_BY_SCP:
             return "exempt the audit role in the service control policy, or leave the region out of scope"
         case Outcome.DENIED_BY_KEY_POLICY:

@@ -32,3 +32,6 @@ class World:
     unlisted_accounts_collected: bool = True
     """What holds for accounts that `accounts` does not mention: a case file counts them as collected, a snapshot as
     strangers (R3.30)."""
+    shared_keys: Mapping[AccountId, tuple[KeyArn, ...]] = field(default_factory=dict)
+    """Keys of other accounts that a resource share reaches an account with, as it was told itself (R10.8). What the
+    share allows stands in the owner's policy, so they are seen and no decision rests on them."""

@@ -83,6 +83,7 @@ class _Loader:
             credit_rcp=self.assumptions.credit_rcp,
             asserted=dict(self.assumptions.asserted),
             unlisted_accounts_collected=False,
+            shared_keys=self._shared_keys(),
         )
 
     def text(self, sha256: str, kind: DocumentKind, source: str, name: str) -> PolicyText:
@@ -281,6 +282,12 @@ class _Loader:
             places = ((_CALLS[part], subject), ("kms:DescribeKey", row["key_id"]), (_CALLS[part], ""))
             gaps[part] = self.ledger.why(row["account_id"], row["region"], *places)
         return gaps
+
+    def _shared_keys(self) -> dict[AccountId, tuple[KeyArn, ...]]:
+        found: dict[AccountId, list[KeyArn]] = defaultdict(list)
+        for account_id, arn in self.rows.execute("SELECT account_id, key_arn FROM shared_keys ORDER BY key_arn"):
+            found[AccountId(account_id)].append(KeyArn(arn))
+        return {account_id: tuple(arns) for account_id, arns in found.items()}
 
     def _grants(self) -> dict[str, list[Grant]]:
         found: dict[str, list[Grant]] = defaultdict(list)

@@ -11,7 +11,7 @@ from scanner.analyze.keys.damaged import is_opaque
 from scanner.analyze.keys.judge import Judgement, question, strength
 from scanner.analyze.keys.sentences import key_label, we_may
 from scanner.analyze.permissions.drafts import OURS, Case, Draft, finding_of, our_grantee, verdict_of, who_of_ours
-from scanner.analyze.permissions.foreign_named import Named, add_proven, named_targets, proves
+from scanner.analyze.permissions.foreign_named import Named, add_proven, add_shared, named_targets, proves
 from scanner.analyze.permissions.stand_ins import Unread, decide_with_gates, tells_keys_apart
 from scanner.analyze.permissions.statement_actions import foreign_actions
 from scanner.analyze.principals.approvals import Use
@@ -24,6 +24,7 @@ from scanner.model.finding import CapabilityResult, Finding, FindingVerdict, Kin
 from scanner.model.key import Grant, KeyFacts
 
 OWNER_NOT_READ = "owner_side_not_collected"
+SHARED_KEYS = "`kms:ListKeys` with `OTHER_ACCOUNTS_VIA_RAM`"
 MOST_KEYS = 20
 """Keys with an unread part that are judged one by one for a pattern; the others are like them."""
 
@@ -46,6 +47,7 @@ def foreign_key_findings(assembly: Assembly) -> Iterator[Finding]:
     and refuses, there is nothing to find.
     """
     named = named_targets(assembly.world)
+    add_shared(assembly.world, named)
     add_proven(assembly, named)
     sides = _Sides(Unread(assembly.world), _unread_keys(assembly))
     for (name, target), found in sorted(named.items(), key=lambda item: item[0]):
@@ -216,8 +218,10 @@ def _label(assembly: Assembly, found: Named, key: KeyFacts | None, party: str) -
 def _summary(found: Named, judged: _Judged) -> str:
     what = "the key" if found.key_arn else "keys of the account"
     number = len(found.statements())
-    named = "An identity statement names" if number == 1 else f"{number} identity statements name"
-    given = f"{named} {what}" if number else f"A grant or resource share gives {what} away"
+    statements, s = ("an identity statement", "s") if number == 1 else (f"{number} identity statements", "")
+    given = f"{statements.capitalize()} name{s} {what}" if number else f"A grant or resource share gives {what} away"
+    if found.is_shared:
+        given = f"A resource share reaches the account with {what} ({SHARED_KEYS}), and {statements} cover{s} it"
     actions = dict.fromkeys(j.action.name for j in judged.judgements)
     unread = any(j.reason == OWNER_NOT_READ for j in judged.judgements)
     return f"{given}: {', '.join(actions)}{'; whether its owner lets us was not read' if unread else ''}."

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.judge import Judgement
 from scanner.analyze.keys.uses import SURE
 from scanner.analyze.language.parse import parse_policy
+from scanner.analyze.logic.patterns import glob, tokens_of
 from scanner.analyze.permissions.broad_statements import open_accounts
-from scanner.analyze.permissions.stand_ins import KeyPattern, patterns_of
+from scanner.analyze.permissions.stand_ins import VARIABLE, KeyPattern, patterns_of
 from scanner.analyze.permissions.statement_actions import foreign_actions
 from scanner.analyze.principals.principal_classes import class_name, holders_of
 from scanner.analyze.principals.selectors import GRANT, RAM, NamedStatement, is_fence
@@ -31,6 +33,8 @@ class Named:
     """Empty for an account."""
     patterns: dict[str, KeyPattern] = field(default_factory=dict)
     holders: dict[str, list[NamedStatement]] = field(default_factory=dict)
+    is_shared: bool = False
+    """Whether a resource share made it known, to which plain wildcards are enough."""
 
     def statements(self) -> list[NamedStatement]:
         """The statements that name it, each once."""
@@ -80,6 +84,50 @@ def _from_conditions(statement: Statement, partition: str) -> Iterator[KeyPatter
         if test.key.lower() == "aws:resourceaccount" and is_fence(test):
             for value in filter(is_account_id, test.values):
                 yield KeyPattern(f"arn:{partition}:kms:*:{value}:key/*", value, partition, "*", "key/*")
+
+
+def add_shared(world: World, named: ByTarget) -> None:
+    """Add keys that a resource share reaches our account with and that nobody read, for who has a statement on them.
+
+    The share tells that there is such a key and that its owner let the account in (R10.8), so whoever may use any key
+    may use this one. A key that was read is judged by its own policies, one that is told of with its account is not
+    told of again.
+    """
+    if not world.shared_keys:
+        return
+    for facts, policies in holders_of(world, lambda _: True):
+        unread = (arn for arn in world.shared_keys.get(facts.account_id, ()) if arn not in world.keys)
+        for pattern in patterns_of(unread, "aws"):
+            if not pattern.is_exact or pattern.account_id == facts.account_id or _is_told(named, facts, pattern.text):
+                continue
+            for policy in policies:
+                for statement in covering_statements(policy, pattern.text):
+                    _add(named, facts, NamedStatement(parse_policy(policy), statement), (pattern,))
+                    named[class_name(facts), pattern.text].is_shared = True
+
+
+def _is_told(named: ByTarget, facts: PrincipalFacts, arn: str) -> bool:
+    """Whether a finding about the key's account speaks of the principal and the key already."""
+    account = named.get((class_name(facts), arn.split(":")[4]))
+    return account is not None and facts.arn in account.holders and any(p.fits(arn) for p in account.patterns.values())
+
+
+@lru_cache(maxsize=65536)
+def covering_statements(policy: PolicyText, arn: str) -> tuple[Statement, ...]:
+    """Statements that may allow something on one key of another account, by whatever resource."""
+    document = parse_policy(policy)
+    return tuple(
+        statement
+        for statement in document.statements
+        if statement.effect is not Effect.DENY
+        and (statement.resources is None or any(_covers(e.value, arn) for e in statement.resources))
+        and foreign_actions((NamedStatement(document, statement),))
+    )
+
+
+def _covers(resource: str, arn: str) -> bool:
+    """Whether a resource fits a key; a policy variable may stand for anything."""
+    return glob(tokens_of(VARIABLE.sub("*", resource))).matches(arn)
 
 
 def _add(named: ByTarget, facts: PrincipalFacts, statement: NamedStatement, patterns: Iterable[KeyPattern]) -> None:

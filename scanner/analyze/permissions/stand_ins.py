@@ -32,7 +32,7 @@ _PARTITIONS = (
 )  # fmt: skip
 """Starts of the names of Regions outside the commercial partition (AWS General Reference)."""
 
-_VARIABLE = re.compile(r"\$\{[^}]*\}")
+VARIABLE = re.compile(r"\$\{[^}]*\}")
 _ANY_ID = "\ufffe"
 """A key id that no policy writes: a pattern fits it only by a wildcard, so what is proven for it holds for any id."""
 
@@ -65,8 +65,10 @@ class Unread:
     _listed: dict[tuple[str, str], bool] = field(default_factory=dict)
     _gaps: dict[str, dict[str, str]] = field(default_factory=dict)
     _left_out: set[tuple[str, str]] = field(default_factory=set)
+    _shared: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self._shared.update(arn for arns in self.world.shared_keys.values() for arn in arns)
         for row in self.world.coverage:
             own = row.call == _LIST and not row.subject  # the list of keys that others share has a subject
             if own and row.outcome.is_gap:
@@ -79,7 +81,8 @@ class Unread:
     def keys_of(self, pattern: KeyPattern) -> Iterator[KeyFacts]:
         """Stand-ins for the keys of a pattern that were not read; none where all of them were.
 
-        One key that was not found where all keys were listed does not exist, unless the configuration left it out.
+        One key that was not found where all keys were listed does not exist, unless the configuration left it out or
+        a resource share knows it.
         """
         if pattern.is_exact:
             if KeyArn(pattern.text) not in self.world.keys and not self._is_gone(pattern):
@@ -92,7 +95,7 @@ class Unread:
             if not account.collected or "*" in gaps
             else sorted(set(gaps) - {"*"})
         )
-        key = _VARIABLE.sub("*", pattern.resource.partition("/")[2]) or "*"
+        key = VARIABLE.sub("*", pattern.resource.partition("/")[2]) or "*"
         for region in regions:
             if glob(tokens_of(pattern.region)).matches(region):
                 gap = self._gap(pattern.account_id, region)
@@ -102,7 +105,8 @@ class Unread:
 
     def _is_gone(self, pattern: KeyPattern) -> bool:
         listed = self._listed.get((pattern.account_id, pattern.region), False)
-        return listed and (pattern.account_id, key_id_of(pattern.text)) not in self._left_out
+        seen = pattern.text in self._shared or (pattern.account_id, key_id_of(pattern.text)) in self._left_out
+        return listed and not seen
 
     def _gap(self, account_id: str, region: str) -> str:
         gaps = self._gaps.get(account_id, {})

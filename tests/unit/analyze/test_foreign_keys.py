@@ -9,6 +9,7 @@ import pytest
 from scanner.analyze.findings import AnalysisRules, analyze
 from scanner.analyze.keys.severity import SeverityRules
 from scanner.analyze.principals.party import Trust
+from scanner.model.arn import AccountId, KeyArn
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.finding import Finding, Kind
 from scanner.model.policy import DocumentKind
@@ -466,3 +467,114 @@ def test_disabled_key_with_a_damaged_statement_stays_blocked() -> None:
     damaged = allow(iam(OWNER, "root"), "kms:Sign", Condition={"Nonsense": {"a": "b"}})
     finding = use(key(allow(iam(MEMBER, "root")), damaged, state="Disabled"), principal(APP, names(KEY)))
     assert (finding.verdict.value, finding.verdict_reasons[0]) == ("blocked", "key_disabled")
+
+
+# -- keys that a resource share names ---------------------------------------------------------------------------------
+
+ANYTHING = names("*", "kms:GenerateDataKey")
+
+
+def reached(*keys: str, by: str = MEMBER) -> dict[str, Any]:
+    """What `ListKeys` for keys of other accounts answered one account of ours."""
+    return {"shared_keys": {AccountId(by): tuple(map(KeyArn, keys))}}
+
+
+def test_key_that_is_shared_with_our_account_is_found_through_a_plain_wildcard() -> None:
+    finding = use(principal(APP, ANYTHING), **reached(THEIRS))
+    assert told(finding) == ("medium", "possible", ("owner_side_not_collected",))
+    assert (finding.resource.kind, finding.resource.arn) == ("key", THEIRS)
+    assert finding.summary == (
+        "A resource share reaches the account with the key (`kms:ListKeys` with `OTHER_ACCOUNTS_VIA_RAM`), and an "
+        "identity statement covers it: GenerateDataKey; whether its owner lets us was not read."
+    )
+    (evidence,) = finding.evidence
+    assert (evidence.source_arn, evidence.document) == (APP, "inline policy 0")
+    assert finding.reach.principals_sample == (APP,)
+
+
+@pytest.mark.parametrize(
+    "resource",
+    ["arn:aws:kms:eu-west-1:*:key/*", THEIRS[:-4] + "????", "arn:aws:kms:*:*:key/${aws:PrincipalTag/key}"],
+)
+def test_statement_that_fits_a_shared_key_is_enough(resource: str) -> None:
+    trust = policy(allow(iam(MEMBER, "root"), "sts:AssumeRole", "sts:TagSession"))
+    found = use(principal(APP, names(resource), trust=trust), **reached(THEIRS))
+    assert found.verdict.value == "possible"
+
+
+def test_statement_on_everything_but_other_keys_covers_a_shared_key() -> None:
+    statement = {"Effect": "Allow", "Action": "kms:Decrypt", "NotResource": KEY}
+    assert use(principal(APP, policy(statement)), **reached(THEIRS)).verdict.value == "possible"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        names(f"arn:aws:kms:*:{MEMBER}:key/*"),
+        names("*", "s3:GetObject"),
+        names("*", "kms:PutKeyPolicy"),
+        policy(deny(None, "kms:*", Resource="*")),
+        policy({"Effect": "Allow", "Action": "kms:Decrypt", "NotResource": f"arn:aws:kms:*:{STRANGER}:*"}),
+        names("*", when={"StringEquals": {"aws:ResourceAccount": OWNER}}),
+    ],
+    ids=["own keys", "s3", "not across", "deny", "not theirs", "fence"],
+)
+def test_shared_key_that_no_permission_of_ours_covers_is_no_finding(document: dict[str, Any]) -> None:
+    assert uses(principal(APP, document), **reached(THEIRS)) == []
+
+
+def test_shared_key_is_told_of_principals_of_the_account_it_is_shared_with_alone() -> None:
+    other = iam(OWNER, "role/Other")
+    assert use(principal(APP, ANYTHING), principal(other, ANYTHING), **reached(THEIRS)).reach.principals_sample == (
+        APP,
+    )
+
+
+def test_scp_against_foreign_keys_blocks_the_use_of_a_shared_one() -> None:
+    finding = use(principal(APP, ANYTHING), organization(scps={OU: [SCP_ORG]}), **reached(THEIRS))
+    assert told(finding) == ("low", "blocked", ("scp_deny",))
+
+
+def test_deny_of_our_own_blocks_the_use_of_a_shared_key() -> None:
+    document = policy(allow(None, "kms:*", Resource="*"), deny(None, "kms:*", Resource="*"))
+    assert told(use(principal(APP, document), **reached(THEIRS)))[1] == "blocked"
+
+
+def test_shared_key_whose_owner_was_read_is_judged_by_its_own_policies() -> None:
+    assert uses(principal(APP, ANYTHING), key(), **reached(KEY)) == []
+
+
+def test_shared_key_that_the_owners_list_did_not_have_is_possible_all_the_same() -> None:
+    """The lists are some minutes apart; the share proves that there is such a key."""
+    elsewhere = KEY[:-4] + "ffff"
+    listed = LedgerRow(OWNER, "eu-west-1", "kms:ListKeys", "", Outcome.OK)
+    finding = use(principal(APP, ANYTHING), coverage=(listed,), **reached(elsewhere))
+    assert (finding.resource.arn, finding.verdict.value) == (elsewhere, "possible")
+    assert uses(principal(APP, names(elsewhere)), coverage=(listed,)) == []
+
+
+def test_statement_that_names_a_shared_key_makes_no_second_finding() -> None:
+    finding = use(principal(APP, names(THEIRS), ANYTHING), **reached(THEIRS))
+    assert {c.capability for c in finding.capabilities} == {"decrypt", "encrypt"}
+    assert len(finding.evidence) == 2
+
+
+def test_statement_that_names_the_account_of_a_shared_key_tells_of_it_already() -> None:
+    finding = use(principal(APP, names(ANY_OF_THEIRS)), **reached(THEIRS))
+    assert finding.resource.kind == "account"
+
+
+def test_principals_of_one_class_share_the_finding_about_a_shared_key() -> None:
+    both = (principal(APP, ANYTHING), principal(JOB, ANYTHING))
+    assert use(*both, **reached(THEIRS)).reach.principals_sample == (APP, JOB)
+
+
+def test_role_beside_one_that_names_the_account_is_told_of_with_the_shared_key() -> None:
+    both = (principal(APP, names(ANY_OF_THEIRS)), principal(JOB, ANYTHING))
+    found = {f.resource.kind: f.reach.principals_sample for f in uses(*both, **reached(THEIRS))}
+    assert found == {"account": (APP,), "key": (JOB,)}
+
+
+@pytest.mark.parametrize("arn", [f"arn:aws:kms:eu-west-1:{MEMBER}:key/1", ANY_OF_THEIRS, "arn:aws:kms:x", "none"])
+def test_shared_key_that_can_be_no_key_of_another_account_is_no_finding(arn: str) -> None:
+    assert uses(principal(APP, ANYTHING), **reached(arn)) == []

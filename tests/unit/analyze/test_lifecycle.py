@@ -14,6 +14,7 @@ from scanner.analyze.history.lifecycle import Followed, Former, follow, lifecycl
 from scanner.analyze.keys.severity import SeverityRules
 from scanner.analyze.principals.approvals import ApprovedAccount
 from scanner.analyze.principals.party import Trust
+from scanner.model.arn import AccountId, KeyArn
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.decision import StatementRef
 from scanner.model.finding import Finding, Hop, Kind, Path, Rise, Severity
@@ -410,6 +411,14 @@ def test_role_that_gains_behind_another_that_had_more_changes_the_fingerprint() 
     old, new = world(given, strong, weak), world(given, strong, more)
     shared_keys = [f.lifecycle for f in followed(old, new).findings if f.kind is Kind.EXTERNAL_ACCESS]
     assert shared_keys == ["widened"]
+
+
+def test_use_of_a_shared_key_stays_visible_where_the_shares_were_not_read_again() -> None:
+    theirs = KeyArn(f"arn:aws:kms:eu-west-1:{STRANGER}:key/5e3f7a10-2b64-4c58-9d0e-7f1a6b2c3d4e")
+    app = principal(iam(MEMBER, "role/App"), FULL)
+    old, new = world(app, shared_keys={AccountId(MEMBER): (theirs,)}), world(app)
+    uses = {f.lifecycle for f in followed(old, new).findings if f.kind is Kind.FOREIGN_KEY_USE}
+    assert uses == {"not_rechecked"}
 
 
 # -- properties -------------------------------------------------------------------------------------------------------

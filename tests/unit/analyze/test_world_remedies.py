@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from scanner.analyze.edits import insiders, world_trials
+from scanner.model.arn import AccountId, KeyArn
 from scanner.model.finding import Finding, Kind
 from scanner.model.policy import DocumentKind
 from scanner.model.principal import PrincipalFacts
@@ -233,6 +234,12 @@ def test_key_given_by_a_resource_share_says_so() -> None:
     assert [f.remediation.effect for f in found] == [
         "A resource share gives it: leave the share in AWS Resource Access Manager; no edit of a policy ends it."
     ]
+
+
+def test_key_that_a_share_makes_known_is_ended_by_leaving_the_share() -> None:
+    found = foreign(policy(allow()), shared_keys={AccountId(MEMBER): (KeyArn(THEIRS),)})
+    assert found.remediation.diff == ""
+    assert found.remediation.effect.startswith("A resource share gives it: leave the share")
 
 
 # -- keys of every account --------------------------------------------------------------------------------------------

@@ -283,7 +283,7 @@ def test_refused_account_is_one_gap_under_all_regions(world: FaultServer, run: C
     assert done.summary.accounts_refused == 1
     assert done.query("SELECT account_id, collected, scanned FROM accounts ORDER BY 1") == [(A, 0, 1), (B, 1, 1)]
     (todo,) = done.query("SELECT what_to_do FROM coverage WHERE call = 'sts:AssumeRole' AND account_id = ?", A)
-    assert "kms-scan role policy" in todo[0]
+    assert "`kms-scan role cloudformation`" in todo[0]
 
 
 def test_every_account_refused_scans_nothing_and_keeps_the_snapshot(world: FaultServer, run: Collect) -> None:

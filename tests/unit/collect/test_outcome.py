@@ -95,6 +95,18 @@ def test_every_gap_has_advice() -> None:
 
 
 @pytest.mark.parametrize(
+    ("call", "command"),
+    [
+        ("sts:AssumeRole", "`kms-scan role cloudformation`"),
+        ("kms:ListGrants", "`kms-scan role cloudformation`"),
+        ("organizations:ListRoots", "`kms-scan role cloudformation --kind management`"),
+    ],
+)
+def test_missing_permission_names_the_template_that_is_deployed(call: str, command: str) -> None:
+    assert command in advice(Outcome.DENIED, call)
+
+
+@pytest.mark.parametrize(
     ("error", "missing"),
     [
         (aws.NoCredentialsError(), True),

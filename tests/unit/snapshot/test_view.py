@@ -39,12 +39,13 @@ from scanner.snapshot.rows import (
     PrincipalPolicyRow,
     PrincipalRow,
     RegionRow,
+    SharedKeyRow,
     UnitRecord,
 )
 from scanner.snapshot.store import SnapshotStore
 from scanner.snapshot.view import Assumptions, load_coverage, load_meta, load_scope, load_world
 
-from builders import MANAGER, MEMBER, OWNER, allow, deny, iam, policy
+from builders import MANAGER, MEMBER, OWNER, STRANGER, allow, deny, iam, policy
 
 AS_OF = "2026-11-22T00:00:00+00:00"
 REGION, KEY_ID = "eu-west-1", "1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -299,6 +300,12 @@ def test_account_nobody_lists_is_a_stranger(snapshot: Snapshot) -> None:
     world = snapshot.world()
     assert not world.unlisted_accounts_collected
     assert not resolve_caller(world, iam("999988887777", "role/x")).collected
+
+
+def test_keys_that_others_share_are_known_to_the_account_that_was_told_of_them(snapshot: Snapshot) -> None:
+    shared = [f"arn:aws:kms:{r}:{STRANGER}:key/1" for r in ("us-east-1", "eu-west-1")]
+    rows = (SharedKeyRow(MEMBER, arn.split(":")[3], arn) for arn in shared)
+    assert snapshot.add(*rows).world().shared_keys == {MEMBER: tuple(sorted(shared))}
 
 
 # -- organization -----------------------------------------------------------------------------------------------------
