@@ -6,7 +6,9 @@ import json
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
+import cfnlint.api
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -91,10 +93,50 @@ def test_everything_that_the_installation_needs_is_copied_and_nothing_else_reach
     assert {line[1:] for line in ignored if line.startswith("!")} == needed
 
 
-@pytest.mark.parametrize("member", ["containerDefinitions", "States"])
-def test_recipe_is_json_that_fits_the_image(member: str) -> None:
+def recipe(member: str) -> dict[str, Any]:
+    """The one JSON text of the recipe with this member."""
     text = (ROOT / "docs" / "sharding.md").read_text("utf-8")
     (found,) = [made for made in map(json.loads, re.findall(r"```json\n(.*?)```", text, re.DOTALL)) if member in made]
+    return dict(found)
+
+
+def capitalized(value: Any) -> Any:
+    """The names of the ECS API as CloudFormation writes them."""
+    if isinstance(value, list):
+        return [capitalized(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    return {name[0].upper() + name[1:]: capitalized(entry) for name, entry in value.items()}
+
+
+def problems(task: dict[str, Any], machine: dict[str, Any]) -> list[str]:
+    """What cfn-lint has against a task definition and a state machine; its rules `I…` are tips about style."""
+    role = "arn:aws:iam::999999999999:role/KmsScanParts"
+    resources = {
+        "Task": {"Type": "AWS::ECS::TaskDefinition", "Properties": capitalized(task)},
+        "Parts": {
+            "Type": "AWS::StepFunctions::StateMachine",
+            "Properties": {"RoleArn": role, "Definition": machine},
+        },
+    }
+    text = json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources})
+    return [match.rule.id for match in cfnlint.api.lint_all(text) if not match.rule.id.startswith("I")]
+
+
+def test_recipe_is_what_ecs_and_step_functions_take() -> None:
+    assert problems(recipe("containerDefinitions"), recipe("States")) == []
+
+
+def test_recipe_that_ecs_or_step_functions_would_refuse_is_seen() -> None:
+    task, machine = recipe("containerDefinitions"), recipe("States")
+    assert problems(task | {"cpu": "1000"}, machine)
+    del machine["States"]["Parts"]["ItemProcessor"]["StartAt"]
+    assert problems(task, machine) == ["E3601"]
+
+
+@pytest.mark.parametrize("member", ["containerDefinitions", "States"])
+def test_recipe_is_json_that_fits_the_image(member: str) -> None:
+    found = recipe(member)
     if member == "States":
         commands = found["States"]["Parts"]["ItemProcessor"]["States"]["Collect"]["Parameters"]["Overrides"]
         assert [entry["Name"] for entry in commands["ContainerOverrides"]] == ["collect", "upload"]
