@@ -94,27 +94,29 @@ class SharedClients:
     def _share_tls(self, client: BaseClient) -> None:
         """Let all clients use one TLS context: every connection reads the bundle into it, and that takes time once.
 
-        With a botocore that keeps it elsewhere, each connection reads for itself: slower, and as safe.
+        Those through a proxy too; `Config` is given no certificates of a proxy, which would be trusted for AWS as well.
+        With a botocore that keeps its connections elsewhere, each connection reads for itself: slower, and as safe.
         """
-        connections = _tls_of(client)
+        connections = _connections_of(client)
         if connections is None:
             return
+        direct = connections._manager.connection_pool_kw
         if self._tls is None:
-            self._tls = connections["ssl_context"]
-            read_once(self._tls)
-        connections["ssl_context"] = self._tls
+            self._tls = read_once(direct["ssl_context"])
+        direct["ssl_context"] = self._tls
+        connections._get_ssl_context = lambda: self._tls
 
 
-def _tls_of(client: BaseClient) -> dict[str, Any] | None:
-    """What urllib3 makes a client's connections from; None where botocore keeps that elsewhere."""
+def _connections_of(client: BaseClient) -> Any | None:
+    """What holds the connections of a client; None where botocore does not keep their TLS context there."""
     endpoint: Any = getattr(client, "_endpoint", None)
-    manager: Any = getattr(getattr(endpoint, "http_session", None), "_manager", None)
-    found: dict[str, Any] = getattr(manager, "connection_pool_kw", {})
-    return found if "ssl_context" in found else None
+    found: Any = getattr(endpoint, "http_session", None)
+    direct = getattr(getattr(found, "_manager", None), "connection_pool_kw", {})
+    return found if "ssl_context" in direct and hasattr(found, "_get_ssl_context") else None
 
 
-def read_once(context: SSLContext) -> None:
-    """Make a TLS context read each bundle one time only, and let nobody connect before it has.
+def read_once(context: SSLContext) -> SSLContext:
+    """The same TLS context, which reads each bundle one time only, and lets nobody connect before it has.
 
     It goes on trusting what it has read; reading the same file again adds nothing.
     """
@@ -127,6 +129,7 @@ def read_once(context: SSLContext) -> None:
                 read.add(bundle)
 
     context.load_verify_locations = load  # type: ignore[method-assign,assignment]
+    return context
 
 
 def _sign(request: AWSRequest, **_: object) -> None:

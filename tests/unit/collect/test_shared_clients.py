@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import Barrier
+from select import select
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+from threading import Barrier, Thread
 from typing import Any
 
 import pytest
@@ -313,6 +317,63 @@ def test_connections_of_all_threads_and_regions_read_the_bundle_once(tls: Tls, c
     assert tls.reads == [str(tls.bundle)]
 
 
+class Tunnel(StreamRequestHandler):
+    """A proxy that connects whom it is asked to, and hands bytes on until one of them ends."""
+
+    def handle(self) -> None:
+        host, port = self.rfile.readline().split()[1].decode().split(":")
+        while self.rfile.readline().strip():
+            pass
+        with socket.create_connection((host, int(port))) as there:
+            self.connection.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+            with suppress(OSError):
+                while True:
+                    ready, _, _ = select([self.connection, there], [], [])
+                    for one in ready:
+                        data = one.recv(65536)
+                        if not data:
+                            return
+                        (there if one is self.connection else self.connection).sendall(data)
+
+
+@pytest.fixture
+def proxy(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Every connection goes through a proxy; what was asked of it."""
+    asked: list[str] = []
+
+    class Counted(Tunnel):
+        def handle(self) -> None:
+            asked.append("connect")
+            super().handle()
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Counted) as server:
+        server.daemon_threads = True
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.server_address[1]}")
+        yield asked
+        server.shutdown()
+
+
+def test_connections_through_a_proxy_read_the_bundle_once(tls: Tls, clients: SharedClients, proxy: list[str]) -> None:
+    for region in (EU, US):
+        with ThreadPoolExecutor(4) as executor:
+            list(executor.map(partial(describe, clients, region=region), ACCOUNTS[:4]))
+    clients.close()
+    assert len(proxy) > 2
+    assert tls.reads == [str(tls.bundle)]
+
+
+def test_server_with_an_unknown_certificate_is_refused_through_a_proxy_too(
+    tls: Tls, clients: SharedClients, proxy: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(botocore_bundle()))
+    for region in (EU, US, EU):
+        with pytest.raises(SSLError, match="CERTIFICATE_VERIFY_FAILED"):
+            describe(clients, ACCOUNTS[0], region)
+    assert tls.server.requests == []
+    assert len(proxy) == 3
+
+
 def test_server_with_an_unknown_certificate_is_refused_on_each_connection(
     tls: Tls, clients: SharedClients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -327,7 +388,7 @@ def test_server_with_an_unknown_certificate_is_refused_on_each_connection(
 def test_botocore_that_keeps_its_tls_context_elsewhere_reads_for_each_connection_and_still_checks(
     tls: Tls, clients: SharedClients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared_clients, "_tls_of", lambda _: None)
+    monkeypatch.setattr(shared_clients, "_connections_of", lambda _: None)
     for region in (EU, US):
         describe(clients, ACCOUNTS[0], region)
     assert tls.reads == [str(tls.bundle)] * 2
