@@ -167,7 +167,11 @@ def advice(outcome: Outcome, call: str) -> str:
                 "StackSet), or correct its trust and ExternalId"
             )
         case Outcome.DENIED if call.startswith("organizations:"):
-            return f"allow `{call}` to who reads the organization (`kms-scan role cloudformation --kind management`)"
+            return (
+                f"allow `{call}` to whoever reads the organization (`kms-scan role cloudformation --kind management`), "
+                "and ask from its management account or a delegated administrator "
+                "(`accounts.management_account_role_arn`)"
+            )
         case Outcome.DENIED:
             return f"allow `{call}` to the audit role: deploy the template of `kms-scan role cloudformation` again"
         case Outcome.DENIED_BY_SCP:
