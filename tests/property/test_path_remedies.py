@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scanner.analyze.edits.textedit import readable
+from scanner.analyze.edits.textedit import as_cli_prints
 from scanner.analyze.edits.whatif import Replacement, overlay
 from scanner.analyze.history.sameness import reads_the_same
 from scanner.analyze.paths.hops import ASSUME, step
@@ -85,7 +85,7 @@ def with_edit(before: World, finding: Finding) -> World:
     """The world with the printed patch applied to the trust policy of the entry role."""
     policy_text = next(p for arn, p in before.principals.items() if arn == finding.resource.arn).trust_policy
     assert policy_text is not None
-    text = patched(readable(policy_text.text), finding.remediation.diff)
+    text = patched(as_cli_prints(policy_text.text), finding.remediation.diff)
     return overlay(before, [Replacement(DocumentKind.TRUST, finding.resource.arn, text, "patched")]).world
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from scanner.analyze.decision.decide import decide
-from scanner.analyze.edits.textedit import readable
+from scanner.analyze.edits.textedit import as_cli_prints, readable
 from scanner.analyze.history.sameness import reads_the_same
 from scanner.analyze.principals.reach import Population
 from scanner.analyze.request.request import Request
@@ -105,7 +105,8 @@ def with_edit(before: World, finding: Finding) -> World:
         new = replace(held.key_policy, text=patched(readable(held.key_policy.text), remedy.diff), sha256="new")
         return replace(before, keys={**before.keys, held.arn: replace(held, key_policy=new)})
     return _rewritten(
-        before, lambda facts, held: patched(held.text, remedy.diff) if is_meant(facts, held) else held.text
+        before,
+        lambda facts, held: patched(as_cli_prints(held.text), remedy.diff) if is_meant(facts, held) else held.text,
     )
 
 

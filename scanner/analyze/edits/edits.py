@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from scanner.analyze.edits.surroundings import grants_around, statements_around, with_text
-from scanner.analyze.edits.textedit import PolicyDraft, readable
+from scanner.analyze.edits.textedit import REPRINT, PolicyDraft, readable
 from scanner.analyze.keys.evidence import MAX_STATEMENTS
 from scanner.analyze.keys.remedy import revoke_command
 from scanner.analyze.language.parse import parse_policy
@@ -256,10 +256,17 @@ def _kind(way: Way, said: Sequence[str]) -> str:
 
 
 def key_policy_commands(key: KeyFacts) -> str:
-    """How the policy is read and written; the patch is made in between."""
+    """How the policy is read and written; the patch is applied in between."""
     place = f"--region {shlex.quote(key.region)} --key-id {shlex.quote(key.arn)} --policy-name default"
+    text = key.key_policy.text if key.key_policy else ""
+    again = "" if readable(text) == text else f" | {REPRINT}"
     return (
-        f"aws kms get-key-policy {place} --query Policy --output text > policy.json\n"
-        "# change policy.json as the patch shows\n"
+        f"aws kms get-key-policy {place} --query Policy --output text{again} > policy.json\n"
+        f"{patch_command('policy.json', key.account_id)}\n"
         f"aws kms put-key-policy {place} --policy file://policy.json"
     )
+
+
+def patch_command(file: str, account: str) -> str:
+    """How the patch of a finding is applied to a document that was read."""
+    return f"patch {file} change.patch  # in account {account}: the patch, saved under this name"

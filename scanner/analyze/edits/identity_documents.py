@@ -6,9 +6,10 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from scanner.analyze.edits.edits import patch_command
 from scanner.analyze.edits.surroundings import with_text
 from scanner.analyze.edits.terraform import identity_policy_hint
-from scanner.analyze.edits.textedit import PolicyDraft, readable
+from scanner.analyze.edits.textedit import PolicyDraft, as_cli_prints
 from scanner.analyze.edits.whatif import address_of, is_managed, plain_name, with_document
 from scanner.analyze.edits.world_trials import WorldEdit
 from scanner.analyze.language.parse import parse_policy
@@ -41,7 +42,7 @@ class HeldText:
     @property
     def shown(self) -> PolicyText:
         """The text as patches are made of it."""
-        return with_text(self.policy, readable(self.policy.text))
+        return with_text(self.policy, as_cli_prints(self.policy.text))
 
     @property
     def document(self) -> Document:
@@ -138,7 +139,7 @@ def _listed(commands: Iterable[str]) -> str:
 def _replacement(policy: PolicyText) -> str:
     """How a policy is read and written; the patch is made in between."""
     account = policy.source.split(":")[4]
-    change = f"# in account {account}: change policy.json as the patch shows"
+    change = patch_command("policy.json", account)
     if is_managed(policy):
         arn = shlex.quote(policy.source)
         return (

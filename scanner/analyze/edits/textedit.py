@@ -13,7 +13,7 @@ from scanner.analyze.language.jsontext import Node, read_json
 from scanner.model.policy import ConditionTest, Span, Statement
 
 LONGEST_LINE = 240
-"""A text with a longer line is printed again, one element per line, so that a patch of it can be read."""
+"""A key policy with a longer line is printed again, one element per line, so that a patch of it can be read."""
 _CONTEXT = 3
 
 
@@ -293,30 +293,51 @@ def _patch_lines(text: str, splices: Sequence[_Splice], starts: Sequence[int], n
 # -- printing again ---------------------------------------------------------------------------------------------------
 
 
-def readable(text: str) -> str:
-    """The text, or where a line is too long the same document printed with one element per line.
+def as_cli_prints(text: str) -> str:
+    """A document as `aws iam get-… --output json` prints it: read, and printed with four spaces per level.
+
+    IAM hands a document to the AWS CLI as a value, so the spaces of its author are in nobody's hand.
 
     Raises:
         JsonTextError: the text is not JSON.
     """
-    if max(map(len, text.split("\n"))) <= LONGEST_LINE:
-        return text
-    return _printed(_read(text), "")
+    return _printed(_read(text), " " * 4, "")
 
+
+def readable(text: str) -> str:
+    """A key policy, which `--output text` prints as it is stored; printed again where nobody could read a patch of it.
+
+    That is, with one element per line where a line is too long, or where lines end as in other systems. `REPRINT` does
+    the same to a file.
+
+    Raises:
+        JsonTextError: the text is not JSON.
+    """
+    if "\r" not in text and max(map(len, text.split("\n"))) <= LONGEST_LINE:
+        return text
+    return _printed(_read(text), " " * 2, "")
+
+
+REPRINT = "python3 -m json.tool --indent 2 --no-ensure-ascii"
+"""What makes of the text in hand the one that `readable` makes a patch of."""
 
 _read = lru_cache(maxsize=16)(read_json)
 """Several edits of one text are drawn one after the other."""
+_LONGEST_NUMBER = 300
+"""Python refuses to read integers of thousands of digits."""
 
 
-def _printed(node: Node, indent: str) -> str:
-    """JSON with two spaces per level, names, numbers and their order as they were."""
-    deeper = f"{indent}  "
+def _printed(node: Node, step: str, indent: str) -> str:
+    """JSON as Python prints it: names and their order as they were, numbers as they are read."""
+    deeper = indent + step
     if node.kind == "object" and node.members():
-        inner = [f"{deeper}{_text(name)}: {_printed(child, deeper)}" for name, _, child in node.members()]
+        inner = [f"{deeper}{_text(name)}: {_printed(child, step, deeper)}" for name, _, child in node.members()]
         return "{\n" + ",\n".join(inner) + f"\n{indent}}}"
     if node.kind == "array" and node.items():
-        inner = [f"{deeper}{_printed(child, deeper)}" for child in node.items()]
+        inner = [f"{deeper}{_printed(child, step, deeper)}" for child in node.items()]
         return "[\n" + ",\n".join(inner) + f"\n{indent}]"
+    if node.kind == "number" and len(node.raw) <= _LONGEST_NUMBER:
+        return json.dumps(json.loads(node.raw))
     return {"object": "{}", "array": "[]", "string": _text(node.value)}.get(node.kind, node.raw)
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from scanner.analyze.edits.edits import in_words, label_of, take_values
+from scanner.analyze.edits.edits import in_words, label_of, patch_command, take_values
 from scanner.analyze.edits.surroundings import with_text
-from scanner.analyze.edits.textedit import PolicyDraft, readable
+from scanner.analyze.edits.textedit import PolicyDraft, as_cli_prints
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.paths.paths import Claim
 from scanner.analyze.paths.sources import Source, partition_of
@@ -45,7 +45,7 @@ def trust_edits(claim: Claim, role: PrincipalFacts, policy: PolicyText) -> Itera
     named = {n.statement.index: source for source in claim.sources for n in source.admission.statements}
     if not named:
         return
-    text = readable(policy.text)  # INVARIANT: a policy that has statements is JSON
+    text = as_cli_prints(policy.text)  # INVARIANT: a policy that has statements is JSON
     shown = with_text(policy, text)
     statements = parse_policy(shown).statements
     by_index = {s.index: s for s in statements}
@@ -134,6 +134,6 @@ def _commands(role: PrincipalFacts) -> str:
     place = f"--role-name {shlex.quote(role.arn.rsplit('/', 1)[-1])}"
     return (
         f"aws iam get-role {place} --query Role.AssumeRolePolicyDocument --output json > trust-policy.json\n"
-        f"# in account {role.account_id}: change trust-policy.json as the patch shows\n"
+        f"{patch_command('trust-policy.json', role.account_id)}\n"
         f"aws iam update-assume-role-policy {place} --policy-document file://trust-policy.json"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from scanner.analyze.edits import path_remedies
 from scanner.model.finding import Finding
 
 from builders import MANAGER, MEMBER, ORG, OWNER, STRANGER, account, allow, iam, policy
+from patches import patched
 from role_worlds import ASSUMING, USING, admits, role
 from role_worlds import paths as paths_of
 
@@ -55,9 +58,22 @@ def test_principal_is_taken_out_of_a_list() -> None:
     assert remedy.diff.startswith(f"--- trust policy of {iam(OWNER, 'role/R')}\n")
     assert remedy.cli.splitlines() == [
         "aws iam get-role --role-name R --query Role.AssumeRolePolicyDocument --output json > trust-policy.json",
-        f"# in account {OWNER}: change trust-policy.json as the patch shows",
+        f"patch trust-policy.json change.patch  # in account {OWNER}: the patch, saved under this name",
         "aws iam update-assume-role-policy --role-name R --policy-document file://trust-policy.json",
     ]
+
+
+@pytest.mark.parametrize("indent", [None, 1, 2, 4])
+def test_patch_applies_to_what_the_printed_command_writes(indent: int | None) -> None:
+    """However IAM keeps a document: the AWS CLI reads it and prints it again, four spaces per level."""
+    wanted = trust(admits({"AWS": [VENDOR, OTHER]}, when={"StringEquals": {"sts:ExternalId": "ünï"}}), admits(LAMBDA))
+    entered = role(OWNER, "R", wanted, USING)
+    assert entered.trust_policy is not None
+    stored = replace(entered.trust_policy, text=json.dumps(wanted, indent=indent))
+    (finding,) = [f for f in paths(replace(entered, trust_policy=stored)) if f.grantee.selector == VENDOR]
+    in_hand = json.dumps(json.loads(stored.text), indent=4, ensure_ascii=False) + "\n"
+    wanted["Statement"][0]["Principal"]["AWS"] = [OTHER]
+    assert json.loads(patched(in_hand, finding.remediation.diff)) == wanted
 
 
 def test_statement_for_nobody_else_is_removed() -> None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from scanner.analyze.edits.textedit import LONGEST_LINE, PolicyDraft, readable
+from scanner.analyze.edits.textedit import LONGEST_LINE, PolicyDraft, as_cli_prints, readable
 from scanner.analyze.language.parse import parse_policy
 from scanner.model.policy import Document, DocumentKind
 
@@ -230,3 +230,22 @@ def test_text_with_a_long_line_is_printed_again_and_nothing_in_it_changes() -> N
     assert "-2000.0" in again
     assert readable(again) == again
     assert readable(WRITTEN) == WRITTEN
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '{"Version":"2012-10-17","Statement":{"Sid":"\\u00fcn\\u00ef \\"\\/\\\\","Action":[],"Condition":{}}}',
+        '{"Statement": [\r\n\t{"n": [1.50, -2e3, 0, -0, 12345678901234567890, true, null]}, {"a": [[]]}]}',
+    ],
+)
+def test_document_is_printed_as_the_aws_cli_prints_it(written: str) -> None:
+    assert as_cli_prints(written) == json.dumps(json.loads(written), indent=4, ensure_ascii=False)
+
+
+def test_number_too_long_for_python_is_printed_as_it_is_written() -> None:
+    assert as_cli_prints(f"[{'9' * 5000}]") == f"[\n    {'9' * 5000}\n]"
+
+
+def test_text_with_other_line_ends_is_printed_again() -> None:
+    assert readable('{"Statement": []}\r\n') == '{\n  "Statement": []\n}'
