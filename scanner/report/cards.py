@@ -15,7 +15,7 @@ from scanner.report.method import CONFIDENCE_WORDS, GATE_WORDS, LAYER_WORDS
 from scanner.report.phrases import TOGETHER, refuses_alone
 from scanner.report.picture import SHAPES, PicturePart, key_state_gate, picture_parts
 from scanner.report.reasons import REASONS
-from scanner.report.rerun import rerun_command
+from scanner.report.rerun import follow_up
 from scanner.report.source import Documents, SourceLine, SourceView, source_lines, without_indent
 
 CITED_SHOWN = 3
@@ -55,7 +55,7 @@ class FindingCard:
 
     `path` is the picture and `gates` the same in words, with reasons and statements. `gates_note` says what blocks
     where no single gate does, `rise` that the severity was lower before. `advice` is the first sentence of the
-    remediation as a compiler says it, with the others in `more_advice`; `rerun` the command that asks the same question
+    remediation as a compiler says it, with the others in `more_advice`; `follow_up` the commands that put the question
     again, `rules` the rules by their confidence in words.
     """
 
@@ -71,7 +71,7 @@ class FindingCard:
     more_advice: str
     patch: tuple[PatchRun, ...]
     patch_left_out: int
-    rerun: str
+    follow_up: str
     reaches_grantee_only: bool
     rules: tuple[tuple[str, tuple[str, ...]], ...]
 
@@ -106,7 +106,7 @@ def finding_card(finding: Finding, combination: str, sources: CardSources) -> Fi
         more_advice=more_advice,
         patch=_patch(finding.remediation.diff),
         patch_left_out=max(0, finding.remediation.diff.count("\n") + 1 - PATCH_SHOWN),
-        rerun=rerun_command(finding, sources.run_id),
+        follow_up=follow_up(finding, sources.run_id),
         reaches_grantee_only=finding.reach.principals_sample == (finding.grantee.selector,)
         and finding.reach.principals_total == 1,
         rules=_rules(finding),
@@ -199,8 +199,9 @@ def _evidence(finding: Finding, part: Evidence, texts: Documents) -> SourceView:
     )
     line_from, line_to = (lines[0].number, lines[-1].number) if lines else (part.excerpt_from, part.excerpt_to)
     whole = all(line.tint for line in lines)
+    source = "" if part.source_arn == finding.resource.arn else part.source_arn
     return SourceView(
-        part.document, part.source_arn, part.sha256, line_from, line_to, _once_labelled(without_indent(lines)), whole
+        part.document, source, part.sha256, line_from, line_to, _once_labelled(without_indent(lines)), whole
     )
 
 

@@ -12,6 +12,7 @@ from scanner.closest import closest
 from scanner.errors import UsageError
 from scanner.model.finding import FindingsDocument, FindingVerdict, KeyRow, Severity
 from scanner.report import method
+from scanner.report.cards import FindingCard
 from scanner.report.context import PageSources, ReportView, index_page, report_view, single_page
 from scanner.report.coverage_notes import OUTCOME_WORDS
 from scanner.report.escape import trusted_css, trusted_script
@@ -20,7 +21,7 @@ from scanner.report.history import STATE_WORDS
 from scanner.report.keys import Holdings, findings_by_key, key_anchor, nothing_held
 from scanner.report.ordering import worst_first
 from scanner.report.pages import HtmlOptions, Links, PageKind, PageLimits, places_of, plan_pages
-from scanner.report.picture import TRACKS
+from scanner.report.picture import TRACKS, picture_rows
 from scanner.report.reasons import REASONS
 from scanner.report.source import Documents
 from scanner.report.templates import Templates, our_templates
@@ -110,6 +111,7 @@ def _rendered(view: ReportView, templates: Templates, options: HtmlOptions) -> t
         "outcome_words": OUTCOME_WORDS,
         "state_words": STATE_WORDS,
         "tracks": TRACKS,
+        "rows": picture_rows(part for card in _cards(view) for part in card.path),
         "key_anchor": key_anchor,
         "stylesheet": trusted_css(stylesheet),
         "style_hash": _hash(stylesheet),
@@ -117,6 +119,13 @@ def _rendered(view: ReportView, templates: Templates, options: HtmlOptions) -> t
         "script_hash": _hash(script) if script else "",
     }
     return view.page.path, templates.render("report.html.j2", values).encode()
+
+
+def _cards(view: ReportView) -> Iterator[FindingCard]:
+    """Every card of a page."""
+    for group in view.groups:
+        yield from group.cards
+    yield from view.accepted
 
 
 def _script(templates: Templates, view: ReportView) -> str:

@@ -89,6 +89,11 @@ class PicturePart:
         labels = tuple(slot.label for slot in self.slots)
         return next((name for name, usual in TRACKS.items() if usual == labels), "")
 
+    @property
+    def row(self) -> str:
+        """Id of the line with its shapes, which the page draws once as well; empty without a line."""
+        return f"{self.track}{''.join(slot.shape[1:] for slot in self.slots)}" if self.track else ""
+
 
 def picture_parts(finding: Finding) -> tuple[PicturePart, ...]:
     """The whole path of a finding: a part per assumed role, the caller's side and the key's side; none without gates.
@@ -111,6 +116,11 @@ def picture_parts(finding: Finding) -> tuple[PicturePart, ...]:
     words = _words(own)
     before = PicturePart("caller", f"From {caller_text(caller)}", words, caller, slots, False)
     return (*steps, before, _owner_part(finding, caller, key))
+
+
+def picture_rows(parts: Iterable[PicturePart]) -> Mapping[str, PicturePart]:
+    """A part for each line with shapes that occurs, by its id: pictures are alike, and a page of them says it once."""
+    return {part.row: part for part in sorted(parts, key=lambda part: part.row) if part.row}
 
 
 def _owner_part(finding: Finding, caller: Box, key: Box) -> PicturePart:

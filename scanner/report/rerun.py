@@ -1,31 +1,77 @@
-"""The command line that asks a run the question of a finding again."""
+"""The command lines that put the question of a finding again: as it is, as it would be edited, and as accepted."""
 
 from __future__ import annotations
 
+import re
 import shlex
 
-from scanner.model.finding import Finding, Kind
+from scanner.model.finding import Finding, KeyFactsRef, Kind
 from scanner.report.picture import first_key
 
 _PRINCIPALS = frozenset({"role", "user", "session", "root_user", "service"})
 """Kinds of selectors that `explain` takes as they stand."""
+_SHARED_ID = "mrk-"
+"""Start of the ids of multi-Region keys, whose replicas have the same one."""
+_PATCHED = re.compile(r"--- (key|trust|managed|inline) policy (?:(\S+) )?(?:of group \S+ )?of (arn:\S+)\n")
+"""What a patch names as its document: kind, name, and the ARN of the key, role, policy or holder."""
+_REVOKED = re.compile(r"^aws kms revoke-grant .*--grant-id (\S+)$", re.MULTILINE)
+
+
+def follow_up(finding: Finding, run_id: str) -> str:
+    """The lines that a card ends with, each of which can be pasted into a shell; those that do not apply are left out.
+
+    Every word is quoted for a POSIX shell, for names come from AWS.
+    """
+    lines = (command(finding, run_id) for command in (rerun_command, trial_command, accept_command))
+    return "\n".join(line for line in lines if line)
 
 
 def rerun_command(finding: Finding, run_id: str) -> str:
     """`kms-scan explain …` where one principal is asked about, else `kms-scan who-can …`; empty without a known key.
 
-    Every word is quoted for a POSIX shell, for names come from AWS. A path through roles asks about its last role: the
-    roles before it stand in the list that `who-can` prints.
+    A path through roles is asked of `who-can`: its list holds the outsider with the roles on the way. `explain` judges
+    one request of one principal, and the outsider makes none under its own name.
     """
     key = first_key(finding)
     if key is None:
         return ""
     action = next((action for result in finding.capabilities for action in result.actions), "")
-    words = ["--key", key.arn, *(("--action", action) if action else ())]
+    words = ["--key", _name_of(key), *(("--action", action) if action else ())]
     principal = _principal(finding)
     if principal:
         return shlex.join(["kms-scan", "explain", run_id, *words, "--principal", principal])
     return shlex.join(["kms-scan", "who-can", run_id, *words])
+
+
+def trial_command(finding: Finding, run_id: str) -> str:
+    """`kms-scan what-if …` with the file that the commands of the remedy leave patched, or without its grants.
+
+    Empty where a document is deleted, or changed by hand.
+    """
+    remedy = finding.remediation
+    words = [word for grant in _REVOKED.findall(remedy.cli) for word in ("--revoke", *shlex.split(grant))]
+    document = _PATCHED.match(remedy.diff)
+    if document:
+        kind, name, arn = document.groups()
+        words = {
+            "key": ["--key-policy", f"{arn}=policy.json"],
+            "trust": ["--trust-policy", f"{arn}=trust-policy.json"],
+            "managed": ["--identity-policy", f"{arn}=policy.json"],
+            "inline": ["--identity-policy", f"{arn}/{name}=policy.json"],
+        }[kind]
+    return shlex.join(["kms-scan", "what-if", run_id, *words]) if words else ""
+
+
+def accept_command(finding: Finding, run_id: str) -> str:
+    """`kms-scan suppress …`, which refuses to write before somebody has said why, who answers and until when."""
+    if finding.is_suppressed:
+        return ""
+    said = '--reason "$REASON" --owner "$OWNER" --expires "$EXPIRES"'
+    return f"{shlex.join(['kms-scan', 'suppress', run_id, finding.id])} {said}"
+
+
+def _name_of(key: KeyFactsRef) -> str:
+    return key.arn if key.key_id.startswith(_SHARED_ID) else key.key_id
 
 
 def _principal(finding: Finding) -> str:
@@ -33,10 +79,8 @@ def _principal(finding: Finding) -> str:
 
     Also where a finding is about what a changed tag would open: `explain` answers for the tags of today.
     """
-    if finding.kind is Kind.ATTRIBUTE_CONTROL:
+    if finding.kind is Kind.ATTRIBUTE_CONTROL or finding.path.hops:
         return ""
-    if finding.path.hops:
-        return finding.path.hops[-1].role_arn
     grantee = finding.grantee
     if grantee.kind == "account":
         return grantee.account_id

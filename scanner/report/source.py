@@ -48,6 +48,8 @@ class SourceLine:
 class SourceView:
     """An excerpt of a document, or its place where the text is not at hand (`lines` is empty then).
 
+    `source_arn` is empty where the page says already what holds the document.
+
     `is_statement` says that every line belongs to deciding statements, so that the page tints the excerpt as a whole.
     """
 

@@ -268,5 +268,8 @@ def key_policy_commands(key: KeyFacts) -> str:
 
 
 def patch_command(file: str, account: str) -> str:
-    """How the patch of a finding is applied to a document that was read."""
-    return f"patch {file} change.patch  # in account {account}: the patch, saved under this name"
+    """How the patch of a finding is applied to a document that was read.
+
+    The comment has a line of its own: an interactive zsh would hand it to `patch`.
+    """
+    return f"# in account {account}, with the patch saved as change.patch\npatch {file} change.patch"

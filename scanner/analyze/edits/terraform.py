@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from scanner.analyze.edits.textedit import narrow
 from scanner.analyze.edits.whatif import is_managed, plain_name
 from scanner.model.key import Grant, KeyFacts
 from scanner.model.policy import PolicyText
@@ -66,7 +67,7 @@ def _resource(kind: str, found: Iterable[tuple[str, str]], attribute: str, edite
     if len(edited) > LONGEST:
         lines.append(f"  # {attribute}: too long to show, change it as the patch shows")
     else:
-        lines += [f"  {attribute} = <<{_END}", _no_template(edited), _END]
+        lines += [f"  {attribute} = <<{_END}", _no_template(narrow(edited)), _END]
     return "\n".join([*lines, "}"])
 
 

@@ -304,6 +304,15 @@ def as_cli_prints(text: str) -> str:
     return _printed(_read(text), " " * 4, "")
 
 
+def narrow(text: str) -> str:
+    """A document printed with one space per level, for where it stands within something else.
+
+    Raises:
+        JsonTextError: the text is not JSON.
+    """
+    return _printed(_read(text), " ", "")
+
+
 def readable(text: str) -> str:
     """A key policy, which `--output text` prints as it is stored; printed again where nobody could read a patch of it.
 

@@ -58,7 +58,8 @@ def test_principal_is_taken_out_of_a_list() -> None:
     assert remedy.diff.startswith(f"--- trust policy of {iam(OWNER, 'role/R')}\n")
     assert remedy.cli.splitlines() == [
         "aws iam get-role --role-name R --query Role.AssumeRolePolicyDocument --output json > trust-policy.json",
-        f"patch trust-policy.json change.patch  # in account {OWNER}: the patch, saved under this name",
+        f"# in account {OWNER}, with the patch saved as change.patch",
+        "patch trust-policy.json change.patch",
         "aws iam update-assume-role-policy --role-name R --policy-document file://trust-policy.json",
     ]
 

@@ -34,7 +34,7 @@ def test_short_document_is_written_out_without_interpolation() -> None:
     hint = key_policy_hint(key(), '{"Resource": "${aws:username}"}')
     assert hint.splitlines()[1:] == [
         'resource "aws_kms_key_policy" "this" {', f'  key_id = "{KEY}"', "  policy = <<POLICY",
-        '{"Resource": "$${aws:username}"}', "POLICY", "}",
+        "{", ' "Resource": "$${aws:username}"', "}", "POLICY", "}",
     ]  # fmt: skip
 
 

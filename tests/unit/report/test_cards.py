@@ -6,11 +6,12 @@ import shlex
 from dataclasses import replace
 
 import pytest
+from scanner.model.arn import KeyArn
 from scanner.model.decision import Gate, GateOutcome, Layer, Side, StatementRef
 from scanner.model.finding import Evidence, Finding, Grantee, Highlight, Hop, Kind, Path, Reach, Remediation
 from scanner.report.cards import CardSources, FindingCard, finding_card
 from scanner.report.html import render_html
-from scanner.report.rerun import rerun_command
+from scanner.report.rerun import accept_command, rerun_command, trial_command
 from scanner.report.source import MAX_LINE, MAX_LINES, source_lines, without_indent
 
 import report_builders as build
@@ -159,13 +160,62 @@ def test_question_is_asked_of_explain_where_it_takes_the_principal(kind: str, se
     finding = build.stranger_finding(grantee=Grantee(selector, kind, account, "", "unknown_third_party"))
     words = shlex.split(rerun_command(finding, "run-1"))
     assert words[:3] == ["kms-scan", "explain" if asked else "who-can", "run-1"]
-    assert words[3:7] == ["--key", build.KEY_ARN, "--action", "kms:Decrypt"]
+    assert words[3:7] == ["--key", build.KEY_ID, "--action", "kms:Decrypt"]
     assert words[7:] == (["--principal", asked] if asked else [])
 
 
-def test_question_about_a_path_asks_for_its_last_role() -> None:
+def test_question_about_a_path_asks_for_the_list_that_holds_the_outsider() -> None:
+    """`explain` would say of the outsider that the key does not name it, and of the role nothing about the outsider."""
     hop = Hop("*", "sts:AssumeRole", ROLE, "allowed", "")
-    assert rerun_command(build.stranger_finding(path=Path((hop,), ())), "r").endswith(f"--principal {ROLE}")
+    asked = rerun_command(build.stranger_finding(path=Path((hop,), ())), "r")
+    assert shlex.split(asked) == ["kms-scan", "who-can", "r", "--key", build.KEY_ID, "--action", "kms:Decrypt"]
+
+
+def test_key_whose_id_its_replicas_share_is_named_by_its_arn() -> None:
+    key = replace(build.key_facts(), arn=KeyArn(f"{build.KEY_ARN}2"), key_id="mrk-1234")
+    assert f" --key {build.KEY_ARN}2 " in rerun_command(build.stranger_finding(key=key), "r")
+
+
+@pytest.mark.parametrize(
+    ("document", "option"),
+    [
+        (f"key policy default of {build.KEY_ARN}", f"--key-policy {build.KEY_ARN}=policy.json"),
+        (f"trust policy of {ROLE}", f"--trust-policy {ROLE}=trust-policy.json"),
+        ("managed policy P of arn:aws:iam::1:policy/x/P", "--identity-policy arn:aws:iam::1:policy/x/P=policy.json"),
+        (f"inline policy a,b of {ROLE}", f"--identity-policy {ROLE}/a,b=policy.json"),
+        (
+            "inline policy a of group G of arn:aws:iam::1:group/G",
+            "--identity-policy arn:aws:iam::1:group/G/a=policy.json",
+        ),
+    ],
+)
+def test_patched_document_is_judged_by_what_if(document: str, option: str) -> None:
+    remedy = Remediation("narrow_principal", "Change it.", "aws …", f"--- {document}\n+++ {document}\n@@ -1,1 +1,1 @@")
+    assert trial_command(build.stranger_finding(remediation=remedy), "r") == f"kms-scan what-if r {option}"
+
+
+def test_grants_that_go_are_judged_by_what_if() -> None:
+    finding = build.grant_finding()
+    remedy = Remediation(
+        "revoke_grant",
+        "Revoke the grant.",
+        "aws kms revoke-grant --key-id k --grant-id g1\naws kms revoke-grant --grant-id g2",
+    )
+    words = trial_command(replace(finding, remediation=remedy), "r")
+    assert words == "kms-scan what-if r --revoke g1 --revoke g2"
+
+
+def test_nothing_is_judged_where_no_edit_was_drawn() -> None:
+    assert trial_command(build.stranger_finding(remediation=Remediation("none", "Ask.")), "r") == ""
+    deleted = Remediation("remove_statement", "Remove it.", "aws iam delete-role-policy --role-name R --policy-name P")
+    assert trial_command(build.stranger_finding(remediation=deleted), "r") == ""
+
+
+def test_exception_is_written_by_suppress_and_not_offered_twice() -> None:
+    assert accept_command(build.stranger_finding(), "r") == (
+        'kms-scan suppress r kx-pnfc3b5nav5y --reason "$REASON" --owner "$OWNER" --expires "$EXPIRES"'
+    )
+    assert accept_command(build.accepted(build.stranger_finding()), "r") == ""
 
 
 def test_question_about_a_tag_that_may_be_changed_is_not_answered_with_the_tags_of_today() -> None:
@@ -178,7 +228,7 @@ def test_question_is_quoted_for_a_shell_and_left_out_without_a_key() -> None:
     assert shlex.split(rerun_command(finding, "r"))[-1] == grantee.selector
     assert "--action" not in rerun_command(finding, "r")
     assert rerun_command(replace(finding, key=None), "r") == ""
-    assert "Ask again" not in page(replace(finding, key=None))
+    assert "kms-scan explain" not in page(replace(finding, key=None))
 
 
 def test_only_principal_that_is_the_grantee_is_not_written_twice() -> None:

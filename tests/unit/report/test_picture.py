@@ -189,3 +189,17 @@ def test_picture_is_an_image_with_title_and_words_and_uses_shapes_defined_once()
     assert images[0][1].startswith("identity policies, service control policies: not read")
     used = set(re.findall(r'<use href="#(\w+)"', html))
     assert used <= set(re.findall(r'<symbol id="(\w+)"', html))
+
+
+def test_lines_with_equal_shapes_are_drawn_once_and_used_by_every_picture() -> None:
+    first = build.stranger_finding()
+    html = render_html(
+        build.document(findings=(first, replace(first, id="kx-000000000002"))), (), {}, build.documents
+    ).decode()
+    before, owner = picture_parts(first)
+    assert (before.row, owner.row) == ("", "toaaa")
+    assert html.count('<use href="#toaaa"/>') == 2
+    symbol = (
+        '<symbol id="toaaa"><use href="#to"/><use href="#pa" x="32"/><use href="#pa" x="88"/><use href="#pa" x="144"/>'
+    )
+    assert html.count(symbol) == 1
