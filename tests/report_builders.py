@@ -410,6 +410,7 @@ def coverage_summary() -> CoverageSummary:
                 "User is not authorized to perform organizations:ListPoliciesForTarget",
                 "Allow `organizations:ListPoliciesForTarget` to the caller, or run from the management account.",
                 1,
+                units=1,
             ),
             GapSummary(
                 "333344445555",
@@ -421,6 +422,8 @@ def coverage_summary() -> CoverageSummary:
                 "with an explicit deny in a service control policy",
                 "Exempt the audit role from SCP p-9x8y.",
                 0,
+                units=3,
+                units_before=1,
             ),
         ),
         opaque_keys=(OPAQUE_KEY_ARN,),

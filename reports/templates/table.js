@@ -115,16 +115,19 @@ try {
   };
   const find = () => {
     const keep = new Uint8Array(findings).fill(1);
+    for (const word of search.value.toLowerCase().split(/\s+/).filter(Boolean))
+      narrow(keep, searched.map(name => marked(columns[name], columns[name].lower, text => text.includes(word)))
+        .filter(({ marks }) => marks.includes(1)));
+    const found = search.value ? keep.reduce((number, kept) => number + kept, 0) : 0;
     for (const name of filtered) {
       const on = new Set(choices.filter(e => e.dataset.column === name && e.checked).map(e => e.value));
       narrow(keep, [marked(columns[name], columns[name].values, text => on.has(text))]);
     }
-    for (const word of search.value.toLowerCase().split(/\s+/).filter(Boolean))
-      narrow(keep, searched.map(name => marked(columns[name], columns[name].lower, text => text.includes(word)))
-        .filter(({ marks }) => marks.includes(1)));
     shown = [];
     keep.forEach((kept, row) => { if (kept) shown.push(row) });
-    status.textContent = `${shown.length.toLocaleString("en")} of ${findings.toLocaleString("en")} findings shown`;
+    const count = number => number.toLocaleString("en"), hidden = found - shown.length;
+    status.textContent = `${count(shown.length)} of ${count(findings)} findings shown` +
+      (hidden > 0 ? `, ${count(hidden)} with this text hidden by filters` : "");
     grid.setAttribute("aria-rowcount", shown.length + 1);
     grid.setAttribute("tabindex", shown.length ? -1 : 0);
     active = grid.scrollTop = 0;

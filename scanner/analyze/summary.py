@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scanner import ENGINE, FINDINGS_SCHEMA
@@ -39,6 +39,8 @@ LIMITS = (
     "Whether the root user of an account has credentials is not read.",
 )  # fmt: skip
 _MAX_SUBJECTS = 20
+
+_Unit = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +130,7 @@ def coverage_summary(world: World, result: AnalysisResult, facts: RunFacts) -> C
     """How much was read. A gap in an account's IAM or role counts against every Region of the account."""
     gaps = [row for row in world.coverage if row.outcome.is_gap]
     affected = Counter(ref for f in result.findings for ref in f.coverage_refs)
-    whole = {
-        row.account_id for row in gaps if row.region in {"*", "global"} and not row.call.startswith("organizations:")
-    }
-    parts = {(row.account_id, row.region) for row in gaps}
-    unread = {unit for unit in facts.scanned if unit in parts or unit[0] in whole}
+    unread = _units_of(gaps, facts.scanned)
     total = len(facts.scanned)
     percent = 100.0 if not total else round(100.0 * (total - len(unread)) / total, 1)
     if unread and percent >= 100.0:
@@ -141,19 +139,33 @@ def coverage_summary(world: World, result: AnalysisResult, facts: RunFacts) -> C
         units_total=total,
         units_read=total - len(unread),
         percent=percent,
-        gaps=_summed_gaps(gaps, affected, world),
+        gaps=_summed_gaps(gaps, affected, world, facts.scanned),
         opaque_keys=result.opaque_keys,
         not_scanned=facts.not_scanned,
         guardrails=guardrails_in_words(world),
     )
 
 
-def _summed_gaps(gaps: Sequence[LedgerRow], affected: Mapping[str, int], world: World) -> tuple[GapSummary, ...]:
+def _units_of(gaps: Sequence[LedgerRow], scanned: Collection[_Unit]) -> set[_Unit]:
+    """The account-regions in scope that gaps leave unread; those of the organization's policies leave none."""
+    places = {(g.account_id, g.region) for g in gaps}
+    whole = {g.account_id for g in gaps if g.region in {"*", "global"} and not g.call.startswith("organizations:")}
+    return {unit for unit in scanned if unit in places or unit[0] in whole}
+
+
+def _summed_gaps(
+    gaps: Sequence[LedgerRow], affected: Mapping[str, int], world: World, scanned: Collection[_Unit]
+) -> tuple[GapSummary, ...]:  # fmt: skip
     groups: dict[tuple[str, str, Outcome], list[LedgerRow]] = defaultdict(list)
     for row in gaps:
         groups[row.account_id, row.call, row.outcome].append(row)
-    found = []
+    by_account: dict[str, list[_Unit]] = defaultdict(list)
+    for unit in scanned:
+        by_account[unit[0]].append(unit)
+    found: list[GapSummary] = []
+    counted: set[_Unit] = set()
     for (account_id, call, outcome), rows in sorted(groups.items()):
+        units = _units_of(rows, by_account[account_id])
         found.append(
             GapSummary(
                 account_id=account_id,
@@ -165,8 +177,11 @@ def _summed_gaps(gaps: Sequence[LedgerRow], affected: Mapping[str, int], world: 
                 message=rows[0].message,
                 what_to_do=rows[0].what_to_do,
                 findings_affected=sum(affected.get(r.ref, 0) for r in rows),
+                units=len(units),
+                units_before=len(units & counted),
             )
         )
+        counted |= units
     return tuple(found)
 
 

@@ -318,7 +318,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class GapSummary:
-    """Gaps that share account, call and outcome, for people."""
+    """Gaps that share account, call and outcome. Of the `units` they leave unread, `units_before` are counted above."""
 
     account_id: str
     account_name: str
@@ -329,6 +329,8 @@ class GapSummary:
     message: str
     what_to_do: str
     findings_affected: int
+    units: int = 0
+    units_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)

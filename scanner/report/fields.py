@@ -270,6 +270,8 @@ _DOCUMENT = {
         "message": "error message of AWS",
         "what_to_do": "how to close the gap",
         "findings_affected": "how many findings it weakens",
+        "units": "account-regions in scope that are not fully read because of it",
+        "units_before": "those of them that earlier gaps count: the others add up to what was not fully read",
     },
     "ConfiguredApproval": {
         "kind": "account or identity_provider",

@@ -27,7 +27,7 @@ from scanner.report.history import (
     suppression_sentences,
 )
 from scanner.report.ordering import worst_first
-from scanner.report.phrases import account_text, counted, percent_text, prose_parts, units_text
+from scanner.report.phrases import account_text, counted, gap_units, percent_text, prose_parts, units_text, unread_text
 from scanner.report.trend import trend_sentences
 
 MAX_FINDINGS = 50
@@ -123,7 +123,7 @@ def _coverage(document: FindingsDocument) -> Iterator[str]:
         yield _text(coverage.guardrails)
     yield ""
     if coverage.gaps:
-        yield "The findings below say nothing about what was not read:"
+        yield f"The findings below say nothing about what was not read ({unread_text(coverage)}):"
         yield ""
         yield "| Account | Regions | Call | Outcome | What to do |"
         yield "|---|---|---|---|---|"
@@ -151,7 +151,7 @@ def _gap(gap: GapSummary) -> str:
     more = (f"{left_out} more",) if left_out > 0 else ()
     cells = (
         _text(account_text(gap.account_name, gap.account_id)),
-        _text(", ".join(gap.regions)),
+        f"{_text(', '.join(gap.regions))} ({gap_units(gap)})",
         ", ".join((_code(gap.call), *(_code(subject) for subject in gap.subjects[:_SUBJECTS_SHOWN]), *more)),
         OUTCOME_WORDS.get(gap.outcome) or _text(gap.outcome),
         _text(gap.what_to_do),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from scanner.model.decision import Gate, GateOutcome
-from scanner.model.finding import CoverageSummary
+from scanner.model.finding import CoverageSummary, GapSummary
 
 TOGETHER = "the conditions of these gates together leave no request"
 _REFUSALS = frozenset({GateOutcome.DENY_EXPLICIT, GateOutcome.DENY_IMPLICIT})
@@ -26,6 +26,20 @@ def counted(number: int, one: str, many: str = "") -> str:
 def units_text(coverage: CoverageSummary) -> str:
     """`409 of 412 account-regions`."""
     return f"{coverage.units_read:,} of {counted(coverage.units_total, 'account-region')}"
+
+
+def unread_text(coverage: CoverageSummary) -> str:
+    """`3 of 412 account-regions`."""
+    return f"{coverage.units_total - coverage.units_read:,} of {counted(coverage.units_total, 'account-region')}"
+
+
+def gap_units(gap: GapSummary) -> str:
+    """`3 account-regions, 2 counted above`: what a gap adds to the account-regions that were not fully read."""
+    if not gap.units:
+        return "no account-region"
+    before = gap.units_before
+    above = "" if not before else ", counted above" if before == gap.units else f", {before:,} counted above"
+    return f"{counted(gap.units, 'account-region')}{above}"
 
 
 def duration_text(started: str, finished: str) -> str:

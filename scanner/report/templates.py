@@ -15,7 +15,15 @@ from jinja2.lexer import Token, TokenStream
 
 from scanner.errors import UsageError
 from scanner.report.escape import element_text, html_value, shorten, trusted_css, trusted_script
-from scanner.report.phrases import account_text, counted, percent_text, prose_parts, units_text
+from scanner.report.phrases import (
+    account_text,
+    counted,
+    gap_units,
+    percent_text,
+    prose_parts,
+    units_text,
+    unread_text,
+)
 from scanner.report.picture import clipped, slot_middle
 from scanner.resources import template_root
 
@@ -115,6 +123,7 @@ def _environment(folder: Path | None) -> jinja2.Environment:
         account=account_text, counted=counted, json=_json_text, percent=percent_text, prose=prose_parts, shorten=shorten
     )
     environment.filters.update(clip=clipped, element_text=element_text, slot_middle=slot_middle, units=units_text)
+    environment.filters.update(gap_units=gap_units, unread=unread_text)
     return environment
 
 

@@ -68,6 +68,20 @@ def test_search_hides_what_does_not_hold_the_text_and_the_count_says_so(browser:
     assert len(shown_findings(page)) == before
 
 
+def test_search_that_meets_only_what_filters_hide_says_so(browser: Browser, report: Path) -> None:
+    page = opened(browser, report)
+    status = page.get_by_role("status")
+    page.get_by_role("searchbox").fill(HIDDEN)
+    assert shown_findings(page) == []
+    assert status.inner_text().endswith(" findings shown, 1 with this text hidden by filters")
+    page.locator("#s-info").check()
+    assert shown_findings(page) == [HIDDEN]
+    assert status.inner_text().endswith(" findings shown")
+    page.locator("#s-info").uncheck()
+    page.get_by_role("searchbox").fill("")
+    assert status.inner_text().endswith(" findings shown")
+
+
 def test_count_follows_the_checkboxes_with_and_without_javascript(browser: Browser, report: Path) -> None:
     counts = []
     for javascript in (True, False):

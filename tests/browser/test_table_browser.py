@@ -156,7 +156,19 @@ def test_checkboxes_narrow_by_severity_and_by_what_they_say(opened: Opener) -> N
     assert status.inner_text().startswith(f"{NUMBER // 2} of ")
     assert lines(page)[0] == "kx-plain00001"
     boxes.get_by_role("checkbox", name="confirmed").uncheck()
-    assert status.inner_text().startswith("0 of ")
+    assert status.inner_text() == f"0 of {len(ORDER)} findings shown"
+
+
+def test_search_that_meets_only_what_filters_hide_says_how_many(opened: Opener) -> None:
+    page = opened().page
+    boxes = page.get_by_role("group", name="Filter all findings")
+    boxes.get_by_role("checkbox", name="confirmed").uncheck()
+    search(page, "PLAIN-12 number")
+    assert lines(page) == []
+    assert (
+        page.get_by_role("status").inner_text()
+        == f"0 of {len(ORDER)} findings shown, 11 with this text hidden by filters"
+    )
 
 
 def test_link_of_a_row_opens_the_card_on_its_page(opened: Opener) -> None:

@@ -285,6 +285,24 @@ def test_gaps_are_summed_up_by_account_call_and_outcome() -> None:
     assert second.outcome == "timeout"
 
 
+def test_account_regions_of_the_gaps_add_up_to_those_that_were_not_fully_read() -> None:
+    units = frozenset({(OWNER, "eu-west-1"), (OWNER, "us-east-1"), (MEMBER, "eu-west-1"), (MEMBER, "us-east-1")})
+    rows = (
+        DENIED,
+        replace(DENIED, call="kms:ListKeys", region="us-east-1"),
+        replace(DENIED, call="kms:ListKeys"),
+        replace(DENIED, call="kms:ListKeys", region="ap-south-2"),
+        replace(DENIED, account_id=MEMBER, region="*", call="sts:AssumeRole"),
+        replace(DENIED, account_id=MEMBER, region="global", call="organizations:ListPolicies"),
+    )
+    coverage = document(gaps(*rows), scanned=units).coverage
+    assert [(gap.call, gap.units, gap.units_before) for gap in coverage.gaps] == [
+        ("kms:GetKeyPolicy", 1, 0), ("kms:ListKeys", 2, 1),
+        ("organizations:ListPolicies", 0, 0), ("sts:AssumeRole", 2, 0),
+    ]  # fmt: skip
+    assert sum(gap.units - gap.units_before for gap in coverage.gaps) == coverage.units_total - coverage.units_read == 4
+
+
 def test_gap_counts_the_findings_that_hang_on_it() -> None:
     row = replace(DENIED, subject="k-1/AWS_RAM")
     used = key(allow(ROLE), ram_policy_read=False, gaps={"ram_policy": row.ref})

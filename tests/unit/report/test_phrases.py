@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from scanner.analyze.explain import explain
 from scanner.analyze.principals.question import ask, find_key
 from scanner.report.explain import render_explanation
+from scanner.report.phrases import gap_units
 
+import report_builders as build
 from builders import KEY, MEMBER, allow, deny, iam, key, policy, principal, world
 
 APP = iam(MEMBER, "role/App")
 ONLY_S3 = {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}
 NEVER_S3 = {"StringLike": {"kms:ViaService": "s3.*"}}
+
+
+@pytest.mark.parametrize(
+    ("units", "before", "words"),
+    [
+        (0, 0, "no account-region"), (1, 0, "1 account-region"), (1, 1, "1 account-region, counted above"),
+        (1200, 0, "1,200 account-regions"), (3, 2, "3 account-regions, 2 counted above"),
+    ],
+)  # fmt: skip
+def test_gap_says_what_it_adds_to_the_account_regions_that_were_not_read(units: int, before: int, words: str) -> None:
+    gap = replace(build.document().coverage.gaps[0], units=units, units_before=before)
+    assert gap_units(gap) == words
 
 
 @pytest.mark.parametrize(
