@@ -41,6 +41,7 @@ from scanner.report.options import ReportOptions
 from scanner.report.pages import HtmlOptions, PageLimits
 from scanner.report.streams import AccessWriter, CoverageWriter, KeysWriter, read_key_rows, read_ledger
 from scanner.resume import reopened
+from scanner.retention import prune
 from scanner.runs import FINDINGS, LATEST, SNAPSHOT, find_run, run_before, run_to_judge
 from scanner.signals import stoppable
 from scanner.snapshot.read import read_header
@@ -382,4 +383,8 @@ def run(
     html = HtmlOptions(PageLimits(output.html_max_findings))
     options = ReportOptions(output.formats, CsvDialect(output.csv_dialect), html=html)
     document = report_run(directory, options, clock=clock)
+    if output.keep_runs is not None:
+        named = settings.gate.baseline
+        beside = [find_run(str(named), output.directory).path] if named not in {None, LATEST} else []
+        prune(directory.path.parent, output.keep_runs, (directory.path, *beside))
     return Outcome(document, directory.path)

@@ -31,7 +31,7 @@ def find_run(name: str, output: Path) -> RunDirectory:
         if path.is_dir():
             return RunDirectory(path.resolve())
     hint = "run `kms-scan run` first"
-    if name == LATEST and next(_folders(output), None) is not None:
+    if name == LATEST and next(run_folders(output), None) is not None:
         hint = f"no run in `{output}` has a report yet: name the run, or `kms-scan analyze latest` and `report latest`"
     raise SnapshotError(f"there is no run `{name}`, neither as a folder nor in `{output}`", hint=hint)
 
@@ -48,7 +48,7 @@ def run_to_judge(name: str, output: Path) -> RunDirectory:
     finished, newest = max(ended, key=lambda entry: (entry[0], entry[1].name))
     del finished
     known = {path for _, path in ended}
-    for path in _folders(output):
+    for path in run_folders(output):
         if (path / SNAPSHOT).is_file() and path not in known and path.name > newest.name:
             logger.warning("`%s` holds a collection that has not ended; `latest` is `%s`", path.name, newest.name)
     return RunDirectory(newest.resolve())
@@ -60,7 +60,7 @@ def run_to_report(name: str, output: Path) -> RunDirectory:
     Raises:
         SnapshotError: there is none.
     """
-    judged = [path for path in _folders(output) if (path / FINDINGS).is_file()] if name == LATEST else []
+    judged = [path for path in run_folders(output) if (path / FINDINGS).is_file()] if name == LATEST else []
     if not judged:
         return find_run(name, output)
     newest = max(judged, key=lambda path: ((path / FINDINGS).stat().st_mtime_ns, path.name))
@@ -73,7 +73,7 @@ def run_to_report(name: str, output: Path) -> RunDirectory:
 def run_before(output: Path, finished: str, run_id: str) -> RunDirectory | None:
     """The newest run with a report whose collection ended before `finished`; another judgement of this one is none."""
     earlier: list[tuple[str, int, Path]] = []
-    for path in _folders(output):
+    for path in run_folders(output):
         try:
             manifest = json.loads((path / MANIFEST).read_bytes())
             ended, known = str(manifest["finished"]), str(manifest["run_id"])
@@ -96,12 +96,12 @@ def is_synthetic(path: Path) -> bool | None:
 
 def real_run(output: Path) -> Path | None:
     """A run in the folder that read an AWS organization."""
-    return next((path for path in _folders(output) if is_synthetic(path) is False), None)
+    return next((path for path in run_folders(output) if is_synthetic(path) is False), None)
 
 
 def _collected(output: Path) -> Iterator[tuple[str, Path]]:
     """When each collection ended, and its folder."""
-    for path in _folders(output):
+    for path in run_folders(output):
         try:
             header = read_header(path / SNAPSHOT)
         except SnapshotError:
@@ -110,6 +110,7 @@ def _collected(output: Path) -> Iterator[tuple[str, Path]]:
             yield header["finished"], path
 
 
-def _folders(output: Path) -> Iterator[Path]:
+def run_folders(output: Path) -> Iterator[Path]:
+    """The folders of an output folder that could hold a run, by name; no link and nothing hidden."""
     if output.is_dir():
         yield from (p for p in sorted(output.iterdir()) if p.is_dir() and not p.is_symlink() and p.name[0] != ".")

@@ -267,7 +267,7 @@ class Output(Section):
     keep_runs: Whole | None = Field(
         default=None,
         ge=1,
-        description="null: keep all. N: older runs are pruned except summary.json; never a baseline.",
+        description="null: keep all. N: `run` prunes older ones except summary.json; never a baseline.",
     )
     redact: tuple[Literal["account_names", "emails", "tag_values"], ...] = Field(
         default=(), description="What is left out of every file."
@@ -349,7 +349,6 @@ class Settings(Section):
 
 
 NOT_YET = (
-    "output.keep_runs",
     "output.redact",
     "limits.processes",
 )

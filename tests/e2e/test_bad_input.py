@@ -47,10 +47,10 @@ def test_broken_config_lists_every_problem_with_its_line(cli, tmp_path) -> None:
 
 
 def test_setting_of_a_later_version_is_refused(cli, tmp_path) -> None:
-    (tmp_path / "config.yaml").write_text("version: 1\naws:\n  member_role: X\noutput:\n  keep_runs: 3\n")
+    (tmp_path / "config.yaml").write_text("version: 1\naws:\n  member_role: X\noutput:\n  redact: [emails]\n")
     code, _, err = cli("config", "check")
     assert code == 2
-    assert "output.keep_runs is not available in this version" in err
+    assert "output.redact is not available in this version" in err
 
 
 def test_suppressions_with_problems_are_refused_before_anything_is_written(cli, tmp_path) -> None:

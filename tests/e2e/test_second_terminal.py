@@ -93,6 +93,17 @@ def test_logs_are_json_lines_without_control_characters(hostile_run) -> None:
         assert "\u202e" not in line
 
 
+def test_older_run_keeps_only_its_summary_where_one_run_is_to_be_kept(server, tmp_path) -> None:
+    scope = ("run", "--role", server.member_role, "--accounts", "222233334444", "--regions", "eu-west-1", "-q")
+    (tmp_path / "config.yaml").write_text("version: 1\noutput: {keep_runs: 1}\n")
+    runs = []
+    for _ in range(2):
+        assert call(server, tmp_path, *scope).returncode in {3, 4}
+        runs.append((tmp_path / "kms-scan-out" / "latest").resolve())
+    assert [path.name for path in runs[0].iterdir()] == ["summary.json"]
+    assert {"report.html", "snapshot.sqlite", "manifest.json"} <= {path.name for path in runs[1].iterdir()}
+
+
 def test_role_that_does_not_exist_ends_with_5_and_writes_no_report(server, tmp_path) -> None:
     run = call(server, tmp_path, "run", "--role", "Missing", "--accounts", "222233334444,777788889999")
     assert run.returncode == 5

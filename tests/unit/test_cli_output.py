@@ -64,7 +64,7 @@ def test_file_that_is_missing_or_asks_for_unbuilt_parts_is_json_too(cli, tmp_pat
     code, out, _ = cli("config", "check", "--json", "-c", "none.yaml")
     assert code == 2
     assert "none.yaml" in json.loads(out)["problems"][0]["message"]
-    (tmp_path / "config.yaml").write_text("version: 1\naws: {member_role: X}\noutput: {keep_runs: 3}\n")
+    (tmp_path / "config.yaml").write_text("version: 1\naws: {member_role: X}\noutput: {redact: [emails]}\n")
     code, out, _ = cli("config", "check", "--json")
     assert code == 2
     assert json.loads(out)["problems"][0]["line"] == 3

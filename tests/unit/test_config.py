@@ -592,7 +592,6 @@ def test_collecting_without_file_and_role_is_refused() -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("output.keep_runs", "3"),
         ("output.redact", "[emails]"),
         ("limits.processes", "2"),
     ],
@@ -610,21 +609,21 @@ def test_every_format_of_the_configuration_is_one_that_reports_write() -> None:
 
 
 def test_every_unavailable_setting_is_listed_and_errors_come_first() -> None:
-    text = ROLE + "output:\n  keep_runs: 3\n  redact: [emails]\n"
+    text = ROLE + "limits:\n  processes: 2\noutput:\n  redact: [emails]\n"
     with pytest.raises(UnavailableError) as caught:
         load(text)
     assert caught.value.message.splitlines() == [
-        "config.yaml:5: output.keep_runs is not available in this version",
-        "config.yaml:6: output.redact is not available in this version",
+        "config.yaml:5: limits.processes is not available in this version",
+        "config.yaml:7: output.redact is not available in this version",
     ]
-    assert len(refused(text + "limits: {workers: x}\n")) == 1
+    assert len(refused(text + "gate: {min_coverage: x}\n")) == 1
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "analysis: {scp: false, rcp: false, insiders: true, service_principals: all}",
-        "output: {csv_dialect: rfc4180, formats: [json, ocsf, asff, sarif], html_max_findings: 10}",
+        "output: {keep_runs: 3, csv_dialect: rfc4180, formats: [json, ocsf, asff, sarif], html_max_findings: 10}",
         "severity: {sensitive_tags: {a: [b]}}",
         "keys: {managers: [customer, aws], states: [enabled]}",
     ],
