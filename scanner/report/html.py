@@ -131,7 +131,8 @@ def _cards(view: ReportView) -> Iterator[FindingCard]:
 def _script(templates: Templates, view: ReportView) -> str:
     """The script of a page without comments: none where nothing is filtered, more of it on an index."""
     names = ("report.js", "table.js") if view.table else ("report.js",)
-    return ";\n".join(_COMMENT.sub("", templates.source(name)).strip() for name in names) if view.combinations else ""
+    filtered = view.combinations and view.page.kind is not PageKind.SINGLE
+    return ";\n".join(_COMMENT.sub("", templates.source(name)).strip() for name in names) if filtered else ""
 
 
 def _stylesheet(templates: Templates, view: ReportView, *, print_full: bool) -> str:

@@ -198,6 +198,7 @@ def test_file_of_one_finding_shows_it_open(browser: Browser, split: Path) -> Non
     page = opened(browser, split / f"report-{PARTNER}.html", javascript=False)
     assert page.locator(f"#{PARTNER}").is_visible()
     assert page.locator(".finding").count() == 1
+    assert page.locator(".filters, .shown, script").count() == 0
 
 
 def on_paper(browser: Browser, path: Path) -> Page:

@@ -131,6 +131,18 @@ def test_gaps_are_read_whole_on_a_phone_with_what_to_do(browser: Browser, report
         assert "What to do" in said.evaluate("cell => getComputedStyle(cell, '::before').content")
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_table_of_keys_is_read_whole_without_scrolling_aside(browser: Browser, tmp_path: Path, width: int) -> None:
+    path = tmp_path / "report.html"
+    path.write_bytes(render_html(build.document(), build.key_rows(), {}, build.documents))
+    with browser.new_context(viewport={"width": width, "height": 844}) as context:
+        page = context.new_page()
+        page.goto(path.as_uri())
+        region = page.get_by_role("region", name="All keys")
+        assert region.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+        assert region.get_by_text("kx-pnfc3b5nav5y").evaluate("node => node.getBoundingClientRect().right") <= width
+
+
 def test_navigation_stays_in_sight_on_a_wide_screen_and_not_on_a_phone(browser: Browser, report: Path) -> None:
     for width, stays in ((1280, True), (390, False)):
         with browser.new_context(viewport={"width": width, "height": 900}) as context:

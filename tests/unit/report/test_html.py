@@ -11,7 +11,7 @@ from importlib.resources.abc import Traversable
 
 import pytest
 from scanner.model.decision import Gate, GateOutcome, Layer, Side
-from scanner.model.finding import FindingsDocument, FindingVerdict, Path
+from scanner.model.finding import FindingsDocument, FindingVerdict, Path, Remediation, Severity
 from scanner.model.key import Grant, GrantConstraints
 from scanner.report.coverage_notes import cited_notes
 from scanner.report.html import render_html
@@ -56,6 +56,21 @@ def test_content_security_policy_allows_exactly_the_style_and_the_script_of_the_
     assert "style=" not in html
     assert html.count("<script") == 1
     assert len(script.group(1).encode()) <= SCRIPT
+
+
+def test_summary_says_what_to_do_first_about_the_worst_and_nothing_of_the_rest() -> None:
+    remedy = Remediation("remove_statement", "Remove statement `LegacyShare`. More of it.", verified=True)
+    worst = [
+        build.stranger_finding(id=f"kx-worst{n}", severity=severity, remediation=remedy)
+        for n, severity in enumerate((Severity.HIGH, *(Severity.CRITICAL,) * 5, Severity.MEDIUM))
+    ]
+    summary = render(build.document(findings=tuple(worst))).partition('id="summary"')[2].partition("</section>")[0]
+    assert re.findall(r'href="#(kx-worst\d)"', summary) == [f"kx-worst{n}" for n in range(1, 6)]
+    assert summary.count("Remove statement <code>LegacyShare</code>") == 5
+    assert "More of it" not in summary
+    assert "1 more finding of at least high severity" in summary
+    quiet = render(build.document(findings=worst[-1:])).partition('id="summary"')[2].partition("</section>")[0]
+    assert "What to do first" not in quiet
 
 
 def test_page_without_filters_allows_no_script_at_all() -> None:
