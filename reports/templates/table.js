@@ -104,24 +104,20 @@ try {
     lines.get(active)?.querySelector("a").focus({ preventScroll: true });
   };
 
-  /* Every different text is looked at once, whatever the number of rows that have it. */
-  const marked = (column, texts, test) => ({ rows: column.rows, marks: Uint8Array.from(texts, test) });
+  /* Every different text is looked at once, whatever the number of rows that have it, and only where a row is left. */
+  const tested = (column, texts, test) => ({ rows: column.rows, texts, test, marks: new Uint8Array(texts.length) });
+  const holds = ({ rows, texts, test, marks }, row) => (marks[rows[row]] ||= test(texts[rows[row]]) ? 2 : 1) > 1;
   const narrow = (keep, any) => {
-    for (let row = 0; row < findings; row++) {
-      let kept = 0;
-      for (let i = 0; i < any.length && keep[row] && !kept; i++) kept = any[i].marks[any[i].rows[row]];
-      keep[row] = kept;
-    }
+    for (let row = 0; row < findings; row++) if (keep[row] && !any.some(column => holds(column, row))) keep[row] = 0;
   };
   const find = () => {
     const keep = new Uint8Array(findings).fill(1);
     for (const word of search.value.toLowerCase().split(/\s+/).filter(Boolean))
-      narrow(keep, searched.map(name => marked(columns[name], columns[name].lower, text => text.includes(word)))
-        .filter(({ marks }) => marks.includes(1)));
+      narrow(keep, searched.map(name => tested(columns[name], columns[name].lower, text => text.includes(word))));
     const found = search.value ? keep.reduce((number, kept) => number + kept, 0) : 0;
     for (const name of filtered) {
       const on = new Set(choices.filter(e => e.dataset.column === name && e.checked).map(e => e.value));
-      narrow(keep, [marked(columns[name], columns[name].values, text => on.has(text))]);
+      narrow(keep, [tested(columns[name], columns[name].values, text => on.has(text))]);
     }
     shown = [];
     keep.forEach((kept, row) => { if (kept) shown.push(row) });

@@ -14,8 +14,9 @@ from scanner.report.phrases import account_text, counted
 SMALL = 40
 """Callers and accounts up to which everything is shown; above it only callers with a finding of medium or worse."""
 
-MOST_ROWS = 200
-MOST_COLUMNS = 100
+MOST_ROWS = 100
+MOST_COLUMNS = SMALL
+"""A matrix with more is not read: who wants all of it takes access.csv."""
 _KINDS = frozenset({Kind.EXTERNAL_ACCESS, Kind.ASSUMED_ROLE_PATH, Kind.FOREIGN_KEY_USE})
 _REACHES = frozenset({FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL, FindingVerdict.POSSIBLE})
 _UNKNOWN = frozenset({"public", "federated_open", "unknown_third_party", "identified_vendor", "federated_pinned"})

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from scanner.model.finding import Finding, FindingVerdict, Grantee, Kind, Severity
-from scanner.report.matrix import MOST_ROWS, AccountMatrix, account_matrix
+from scanner.report.matrix import MOST_COLUMNS, MOST_ROWS, AccountMatrix, account_matrix
 from scanner.report.ordering import worst_first
 
 import report_builders as build
@@ -111,9 +111,9 @@ def test_matrix_has_an_end_and_says_what_is_behind_it() -> None:
 def test_accounts_beyond_the_last_column_are_counted() -> None:
     found = matrix(*(
         finding(n, key=build.key_facts(arn=f"{build.KEY_ARN[:-4]}{n:04d}", account_id=f"{n:012d}", account_name=""))
-        for n in range(103)
+        for n in range(MOST_COLUMNS + 3)
     ))  # fmt: skip
-    assert len(found.columns) == 100
+    assert len(found.columns) == MOST_COLUMNS
     assert found.notes == ("3 more accounts not shown, with 3 keys that these callers reach.",)
 
 
