@@ -157,15 +157,37 @@ def _access(finding: Finding) -> dict[str, object]:
     actions = dict.fromkeys(action for found in finding.capabilities for action in found.actions)
     leading = finding.capabilities[0].capability if finding.capabilities else ""
     restrictions = [found for gate in finding.path.layers for found in _restrictions(gate)]
-    conditions = [{"name": c.key, "value": c.text, **present(values=c.values)} for c in finding.conditions]
     return {
         "accessors": [_accessor(finding.grantee)],
         "access_type": _access_type(finding.grantee),
         **present(
-            access_level=leading, granted_privileges=list(actions), condition_keys=conditions,
+            access_level=leading, granted_privileges=list(actions), condition_keys=list(_condition_keys(finding)),
             additional_restrictions=restrictions,
         ),
     }  # fmt: skip
+
+
+def _condition_keys(finding: Finding) -> Iterator[dict[str, object]]:
+    """The conditions of the statements, then what the residuals test beside: at the use of a key, or in grants."""
+    told: set[tuple[str, tuple[str, ...]]] = set()
+    stated = [(c.key, c.values, c.text) for c in finding.conditions]
+    rest = [(*test, result.condition) for result in finding.capabilities for test in _tested(result.residual)]
+    for key, values, text in (*stated, *rest):
+        if (key.lower(), values) not in told or (key, values, text) in stated:
+            told.add((key.lower(), values))
+            yield {"name": key, "value": text, **present(values=values)}
+
+
+def _tested(residual: object) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The request keys of a residual, each with the values it is tested against."""
+    if isinstance(residual, dict) and isinstance(residual.get("key"), str):
+        yield residual["key"], tuple(str(value) for value in residual.get("values") or ())
+    elif isinstance(residual, dict):
+        for part in residual.values():
+            yield from _tested(part)
+    elif isinstance(residual, list | tuple):
+        for part in residual:
+            yield from _tested(part)
 
 
 def _access_type(grantee: Grantee) -> str:

@@ -165,6 +165,25 @@ def test_access_names_who_may_do_what_under_which_condition() -> None:
     ]
 
 
+def test_conditions_on_the_use_of_the_key_and_in_grants_stand_beside_those_of_statements() -> None:
+    """A path through roles lists the conditions of the trust policy; the others are in the residuals alone."""
+    role = "arn:aws:iam::1:role/A"
+    given = build.partner_finding()
+    stated = given.conditions[0]
+    entered = {"key": stated.key.upper(), "holds": True, "test": "equals", "values": list(stated.values)}
+    used = {"key": "kms:ViaService", "holds": True, "test": "equals", "values": ["ec2.eu-west-1.amazonaws.com"]}
+    absent = {"key": "aws:SourceIp", "holds": False, "test": "present"}
+    path = {"steps": [{"role": role, "residual": entered}, {"role": "", "residual": {"any": [used, absent, True]}}]}
+    first = replace(given.capabilities[0], condition="words", residual=path)
+    second = replace(first, condition="other words", residual=used)
+    access = event_of(replace(given, capabilities=(first, second), conditions=(stated,)))["access_analysis_result"]
+    assert access["condition_keys"] == [
+        {"name": stated.key, "value": stated.text, "values": list(stated.values)},
+        {"name": "kms:ViaService", "value": "words", "values": ["ec2.eu-west-1.amazonaws.com"]},
+        {"name": "aws:SourceIp", "value": "words"},
+    ]
+
+
 @pytest.mark.parametrize(
     ("kind", "party", "access_type"),
     [
