@@ -142,12 +142,18 @@ def gone_text(document: FindingsDocument) -> str:
 
 
 def suppression_sentences(document: FindingsDocument) -> tuple[str, ...]:
-    """How many findings are accepted, every entry that is over or void, and what grew behind one that holds."""
+    """How many findings are accepted, what ends first, what is over or void, and what grew behind one that holds."""
     notes = document.history.suppressions
     if not notes:
         return ()
     accepted = len(accepted_findings(document))
     lines = [f"{counted(accepted, 'finding')} accepted by suppressions.yaml, in no count above and in no gate."]
+    holding = [note for note in notes if note.state in {SuppressionState.ACTIVE, SuppressionState.PARTIAL}]
+    if holding:
+        first = min(holding, key=lambda note: (note.expires, note.entry))
+        lines.append(
+            f"The first of the entries that hold to end is `{first.entry}` of {first.owner}, after {first.expires}."
+        )
     lines += [
         f"`{note.entry}`, accepted by {note.owner} until {note.expires}, {'is over' if expired else 'is void'}"
         f"{': the finding counts again' if note.finding_ids else ', and fits no finding'}."

@@ -11,7 +11,7 @@ import pytest
 from scanner.model.finding import FindingsDocument, Rise, Severity
 from scanner.model.lifecycle import Baseline, History, Suppression, SuppressionNote
 from scanner.report.escape import CsvDialect
-from scanner.report.history import MAX_RESOLVED, NO_BASELINE, change_sentences
+from scanner.report.history import MAX_RESOLVED, NO_BASELINE, change_sentences, suppression_sentences
 from scanner.report.html import render_html
 from scanner.report.json import dump_findings, load_findings, summary_fields
 from scanner.report.markdown import render_markdown
@@ -58,6 +58,20 @@ def test_what_grew_behind_an_entry_that_holds_is_said_in_every_report() -> None:
     assert "goes on holding" not in page(quiet)
     assert "rose since" not in page(quiet)
     assert load_findings(dump_findings(held), "findings.json").history.suppressions == held.history.suppressions
+
+
+def test_first_exception_to_end_is_said_with_its_owner() -> None:
+    notes = (
+        note("active", "kx-later", expires="2027-02-01"),
+        note("partial", "kx-sooner", owner="ann", expires="2026-12-01"),
+        note("unused", "kx-unused", expires="2026-11-30"),
+        note("expired", "kx-over", expires="2026-11-01"),
+    )
+    said = "The first of the entries that hold to end is `kx-sooner` of ann, after 2026-12-01."
+    assert said in suppression_sentences(document("active", *notes))
+    for text in (page(document("active", *notes)), render_markdown(document("active", *notes), {}).decode()):
+        assert "of the entries that hold to end is" in text
+    assert not any("to end is" in line for line in suppression_sentences(document("", *notes[2:])))
 
 
 def test_accepted_finding_is_in_no_count_and_stands_in_its_own_section() -> None:
