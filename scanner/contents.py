@@ -22,10 +22,12 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def checked_snapshot(snapshot: Path) -> Iterator[sqlite3.Connection]:
-    """A snapshot that is what was collected, and the one that the manifest beside it names."""
-    if snapshot.name == SNAPSHOT:
-        check_files(snapshot.parent, (SNAPSHOT,))
-    with reading(snapshot) as connection:
+    """A snapshot that is what was collected, and the one that the manifest beside it names.
+
+    A manifest is written of a snapshot whose rows were checked: where the file is the same, so are they.
+    """
+    compared = check_files(snapshot.parent, (SNAPSHOT,)) if snapshot.name == SNAPSHOT else frozenset()
+    with reading(snapshot, known=SNAPSHOT in compared) as connection:
         yield connection
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from scanner.clock import SystemClock
 from scanner.commands.options import json_option, load, logging_options
-from scanner.pipeline import SystemClock, new_run_id
+from scanner.pipeline import new_run_id
 from scanner.runs import SNAPSHOT, find_run
 
 _EXAMPLES = """\b

@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from scanner.clock import SystemClock
 from scanner.config import LoadedSettings, check_secrets, find_config, load_settings, read_vendors
 from scanner.errors import KmsScanError
 from scanner.logs import configure
 from scanner.model.neutral import terminal_safe
-from scanner.pipeline import SystemClock
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from scanner.clock import SystemClock
 from scanner.commands.options import environment, json_option, load, logging_options, reading_options
 from scanner.model.neutral import terminal_safe
-from scanner.pipeline import SystemClock
 from scanner.plan import collect_settings
 from scanner.report.phrases import counted
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from scanner.clock import SystemClock
 from scanner.commands.options import (
     environment,
     formats_option,
@@ -19,7 +20,7 @@ from scanner.commands.options import (
     resume_option,
     scope_options,
 )
-from scanner.pipeline import SystemClock, collect_run
+from scanner.pipeline import collect_run
 from scanner.pipeline import run as run_all
 from scanner.progress import shown
 from scanner.report.json import dump_summary

@@ -17,9 +17,9 @@ from scanner.analyze.who_can import Wanted, who_can
 from scanner.cli import main
 from scanner.config import Settings
 from scanner.model.arn import KeyArn
-from scanner.pipeline import world_of
 from scanner.plan import analysis_rules
 from scanner.report.who_can import dump_who_can
+from scanner.worlds import world_of
 
 from builders import STRANGER
 from small_snapshot import CARDS, write_snapshot
