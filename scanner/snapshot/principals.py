@@ -31,6 +31,7 @@ def load_principals(
     managed = narrowed("SELECT account_id, arn, document_sha256 FROM policies WHERE {accounts}", part)
     boundaries = {(account, arn): sha256 for account, arn, sha256 in rows.execute(*managed)}
     found: dict[str, PrincipalFacts] = {}
+    tagged: dict[str, dict[str, str]] = {}
     people = narrowed(
         "SELECT arn, account_id, kind, unique_id, tags, boundary_arn, trust_sha256 FROM principals "
         "WHERE {accounts} ORDER BY arn", part,
@@ -47,7 +48,7 @@ def load_principals(
             kind=PrincipalKind(kind),
             identity_policies=texts,
             boundary=text_of(limit, DocumentKind.BOUNDARY, boundary_arn, name) if limit else None,
-            tags=json.loads(tags),
+            tags=tagged[tags] if tags in tagged else tagged.setdefault(tags, json.loads(tags)),
             trust_policy=text_of(trust, DocumentKind.TRUST, arn, "trust policy") if trust else None,
             unique_id=unique_id,
             complete=complete,
@@ -76,7 +77,11 @@ def _identity_policies(
         if group:
             label += f" of group {group.rsplit('/', 1)[-1]}"
         found.append(text_of(sha256, DocumentKind.IDENTITY, arn or group or principal, label))
-    return {principal: (tuple(found), principal in missing) for principal, found in texts.items()}
+    alike: dict[tuple[int, ...], tuple[PolicyText, ...]] = {}  # many hold the same: one tuple for all of them
+    return {
+        principal: (alike.setdefault(tuple(map(id, held)), tuple(held)), principal in missing)
+        for principal, held in texts.items()
+    }
 
 
 # -- which principals an unread part of IAM concerns ------------------------------------------------------------------

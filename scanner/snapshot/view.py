@@ -74,6 +74,7 @@ class _Loader:
         self.part = part
         self.ledger = Ledger(load_coverage(connection, part))
         self._texts: dict[str, str] = {}
+        self._placed: dict[tuple[str, DocumentKind, str, str], PolicyText] = {}
 
     def world(self) -> World:
         organization = self._organization()
@@ -92,10 +93,13 @@ class _Loader:
         )
 
     def text(self, sha256: str, kind: DocumentKind, source: str, name: str) -> PolicyText:
-        """A document in its place."""
-        if sha256 not in self._texts:
-            self._texts[sha256] = read_document(self.rows, sha256)
-        return PolicyText(self._texts[sha256], sha256, kind, source, name)
+        """A document in its place: one value for all who hold it there, as a million may."""
+        place = (sha256, kind, source, name)
+        if place not in self._placed:
+            if sha256 not in self._texts:
+                self._texts[sha256] = read_document(self.rows, sha256)
+            self._placed[place] = PolicyText(self._texts[sha256], *place)
+        return self._placed[place]
 
     def _narrowed(self, query: str) -> sqlite3.Cursor:
         """The rows of a query that belong to the part."""
