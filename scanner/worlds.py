@@ -53,7 +53,7 @@ def world_to_ask(name: str, settings: Settings, key: str, principal: str) -> Wor
 
     Raises: as `world_of`.
     """
-    with _opened(name, settings) as connection:
+    with _opened(name, settings, quick=True) as connection:
         part = part_of(connection, key, principal)
         world = world_in(connection, settings, part=part)
         try:
@@ -63,9 +63,10 @@ def world_to_ask(name: str, settings: Settings, key: str, principal: str) -> Wor
         return world
 
 
-def _opened(name: str, settings: Settings) -> AbstractContextManager[sqlite3.Connection]:
+def _opened(name: str, settings: Settings, *, quick: bool = False) -> AbstractContextManager[sqlite3.Connection]:
     path = Path(name)
-    return checked_snapshot(path if path.is_file() else find_run(name, settings.output.directory).path / SNAPSHOT)
+    snapshot = path if path.is_file() else find_run(name, settings.output.directory).path / SNAPSHOT
+    return checked_snapshot(snapshot, quick=quick)
 
 
 def _utc(moment: str) -> str:

@@ -27,6 +27,7 @@ from synthetic.shape import VENDORS, Shape
 
 SETTINGS = Settings()
 SHAPE = Shape(150, 40, seed=4)
+A_KEY = SHAPE.key_arn(max(SHAPE.accounts, key=lambda a: a.keys), 0)
 
 
 @pytest.fixture(scope="module")
@@ -172,32 +173,33 @@ def digest(path: Path) -> str:
     return sha256(path.read_bytes()).hexdigest()
 
 
-def test_snapshot_that_the_manifest_names_is_not_gone_through_row_by_row(
+def test_question_does_not_go_through_the_rows_of_a_snapshot_that_the_manifest_names(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(read, "content_hash", refuse)
-    assert world_of(str(run), SETTINGS).keys
+    assert world_to_ask(str(run), SETTINGS, A_KEY, "*").keys
+    with pytest.raises(AssertionError):
+        world_of(str(run), SETTINGS)
 
 
-def test_lone_snapshot_is_gone_through_row_by_row(snapshot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_question_goes_through_the_rows_of_a_lone_snapshot(snapshot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(read, "content_hash", refuse)
     with pytest.raises(AssertionError):
-        world_of(str(snapshot), SETTINGS)
+        world_to_ask(str(snapshot), SETTINGS, A_KEY, "*")
 
 
 def test_run_whose_snapshot_is_another_is_refused(run: Path) -> None:
     with closing(sqlite3.connect(run / "snapshot.sqlite")) as connection:
         connection.execute("UPDATE keys SET state = 'Disabled'")
         connection.commit()
-    key = next(iter(SHAPE.accounts))
     with pytest.raises(SnapshotError, match="is not the file that"):
-        world_to_ask(str(run), SETTINGS, SHAPE.key_arn(key, 0), "*")
+        world_to_ask(str(run), SETTINGS, A_KEY, "*")
 
 
-def test_run_whose_manifest_does_not_name_the_snapshot_is_gone_through_row_by_row(
+def test_question_goes_through_the_rows_where_the_manifest_does_not_name_the_snapshot(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (run / "manifest.json").write_text('{"files": {}}', "utf-8")
     monkeypatch.setattr(read, "content_hash", refuse)
     with pytest.raises(AssertionError):
-        world_of(str(run), SETTINGS)
+        world_to_ask(str(run), SETTINGS, A_KEY, "*")
