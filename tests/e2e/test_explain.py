@@ -199,6 +199,20 @@ def test_questions_load_neither_boto3_nor_pandas(demo_run, tmp_path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(
+    "command", ["run", "collect", "analyze", "report", "explain", "who-can", "what-if", "diff", "merge", "preflight"]
+)
+def test_help_of_a_command_loads_neither_the_analysis_nor_what_reads_configurations(command: str) -> None:
+    program = (
+        "import sys; from scanner.cli import main\n"
+        "try: main([sys.argv[1], '--help'])\n"
+        "except SystemExit as ended: assert ended.code == 0\n"
+        "assert not {'boto3', 'pandas', 'pydantic', 'scanner.pipeline', 'scanner.analyze.findings'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_question_is_judged_with_what_the_run_records_unless_a_configuration_is_given(
     tmp_path, monkeypatch, capsys
 ) -> None:
