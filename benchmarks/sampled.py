@@ -42,7 +42,7 @@ from synthetic.shape import VENDORS, Shape
 _ACCOUNT = re.compile(r"\b[0-9]{12}\b")
 _PER_PAIR = 5
 """Actions asked of one principal and key, so that a pair is translated once."""
-_KEPT = 7
+_KEPT = 2
 """One pair in so many is kept of what the analysis lists, beside those that were drawn."""
 _STRANGERS = tuple(f"arn:aws:iam::{vendor}:" for vendor in VENDORS)
 
@@ -116,10 +116,13 @@ def whole(world: World, wanted: Callable[[Pair], bool]) -> tuple[AnalysisResult,
 
 
 def compare(world: World, count: int, rng: Random, keys: int, analysis: Analysis = whole) -> Count:
-    """Decide triples of some of the keys in the three ways; a third of them are triples that the analysis lists."""
+    """Decide distinct triples of some of the keys in the three ways.
+
+    A third of them are triples that the analysis lists. It is fewer than asked for where the keys have no more.
+    """
     chosen = rng.sample(sorted(world.keys), min(keys, len(world.keys)))
     world = replace(world, keys={arn: world.keys[arn] for arn in chosen})
-    pairs = drawn(world, 2 * count // 3 // _PER_PAIR + 1, rng)
+    pairs = list(dict.fromkeys(drawn(world, count, rng)))
     known = set(pairs)
     found = Count()
     started = process_time()
@@ -127,14 +130,15 @@ def compare(world: World, count: int, rng: Random, keys: int, analysis: Analysis
     found.seconds["analysis"] += process_time() - started
     found.rows = len(rows)
     told = _told(result, rows)
-    listed = sorted(told)
-    for pair in pairs:
-        _judge(world, pair, rng.sample(KEY_ACTIONS, _PER_PAIR), told, found)
-    while found.triples < count and listed:
-        arn, key_arn, name = rng.choice(listed)
-        action = find_action(name)
-        assert action is not None
-        _judge(world, (arn, key_arn), [action], told, found)
+    listed: dict[Pair, list[str]] = defaultdict(list)
+    for arn, key_arn, name in sorted(told)[:: max(1, 3 * len(told) // count)]:
+        listed[arn, key_arn].append(name)
+    for pair in dict.fromkeys((*listed, *pairs)):
+        if found.triples >= count:
+            break
+        others = [action.iam_name for action in rng.sample(KEY_ACTIONS, _PER_PAIR) if pair in known]
+        names = dict.fromkeys((*listed.get(pair, ()), *others))
+        _judge(world, pair, [action for action in map(find_action, names) if action], told, found)
     return found
 
 
