@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$name"; break; }; done)
 
-.PHONY: help setup demo test crash coverage lint check style types contracts browser bench fuzz faults clean
+.PHONY: help setup demo test crash coverage lint check style types contracts browser bench scale sampled fuzz faults clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,7 +21,9 @@ help:
 	@echo 'make lint     ruff, mypy and the import contracts; the same as make check'
 	@echo 'make fuzz     random worlds, engine against the reference evaluator: make fuzz N=200000 SEED=0'
 	@echo 'make faults   every API call times every way its answer can go wrong, printed as a matrix; minutes'
-	@echo 'make bench    decisions per second, beside other evaluators where they are installed; rows per second of access.csv; calls per second of the collector'
+	@echo 'make bench    decisions per second, beside other evaluators where they are installed; the analysis of small organizations; rows per second of access.csv; calls per second of the collector'
+	@echo 'make scale    the analysis of large made-up organizations, table into docs/benchmarks.md; up to ten minutes for each'
+	@echo 'make sampled  engine, reference and whole analysis on triples of made-up organizations: make sampled N=300000 SEED=0'
 	@echo 'make clean    remove .venv/, caches and builds; kms-scan-out/ stays'
 
 setup: $(STAMP)
@@ -83,8 +85,16 @@ faults: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/decide.py
+	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/access.py
 	$(BIN)/python benchmarks/collect.py
+
+SIZES ?= 300x100 1000x300 1000x1000 10000x1000 100000x10000 1000x1000:unique 1000x1000:star
+scale: $(STAMP)
+	$(BIN)/python benchmarks/scale.py --sizes $(SIZES) --write docs/benchmarks.md
+
+sampled: $(STAMP)
+	$(BIN)/python benchmarks/sampled.py $(N) --seed $(SEED)
 
 style: $(STAMP)
 	$(BIN)/ruff check .

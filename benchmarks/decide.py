@@ -94,14 +94,23 @@ def ours(count: int) -> dict[str, float]:
     }
 
 
-def peer(command: list[str], count: int) -> float | None:
-    """The rate that a peer's own process prints; None where it could not run."""
+def case(count: int) -> dict[str, Any]:
+    """The question as the peers' processes read it."""
     identity, resource = documents(count)
-    case = {
-        "identity": identity, "resource": resource, "principal": ROLE, "key": KEY, "owner": OWNER,
-        "context": CONTEXT, "seconds": SECONDS,
-    }  # fmt: skip
-    done = subprocess.run(command, input=json.dumps(case), capture_output=True, text=True, check=False, cwd=HERE)
+    return {
+        "identity": identity,
+        "resource": resource,
+        "principal": ROLE,
+        "key": KEY,
+        "owner": OWNER,
+        "context": CONTEXT,
+    }
+
+
+def peer(command: list[str], asked: dict[str, Any]) -> float | None:
+    """The rate that a peer's own process prints; None where it could not run."""
+    given = json.dumps({**asked, "seconds": SECONDS})
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, cwd=HERE)
     if done.returncode:
         print(f"  {command[-1]}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
         return None
@@ -131,7 +140,7 @@ def main() -> None:
     print("  ".join(f"{h:>12}" for h in head))
     for count in SIZES:
         mine = ours(count)
-        theirs = {name: peer(command, count) for name, command in installed.items()}
+        theirs = {name: peer(command, case(count)) for name, command in installed.items()}
         slowest = theirs.get("iam-simulate")
         cells = [
             f"{count} + {count}", *(f"{mine[n]:,.0f}" for n in ("verdict", "trace", "class")),

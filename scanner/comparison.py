@@ -19,10 +19,11 @@ from scanner.model.difference import Compared
 from scanner.model.finding import Finding, FindingsDocument, Severity
 from scanner.model.lifecycle import Lifecycle
 from scanner.model.world import World
-from scanner.pipeline import judge_again, world_of
+from scanner.pipeline import judge_again
 from scanner.plan import suppressions_of
 from scanner.report.directory import RunDirectory
 from scanner.runs import SNAPSHOT, find_run
+from scanner.worlds import world_of
 
 
 @dataclass(frozen=True, slots=True)

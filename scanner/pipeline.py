@@ -6,21 +6,20 @@ import logging
 import secrets
 import signal
 import sqlite3
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import partial
 from pathlib import Path
 
 from scanner.analyze.findings import AnalysisResult, analyze
 from scanner.analyze.history.suppress import recounted, suppress
-from scanner.analyze.keys.damaged import with_damaged_documents
 from scanner.analyze.principals.approvals import configured_approvals, ending_approvals
 from scanner.analyze.principals.party import Trust
 from scanner.analyze.summary import RunFacts, build_document, scanned_units
 from scanner.baseline import Earlier, compared, earlier_run
+from scanner.clock import SystemClock
 from scanner.config import Settings, config_hash
 from scanner.contents import checked_snapshot, holding_of, read_findings, text_of
 from scanner.errors import InterruptedRunError, OutputError, SnapshotError, UsageError
@@ -28,7 +27,7 @@ from scanner.logs import log_context, run_log
 from scanner.model.finding import Finding, FindingsDocument, KeyRow
 from scanner.model.lifecycle import History
 from scanner.model.world import World
-from scanner.plan import analysis_rules, check_trust, collect_settings, suppressions_of, trust_of
+from scanner.plan import analysis_rules, collect_settings, suppressions_of
 from scanner.record import record_of, reports_with
 from scanner.report.context import PageSources
 from scanner.report.coverage_notes import cited_notes
@@ -46,27 +45,12 @@ from scanner.runs import FINDINGS, LATEST, SNAPSHOT, find_run, run_before, run_t
 from scanner.signals import stoppable
 from scanner.snapshot.read import read_header
 from scanner.snapshot.store import SnapshotStore, settle
-from scanner.snapshot.view import Assumptions, load_meta, load_scope, load_world
+from scanner.snapshot.view import load_meta, load_scope
 from scanner.suppressions import SuppressionFile
 from scanner.workers import DaemonThreads
+from scanner.worlds import world_in, world_of
 
 logger = logging.getLogger(__name__)
-
-
-class SystemClock:
-    """The one home of the wall clock."""
-
-    def now(self) -> datetime:
-        """The present, in UTC."""
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        """Seconds that never go back."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +155,7 @@ def analyze_run(
     with checked_snapshot(directory.path / SNAPSHOT) as connection:
         meta = load_meta(connection)
         _, rules = analysis_rules(settings)
-        world = _world(connection, settings)
+        world = world_in(connection, settings)
         if accepted is None:
             accepted = suppressions_of(settings, date.fromisoformat(world.as_of[:10]))
         earlier = _earlier(settings, meta, directory.path.parent)
@@ -255,7 +239,7 @@ def judge_again(settings: Settings, directory: RunDirectory, as_of: str) -> tupl
         SnapshotError: the snapshot is missing or damaged.
     """
     with checked_snapshot(directory.path / SNAPSHOT) as connection:
-        world = _world(connection, settings, as_of)
+        world = world_in(connection, settings, as_of)
     _, rules = analysis_rules(settings)
     nowhere = deque[object](maxlen=0).append
     return analyze(world, rules, write_key=nowhere, write_access=nowhere).findings
@@ -292,43 +276,6 @@ def analyze_named(name: str, settings: Settings, *, folder_given: bool) -> tuple
         made.copy(SNAPSHOT, source)
         document = analyze_run(made, settings)
         return document, made.publish(run_id)
-
-
-def _world(connection: sqlite3.Connection, settings: Settings, as_of: str = "") -> World:
-    """The snapshot as the configuration asks it to be read; `as_of` goes before the configured evaluation time."""
-    trust = trust_of(settings)
-    asserted = {k.lower(): tuple(v) for k, v in settings.analysis.context.items()}
-    asked = as_of or (settings.analysis.as_of.isoformat() if settings.analysis.as_of else "")
-    moment = asked or load_meta(connection).get("as_of", "")
-    assumptions = Assumptions(
-        _utc(moment), trust.accounts, settings.analysis.scp, settings.analysis.rcp, asserted
-    )  # fmt: skip
-    world = with_damaged_documents(load_world(connection, assumptions))
-    check_trust(trust, world)
-    return world
-
-
-def world_of(name: str, settings: Settings) -> World:
-    """The world of a run or of a lone snapshot, to put questions to; nothing is written.
-
-    Args:
-        name: a snapshot file, a run directory, its id or `latest`.
-
-    Raises:
-        SnapshotError: there is no such run, or its snapshot is missing, damaged or of another version.
-    """
-    path = Path(name)
-    snapshot = path if path.is_file() else find_run(name, settings.output.directory).path / SNAPSHOT
-    with checked_snapshot(snapshot) as connection:
-        return _world(connection, settings)
-
-
-def _utc(moment: str) -> str:
-    try:
-        parsed = datetime.fromisoformat(moment)
-    except ValueError as error:
-        raise SnapshotError(f"the snapshot has no valid time: `{moment}`") from error
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def report_run(directory: RunDirectory, options: ReportOptions, *, clock: SystemClock) -> FindingsDocument:

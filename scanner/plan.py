@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from scanner.analyze.findings import AnalysisRules
 from scanner.analyze.keys.severity import Override, SeverityRules
 from scanner.analyze.principals.approvals import ApprovedAccount, ApprovedProvider
 from scanner.analyze.principals.borders import InnerBoundary, holds
@@ -17,6 +17,9 @@ from scanner.model.finding import Severity
 from scanner.model.world import World
 from scanner.resume import configuration_of
 from scanner.suppressions import SuppressionFile, SuppressionRules, read_suppressions
+
+if TYPE_CHECKING:
+    from scanner.analyze.findings import AnalysisRules
 
 
 def collect_settings(settings: Settings, environ: Mapping[str, str], run_id: str):  # type: ignore[no-untyped-def]  # loaded with boto3
@@ -120,6 +123,8 @@ def suppression_rules(settings: Settings) -> SuppressionRules:
 
 def analysis_rules(settings: Settings) -> tuple[Trust, AnalysisRules]:
     """What the analysis takes from the configuration."""
+    from scanner.analyze.findings import AnalysisRules  # noqa: PLC0415  # half of the analysis, which one question spares
+
     trust = trust_of(settings)
     overrides = tuple(
         Override(

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from scanner import ENGINE
+from scanner.clock import SystemClock
 from scanner.errors import SnapshotError, UsageError
 from scanner.model.verified import FileState, FileVerified, RunVerified
-from scanner.pipeline import SystemClock, analyze_run, report_run
+from scanner.pipeline import analyze_run, report_run
 from scanner.plan import suppression_rules
 from scanner.record import Restored, read_record, restored
 from scanner.report.directory import RunDirectory

@@ -63,12 +63,12 @@ def explain(  # one parameter per option
     """Explain one decision on a key of RUN (a run directory, its id, `latest` or a snapshot file): why, and why not."""
     from scanner.analyze.explain import explain as explain_one  # noqa: PLC0415
     from scanner.analyze.principals.question import DEFAULT_ACTION, ask, find_key  # noqa: PLC0415
-    from scanner.pipeline import world_of  # noqa: PLC0415
     from scanner.report.explain import dump_explanation, render_explanation  # noqa: PLC0415
+    from scanner.worlds import world_to_ask  # noqa: PLC0415
 
     key_text, complete = options.pop("key"), options.pop("context_complete")
     with question_settings(run, options) as settings:
-        world = world_of(run, settings)
+        world = world_to_ask(run, settings, key_text, principal)
     key = find_key(world, key_text)
     asked = ask(world, key, principal, action or DEFAULT_ACTION, context, complete=complete)
     explanation = explain_one(world, asked, every_action=action is None)
@@ -95,9 +95,9 @@ def who_can(run: str, action: str | None, insiders: bool, verdict: tuple[str, ..
     from scanner.analyze.who_can import Wanted  # noqa: PLC0415
     from scanner.analyze.who_can import who_can as list_who_can  # noqa: PLC0415
     from scanner.model.actions import find_action  # noqa: PLC0415
-    from scanner.pipeline import world_of  # noqa: PLC0415
     from scanner.plan import analysis_rules  # noqa: PLC0415
     from scanner.report.who_can import dump_who_can, render_who_can  # noqa: PLC0415
+    from scanner.worlds import world_of  # noqa: PLC0415
 
     name = action_name(action) if action else ""
     if name and find_action(name) is None:

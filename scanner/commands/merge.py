@@ -8,9 +8,8 @@ from typing import Any
 
 import click
 
+from scanner.clock import SystemClock
 from scanner.commands.options import json_option, load, logging_options
-from scanner.pipeline import SystemClock, new_run_id
-from scanner.runs import SNAPSHOT, find_run
 
 _EXAMPLES = """\b
 Examples:
@@ -34,6 +33,8 @@ Examples:
 @logging_options
 def merge(out: Path, snapshots: tuple[str, ...], prefer: str, as_json: bool, **options: Any) -> int:
     """Join SNAPSHOTs (files or runs), each of other accounts of one organization, into the new file OUT."""
+    from scanner.pipeline import new_run_id  # noqa: PLC0415
+    from scanner.runs import SNAPSHOT, find_run  # noqa: PLC0415
     from scanner.snapshot.merge import merge as joined  # noqa: PLC0415
 
     folder = load(options).settings.output.directory

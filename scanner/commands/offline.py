@@ -98,7 +98,8 @@ def report(
     policies that it points into. `latest` is the run that was analyzed last. A report with more findings than
     output.html_max_findings is an index, with the pages of the accounts in the folder `report` beside it.
     """
-    from scanner.pipeline import SystemClock, report_run  # noqa: PLC0415
+    from scanner.clock import SystemClock  # noqa: PLC0415
+    from scanner.pipeline import report_run  # noqa: PLC0415
     from scanner.report.escape import CsvDialect  # noqa: PLC0415
     from scanner.report.json import dump_summary  # noqa: PLC0415
     from scanner.report.ocsf import OcsfClass  # noqa: PLC0415
@@ -143,7 +144,7 @@ def test(files: tuple[Path, ...], only: str | None, as_json: bool, **options: An
     latter only.
     """
     from scanner.cases import CaseFile, CaseResult, read_case_file, run_case  # noqa: PLC0415
-    from scanner.pipeline import world_of  # noqa: PLC0415
+    from scanner.worlds import world_of  # noqa: PLC0415
 
     open_once = lru_cache(maxsize=1)(lambda path: world_of(str(path), load(options).settings))
 

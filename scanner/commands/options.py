@@ -8,16 +8,18 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from scanner.config import LoadedSettings, check_secrets, find_config, load_settings, read_vendors
+from scanner.clock import SystemClock
 from scanner.errors import KmsScanError
 from scanner.logs import configure
 from scanner.model.neutral import terminal_safe
-from scanner.pipeline import SystemClock
+
+if TYPE_CHECKING:
+    from scanner.config import LoadedSettings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -158,6 +160,9 @@ def load(options: Mapping[str, Any], *, require_role: bool = False) -> LoadedSet
     Raises:
         ConfigError: with every problem at once.
     """
+    # pydantic takes longer to load than the help of a command may
+    from scanner.config import check_secrets, find_config, load_settings, read_vendors  # noqa: PLC0415
+
     environ = environment()
     path = find_config(options.get("config_path"), environ=environ, directory=Path.cwd())
     flags = {_KEYS[name]: value for name, value in options.items() if name in _KEYS and value}

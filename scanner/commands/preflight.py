@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from scanner.clock import SystemClock
 from scanner.commands.options import environment, json_option, load, logging_options, reading_options
 from scanner.model.neutral import terminal_safe
-from scanner.pipeline import SystemClock
-from scanner.plan import collect_settings
 from scanner.report.phrases import counted
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ _SHOWN = 40
 def preflight(as_json: bool, **options: Any) -> int:
     """Who am I, what can I read where, planned calls and time; writes nothing."""
     from scanner.collect.preflight import preflight as probe  # noqa: PLC0415  # boto3 is loaded where AWS is needed
+    from scanner.plan import collect_settings  # noqa: PLC0415
 
     settings = load(options, require_role=True).settings
     wanted = collect_settings(settings, environment(), "preflight")

@@ -6,14 +6,15 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from scanner.commands.options import load
-from scanner.config import LoadedSettings, Settings
-from scanner.config.display import HASHED_SECTIONS
 from scanner.model.neutral import terminal_safe
+
+if TYPE_CHECKING:
+    from scanner.config import LoadedSettings, Settings
 
 
 @contextmanager
@@ -40,6 +41,8 @@ def question_settings(run: str, options: Mapping[str, Any]) -> Iterator[Settings
 
 def _is_configured(loaded: LoadedSettings) -> bool:
     """Whether the environment sets something that verdicts depend on."""
+    from scanner.config.display import HASHED_SECTIONS  # noqa: PLC0415
+
     return any(key.split(".")[0] in HASHED_SECTIONS and said.startswith("env ") for key, said in loaded.origins.items())
 
 

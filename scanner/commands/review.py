@@ -74,9 +74,9 @@ def diff(old: str, new: str, fail_on: str | None, shape: str, as_json: bool, **o
 @logging_options
 def suppress(run: str, finding: str, pin: bool, as_json: bool, **options: Any) -> int:
     """Append a reviewed exception for FINDING of RUN to suppressions.yaml; its comments stay as they are."""
+    from scanner.clock import SystemClock  # noqa: PLC0415
     from scanner.contents import read_findings  # noqa: PLC0415
     from scanner.model.suppression import SuppressionEntry  # noqa: PLC0415
-    from scanner.pipeline import SystemClock  # noqa: PLC0415
     from scanner.plan import suppression_rules  # noqa: PLC0415
     from scanner.runs import find_run  # noqa: PLC0415
     from scanner.suppressions import append_suppression  # noqa: PLC0415

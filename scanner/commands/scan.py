@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from scanner.clock import SystemClock
 from scanner.commands.options import (
     environment,
     formats_option,
@@ -19,11 +20,6 @@ from scanner.commands.options import (
     resume_option,
     scope_options,
 )
-from scanner.pipeline import SystemClock, collect_run
-from scanner.pipeline import run as run_all
-from scanner.progress import shown
-from scanner.report.json import dump_summary
-from scanner.report.terminal import render_summary
 
 _RUN_EXAMPLES = """\b
 Examples:
@@ -48,6 +44,11 @@ Examples:
 @logging_options
 def run(as_json: bool, resume: str | None, **options: Any) -> int:
     """Collect, analyze and report; what cron calls."""
+    from scanner.pipeline import run as run_all  # noqa: PLC0415
+    from scanner.progress import shown  # noqa: PLC0415
+    from scanner.report.json import dump_summary  # noqa: PLC0415
+    from scanner.report.terminal import render_summary  # noqa: PLC0415
+
     loaded = load(options, require_role=True)
     clock = SystemClock()
     progress = shown(sys.stderr, clock.monotonic, quiet=options["quiet"], no_color=options["no_color"])
@@ -68,6 +69,9 @@ def run(as_json: bool, resume: str | None, **options: Any) -> int:
 @logging_options
 def collect(as_json: bool, resume: str | None, **options: Any) -> int:
     """AWS -> snapshot.sqlite in a new run directory, or in that of an interrupted run."""
+    from scanner.pipeline import collect_run  # noqa: PLC0415
+    from scanner.progress import shown  # noqa: PLC0415
+
     loaded = load(options, require_role=True)
     clock = SystemClock()
     progress = shown(sys.stderr, clock.monotonic, quiet=options["quiet"], no_color=options["no_color"])

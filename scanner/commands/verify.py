@@ -26,7 +26,7 @@ def verify(run: str, as_json: bool, **options: Any) -> int:
     RUN is judged with what its manifest records, whatever is configured now. Ends with 0 where all files are
     reproduced, with 3 where one is not or the run cannot be performed again, and with 2 where RUN has no manifest.
     """
-    from scanner.pipeline import SystemClock  # noqa: PLC0415
+    from scanner.clock import SystemClock  # noqa: PLC0415
     from scanner.report.verified import dump_verified, render_verified  # noqa: PLC0415
     from scanner.runs import find_run  # noqa: PLC0415
     from scanner.verify import verify_run  # noqa: PLC0415

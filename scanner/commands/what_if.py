@@ -64,9 +64,9 @@ def what_if(run: str, as_json: bool, fail_on_widened: bool, revoke: tuple[str, .
     """
     from scanner.analyze.edits.whatif import Replacement, overlay  # noqa: PLC0415
     from scanner.analyze.rejudge import what_if as judge_twice  # noqa: PLC0415
-    from scanner.pipeline import world_of  # noqa: PLC0415
     from scanner.plan import analysis_rules  # noqa: PLC0415
     from scanner.report.what_if import dump_what_if, grows, render_what_if, warnings_of  # noqa: PLC0415
+    from scanner.worlds import world_of  # noqa: PLC0415
 
     given = [
         Replacement(kind, target, text, str(path))

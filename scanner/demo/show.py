@@ -11,10 +11,11 @@ from pathlib import Path
 from threading import Event
 from typing import TextIO
 
+from scanner.clock import SystemClock
 from scanner.config import Settings
 from scanner.demo.server import DemoServer, start_demo
 from scanner.errors import UsageError
-from scanner.pipeline import Outcome, SystemClock, run
+from scanner.pipeline import Outcome, run
 from scanner.progress import shown as progress_shown
 from scanner.runs import real_run
 

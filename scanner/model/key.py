@@ -23,6 +23,11 @@ class GrantConstraints:
     unknown: tuple[str, ...] = ()
     """Names of constraints this version does not know; such a grant is never certain."""
 
+    def __hash__(self) -> int:
+        """Equal constraints hash alike: keys with equal grants are judged once. A mapping has no hash, its names do."""
+        pairs = (self.encryption_context_equals, self.encryption_context_subset)
+        return hash((*(frozenset(names or ()) for names in pairs), self.source_arn, self.unknown))
+
     @classmethod
     def from_api(cls, constraints: Mapping[str, Any] | None) -> GrantConstraints:
         """The constraints as ListGrants and CreateGrant write them."""

@@ -109,18 +109,23 @@ def recorded_in(folder: Path) -> tuple[Mapping[str, object] | None, object]:
     return judged if isinstance(judged, dict) else None, fields.get("reported")
 
 
-def check_files(folder: Path, names: Iterable[str]) -> None:
-    """Compare files of a run with its manifest, where there is one and it names them.
+def check_files(folder: Path, names: Iterable[str]) -> frozenset[str]:
+    """Compare files of a run with its manifest, where there is one and it names them; returns those that were compared.
 
     Raises SnapshotError for a file that is not the one the manifest was written for, and for a manifest that is none.
     """
     if not (folder / MANIFEST).exists():
-        return
+        return frozenset()
+    compared = set()
     files = read_manifest(folder).files
     for name in (name for name in names if name in files):
         file = folder / name
-        if file.is_file() and sha256_of(file) != files[name]:
+        if not file.is_file():
+            continue
+        if sha256_of(file) != files[name]:
             raise SnapshotError(f"`{file}` is damaged: it is not the file that `{MANIFEST}` names", hint=_HINT)
+        compared.add(name)
+    return frozenset(compared)
 
 
 def sha256_of(path: Path) -> str:

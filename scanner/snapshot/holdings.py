@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from scanner.model.arn import parse_arn
 from scanner.model.key import Grant, GrantConstraints
+from scanner.snapshot.part import Part, narrowed
 
 KEY_POLICY = "key policy default"
 RAM_POLICY = "key policy AWS_RAM"
@@ -31,9 +32,9 @@ def key_grants(connection: sqlite3.Connection, key_arn: str, most: int) -> tuple
     return tuple(grant for _, grant in _grants(rows))
 
 
-def all_grants(connection: sqlite3.Connection) -> Iterator[tuple[str, Grant]]:
-    """Every grant with the ARN of its key, ordered by key and id."""
-    return _grants(connection.execute(f"{_GRANTS}ORDER BY key_arn, grant_id"))
+def all_grants(connection: sqlite3.Connection, part: Part | None = None) -> Iterator[tuple[str, Grant]]:
+    """Every grant of a snapshot or a part of it, with the ARN of its key, ordered by key and id."""
+    return _grants(connection.execute(*narrowed(f"{_GRANTS}WHERE {{key}} ORDER BY key_arn, grant_id", part)))
 
 
 def _grants(rows: sqlite3.Cursor) -> Iterator[tuple[str, Grant]]:

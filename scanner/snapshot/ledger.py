@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from scanner.model.coverage import LedgerRow, Outcome
 
@@ -37,10 +37,12 @@ def never_written(connection: sqlite3.Connection) -> Iterator[LedgerRow]:
             yield LedgerRow(account, region, call, "", Outcome.NOT_REACHED, what_to_do=_WHAT_TO_DO)
 
 
-def ledger_of(connection: sqlite3.Connection, where: str = "TRUE") -> Iterator[LedgerRow]:
+def ledger_of(
+    connection: sqlite3.Connection, where: str = "TRUE", parameters: Mapping[str, str] | None = None
+) -> Iterator[LedgerRow]:
     """The rows that were written and fit a condition of ours."""
     columns = "account_id, region, call, subject, outcome, error_code, message, what_to_do"
-    rows = connection.execute(f"SELECT {columns} FROM coverage WHERE {where}")  # noqa: S608  # our own words
+    rows = connection.execute(f"SELECT {columns} FROM coverage WHERE {where}", parameters or {})  # noqa: S608  # our own words
     return (LedgerRow(a, r, c, s, Outcome(o), e, m, w) for a, r, c, s, o, e, m, w in rows)
 
 

@@ -15,6 +15,7 @@ from scanner.model.policy import DocumentKind, PolicyText
 from scanner.model.world import World
 from scanner.snapshot.holdings import KEY_POLICY, RAM_POLICY, all_grants
 from scanner.snapshot.ledger import IDENTITY_CALL, READ, Ledger, ledger_of, never_written
+from scanner.snapshot.part import Part, narrowed
 from scanner.snapshot.principals import load_principals
 from scanner.snapshot.read import ContentError, read_document
 
@@ -46,28 +47,34 @@ def load_meta(connection: sqlite3.Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT key, value FROM meta ORDER BY key").fetchall())
 
 
-def load_coverage(connection: sqlite3.Connection) -> tuple[LedgerRow, ...]:
+def load_coverage(connection: sqlite3.Connection, part: Part | None = None) -> tuple[LedgerRow, ...]:
     """Every row of the coverage ledger, ordered, and one for each planned unit that a killed collection never wrote."""
     found = {row.ref: row for row in never_written(connection)}
-    found.update((row.ref, row) for row in ledger_of(connection))
+    concerned = narrowed("{accounts} OR region IN ('global', '*')", part)
+    found.update((row.ref, row) for row in ledger_of(connection, *concerned))
     return tuple(sorted(found.values(), key=lambda row: (row.account_id, row.region, row.call, row.subject)))
 
 
-def load_world(connection: sqlite3.Connection, assumptions: Assumptions) -> World:
+def load_world(connection: sqlite3.Connection, assumptions: Assumptions, part: Part | None = None) -> World:
     """Everything the analysis needs, in memory.
+
+    Args:
+        part: leaves out the keys, principals and ledger rows that a question does not concern.
 
     Raises:
         SnapshotError: a document that an index names is missing or damaged, or the organization's tree has no root.
     """
-    return _Loader(connection, assumptions).world()
+    return _Loader(connection, assumptions, part).world()
 
 
 class _Loader:
-    def __init__(self, connection: sqlite3.Connection, assumptions: Assumptions) -> None:
+    def __init__(self, connection: sqlite3.Connection, assumptions: Assumptions, part: Part | None) -> None:
         self.rows = connection
         self.assumptions = assumptions
-        self.ledger = Ledger(load_coverage(connection))
+        self.part = part
+        self.ledger = Ledger(load_coverage(connection, part))
         self._texts: dict[str, str] = {}
+        self._placed: dict[tuple[str, DocumentKind, str, str], PolicyText] = {}
 
     def world(self) -> World:
         organization = self._organization()
@@ -76,7 +83,7 @@ class _Loader:
             accounts=self._accounts(members, organization),
             organizations=(organization,) if organization else (),
             keys=self._keys(),
-            principals=load_principals(self.rows, self.ledger, self.text),
+            principals=load_principals(self.rows, self.ledger, self.text, self.part),
             as_of=self.assumptions.as_of,
             coverage=self.ledger.rows,
             credit_scp=self.assumptions.credit_scp,
@@ -87,10 +94,17 @@ class _Loader:
         )
 
     def text(self, sha256: str, kind: DocumentKind, source: str, name: str) -> PolicyText:
-        """A document in its place."""
-        if sha256 not in self._texts:
-            self._texts[sha256] = read_document(self.rows, sha256)
-        return PolicyText(self._texts[sha256], sha256, kind, source, name)
+        """A document in its place: one value for all who hold it there, as a million may."""
+        place = (sha256, kind, source, name)
+        if place not in self._placed:
+            if sha256 not in self._texts:
+                self._texts[sha256] = read_document(self.rows, sha256)
+            self._placed[place] = PolicyText(self._texts[sha256], *place)
+        return self._placed[place]
+
+    def _narrowed(self, query: str) -> sqlite3.Cursor:
+        """The rows of a query that belong to the part."""
+        return self.rows.execute(*narrowed(query, self.part))
 
     # -- organization ----------------------------------------------------------------------------------------------
 
@@ -216,15 +230,15 @@ class _Loader:
 
     def _keys(self) -> dict[KeyArn, KeyFacts]:
         tags: dict[str, dict[str, str]] = defaultdict(dict)
-        for arn, name, value in self.rows.execute("SELECT key_arn, tag_key, tag_value FROM key_tags"):
+        for arn, name, value in self._narrowed("SELECT key_arn, tag_key, tag_value FROM key_tags WHERE {key}"):
             tags[arn][name] = value
         aliases: dict[str, list[str]] = defaultdict(list)
-        for arn, name in self.rows.execute("SELECT key_arn, name FROM aliases ORDER BY name"):
+        for arn, name in self._narrowed("SELECT key_arn, name FROM aliases WHERE {key} ORDER BY name"):
             aliases[arn].append(name)
         grants = self._grants()
         self.rows.row_factory = sqlite3.Row
         try:
-            rows = self.rows.execute("SELECT * FROM keys ORDER BY arn").fetchall()
+            rows = self._narrowed("SELECT * FROM keys WHERE {arn} ORDER BY arn").fetchall()
         finally:
             self.rows.row_factory = None
         return {KeyArn(r["arn"]): self._key(r, tags, aliases, grants) for r in rows}
@@ -291,7 +305,7 @@ class _Loader:
 
     def _grants(self) -> dict[str, list[Grant]]:
         found: dict[str, list[Grant]] = defaultdict(list)
-        for key_arn, grant in all_grants(self.rows):
+        for key_arn, grant in all_grants(self.rows, self.part):
             found[key_arn].append(grant)
         return found
 

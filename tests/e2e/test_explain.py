@@ -17,9 +17,9 @@ from scanner.analyze.who_can import Wanted, who_can
 from scanner.cli import main
 from scanner.config import Settings
 from scanner.model.arn import KeyArn
-from scanner.pipeline import world_of
 from scanner.plan import analysis_rules
 from scanner.report.who_can import dump_who_can
+from scanner.worlds import world_of
 
 from builders import STRANGER
 from small_snapshot import CARDS, write_snapshot
@@ -196,6 +196,20 @@ def test_questions_load_neither_boto3_nor_pandas(demo_run, tmp_path) -> None:
     words = ["explain", "latest", *QUESTION, "-o", str(demo_run.output)]
     command = [sys.executable, "-c", program, *words]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", ["run", "collect", "analyze", "report", "explain", "who-can", "what-if", "diff", "merge", "preflight"]
+)
+def test_help_of_a_command_loads_neither_the_analysis_nor_what_reads_configurations(command: str) -> None:
+    program = (
+        "import sys; from scanner.cli import main\n"
+        "try: main([sys.argv[1], '--help'])\n"
+        "except SystemExit as ended: assert ended.code == 0\n"
+        "assert not {'boto3', 'pandas', 'pydantic', 'scanner.pipeline', 'scanner.analyze.findings'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

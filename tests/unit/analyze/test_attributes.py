@@ -20,6 +20,7 @@ from builders import (
     allow,
     analyzed,
     deny,
+    grant,
     iam,
     key,
     organization,
@@ -328,6 +329,12 @@ def test_keys_of_one_region_are_one_set_and_regions_are_apart() -> None:
 def test_action_that_this_version_does_not_know_is_left_out() -> None:
     new = policy(allow(None, "kms:SomethingNew", "kms:Decrypt", when=ALPHA))
     assert told(control(key(OWN_ROOT), principal(ADMIN, new, TAGGING)))[:2] == ("medium", "confirmed")
+
+
+def test_grant_with_an_encryption_context_does_not_keep_keys_from_being_told_apart() -> None:
+    fenced = grant(STRANGER, constraints={"EncryptionContextEquals": {"tenant": "payroll"}})
+    finding = control(key(OWN_ROOT, grants=(fenced,)), principal(ADMIN, BY_TAG, TAGGING))
+    assert told(finding)[:2] == ("medium", "confirmed")
 
 
 def test_classes_judged_once_say_what_judging_everybody_says() -> None:

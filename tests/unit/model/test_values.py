@@ -102,3 +102,10 @@ def test_policy_types_have_the_names_of_the_organizations_api() -> None:
     assert DocumentKind.SCP.name_of_type == "SERVICE_CONTROL_POLICY"
     assert DocumentKind.RCP.name_of_type == "RESOURCE_CONTROL_POLICY"
     assert [DocumentKind.RCP.short_name, DocumentKind.BOUNDARY.short_name] == ["RCP", "permissions boundary"]
+
+
+@pytest.mark.parametrize("pairs", [{"tenant": "payroll"}, {"tenant": ["a", "list"]}, "text", None])
+def test_equal_constraints_of_grants_hash_alike_whatever_aws_wrote_there(pairs: object) -> None:
+    first, second = (GrantConstraints.from_api({"EncryptionContextSubset": pairs}) for _ in range(2))
+    assert first == second
+    assert len({first, second}) == 1

@@ -622,3 +622,24 @@ def test_collection_that_was_killed_says_what_it_did_not_come_to(snapshot: Snaps
     }
     assert not accounts[AccountId(third)].iam_complete
     assert accounts[AccountId(third)].gap == f"{third}/*/sts:AssumeRole/"
+
+
+def test_roles_that_hold_the_same_share_one_value(tmp_path: Path) -> None:
+    """A million roles with the same managed policies would not fit into memory otherwise."""
+    managed = f"arn:aws:iam::{MEMBER}:policy/Shared"
+
+    record = UnitRecord("iam")
+    digest = record.document(json.dumps(FULL))
+    for name in ("One", "Two"):
+        arn = iam(MEMBER, f"role/{name}")
+        record.rows.append(PrincipalRow(arn, MEMBER, "role", name, "/", name, '{"a": "b"}', None, digest, None))
+        record.rows.append(PrincipalPolicyRow(arn, "managed", "Shared", managed, "", digest))
+    path = tmp_path / "out" / "snapshot.sqlite"
+    with SnapshotStore.create(path) as store:
+        store.write(record)
+        store.finish(complete=True)
+    with closing(open_snapshot(path)) as connection:
+        one, two = load_world(connection, Assumptions(AS_OF)).principals.values()
+    assert one.identity_policies is two.identity_policies
+    assert one.tags is two.tags
+    assert one.trust_policy != two.trust_policy
