@@ -184,7 +184,7 @@ def _another_judgement(
 
     def judge_key(key: KeyFacts) -> list[Finding]:
         classes = assembly.classes.afresh() if assembly.classes else None
-        aside = Assembly(assembly.world, assembly.trust, assembly.severity, classes)
+        aside = Assembly(assembly.world, assembly.trust, assembly.severity, classes, assembly.known)
         return key_findings(key, population, aside, wide, _unwanted)
 
     return judge_key

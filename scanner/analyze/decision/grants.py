@@ -45,6 +45,11 @@ class GrantMatch:
     by_account: bool
 
 
+def is_constrained_by_context(operation: str) -> bool:
+    """Whether an encryption context that a grant demands counts for the operation (R4.17)."""
+    return operation in _CONSTRAINED_BY_CONTEXT
+
+
 def grant_matches(grants: Iterable[Grant], context: RequestContext) -> tuple[GrantMatch, ...]:
     """Grants whose operations hold the action and whose grantee and constraints fit (R4.9, R4.17, R4.18)."""
     found: list[GrantMatch] = []
@@ -80,7 +85,7 @@ def _constraints_hold(grant: Grant, context: RequestContext) -> Expression:
     if grant.constraints.source_arn is not None:
         parts.append(_source_arn_matches(grant.constraints.source_arn, context))
     key = context.request.key
-    if operation in _CONSTRAINED_BY_CONTEXT and (key is None or key.is_symmetric_encryption):
+    if is_constrained_by_context(operation) and (key is None or key.is_symmetric_encryption):
         parts.extend(_context_matches(grant.constraints, context))
     return conj(parts)
 

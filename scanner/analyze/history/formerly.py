@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from scanner.analyze.keys.judge import Judgement, judge
+from scanner.analyze.keys.crowd import judge
+from scanner.analyze.keys.judge import Judgement
 from scanner.analyze.principals.reach import Population, Reached, reached_by
 from scanner.analyze.principals.selectors import Selector, namings_of, selector_of
 from scanner.model.arn import KeyArn

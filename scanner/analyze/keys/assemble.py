@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from scanner.analyze.decision.gates import statement_ref
+from scanner.analyze.keys.crowd import Known
 from scanner.analyze.keys.delegation import delegable, escalation_in_words, marked
 from scanner.analyze.keys.evidence import (
     MAX_STATEMENTS,
@@ -17,6 +18,7 @@ from scanner.analyze.keys.evidence import (
 )
 from scanner.analyze.keys.identity import digest, finding_id, fingerprint
 from scanner.analyze.keys.judge import Judgement, best, confirmed_reason, named_actions, question, strength
+from scanner.analyze.keys.own_gates import own_gates
 from scanner.analyze.keys.remedy import remediation_of
 from scanner.analyze.keys.rules import rules_of
 from scanner.analyze.keys.sentences import (
@@ -65,13 +67,15 @@ _GRANTS_SHOWN = 20
 class Assembly:
     """What putting findings together needs; grant texts, uses of foreign keys and `cuts` are collected on the way.
 
-    `cuts` are sentences on what was not looked at because there was too much of it.
+    `known` is what was judged and holds for others. `cuts` are sentences on what was not looked at because there was
+    too much of it.
     """
 
     world: World
     trust: Trust
     severity: SeverityRules
     classes: Classes | None = None
+    known: Known = field(default_factory=dict)
     documents: dict[str, str] = field(default_factory=dict)
     uses: ForeignUses = field(default_factory=ForeignUses)
     cuts: list[str] = field(default_factory=list)
@@ -117,7 +121,7 @@ def external_finding(assembly: Assembly, key: KeyFacts, naming: Naming, judgemen
     deciding = _deciding(effective, leading)
     facts = assembly.key_ref(key)
     reach = _reach(effective)
-    layers = deciding.decision.gates
+    layers = own_gates(assembly.world, deciding)
     identity = finding_id(Kind.EXTERNAL_ACCESS, key.arn, grantee.selector, naming.mechanism)
     refs = {r for j in effective for r in j.decision.rules if "/" in r}
     refs.update(key.gaps.get(part, "") for b in built for part in b.standing.unread)
@@ -264,7 +268,7 @@ def _evidence(assembly: Assembly, key: KeyFacts, naming: Naming, deciding: Judge
         found.append(evidence)
     if deciding is not None:
         cited = {n.place for n in naming.statements}
-        found.extend(gate_evidence(deciding.decision.gates, cited))
+        found.extend(gate_evidence(own_gates(assembly.world, deciding), cited))
     return tuple(found)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from scanner.analyze.keys.assemble import Assembly
-from scanner.analyze.keys.judge import Judgement, judge, strength
+from scanner.analyze.keys.crowd import judge
+from scanner.analyze.keys.judge import Judgement, strength
 from scanner.analyze.principals.reach import Population, Reached, reached_by
 from scanner.analyze.principals.selectors import Naming, Selector, namings_of, selector_of
 from scanner.analyze.request.caller import ANY_SERVICE, organization_of, some_service
@@ -50,7 +51,7 @@ def tell(key: KeyFacts, population: Population, assembly: Assembly) -> Iterator[
         yield from _tell_everybody(key, naming, population, assembly, namings)
     for place, naming in sorted(namings.items()):
         reached = reached_by(naming.selector, key, population)
-        judgements = judge(assembly.world, key, naming, reached, assembly.classes)
+        judgements = judge(assembly.world, key, naming, reached, assembly.classes, assembly.known)
         yield Told(naming, judgements, written.get(place), reached, judgements)
 
 
@@ -64,7 +65,7 @@ def _tell_everybody(
     """`*` as the public, as services where only they pass, and as further namings for whom others spare (R2.8)."""
     reached = reached_by(naming.selector, key, population)
     service = some_service()
-    judgements = judge(assembly.world, key, naming, reached, assembly.classes)
+    judgements = judge(assembly.world, key, naming, reached, assembly.classes, assembly.known)
     by_services = judge(assembly.world, key, naming, Reached((service,)))
     public, selectors = split_everybody(judgements, population, key.partition)
     for selector in selectors:

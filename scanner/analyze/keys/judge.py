@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -61,14 +61,27 @@ _WITHOUT_EFFECT = {"not_cross_account": "action_not_cross_account", "key_usage":
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """Whom a judgement was made for that holds for somebody alike; and what that one asks, by which Allow sources."""
+
+    made_for: Caller
+    request: Request
+    sources: Sources
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
-    """What one caller can do with one action: the verdict for people, its reason, and the decision behind it."""
+    """What one caller can do with one action: the verdict for people, its reason, and the decision behind it.
+
+    `shared` says where the decision is from, where it was made for somebody alike.
+    """
 
     caller: Caller
     action: Action
     verdict: FindingVerdict
     reason: str
     decision: Decision
+    shared: Shared | None = None
 
 
 def strength(verdict: FindingVerdict) -> int:
@@ -101,27 +114,14 @@ def sources_of(naming: Naming) -> Sources:
     return Sources((naming.mechanism,), statements=frozenset(n.place for n in naming.statements))
 
 
-def judge(
-    world: World, key: KeyFacts, naming: Naming, reached: Reached, classes: Classes | None = None
-) -> tuple[Judgement, ...]:
-    """Judge every action the naming covers for every caller behind it.
-
-    Args:
-        classes: judge one caller of each class and take the others to be like it; None judges everybody.
-    """
-    sources = sources_of(naming)
-    sorted_in = [(c, classes.of(c, key) if classes else c.text) for c in reached.callers]
-    found: list[Judgement] = []
-    for action in named_actions(naming):
-        first: dict[Hashable, Judgement] = {}
-        for caller, class_ in sorted_in:
-            if class_ not in first:
-                first[class_] = remembered(
-                    world, question(key, caller, action, reached), ("judge", sources),
-                    partial(_now_or_later, world, key, caller, action, sources, reached),
-                )  # fmt: skip
-            found.append(replace(first[class_], caller=caller))
-    return _without_echoes(found)
+def judge_one(
+    world: World, key: KeyFacts, caller: Caller, action: Action, sources: Sources, reached: Reached
+) -> Judgement:
+    """Judge one action for one caller, by the given Allow sources."""
+    return remembered(
+        world, question(key, caller, action, reached), ("judge", sources),
+        partial(_now_or_later, world, key, caller, action, sources, reached),
+    )  # fmt: skip
 
 
 def _now_or_later(
@@ -146,16 +146,6 @@ def _not_yet(judgement: Judgement, moment: str) -> Judgement:
     """An access that begins by itself: blocked today, and never without effect (R5.26)."""
     decision = replace(judgement.decision, condition=f"the time is {moment} or later")
     return replace(judgement, verdict=FindingVerdict.BLOCKED, reason=NOT_YET, decision=decision)
-
-
-def _without_echoes(judgements: Sequence[Judgement]) -> tuple[Judgement, ...]:
-    """Federated sessions are told only where they can do more than their user (R3.13)."""
-    own = {(j.caller.text, j.action.name): _STRENGTH[j.verdict] for j in judgements}
-    return tuple(
-        j
-        for j in judgements
-        if not j.caller.session_open or _STRENGTH[j.verdict] > own.get((j.caller.parent_user or "", j.action.name), -1)
-    )
 
 
 def is_stranger(caller: Caller) -> bool:

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from scanner.analyze.keys.judge import Judgement, strength
+from scanner.analyze.keys.own_gates import own_statements
 from scanner.analyze.principals.principal_classes import IDENTITIES, class_name
 from scanner.analyze.principals.selectors import GRANT
-from scanner.model.decision import Layer
 from scanner.model.finding import FindingVerdict
 from scanner.model.key import KeyFacts
-from scanner.model.policy import Effect
 
 T = TypeVar("T")
 SURE = frozenset({FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL})
@@ -61,7 +60,8 @@ class ForeignUses:
             if judgement.verdict is not FindingVerdict.BLOCKED:
                 use.callers.add(caller.text)
             if judgement.verdict in SURE and mechanism != GRANT:
-                _keep(self.carried.setdefault(_grounds(judgement), {}), (key.arn, judgement.action.name), judgement)
+                carried = self.carried.setdefault(_grounds(judgement), {})
+                _keep(carried, (key.arn, judgement.action.name), judgement)
 
 
 def _keep(kept: dict[T, Judgement], place: T, judgement: Judgement) -> None:
@@ -71,13 +71,7 @@ def _keep(kept: dict[T, Judgement], place: T, judgement: Judgement) -> None:
 
 
 def _grounds(judgement: Judgement) -> Grounds:
-    """The statements in the policies of the caller itself; the decision may be that of one like it."""
+    """The statements in the policies of the caller itself."""
     return tuple(
-        ((policy.name, ref.sha256, ref.index), bool(ref.condition_lines))
-        for gate in judgement.decision.gates
-        if gate.layer is Layer.IAM
-        for ref in gate.statements
-        if ref.effect == Effect.ALLOW.value
-        for policy in judgement.caller.identity_policies
-        if policy.sha256 == ref.sha256
+        ((policy.name, policy.sha256, index), conditioned) for policy, index, conditioned in own_statements(judgement)
     )

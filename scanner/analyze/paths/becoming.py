@@ -8,7 +8,7 @@ from copy import copy
 from scanner.analyze.paths.changes import Changes, Enters
 from scanner.analyze.paths.forms import AS_IT_IS, Form, caller_in, identity_of, is_almighty
 from scanner.analyze.paths.hops import PERHAPS, SURE, Step
-from scanner.analyze.paths.likeness import likeness_in
+from scanner.analyze.principals.likeness import likeness_in
 from scanner.analyze.request.caller import Caller
 from scanner.model.principal import PrincipalFacts
 from scanner.model.world import World

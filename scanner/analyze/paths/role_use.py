@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from scanner.analyze.decision.decide import decide
+from scanner.analyze.decision.decide import decide, refused_at_once
 from scanner.analyze.decision.remembered import remembered
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.paths.forms import AS_IT_IS, Form, identity_of, world_in
 from scanner.analyze.paths.hops import ASLEEP, NEVER, now_or_later, rank_of
-from scanner.analyze.paths.likeness import KeyLikeness
-from scanner.analyze.principals.alike import Alike
 from scanner.analyze.principals.classes import Classes
 from scanner.analyze.principals.selectors import operations_by_selector, selector_of, selectors_of
 from scanner.analyze.request.caller import Caller, resolve_caller
 from scanner.analyze.request.request import Request
 from scanner.analyze.statements.match import covers_action
 from scanner.model.actions import KEY_ACTIONS, Action
+from scanner.model.arn import key_id_of
 from scanner.model.decision import Decision
 from scanner.model.key import KeyFacts
 from scanner.model.policy import Effect, PolicyText
@@ -66,11 +65,10 @@ class RoleUse:
 
     def __init__(self, world: World, keys: Iterable[KeyFacts], classes: Classes | None = None) -> None:
         self._world = world
-        self._classes = KeyLikeness(world, classes) if classes else None
+        self._classes = classes
         self._doors: dict[str, _Doors] = {}
         self._by_account: dict[str, dict[str, KeyFacts]] = defaultdict(dict)
         self._judged: dict[tuple[Hashable, str], tuple[Use, ...]] = {}
-        self._alike = Alike(world)
         self._shared: dict[Hashable, tuple[Use, ...]] = {}
         self._of: dict[str, dict[str, tuple[Use, ...]]] = {}
         for key in keys:
@@ -84,8 +82,7 @@ class RoleUse:
         other = copy(self)
         other._world = world_in(self._world, form)
         if self._classes:
-            other._classes = KeyLikeness(other._world, Classes(other._world), rewritten=form.rewritten)
-        other._alike = Alike(other._world)
+            other._classes = Classes(other._world)
         other._judged, other._shared, other._of = {}, {}, {}
         return other
 
@@ -103,19 +100,45 @@ class RoleUse:
         wanted = self._doors[key.arn].open_to(caller.account_id, allowed)
         if not wanted:
             return ()
-        class_ = self._classes.of(caller, key) if self._classes else caller.text
-        place = (class_, key.arn)
+        if self._classes is None:
+            return self._judge_each(caller, key, wanted)
+        place = self._classes.of(caller, key), key.arn
         if place not in self._judged:
-            alike = self._alike.of(self._world.principals[caller.text], key) if self._classes else None
-            if alike is None or alike not in self._shared:
-                judged = (_judge(self._world, caller, key, a) for a in KEY_ACTIONS if a.name in wanted)
-                uses = _woken(self._world, caller, key, tuple(use for use in judged if use.rank > NEVER))
-                if alike is None or any(use.decision.condition or use.decision.rules for use in uses):
-                    self._judged[place] = uses  # a condition or a rule may name the account
-                    return uses
-                self._shared[alike] = uses
-            self._judged[place] = self._shared[alike]
+            alike = self._classes.pair(caller, key)
+            uses = self._shared.get(alike)
+            if uses is None or alike is None:
+                uses = self._judge_each(caller, key, wanted)
+                if alike is not None and not any(_is_of_one(use, caller, key) for use in uses):
+                    self._shared[alike] = uses
+            self._judged[place] = uses
         return self._judged[place]
+
+    def _judge_each(self, caller: Caller, key: KeyFacts, wanted: frozenset[str]) -> tuple[Use, ...]:
+        judged = self._judged_by_group(caller, key, wanted)
+        return _woken(self._world, caller, key, tuple(use for use in judged if use.rank > NEVER))
+
+    def _judged_by_group(self, caller: Caller, key: KeyFacts, wanted: frozenset[str]) -> Iterator[Use]:
+        """Every wanted action, one of those that nothing tells apart for all of them."""
+        groups = self._classes.actions_for(caller, key) if self._classes else {}
+        known: dict[Hashable, Use] = {}
+        for action in KEY_ACTIONS:
+            if action.name not in wanted:
+                continue
+            refused = refused_at_once(request_on(caller, key, action)) is not None
+            group = None if refused else groups.get(action.name)
+            if group is None:
+                yield _judge(self._world, caller, key, action)
+            else:
+                if group not in known:
+                    known[group] = _judge(self._world, caller, key, action)
+                yield replace(known[group], action=action)
+
+
+def _is_of_one(use: Use, caller: Caller, key: KeyFacts) -> bool:
+    """Whether what was decided says something that is only true of these accounts, of this key, or of what was read."""
+    written = use.decision.condition
+    own = (caller.account_id, key.account_id, key_id_of(key.arn))
+    return any(name in written for name in own) or any("/" in rule for rule in use.decision.rules)
 
 
 class UseByForm:

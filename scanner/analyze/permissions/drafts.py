@@ -11,6 +11,7 @@ from scanner.analyze.keys.assemble import SAMPLE, Assembly
 from scanner.analyze.keys.evidence import MAX_STATEMENTS, gate_evidence, grant_evidence, grant_ref, marks_of
 from scanner.analyze.keys.identity import finding_id, fingerprint
 from scanner.analyze.keys.judge import Judgement, strength
+from scanner.analyze.keys.own_gates import own_gates
 from scanner.analyze.keys.rules import rules_of
 from scanner.analyze.keys.severity import Exposure, identity_severity, rank
 from scanner.analyze.paths.hops import Step, hop_of
@@ -121,7 +122,7 @@ def finding_of(assembly: Assembly, draft: Draft) -> Finding:
     groups = _capabilities(assembly, draft)
     capabilities = tuple(g.result for g in groups)
     leading, deciding = capabilities[0], groups[0].case.judgement
-    gates = deciding.decision.gates
+    gates = own_gates(assembly.world, deciding)
     callers = tuple(sorted(set(draft.callers)))
     accounts = sorted({a for c in callers for a in c.split(":")[4:5] if is_account_id(a)})
     covered = {row.ref for row in assembly.world.coverage}

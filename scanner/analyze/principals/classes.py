@@ -2,127 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Hashable, Mapping
+from copy import copy
 
-from scanner.analyze.language.parse import parse_policy
-from scanner.analyze.principals.selectors import operations_by_selector, selector_of
-from scanner.analyze.request.caller import Caller, may_be_service_linked, organization_of
+from scanner.analyze.decision.action_groups import ActionGroups
+from scanner.analyze.principals.anywhere import Places, policies_of, written_anywhere
+from scanner.analyze.principals.key_kinds import KeyKinds, Sight
+from scanner.analyze.principals.mentions import Mentions, all_of, mentions_at, mentions_in, mentions_in_guardrails
+from scanner.analyze.request.caller import Caller, may_be_service_linked
 from scanner.model.key import KeyFacts
-from scanner.model.policy import PolicyText
+from scanner.model.principal import PrincipalKind
 from scanner.model.world import World
 
-_OF_A_NAME = frozenset({"aws:principalarn", "aws:userid", "aws:username"})
-_INDIVIDUAL = frozenset({"role", "user", "session", "federated"})
+_OF_AN_ACCOUNT = frozenset({
+    PrincipalKind.USER, PrincipalKind.ROLE, PrincipalKind.ROOT_USER, PrincipalKind.ACCOUNT,
+})  # fmt: skip
 
 
 class Classes:
     """Sorts callers of one world into classes, key by key (`design.md` section 6).
 
-    Two callers share a class if they differ in nothing but their names (ARN, role and session name, unique id) and no
-    document that counts for them and the key can see a name. Every fact other than names is compared.
+    Two callers share a class if they differ in nothing but names (ARN, role and session name, unique id), the number of
+    their account and tags, and no document that counts for them and the key can see a difference there. Every other
+    fact is compared, also those of the account: its state, its place in the organization, its guardrails.
     """
 
     def __init__(self, world: World) -> None:
-        self._world = world
-        self._facts: dict[str, Hashable] = {}
-        self._guardrails: dict[tuple[str, str], bool] = {}
-        self._named: dict[str, frozenset[str] | None] = {}
+        self._actions = ActionGroups(world)
+        self._guardrails = mentions_in_guardrails(world)
+        self._asserted = frozenset(v for values in world.asserted.values() for v in values)
+        self._facts: dict[tuple[str, bool, bool, bool], int] = {}
+        self._numbers: dict[Hashable, int] = {}
+        self._own: dict[str, Mentions] = {}
+        self._places = Places(world)
+        self._kinds = KeyKinds(world, self._places)
+        self._seen: dict[str, Sight] = {}
+        self._named: dict[str, Mentions] = {}
 
     def afresh(self) -> Classes:
         """The same for keys whose documents are others than those seen so far; what callers are like is kept."""
-        other = Classes(self._world)
-        other._facts, other._guardrails = self._facts, self._guardrails
+        other = copy(self)
+        other._actions = self._actions.afresh()
+        other._kinds, other._named = self._kinds.afresh(), {}
         return other
 
-    def of(self, caller: Caller, key: KeyFacts) -> Hashable:
-        """The class of a caller in questions about a key."""
-        return caller.text if self._names_matter(caller, key) else self.without_names(caller)
+    def actions_for(self, caller: Caller, key: KeyFacts) -> Mapping[str, Hashable]:
+        """The groups of actions of which one decision holds for all, by name; an action without one stands alone."""
+        return self._actions.of(caller, key)
 
-    def without_names(self, caller: Caller) -> Hashable:
-        """Everything of a caller but its names; the caller itself where its own policies look at names."""
-        if any(map(_sees_names, _policies_of(caller))):
+    def of(self, caller: Caller, key: KeyFacts, *, at_any_key: bool = False) -> Hashable:
+        """The class of a caller in questions about a key.
+
+        Args:
+            at_any_key: the key's account may be any as well, so that its document may write out the account of both.
+        """
+        if caller.kind not in _OF_AN_ACCOUNT and not caller.session_open:
             return caller.text
-        if caller.text not in self._facts:
-            self._facts[caller.text] = _facts(caller)
-        return self._facts[caller.text]
+        own = self._looked_at_by(caller)
+        if own.see_names:
+            return caller.text
+        seen = self._looked_at_by_key(key)
+        tags = own.tags or seen.tags
+        home = caller.account_id == key.account_id
+        written = self._guardrails if home and at_any_key else seen
+        account = self._account_told_apart(caller, own.numbers or seen.numbers, written)
+        paths = own.paths or seen.paths
+        place = (caller.text, tags, not account, paths)
+        if place not in self._facts:
+            facts = self._facts_of(caller, tags=tags, anywhere=not account, paths=paths)
+            self._facts[place] = self._numbers.setdefault(facts, len(self._numbers))
+        names = seen.names(caller.parent_user or caller.principal_arn, caller.unique_id) if seen.see_names else ()
+        return self._facts[place], account, home, names
 
-    def _names_matter(self, caller: Caller, key: KeyFacts) -> bool:
-        if caller.is_service or caller.is_root_user:
-            return True
+    def pair(self, caller: Caller, key: KeyFacts) -> Hashable | None:
+        """The class of a caller and the kind of a key together, wherever they are; None where the key has no kind.
+
+        Renaming an account or a key changes no verdict (`design.md` section 5).
+        """
+        if caller.text not in self._seen:
+            self._seen[caller.text] = self._kinds.seen_by(caller)
+        named = self._may_name_account_of(key, caller)
+        paths = self._looked_at_by(caller).paths or self._looked_at_by_key(key).paths
+        kind = self._kinds.of(key, self._seen[caller.text], named=named, paths=paths)
+        return None if kind is None else (self.of(caller, key, at_any_key=True), kind)
+
+    def _looked_at_by(self, caller: Caller) -> Mentions:
+        """What the caller's own policies look at."""
+        if caller.text not in self._own:
+            self._own[caller.text] = all_of((Mentions(), *map(mentions_in, policies_of(caller))))
+        return self._own[caller.text]
+
+    def _looked_at_by_key(self, key: KeyFacts) -> Mentions:
+        """What the documents of the key and all guardrails look at."""
         if key.arn not in self._named:
-            self._named[key.arn] = _individuals(key)
-        named = self._named[key.arn]
-        if named is None or caller.account_id in named:
+            self._named[key.arn] = all_of((mentions_at(key), self._guardrails))
+        return self._named[key.arn]
+
+    def _may_name_account_of(self, key: KeyFacts, caller: Caller) -> bool:
+        """Whether a document may look at the number of the key's account, its own document aside."""
+        own, account = self._looked_at_by(caller), key.account_id
+        if own.numbers or self._looked_at_by_key(key).numbers or account in self._asserted:
             return True
-        own, theirs = organization_of(self._world, caller.account_id), organization_of(self._world, key.account_id)
-        attached = (("scp", own.id, own.scps) if own else None, ("rcp", theirs.id, theirs.rcps) if theirs else None)
-        return any(self._guardrails_see_names(*place) for place in attached if place)
+        return account in self._guardrails.accounts or (account in own.accounts and account != caller.account_id)
 
-    def _guardrails_see_names(
-        self, type_: str, organization: str, attached: Mapping[str, tuple[PolicyText, ...]] | None
-    ) -> bool:
-        place = (type_, organization)
-        if place not in self._guardrails:
-            self._guardrails[place] = any(_sees_names(p) for found in (attached or {}).values() for p in found)
-        return self._guardrails[place]
+    def _account_told_apart(self, caller: Caller, numbers: bool, written: Mentions) -> str:
+        """The number of the account where some document may look at it; empty where none does."""
+        account = caller.account_id
+        apart = numbers or account in written.accounts or account in self._asserted
+        return account if apart else ""
 
+    def _facts_of(self, caller: Caller, *, tags: bool, anywhere: bool, paths: bool) -> Hashable:
+        """Everything of a caller that counts beside its names.
 
-def _policies_of(caller: Caller) -> Iterator[PolicyText]:
-    yield from caller.identity_policies
-    yield from caller.session_policies or ()
-    if caller.boundary is not None:
-        yield caller.boundary
-
-
-def _facts(caller: Caller) -> Hashable:
-    """Everything of a caller but its names."""
-    return (
-        caller.kind, caller.account_id, caller.partition, caller.role_known, caller.session_name is None,
-        caller.parent_user, bool(caller.unique_id), tuple((p.sha256, p.kind) for p in caller.identity_policies),
-        caller.boundary and caller.boundary.sha256, _hashes(caller.session_policies), _pairs(caller.tags),
-        None if caller.session_tags is None else _pairs(caller.session_tags),
-        caller.trust_policy and caller.trust_policy.sha256, caller.collected, caller.account_collected, caller.ours,
-        caller.gap, caller.session_open, caller.is_service_linked_role, caller.role_path_is_open,
-        may_be_service_linked(caller),
-    )  # fmt: skip
+        Args:
+            tags: whether its tags count, and what its trust policy lets sessions bring.
+            anywhere: write the caller's account as if it could be any.
+            paths: whether the units of its account count.
+        """
+        here = caller.account_id if anywhere else ""
+        trust = caller.trust_policy and written_anywhere(caller.trust_policy, here)
+        tagged = (_pairs(caller.tags), caller.session_tags and _pairs(caller.session_tags), trust) if tags else ()
+        policies = tuple(written_anywhere(p, here) for p in policies_of(caller))
+        return (
+            caller.kind, caller.partition, caller.role_known, caller.session_name is None, caller.parent_user is None,
+            bool(caller.unique_id), policies, tagged, caller.session_policies is None, bool(caller.session_policies),
+            caller.collected, caller.account_collected, caller.ours, caller.gap, caller.session_open,
+            caller.is_service_linked_role, caller.role_path_is_open, may_be_service_linked(caller),
+            self._places.of_caller(caller.account_id, paths=paths),
+        )  # fmt: skip
 
 
-def _hashes(policies: tuple[PolicyText, ...] | None) -> tuple[str, ...] | None:
-    return None if policies is None else tuple(p.sha256 for p in policies)
-
-
-def _pairs(tags: object) -> Hashable:
-    return tuple(sorted(dict(tags).items()))  # type: ignore[call-overload]  # a mapping of texts
-
-
-def _individuals(key: KeyFacts) -> frozenset[str] | None:
-    """Accounts of which the key names single identities; None where everybody's name matters."""
-    found: set[str] = set()
-    texts = [t for g in key.grants or () for t in operations_by_selector(g, key.partition)]
-    for policy in (key.key_policy, key.ram_policy):
-        if policy is None:
-            continue
-        if _sees_names(policy):
-            return None
-        for statement in parse_policy(policy).statements:
-            entries = (*(statement.principals or ()), *(statement.not_principals or ()))
-            texts.extend(selector_of(e.value, key.partition) for e in entries if e.type == "AWS")
-    for selector in texts:
-        if selector.kind == "unknown_id":
-            return None
-        if selector.kind in _INDIVIDUAL:
-            found.add(selector.account_id)
-    return frozenset(found)
-
-
-@lru_cache(maxsize=65536)
-def _sees_names(policy: PolicyText) -> bool:
-    """Whether a condition or variable of the document may look at who the caller is; a damaged document may."""
-    document = parse_policy(policy)
-    if document.problems or any(s.damage for s in document.statements):
-        return True
-    tests = [t for s in document.statements for t in s.conditions]
-    resources = (e.value for s in document.statements for e in (*(s.resources or ()), *(s.not_resources or ())))
-    written = (*(v for t in tests for v in t.values), *resources)
-    return any(t.key.lower() in _OF_A_NAME for t in tests) or any("${" in v for v in written)
+def _pairs(tags: Mapping[str, str]) -> Hashable:
+    return tuple(sorted(tags.items()))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
+from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.logic.expression import FALSE, TRUE, Expression, conj, disj, neg, unknown
 from scanner.analyze.request.context import RequestContext
 from scanner.analyze.statements.condition import condition_expression
@@ -15,7 +18,7 @@ from scanner.analyze.statements.match import (
     resource_expression,
     spared_by_not_principal,
 )
-from scanner.model.policy import Document, DocumentKind, Effect, Span, Statement
+from scanner.model.policy import Document, DocumentKind, Effect, PolicyText, Span, Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +42,26 @@ def statement_matches(document: Document, statement: Statement, context: Request
 
     A damaged statement may do whatever its readable parts allow: its matches are open facts (R10.12).
     """
-    conditions = _body_expression(document, statement, context)
-    if conditions == FALSE:
+    body = _body_expression(document, statement, context)
+    if body == FALSE:
         return ()
+    return _matches_of(document, statement, body, partial(principal_ways, document, statement, context))
+
+
+def _matches_of(
+    document: Document,
+    statement: Statement,
+    body: Expression,
+    ways: Callable[[Effect], Iterable[tuple[MatchKind, Expression]]],
+) -> tuple[Match, ...]:
+    """Every way a statement applies whose resources and conditions hold when `body` does."""
     subject = f"{document.policy.source} {document.policy.name} statement {statement.index}"
     effects = (Effect.ALLOW, Effect.DENY) if statement.effect is Effect.DAMAGED else (statement.effect,)
     found: list[Match] = []
     for effect in effects:
         doubt = unknown("malformed", "R10.12", subject=f"{subject} {effect.value}") if statement.damage else TRUE
-        for kind, expression in principal_ways(document, statement, context, effect):
-            applies = conj((expression, conditions, doubt))
+        for kind, expression in ways(effect):
+            applies = conj((expression, body, doubt))
             if applies != FALSE:
                 found.append(Match(document, statement, effect, kind, applies))
     return tuple(found)
@@ -105,8 +118,30 @@ def _concerned(document: Document, iam_action: str) -> tuple[Statement, ...]:
 
 def document_matches(document: Document, context: RequestContext) -> tuple[Match, ...]:
     """Every way the statements of a document may apply; a document that is no policy may allow and deny anything."""
-    concerned = _concerned(document, context.request.iam_action)
-    found = [m for s in concerned for m in statement_matches(document, s, context)]
+    iam_action = context.request.iam_action
+    concerned = _concerned(document, iam_action)
+    if not names_principals(document.policy.kind) and all(map(_is_fixed, concerned)):
+        return _fixed_matches(document.policy, iam_action)
+    return _with_damage(document, [m for s in concerned for m in statement_matches(document, s, context)])
+
+
+def _is_fixed(statement: Statement) -> bool:
+    """Whether a statement covers whatever is asked for, without a condition."""
+    resources = statement.resources or ()
+    return not statement.conditions and any(e.value == "*" for e in resources)
+
+
+@lru_cache(maxsize=_MOST_CONCERNED)
+def _fixed_matches(policy: PolicyText, iam_action: str) -> tuple[Match, ...]:
+    """Matches of a document that treats every request for an action alike, as FullAWSAccess does."""
+    document = parse_policy(policy)
+    everybody = ((MatchKind.STAR, TRUE),)
+    concerned = _concerned(document, iam_action)
+    return _with_damage(document, [m for s in concerned for m in _matches_of(document, s, TRUE, lambda _: everybody)])
+
+
+def _with_damage(document: Document, found: list[Match]) -> tuple[Match, ...]:
+    """The matches of the statements, and what a document may hold that is no policy (R10.12)."""
     if document.problems:
         subject = f"{document.policy.source} {document.policy.name}"
         broken = _broken_statement(document)

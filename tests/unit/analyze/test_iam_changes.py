@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scanner.analyze.paths.likeness import Likeness
 from scanner.analyze.paths.path_words import steps_in_words
 from scanner.analyze.paths.paths import Paths
+from scanner.analyze.principals.likeness import Likeness
 from scanner.analyze.principals.party import Trust
 from scanner.analyze.principals.reach import Population
 from scanner.model.finding import Finding, Kind
