@@ -1,8 +1,10 @@
-"""What each field of findings.json, graph.json and summary.json holds, declared once for the published schemas."""
+"""What each field of findings.json and summary.json holds, declared once with those of graph.json for the schemas."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+from scanner.report.graph_fields import GRAPH_FIELDS
 
 _KEY_FACTS = {
     "arn": "ARN of the key",
@@ -107,6 +109,13 @@ _CLAIMS = {
         "condition": "what must hold for it, in words; empty where nothing must",
         "residual": "the same as nested JSON; null where nothing must hold",
         "caller_chosen": "whether the caller chooses everything that must hold",
+        "keys": "with which keys of a path it holds; null where the finding is no path or reaches no key",
+        "statements": "the statements and grants that give it to the last role of a path; empty for other kinds",
+    },
+    "CapabilityKeys": {
+        "total": "keys with which some of the actions hold, with this verdict and condition",
+        "sample": "ARNs of the worst of them, at most 10; access.csv has a row for every one",
+        "otherwise": "keys with which they hold less surely, or on other conditions",
     },
     "ConditionRef": {
         "key": "condition key",
@@ -334,34 +343,6 @@ _DOCUMENT = {
     },
 }
 
-_GRAPH = {
-    "Graph": {
-        "schema_version": "rises when a field changes its meaning or goes away",
-        "engine": "number of the engine that judged",
-        "nodes": "everybody and everything that takes part, one per line",
-        "edges": "claims between two nodes, one per line",
-        "max_hops": "longest chain of assumed roles that was followed",
-        "cut": "entry roles of chains that were cut there",
-    },
-    "GraphNode": {
-        "id": "ARN or name of the node",
-        "kind": "account, role, user, session, service, provider, organization, any or key",
-        "account_id": "account it belongs to; empty where there is none",
-    },
-    "GraphEdge": {
-        "kind": "may_assume, may_use or delegates",
-        "source": "id of the node that may",
-        "target": "id of the role, key or account",
-        "actions": "actions that share the verdict",
-        "verdict": "that of the finding that shows the edge, else that of a decision",
-        "reason": "reason code of the decision",
-        "condition": "what must hold, in words; empty where nothing must",
-        "mechanism": "through what a key is used; empty for other edges",
-        "finding_id": "finding that shows the edge; empty without one",
-        "statements": "the statements that decide",
-    },
-}
-
 _SUMMARY = {
     "Summary": {
         "schema_version": _DOCUMENT["FindingsDocument"]["schema_version"],
@@ -391,7 +372,7 @@ _SUMMARY = {
 }
 
 FIELDS: Mapping[str, Mapping[str, str]] = {
-    "Finding": _FINDING, "KeyFactsRef": _KEY_FACTS, "RunInfo": _RUN, **_CLAIMS, **_PROOF, **_DOCUMENT, **_GRAPH,
+    "Finding": _FINDING, "KeyFactsRef": _KEY_FACTS, "RunInfo": _RUN, **_CLAIMS, **_PROOF, **_DOCUMENT, **GRAPH_FIELDS,
     **_SUMMARY,
 }  # fmt: skip
 """Dataclass and field to description. A member without a description, or the other way round, fails a test."""

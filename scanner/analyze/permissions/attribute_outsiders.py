@@ -14,7 +14,8 @@ from scanner.analyze.keys.severity import COLUMN, LEFT, OUTSIDER_OPENS, TABLE, r
 from scanner.analyze.paths.admission import OWN_SAML_PROVIDER
 from scanner.analyze.paths.graph import Chain
 from scanner.analyze.paths.hops import ASLEEP, CHOSEN, PERHAPS, SURE, Step, hop_of, rank_of, verdict_of
-from scanner.analyze.paths.path_findings import admitting, as_written, callers_of, carrying, path_grantee, standing_at
+from scanner.analyze.paths.path_capabilities import callers_of, standing_at
+from scanner.analyze.paths.path_findings import admitting, as_written, carrying, path_grantee
 from scanner.analyze.paths.paths import Claim, conditions_of_steps
 from scanner.analyze.paths.role_paths import RolePaths
 from scanner.analyze.paths.sources import Source
