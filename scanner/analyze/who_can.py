@@ -114,7 +114,7 @@ def _of_finding(finding: Finding, behind: Sequence[AccessRow], action: str) -> I
             path=" > ".join(hop.in_path for hop in finding.path.hops) or "direct",
             statements=mechanism.statements, grants=tuple(g.grant_id for g in mechanism.grants),
             capabilities=_in_order(r.capability for r in results), actions=actions, condition=condition,
-            caller_chosen=any(r.caller_chosen for r in results),
+            caller_chosen=any(r.caller_chosen for r in results), vouched=any(r.vouched for r in results),
             reasons=tuple(dict.fromkeys(reason for r in results for reason in r.reasons)),
             principals=(), finding_id=finding.id,
         )  # fmt: skip
@@ -152,7 +152,7 @@ def _of_insiders(rows: Iterator[AccessRow], action: str) -> Iterator[Access]:
             mechanism="", path=first.path, statements=(), grants=(),
             capabilities=_in_order(m.capability for m in members),
             actions=tuple(a for m in members for a in m.actions if action in {"", a}), condition=condition,
-            caller_chosen=False, reasons=(reason,), principals=(principal,), finding_id="",
+            caller_chosen=False, vouched=False, reasons=(reason,), principals=(principal,), finding_id="",
         )  # fmt: skip
 
 

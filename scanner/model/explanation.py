@@ -111,7 +111,8 @@ class Access:
 
     `selector` is whom the documents name, `kind` its form (`account`, `role`, `service`, `any`, …). `mechanism` is
     `key_policy`, `grant`, `ram`, or empty for an insider, whose mechanisms are judged together. `principals` are those
-    behind the selector who get this verdict, as far as the snapshot knows them.
+    behind the selector who get this verdict, as far as the snapshot knows them. The caller chooses all that the
+    condition asks for, or its identity provider has `vouched` for the rest of it.
     """
 
     verdict: FindingVerdict
@@ -128,6 +129,7 @@ class Access:
     actions: tuple[str, ...]
     condition: str
     caller_chosen: bool
+    vouched: bool
     reasons: tuple[str, ...]
     principals: tuple[str, ...]
     finding_id: str

@@ -164,6 +164,7 @@ class CapabilityKeys:
 class CapabilityResult:
     """One capability with its own verdict, condition and severity; the first of a finding leads.
 
+    The caller chooses all that must hold, or its identity provider has `vouched` for the rest of it.
     Findings about paths say with which of their `keys` it holds, and which `statements` give it: those of the last
     role and of the key, or grants.
     """
@@ -176,6 +177,7 @@ class CapabilityResult:
     condition: str = ""
     residual: object = None
     caller_chosen: bool = False
+    vouched: bool = False
     keys: CapabilityKeys | None = None
     statements: tuple[StatementRef, ...] = ()
 
@@ -240,8 +242,8 @@ class Reach:
     """Who is reached: principals with at least a possible decision; `digest` differs where any decision does.
 
     `by_key` is what the digest holds of each key of a path, up to 1,000: taken away, it leaves what the others say.
-    `strength` says of the same keys how strong each capability is: 5 always, 4 as the caller likes, 3 under other
-    conditions, 2 perhaps, 1 not today.
+    `strength` says of the same keys how strong each capability is: 5 always, 4 as the caller likes or its identity
+    provider says, 3 under other conditions, 2 perhaps, 1 not today.
     """
 
     principals_total: int = 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from scanner.model.decision import StatementRef
 from scanner.model.finding import CapabilityKeys, CapabilityResult, Finding
+from scanner.report.phrases import whose_choice
 
 KEYS_SHOWN = 3
 """Keys that a line names; findings.json has more and access.csv all."""
@@ -15,13 +16,14 @@ STATEMENTS_SHOWN = 2
 
 @dataclass(frozen=True, slots=True)
 class CapabilityLine:
-    """A capability of a card.
+    """A capability of a card, and whose choice its condition is.
 
     `held` are the keys it holds with, None where they go without saying or are those of the line before; `keys` are
     ARN and name of some of them, unless it is all. `cited` are statements that no gate and no line before names.
     """
 
     result: CapabilityResult
+    choice: str
     held: CapabilityKeys | None = None
     keys: tuple[tuple[str, str], ...] = ()
     cited: tuple[StatementRef, ...] = ()
@@ -44,5 +46,6 @@ def _lines(finding: Finding) -> Iterator[CapabilityLine]:
         cited = tuple(ref for ref in result.statements if ref not in told)
         told.update(cited)
         keys = tuple((arn, names.get(arn, arn.rsplit("/", 1)[-1])) for arn in shown)
-        yield CapabilityLine(result, held, keys, cited[:STATEMENTS_SHOWN], len(cited))
+        choice = whose_choice(caller_chosen=result.caller_chosen, vouched=result.vouched)
+        yield CapabilityLine(result, choice, held, keys, cited[:STATEMENTS_SHOWN], len(cited))
         before = result.keys

@@ -109,6 +109,7 @@ _CLAIMS = {
         "condition": "what must hold for it, in words; empty where nothing must",
         "residual": "the same as nested JSON; null where nothing must hold",
         "caller_chosen": "whether the caller chooses everything that must hold",
+        "vouched": "whether an identity provider states some of what must hold, and the caller chooses the rest",
         "keys": "with which keys of a path it holds; null where the finding is no path or reaches no key",
         "statements": "the statements and grants that give it to the last role of a path; empty for other kinds",
     },
@@ -135,8 +136,8 @@ _CLAIMS = {
         "truncated": "whether the lists are cut",
         "digest": "differs where the decision for any principal does",
         "by_key": "what the digest holds of each key of a path, up to 1,000 keys; to be subtracted modulo 2^64",
-        "strength": "how strong each capability is at the same keys: 5 always, 4 as the caller likes, 3 under other "
-        "conditions, 2 perhaps, 1 not today",
+        "strength": "how strong each capability is at the same keys: 5 always, 4 as the caller likes or its identity "
+        "provider says, 3 under other conditions, 2 perhaps, 1 not today",
     },
 }
 

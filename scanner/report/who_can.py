@@ -10,7 +10,7 @@ from scanner import ENGINE
 from scanner.model.explanation import Access, WhoCan
 from scanner.model.finding import FindingVerdict, Grantee
 from scanner.report.diagnostic import Paint, safe, unpainted
-from scanner.report.phrases import account_text, counted
+from scanner.report.phrases import account_text, counted, whose_choice
 
 WHO_CAN_SCHEMA = 1
 """Rises when a member of the JSON changes its meaning or goes away."""
@@ -67,7 +67,8 @@ def who_text(access: Access | Grantee) -> str:
 
 def _access_lines(access: Access, action: str, width: int, paint: Paint) -> Iterator[str]:
     condition = f" if {safe(access.condition, _CONDITION)}" if access.condition else ""
-    chosen = _whose_choice(access) if access.condition and access.caller_chosen else ""
+    choice = whose_choice(caller_chosen=access.caller_chosen, vouched=access.vouched) if access.condition else ""
+    chosen = f" ({choice})" if choice else ""
     does = "" if action else f": {', '.join(access.capabilities)}"
     verdict = paint(f"{access.verdict.value:<11}", "verdict")
     yield f"  {verdict}  {who_text(access):<{width}}  {_through(access)}{does}{condition}{chosen}"
@@ -77,11 +78,6 @@ def _access_lines(access: Access, action: str, width: int, paint: Paint) -> Iter
         shown = ", ".join(_short(arn, access.account_id) for arn in access.principals[:_PRINCIPALS])
         more = len(access.principals) - _PRINCIPALS
         yield f"               that is {shown}{f' and {more:,} more' if more > 0 else ''}"
-
-
-def _whose_choice(access: Access) -> str:
-    """Claims are no choice of the caller: an identity provider states them, however many it states them for."""
-    return " (stated by the identity provider)" if access.kind == "federated" else " (chosen by the caller)"
 
 
 def _short(arn: str, account_id: str) -> str:

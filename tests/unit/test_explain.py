@@ -632,8 +632,8 @@ def test_json_holds_what_the_documentation_lists() -> None:
     data = json.loads(dump_explanation(explained(given)))
     assert set(data) == {
         "schema_version", "engine", "question", "verdict", "reason", "why", "rules", "references", "condition",
-        "residual", "caller_chosen", "conditional_access", "unknowns", "gates", "statements", "left_out", "notes",
-        "actions",
+        "residual", "caller_chosen", "vouched", "conditional_access", "unknowns", "gates", "statements", "left_out",
+        "notes", "actions",
     }  # fmt: skip
     assert set(data["question"]) == {
         "key", "asked", "principal", "principal_kind", "account_id", "account_name", "action", "context",
@@ -809,7 +809,8 @@ def test_json_of_the_list_holds_what_the_documentation_lists() -> None:
     }  # fmt: skip
     assert set(data["access"][0]) == {
         "verdict", "selector", "kind", "account_id", "account_name", "party", "mechanism", "path", "statements",
-        "grants", "capabilities", "actions", "condition", "caller_chosen", "reasons", "principals", "finding_id",
+        "grants", "capabilities", "actions", "condition", "caller_chosen", "vouched", "reasons", "principals",
+        "finding_id",
     }  # fmt: skip
 
 

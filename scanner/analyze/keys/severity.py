@@ -75,7 +75,8 @@ class Exposure:
 
     `fence` is the column a fenced CreateGrant counts in (R4.28), if it has one. `note` says why the party is what it
     is. `crosses` are boundaries inside the organization that the access crosses, `into_sensitive` those of them that it
-    enters and that are sensitive. `in_use` holds for a key that outsiders can use.
+    enters and that are sensitive. `in_use` holds for a key that outsiders can use, `vouched` where what the condition
+    asks for is stated by an identity provider or chosen by the caller.
     """
 
     kind: Kind
@@ -92,6 +93,7 @@ class Exposure:
     crosses: tuple[str, ...] = ()
     into_sensitive: tuple[str, ...] = ()
     in_use: bool = False
+    vouched: bool = False
 
 
 def severity_of(exposure: Exposure, rules: SeverityRules) -> tuple[Severity, tuple[SeverityReason, ...]]:
@@ -140,8 +142,8 @@ def _verdict_step(severity: Severity, trail: list[SeverityReason], exposure: Exp
     if verdict is FindingVerdict.CONFIRMED:
         trail.append(SeverityReason("verdict", "±0", "confirmed"))
     elif verdict is FindingVerdict.CONDITIONAL:
-        if exposure.caller_chosen or exposure.fence is not None:
-            why = "the caller chooses what the condition asks for" if exposure.caller_chosen else "the fence is counted"
+        why = _why_no_step(exposure)
+        if why:
             trail.append(SeverityReason("verdict", "±0", f"conditional: {why}"))
         else:
             severity = _moved(severity, -1)
@@ -155,6 +157,15 @@ def _verdict_step(severity: Severity, trail: list[SeverityReason], exposure: Exp
         severity = Severity.INFO
         trail.append(SeverityReason("verdict", "info", "without effect"))
     return severity
+
+
+def _why_no_step(exposure: Exposure) -> str:
+    """Why a condition steps nothing down: it is the caller's choice, or counted elsewhere already."""
+    if exposure.caller_chosen:
+        return "the caller chooses what the condition asks for"
+    if exposure.vouched:
+        return "the party counts what the identity provider states"
+    return "the fence is counted" if exposure.fence is not None else ""
 
 
 def _possible(severity: Severity, trail: list[SeverityReason], exposure: Exposure) -> Severity:

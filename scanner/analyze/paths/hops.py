@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -28,7 +28,8 @@ BY_SAML = "sts:AssumeRoleWithSAML"
 _ASSUMING = frozenset({ASSUME, BY_WEB_IDENTITY, BY_SAML})
 
 SURE, CHOSEN, BOUND, PERHAPS, ASLEEP, NEVER = 5, 4, 3, 2, 1, 0
-"""How strong a step is: always, when the caller chooses so, under other conditions, perhaps, not today, never."""
+"""How strong a step is: always, when the caller chooses so or its identity provider vouches for it, under other
+conditions, perhaps, not today, never. What a provider states is counted in the party (R7.11)."""
 
 _VERDICTS = {
     SURE: FindingVerdict.CONFIRMED, CHOSEN: FindingVerdict.CONDITIONAL, BOUND: FindingVerdict.CONDITIONAL,
@@ -43,8 +44,18 @@ def rank_of(decision: Decision) -> int:
     if decision.verdict is Verdict.LATENT:
         return ASLEEP
     if decision.verdict is Verdict.CONDITIONAL or decision.conditional_access:
-        return CHOSEN if decision.caller_chosen else BOUND
+        return CHOSEN if decision.caller_chosen or decision.vouched else BOUND
     return PERHAPS if decision.verdict is Verdict.UNKNOWN else NEVER
+
+
+def choice_of(rank: int, decisions: Iterable[Decision]) -> tuple[bool, bool]:
+    """Whether all that remains is the caller's choice, or else up to an identity provider as well.
+
+    Args:
+        rank: of the weakest of the decisions, which all have to come true.
+    """
+    vouched = any(decision.vouched for decision in decisions)
+    return rank == CHOSEN and not vouched, rank == CHOSEN and vouched
 
 
 def verdict_of(rank: int) -> FindingVerdict:

@@ -59,9 +59,9 @@ def _judged(assembly: Assembly, claim: Claim) -> Iterator[Judged]:
     known: dict[object, tuple[Severity, _Trail, Standing]] = {}
     for arrival in claim.arrivals:
         key, capability = arrival.key, arrival.way.use.action.capability
-        place = (key.arn, capability, arrival.rank)
+        place = (key.arn, capability, arrival.rank, arrival.vouched)
         if place not in known:
-            known[place] = _severity(assembly, claim, key, capability, arrival.verdict, arrival.caller_chosen)
+            known[place] = _severity(assembly, claim, key, capability, arrival)
         severity, trail, standing = known[place]
         weight = CAPABILITIES.index(capability)
         order = (-rank(severity), -strength(arrival.verdict), -arrival.rank, weight, key.arn)
@@ -69,13 +69,14 @@ def _judged(assembly: Assembly, claim: Claim) -> Iterator[Judged]:
 
 
 def _severity(
-    assembly: Assembly, claim: Claim, key: KeyFacts | None, capability: str, verdict: FindingVerdict, chosen: bool
+    assembly: Assembly, claim: Claim, key: KeyFacts | None, capability: str, arrival: Arrival | None
 ) -> tuple[Severity, _Trail, Standing]:
     standing = standing_at(assembly, claim, key, capability)
     exposure = Exposure(
-        Kind.ASSUMED_ROLE_PATH, standing.party, capability, verdict, chosen, key.arn if key else "",
-        claim.selector.text, key.tags if key else {}, note=standing.note, crosses=standing.crossing.boundaries,
-        into_sensitive=standing.crossing.into_sensitive,
+        Kind.ASSUMED_ROLE_PATH, standing.party, capability, arrival.verdict if arrival else FindingVerdict.POSSIBLE,
+        arrival is not None and arrival.caller_chosen, key.arn if key else "", claim.selector.text,
+        key.tags if key else {}, note=standing.note, crosses=standing.crossing.boundaries,
+        into_sensitive=standing.crossing.into_sensitive, vouched=arrival is not None and arrival.vouched,
     )  # fmt: skip
     return *severity_of(exposure, assembly.severity), standing
 
@@ -98,9 +99,7 @@ def path_capabilities(
 ) -> tuple[tuple[CapabilityResult, ...], _Trail, Standing]:
     """One result per capability, verdict and condition: of every action the strongest path to any key."""
     if not judged:
-        severity, trail, standing = _severity(
-            assembly, claim, None, UNDOCUMENTED, FindingVerdict.POSSIBLE, chosen=False
-        )
+        severity, trail, standing = _severity(assembly, claim, None, UNDOCUMENTED, None)
         cut = CapabilityResult(UNDOCUMENTED, (), FindingVerdict.POSSIBLE, severity, (DEPTH_LIMIT,))
         return (cut,), trail, standing
     strongest: dict[str, Judged] = {}
@@ -133,7 +132,7 @@ def _result(
     return CapabilityResult(
         capability, tuple(sorted(names)), verdict, max((m.severity for m in members), key=rank),
         tuple(dict.fromkeys(_reason(assembly, claim, m.arrival) for m in members)), condition, residual_of(first),
-        first.caller_chosen, held.by(names, place), _giving(assembly, members),
+        first.caller_chosen, first.vouched, held.by(names, place), _giving(assembly, members),
     )  # fmt: skip
 
 
