@@ -49,6 +49,10 @@ _BEHIND = {
 }  # fmt: skip
 
 
+_TODAY = frozenset({FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL})
+"""Verdicts of those who can use a key today, under conditions or not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is to be listed: one action or all (empty), which verdicts, insiders too, and how many lines."""
@@ -78,12 +82,13 @@ def who_can(world: World, key: KeyFacts, rules: AnalysisRules, wanted: Wanted) -
         _of_insiders(insider_rows(world, key, population, assembly.classes), wanted.action) if wanted.insiders else ()
     )
     kept = sorted((line for line in (*outside, *inside) if line.verdict in wanted.verdicts), key=_order)
-    today = {a.selector for a in outside if a.verdict in {FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL}}
+    now = [a for a in outside if a.verdict in _TODAY]
+    today = {a.selector for a in now}
     perhaps = {a.selector for a in outside if a.verdict is FindingVerdict.POSSIBLE} - today
     return WhoCan(
         key=key_label(world, key), action=wanted.action, insiders=wanted.insiders,
         verdicts=tuple(v.value for v in wanted.verdicts), access=tuple(kept[: wanted.limit]), total=len(kept),
-        today=len(today), perhaps=len(perhaps), key_gaps=tuple(_key_gaps(key)),
+        today=len(today), today_lines=len(now), perhaps=len(perhaps), key_gaps=tuple(_key_gaps(key)),
         accounts_not_read=_accounts_not_read(world), left_out=_guarded(key, findings),
         role_paths=role_paths_in_words(through_roles),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from scanner import ENGINE
 from scanner.model.explanation import Access, WhoCan
-from scanner.model.finding import FindingVerdict, Grantee
+from scanner.model.finding import OWN_ACCOUNT, FindingVerdict, Grantee
 from scanner.report.diagnostic import Paint, safe, unpainted
 from scanner.report.phrases import account_text, counted, whose_choice
 
@@ -119,7 +119,10 @@ def _footer(answer: WhoCan) -> Iterator[str]:
     known = "in what was read, " if answer.key_gaps else ""
     further = "more could" if answer.today else "could"
     more = f", {answer.perhaps:,} {further}" if answer.perhaps else ""
-    yield f"{known}{counted(answer.today, 'selector')} outside the account can {doing} this key today{more}"
+    yield (
+        f"{known}{counted(answer.today, 'selector')} outside the account can {doing} this key today"
+        f"{_lines_of(answer)}{more}"
+    )
     if answer.accounts_not_read:
         named = ", ".join(safe(name) for name in answer.accounts_not_read[:_PRINCIPALS])
         rest = len(answer.accounts_not_read) - _PRINCIPALS
@@ -127,6 +130,16 @@ def _footer(answer: WhoCan) -> Iterator[str]:
     if answer.left_out:
         yield f"services that are limited to a source are not listed: {', '.join(safe(s) for s in answer.left_out)}"
     yield f"paths through assumed roles: {safe(answer.role_paths, _CONDITION)}"
+
+
+def _lines_of(answer: WhoCan) -> str:
+    """How many lines those who can today have, where that is another number than theirs or not all are listed."""
+    outside = (a for a in answer.access if a.party != OWN_ACCOUNT)
+    listed = sum(a.verdict in {FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL} for a in outside)
+    if listed == answer.today_lines == answer.today:
+        return ""
+    cut = f", {listed:,} of them listed" if listed != answer.today_lines else ""
+    return f" ({counted(answer.today_lines, 'line')}{cut})"
 
 
 def dump_who_can(answer: WhoCan) -> str:

@@ -137,7 +137,7 @@ def external_finding(assembly: Assembly, key: KeyFacts, naming: Naming, judgemen
         severity_reasons=trail,
         verdict=leading.verdict,
         verdict_reasons=leading.reasons,
-        title=title_of(grantee, leading.capability, leading.verdict, facts),
+        title=title_of(grantee, leading, facts),
         summary=_summary(naming, leading)
         + escalation_in_words(capabilities, (key,), naming.mechanism, delegable(naming.grants)),
         resource=assembly.key_resource(key),
@@ -342,7 +342,7 @@ def ineffective_finding(assembly: Assembly, key: KeyFacts, parts: Sequence[Namin
         severity_reasons=trail,
         verdict=verdict,
         verdict_reasons=(reason,),
-        title=ineffective_title(grantee, reason, facts),
+        title=ineffective_title(grantee, reason, verdict, facts),
         summary=f"Written for {_named(selectors)}, but {ineffective_in_words(reason)}.",
         resource=assembly.key_resource(key),
         key=facts,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.evidence import MAX_STATEMENTS, statement_evidence
 from scanner.analyze.keys.judge import Judgement
-from scanner.analyze.keys.sentences import DOES_TO, who
+from scanner.analyze.keys.sentences import DOES_TO, MAY, who
 from scanner.analyze.keys.severity import COLUMN, LEFT, OUTSIDER_OPENS, TABLE, rank
 from scanner.analyze.paths.admission import OWN_SAML_PROVIDER
 from scanner.analyze.paths.graph import Chain
@@ -178,9 +178,9 @@ class Outsiders:
         reached: dict[str, KeyFacts] = {k.arn: k for one in found for k in one.flip.keys}
 
         def title(leading: CapabilityResult) -> str:
-            may = "may" if leading.verdict is FindingVerdict.POSSIBLE else "can"
+            person, may = who(grantee, leading.verdict), MAY[leading.verdict]
             does = f"{DOES_TO[leading.capability]} keys of {whose}"
-            return f"{who(grantee)} {may} give itself, by {attribute}, the right to {does}, by assuming {by}"
+            return f"{person} {may} give itself, by {attribute}, the right to {does}, by assuming {by}"
 
         return finding_of(assembly, Draft(
             kind=Kind.ATTRIBUTE_CONTROL,
