@@ -208,6 +208,8 @@ class Hop:
     `role_arn` can be a user then. `edge` is the action (`sts:AssumeRole` and its siblings), or those that make the
     change joined by ` + `; `verdict` the value of the decision on this step alone, `condition` what remains of it,
     `statements` the lines that carry it: of the trust policy, or of the policies of whoever makes the change.
+    `caller_statements` let the one who assumes a role do so on its own side; `caller_side` says where that was not
+    read. A step that a role's side alone decides has neither.
     """
 
     principal: str
@@ -217,6 +219,8 @@ class Hop:
     reason: str
     condition: str = ""
     statements: tuple[StatementRef, ...] = ()
+    caller_statements: tuple[StatementRef, ...] = ()
+    caller_side: str = ""
 
     @property
     def is_change(self) -> bool:

@@ -154,6 +154,8 @@ _PROOF = {
         "reason": "reason code of the decision",
         "condition": "what must hold for this step, in words; empty where nothing must",
         "statements": "the statements of the trust policy that decide it",
+        "caller_statements": "the caller's own identity statements that let it assume the role, at most 2",
+        "caller_side": "why there are none where its own side decides as well: it was not read; else empty",
     },
     "Gate": {
         "layer": "which gate of the evaluation",
