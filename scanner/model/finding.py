@@ -242,12 +242,25 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyUse:
+    """The best way of a path to one action with a key: its `rank` as in `Reach.strength`, and what must hold for it.
+
+    `residual` is the condition as nested JSON values.
+    """
+
+    rank: int
+    condition: str = ""
+    residual: object = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reach:
     """Who is reached: principals with at least a possible decision; `digest` differs where any decision does.
 
     `by_key` is what the digest holds of each key of a path, up to 1,000: taken away, it leaves what the others say.
     `strength` says of the same keys how strong each capability is: 5 always, 4 as the caller likes or its identity
-    provider says, 3 under other conditions, 2 perhaps, 1 not today.
+    provider says, 3 under other conditions, 2 perhaps, 1 not today. `profiles` say it by action, with the conditions,
+    once for all keys that share it: `profile_of` has its place by key, for up to 100 different ones.
     """
 
     principals_total: int = 0
@@ -258,6 +271,8 @@ class Reach:
     digest: str = ""
     by_key: Mapping[str, str] = field(default_factory=dict)
     strength: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    profiles: tuple[Mapping[str, KeyUse], ...] = ()
+    profile_of: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,13 @@ _CLAIMS = {
         "by_key": "what the digest holds of each key of a path, up to 1,000 keys; to be subtracted modulo 2^64",
         "strength": "how strong each capability is at the same keys: 5 always, 4 as the caller likes or its identity "
         "provider says, 3 under other conditions, 2 perhaps, 1 not today",
+        "profiles": "what can be done with a key by action, each different answer once, at most 100",
+        "profile_of": "place of its answer in `profiles`, by key",
+    },
+    "KeyUse": {
+        "rank": "how strong the best way to the action is, as in `strength`",
+        "condition": "what must hold for it, in words; empty where nothing must",
+        "residual": "the same as nested JSON; null where nothing must hold",
     },
 }
 

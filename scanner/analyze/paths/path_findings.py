@@ -26,7 +26,7 @@ from scanner.analyze.paths.path_capabilities import (
     path_capabilities,
 )
 from scanner.analyze.paths.path_words import path_remedy, path_summary, path_title
-from scanner.analyze.paths.paths import Arrival, Claim, condition_in_words
+from scanner.analyze.paths.paths import Arrival, Claim, condition_in_words, residual_of
 from scanner.analyze.paths.sources import partition_of
 from scanner.analyze.principals.party import Standing
 from scanner.analyze.principals.reach import sample
@@ -40,6 +40,7 @@ from scanner.model.finding import (
     Finding,
     Grantee,
     Hop,
+    KeyUse,
     Kind,
     Mechanism,
     Path,
@@ -52,6 +53,8 @@ from scanner.model.principal import PrincipalFacts
 ROLE = "role"
 _CITED_OF_TRUST, _CITED_OF_CHANGE = 2, 4
 _KEYS_SHOWN = 20
+PROFILES = 100
+"""Different answers that are carried to what a path can do with a key."""
 KEYS_COMPARED = 1_000
 """Keys of a path whose decisions are carried one by one: which of the others are gone is not seen later."""
 _RULES = (RuleRef("R7.1", "D"), RuleRef("R7.8", "D"), RuleRef("R7.10", "I"))
@@ -137,10 +140,11 @@ def _digest(arrivals: Iterable[Arrival]) -> str:
 def _reach(claim: Claim, callers: Mapping[str, str], decided: str, listed: Iterable[str]) -> Reach:
     texts = tuple(sorted(callers))
     by_key = _arrivals_at(claim, listed)
+    profiles, profile_of = _profiles(by_key)
     return Reach(
         len(texts), (), sample(texts, SAMPLE), _accounts(callers.values()), len(texts) > SAMPLE, decided,
         {arn: _digest(found) for arn, found in by_key.items()},
-        {arn: _strength(found) for arn, found in by_key.items()},
+        {arn: _strength(found) for arn, found in by_key.items()}, profiles, profile_of,
     )  # fmt: skip
 
 
@@ -160,6 +164,27 @@ def _strength(arrivals: Iterable[Arrival]) -> dict[str, int]:
         capability = arrival.way.use.action.capability
         found[capability] = max(found.get(capability, 0), arrival.rank)
     return dict(sorted(found.items()))
+
+
+def _profiles(by_key: Mapping[str, Iterable[Arrival]]) -> tuple[tuple[Mapping[str, KeyUse], ...], Mapping[str, int]]:
+    """The different answers to what can be done with a key, and which of them each key has."""
+    places: dict[str, int] = {}
+    found: list[Mapping[str, KeyUse]] = []
+    profile_of: dict[str, int] = {}
+    for arn, arrivals in by_key.items():
+        best: dict[str, Arrival] = {}
+        for arrival in arrivals:
+            action = arrival.way.use.action.iam_name
+            if action not in best or best[action].rank < arrival.rank:
+                best[action] = arrival
+        profile = {name: KeyUse(a.rank, condition_in_words(a), residual_of(a)) for name, a in sorted(best.items())}
+        same = digest((name, repr(use)) for name, use in profile.items())
+        if same not in places and len(found) < PROFILES:
+            places[same] = len(found)
+            found.append(profile)
+        if same in places:
+            profile_of[arn] = places[same]
+    return tuple(found), profile_of
 
 
 def _accounts(ids: Iterable[str]) -> tuple[str, ...]:
