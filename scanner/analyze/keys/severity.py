@@ -76,7 +76,8 @@ class Exposure:
     `fence` is the column a fenced CreateGrant counts in (R4.28), if it has one. `note` says why the party is what it
     is. `crosses` are boundaries inside the organization that the access crosses, `into_sensitive` those of them that it
     enters and that are sensitive. `in_use` holds for a key that outsiders can use, `vouched` where what the condition
-    asks for is stated by an identity provider or chosen by the caller.
+    asks for is stated by an identity provider or chosen by the caller. `kin` are the tags of related multi-Region keys
+    by Region, None where they were not read: data of one opens with every other (R9.8).
     """
 
     kind: Kind
@@ -94,6 +95,7 @@ class Exposure:
     into_sensitive: tuple[str, ...] = ()
     in_use: bool = False
     vouched: bool = False
+    kin: Mapping[str, Mapping[str, str] | None] = field(default_factory=dict)
 
 
 def severity_of(exposure: Exposure, rules: SeverityRules) -> tuple[Severity, tuple[SeverityReason, ...]]:
@@ -108,12 +110,8 @@ def severity_of(exposure: Exposure, rules: SeverityRules) -> tuple[Severity, tup
     trail = [SeverityReason("base", severity.value, why)]
     severity = _verdict_step(severity, trail, exposure)
     active = exposure.verdict not in {FindingVerdict.BLOCKED, FindingVerdict.INEFFECTIVE}
-    if active and rules.sensitive_tags and exposure.tags is None:
-        trail.append(SeverityReason("sensitive_tags", "±0", "the tags of the key were not read"))
-    tag = _sensitive_tag(exposure.tags or {}, rules)
-    if active and tag:
-        severity = _moved(severity, 1)
-        trail.append(SeverityReason("sensitive_tags", "+1", f"the key carries {tag}"))
+    if active and rules.sensitive_tags:
+        severity = _tagged(severity, trail, exposure, rules)
     if active:
         severity = _into_sensitive(severity, trail, exposure)
     return _overridden(severity, trail, exposure, rules)
@@ -191,6 +189,28 @@ def _into_sensitive(severity: Severity, trail: list[SeverityReason], exposure: E
     where = " and ".join(exposure.into_sensitive)
     trail.append(SeverityReason("sensitive_boundary", "+1", f"crosses into {where}, marked sensitive"))
     return _moved(severity, 1)
+
+
+def _tagged(
+    severity: Severity, trail: list[SeverityReason], exposure: Exposure, rules: SeverityRules
+) -> Severity:  # fmt: skip
+    """One step up where the key, or a related multi-Region key whose data it opens (R9.8), carries a sensitive tag."""
+    carried = _sensitive_tag(exposure.tags or {}, rules)
+    why = f"the key carries {carried}" if carried else ""
+    for region, tags in sorted(exposure.kin.items()):
+        tag = _sensitive_tag(tags or {}, rules)
+        if tag and not why:
+            why = f"the related key in {region}, whose data opens with this one (R9.8), carries {tag}"
+    if why:
+        trail.append(SeverityReason("sensitive_tags", "+1", why))
+        return _moved(severity, 1)
+    if exposure.tags is None:
+        trail.append(SeverityReason("sensitive_tags", "±0", "the tags of the key were not read"))
+    unread = [region for region, tags in sorted(exposure.kin.items()) if tags is None]
+    if unread:
+        text = f"the tags of the related key in {', '.join(unread)} were not read"
+        trail.append(SeverityReason("sensitive_tags", "±0", text))
+    return severity
 
 
 def _sensitive_tag(tags: Mapping[str, str], rules: SeverityRules) -> str:

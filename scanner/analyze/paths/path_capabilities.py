@@ -77,6 +77,7 @@ def _severity(
         arrival is not None and arrival.caller_chosen, key.arn if key else "", claim.selector.text,
         key.tags if key else {}, note=standing.note, crosses=standing.crossing.boundaries,
         into_sensitive=standing.crossing.into_sensitive, vouched=arrival is not None and arrival.vouched,
+        kin=assembly.kin_of(key) if key else {},
     )  # fmt: skip
     return *severity_of(exposure, assembly.severity), standing
 

@@ -189,7 +189,7 @@ def _capabilities(assembly: Assembly, draft: Draft) -> list[_Group]:
             draft.kind, party, capability, verdict, decision.caller_chosen,
             draft.key.arn if draft.key else "", draft.grantee.selector, draft.key.tags if draft.key else None,
             note=standing.note, crosses=standing.crossing.boundaries, into_sensitive=standing.crossing.into_sensitive,
-            vouched=decision.vouched,
+            vouched=decision.vouched, kin=assembly.kin_of(draft.key) if draft.key else {},
         )  # fmt: skip
         severity, trail = identity_severity(row, exposure, assembly.severity)
         reasons = tuple(dict.fromkeys(c.judgement.reason for c in members.values()))
