@@ -195,12 +195,7 @@ def _tagged(
     severity: Severity, trail: list[SeverityReason], exposure: Exposure, rules: SeverityRules
 ) -> Severity:  # fmt: skip
     """One step up where the key, or a related multi-Region key whose data it opens (R9.8), carries a sensitive tag."""
-    carried = _sensitive_tag(exposure.tags or {}, rules)
-    why = f"the key carries {carried}" if carried else ""
-    for region, tags in sorted(exposure.kin.items()):
-        tag = _sensitive_tag(tags or {}, rules)
-        if tag and not why:
-            why = f"the related key in {region}, whose data opens with this one (R9.8), carries {tag}"
+    why = _sensitive(exposure, rules)
     if why:
         trail.append(SeverityReason("sensitive_tags", "+1", why))
         return _moved(severity, 1)
@@ -211,6 +206,16 @@ def _tagged(
         text = f"the tags of the related key in {', '.join(unread)} were not read"
         trail.append(SeverityReason("sensitive_tags", "±0", text))
     return severity
+
+
+def _sensitive(exposure: Exposure, rules: SeverityRules) -> str:
+    """Which sensitive tag the key carries, or else a related one; empty where none does."""
+    own = _sensitive_tag(exposure.tags or {}, rules)
+    if own:
+        return f"the key carries {own}"
+    found = ((region, _sensitive_tag(tags or {}, rules)) for region, tags in sorted(exposure.kin.items()))
+    texts = (f"the related key in {r}, whose data opens with this one (R9.8), carries {tag}" for r, tag in found if tag)
+    return next(texts, "")
 
 
 def _sensitive_tag(tags: Mapping[str, str], rules: SeverityRules) -> str:
@@ -289,9 +294,9 @@ def identity_severity(
     else:
         severity = min(severity, _verdict_step(severity, trail, exposure), key=rank)
     if exposure.verdict is not FindingVerdict.BLOCKED:
-        tag = _sensitive_tag(exposure.tags or {}, rules)
-        if tag:
+        why = _sensitive(exposure, rules)
+        if why:
             severity = _moved(severity, 1)
-            trail.append(SeverityReason("sensitive_tags", "+1", f"the key carries {tag}"))
+            trail.append(SeverityReason("sensitive_tags", "+1", why))
         severity = _into_sensitive(severity, trail, exposure)
     return _overridden(severity, trail, exposure, rules)
