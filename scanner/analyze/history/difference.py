@@ -304,7 +304,7 @@ def _keys(old: Side, new: Side, *, unread: bool, told: Collection[_Row]) -> Iter
     if at.grown:
         yield row(Change.WIDENED, "more is possible with {}", at.grown), everything
     yield from _other_conditions(at, {(r[3], r[4]) for r in told}, unread=unread)
-    if at.less and at.some_alike:
+    if at.less and at.some_alike and not unread:
         yield row(Change.NARROWED, "less is possible with {}", at.less), everything
     otherwise = at.otherwise if at.some_alike else at.otherwise | at.less
     if otherwise and not told and not at.grown:

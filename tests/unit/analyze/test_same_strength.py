@@ -147,6 +147,13 @@ def test_change_beside_what_was_not_read_is_not_rechecked() -> None:
     assert found.change is Change.NOT_RECHECKED
 
 
+def test_less_beside_what_was_not_read_is_no_difference_and_is_left_to_the_lifecycle() -> None:
+    before, after = (paths_of(entered(DELEGATING, held(w)))[0] for w in (None, only_if("aws:SourceVpce", "a")))
+    assert compare_access((before,), (after,)).differences != ()
+    blind = replace(after, coverage_refs=("1/eu/kms:GetKeyPolicy/x",))
+    assert compare_access((before,), (blind,)).differences == ()
+
+
 def test_answers_are_carried_once_and_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(path_findings, "PROFILES", 1)
     (path,) = paths_of(entered(DELEGATING, held(None), held(only_if("aws:SourceVpce", "a"), THIRD_KEY)))
