@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scanner.analyze.logic.implication import Relation, compare_conditions
+from scanner.analyze.paths.hops import PERHAPS
 from scanner.model.finding import Finding, KeyUse
 
 _ABSENT = KeyUse(0)
@@ -85,6 +86,9 @@ def _by_action(arn: str, before: _Profile | None, after: _Profile | None, into: 
     if Relation.WEAKER in relations:
         found.grown.add(arn)
         return
+    if any(_hangs_now(before.get(a, _ABSENT), after.get(a, _ABSENT)) for a in relations.get(Relation.STRONGER, ())):
+        found.otherwise.add(arn)
+        return
     moved = [action for of in (Relation.OTHER, Relation.UNDECIDED) for action in relations.get(of, ())]
     for action in moved:
         was, now = before[action], after[action]
@@ -93,6 +97,11 @@ def _by_action(arn: str, before: _Profile | None, after: _Profile | None, into: 
         actions.add(action)
     if not moved:
         (found.less if Relation.STRONGER in relations else found.otherwise).add(arn)
+
+
+def _hangs_now(was: KeyUse, now: KeyUse) -> bool:
+    """Whether a use that was sure hangs on what is not known now: that is no proof of less."""
+    return now.rank == PERHAPS < was.rank
 
 
 def _relation(was: KeyUse, now: KeyUse) -> Relation:

@@ -307,7 +307,7 @@ def _keys(old: Side, new: Side, *, unread: bool, told: Collection[_Row]) -> Iter
     if at.less and at.some_alike and not unread:
         yield row(Change.NARROWED, "less is possible with {}", at.less), everything
     otherwise = at.otherwise if at.some_alike else at.otherwise | at.less
-    if otherwise and not told and not at.grown:
+    if otherwise and not told and not at.grown and (rows or not unread):
         change = Change.WIDENED if rows else Change.CHANGED
         yield row(change, "what it can do with {} differs, and may be more", otherwise), everything
 

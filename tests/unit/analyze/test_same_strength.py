@@ -154,6 +154,16 @@ def test_less_beside_what_was_not_read_is_no_difference_and_is_left_to_the_lifec
     assert compare_access((before,), (blind,)).differences == ()
 
 
+def test_use_that_hangs_on_something_unknown_now_is_no_less() -> None:
+    before = entered(DELEGATING, held(None))
+    after = entered(DELEGATING, replace(held(None), key_policy=None, gaps={"key_policy": "row"}))
+    (found,) = told(before, after)
+    assert (found.change, "differs, and may be more" in found.why) == (Change.CHANGED, True)
+    (old,), (new,) = paths_of(before), paths_of(after)
+    blind = replace(new, coverage_refs=("1/eu/kms:GetKeyPolicy/x",))
+    assert compare_access((old,), (blind,)).differences == ()
+
+
 def test_answers_are_carried_once_and_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(path_findings, "PROFILES", 1)
     (path,) = paths_of(entered(DELEGATING, held(None), held(only_if("aws:SourceVpce", "a"), THIRD_KEY)))
