@@ -9,7 +9,7 @@ import pytest
 from scanner.analyze.explain import explain
 from scanner.analyze.keys.judge import strength
 from scanner.analyze.keys.sentences import MAY
-from scanner.analyze.principals.question import ask
+from scanner.analyze.principals.question import ask, find_key
 from scanner.analyze.who_can import Wanted, who_can
 from scanner.commands.question import question_settings
 from scanner.model.arn import KeyArn
@@ -112,7 +112,7 @@ def test_path_is_asked_again_as_a_whole_and_reads_as_its_title(judged) -> None:
     for finding in paths:
         words = shlex.split(rerun_command(finding, "latest"))
         key, action = words[words.index("--key") + 1], words[words.index("--action") + 1]
-        answer = who_can(world, world.keys[KeyArn(key)], rules, Wanted(action=action))
+        answer = who_can(world, find_key(world, key), rules, Wanted(action=action))
         assert words[1] == "who-can"
         told = {line.verdict for line in answer.access if line.finding_id == finding.id}
         assert told == {finding.verdict}, finding.title
