@@ -14,16 +14,17 @@ from scanner.analyze.decision.grants import GrantMatch, RetireMatch
 from scanner.analyze.decision.layers import LayerResult
 from scanner.analyze.decision.trace import complete_trace
 from scanner.analyze.keys.evidence import grant_evidence, marks_of
-from scanner.analyze.keys.judge import is_stranger
+from scanner.analyze.keys.judge import is_stranger, judge_stranger
 from scanner.analyze.keys.rules import rules_of
 from scanner.analyze.logic.wording import reason_in_words
 from scanner.analyze.principals.question import Asked, key_label
+from scanner.analyze.principals.reach import CLOSED
 from scanner.analyze.request.caller import account_of
 from scanner.analyze.request.context import RequestContext
 from scanner.analyze.request.request import Request
 from scanner.analyze.statements.match import MatchKind
 from scanner.analyze.statements.statement import Match
-from scanner.model.actions import KEY_ACTIONS
+from scanner.model.actions import KEY_ACTIONS, new_action
 from scanner.model.decision import (
     Check,
     CheckOutcome,
@@ -40,12 +41,13 @@ from scanner.model.explanation import (
     DOES_NOT_APPLY,
     WITHOUT_EFFECT,
     ActionVerdict,
+    AsFinding,
     CitedLine,
     CitedStatement,
     Explanation,
     Question,
 )
-from scanner.model.finding import Highlight
+from scanner.model.finding import FindingVerdict, Highlight
 from scanner.model.key import Grant
 from scanner.model.policy import DocumentKind, Effect, Span
 from scanner.model.world import World
@@ -85,6 +87,7 @@ def explain(world: World, asked: Asked, *, every_action: bool = False) -> Explan
     decision = decide(world, request, trace=False)
     traced = complete_trace(world, request, gates_of(request, evaluation))
     gates = () if refusal else traced
+    finding = _as_finding(world, request, evaluation, decision)
     cited, left_out = _cited(world, request, evaluation, traced, refused=refusal is not None)
     return Explanation(
         question=_question(world, asked),
@@ -93,9 +96,25 @@ def explain(world: World, asked: Asked, *, every_action: bool = False) -> Explan
         rules=rules_of((_RULED_LIKE.get(decision.reason, _told_as(decision.reason, request)),), decision.rules),
         statements=cited,
         left_out=left_out,
-        notes=tuple(_notes(world, asked, decision)),
+        notes=tuple(_notes(world, asked, decision, finding)),
         actions=tuple(_other_actions(world, request)) if every_action else (),
+        finding=finding,
     )
+
+
+def _as_finding(world: World, request: Request, evaluation: Evaluation, decision: Decision) -> AsFinding | None:
+    """What findings say of a stranger where that is more than `possible`: the key's side decides alone (R3.30)."""
+    if decision.verdict is Verdict.DENIED or not is_stranger(request.caller):
+        return None
+    action = request.action or new_action(request.iam_action.removeprefix("kms:"))
+    judged = judge_stranger(world, request, action, evaluation)
+    left = judged.decision
+    if judged.verdict is FindingVerdict.POSSIBLE:
+        return None
+    return AsFinding(
+        judged.verdict, judged.reason, reason_in_words(judged.reason), left.condition, left.caller_chosen,
+        rules_of((judged.reason,), left.rules),
+    )  # fmt: skip
 
 
 def _told_as(reason: str, request: Request) -> str:
@@ -118,18 +137,23 @@ def _question(world: World, asked: Asked) -> Question:
     )  # fmt: skip
 
 
-def _notes(world: World, asked: Asked, decision: Decision) -> Iterator[str]:
-    caller = asked.request.caller
+def _notes(world: World, asked: Asked, decision: Decision, finding: AsFinding | None) -> Iterator[str]:
+    if finding is None and is_stranger(asked.request.caller) and decision.verdict is Verdict.UNKNOWN:
+        yield (
+            "the caller's account is neither ours nor read: its administrator can complete the caller's side, so "
+            "findings count the key's side alone (R3.30)"
+        )
+    status = account_of(world, asked.request.caller.account_id).status
+    if status in CLOSED and decision.verdict is not Verdict.DENIED:
+        yield (
+            f"the caller's account is {status}: nobody there can call while it is, so findings say that what names it "
+            "alone has no effect (nobody_there, R6.8)"
+        )
     if asked.judged > 1:
         yield f"`{asked.principal}` stands for {asked.judged} identities that were read; this is the strongest of them"
     if asked.request.action is None:
         near = get_close_matches(asked.request.iam_action, [a.iam_name for a in KEY_ACTIONS], n=1)
         yield f"this version does not know `{asked.request.iam_action}`" + (f"; is it `{near[0]}`?" if near else "")
-    if is_stranger(caller) and decision.verdict in {Verdict.UNKNOWN, Verdict.CONDITIONAL}:
-        yield (
-            "the caller's account is neither ours nor read: its administrator can complete the caller's side, so "
-            "findings count the key's side alone (R3.30)"
-        )
     if asked.request.caller.is_root_user and decision.verdict is not Verdict.DENIED:
         yield "whether the root user has credentials was not read (R7.15)"
     if world.asserted:
@@ -142,7 +166,8 @@ def _other_actions(world: World, request: Request) -> Iterator[ActionVerdict]:
             continue
         other = replace(request, iam_action=action.iam_name, action=action)
         decision = decide(world, other, trace=False)
-        yield ActionVerdict(action.iam_name, decision.verdict.value, decision.reason, decision.condition)
+        finding = _as_finding(world, other, evaluate(world, other), decision)
+        yield ActionVerdict(action.iam_name, decision.verdict.value, decision.reason, decision.condition, finding)
 
 
 # -- statements -------------------------------------------------------------------------------------------------------

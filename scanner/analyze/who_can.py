@@ -49,6 +49,10 @@ _BEHIND = {
 }  # fmt: skip
 
 
+_TODAY = frozenset({FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL})
+"""Verdicts of those who can use a key today, under conditions or not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is to be listed: one action or all (empty), which verdicts, insiders too, and how many lines."""
@@ -78,12 +82,13 @@ def who_can(world: World, key: KeyFacts, rules: AnalysisRules, wanted: Wanted) -
         _of_insiders(insider_rows(world, key, population, assembly.classes), wanted.action) if wanted.insiders else ()
     )
     kept = sorted((line for line in (*outside, *inside) if line.verdict in wanted.verdicts), key=_order)
-    today = {a.selector for a in outside if a.verdict in {FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL}}
+    now = [a for a in outside if a.verdict in _TODAY]
+    today = {a.selector for a in now}
     perhaps = {a.selector for a in outside if a.verdict is FindingVerdict.POSSIBLE} - today
     return WhoCan(
         key=key_label(world, key), action=wanted.action, insiders=wanted.insiders,
         verdicts=tuple(v.value for v in wanted.verdicts), access=tuple(kept[: wanted.limit]), total=len(kept),
-        today=len(today), perhaps=len(perhaps), key_gaps=tuple(_key_gaps(key)),
+        today=len(today), today_lines=len(now), perhaps=len(perhaps), key_gaps=tuple(_key_gaps(key)),
         accounts_not_read=_accounts_not_read(world), left_out=_guarded(key, findings),
         role_paths=role_paths_in_words(through_roles),
     )  # fmt: skip
@@ -114,7 +119,7 @@ def _of_finding(finding: Finding, behind: Sequence[AccessRow], action: str) -> I
             path=" > ".join(hop.in_path for hop in finding.path.hops) or "direct",
             statements=mechanism.statements, grants=tuple(g.grant_id for g in mechanism.grants),
             capabilities=_in_order(r.capability for r in results), actions=actions, condition=condition,
-            caller_chosen=any(r.caller_chosen for r in results),
+            caller_chosen=any(r.caller_chosen for r in results), vouched=any(r.vouched for r in results),
             reasons=tuple(dict.fromkeys(reason for r in results for reason in r.reasons)),
             principals=(), finding_id=finding.id,
         )  # fmt: skip
@@ -152,7 +157,7 @@ def _of_insiders(rows: Iterator[AccessRow], action: str) -> Iterator[Access]:
             mechanism="", path=first.path, statements=(), grants=(),
             capabilities=_in_order(m.capability for m in members),
             actions=tuple(a for m in members for a in m.actions if action in {"", a}), condition=condition,
-            caller_chosen=False, reasons=(reason,), principals=(principal,), finding_id="",
+            caller_chosen=False, vouched=False, reasons=(reason,), principals=(principal,), finding_id="",
         )  # fmt: skip
 
 

@@ -152,6 +152,7 @@ class Decision:
 
     `condition` is the residual as text in plain English (empty when it is simply true or false); `residual` the same as
     nested JSON values. `alternatives` lists its disjunctive form, each alternative a tuple of condition texts.
+    The caller chooses all that some alternative asks for, or an identity provider has `vouched` for the rest of it.
     `refs` are ledger rows and rule numbers an `unknown` hangs on.
     """
 
@@ -160,6 +161,7 @@ class Decision:
     condition: str = ""
     residual: object = None
     caller_chosen: bool = False
+    vouched: bool = False
     conditional_access: bool = False
     gates: tuple[Gate, ...] = ()
     unknowns: tuple[str, ...] = ()

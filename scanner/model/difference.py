@@ -9,13 +9,21 @@ from scanner.model.finding import FindingVerdict, Grantee, Kind, ResourceRef
 
 
 class Change(StrEnum):
-    """How access differs. `not_rechecked` is less than before, on a side that was not read this time."""
+    """How access differs. `not_rechecked` is less than before, on a side that was not read this time.
+
+    `changed` is as strong as before on another condition: requests are admitted that were not, and others not any more.
+    """
 
     GAINED = "gained"
     WIDENED = "widened"
+    CHANGED = "changed"
     NARROWED = "narrowed"
     LOST = "lost"
     NOT_RECHECKED = "not_rechecked"
+
+
+GREW = frozenset({Change.GAINED, Change.WIDENED, Change.CHANGED})
+"""Changes that let somebody do what it could not: what a gate on wider access counts."""
 
 
 @dataclass(frozen=True, slots=True)

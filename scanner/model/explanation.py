@@ -74,21 +74,38 @@ class CitedStatement:
 
 
 @dataclass(frozen=True, slots=True)
+class AsFinding:
+    """What findings say of a stranger, whose own side its administrator completes at will: the key's side alone.
+
+    `why` is the reason in words; the caller chooses all that the `condition` asks for, or not.
+    """
+
+    verdict: FindingVerdict
+    reason: str
+    why: str
+    condition: str
+    caller_chosen: bool
+    rules: tuple[RuleRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ActionVerdict:
-    """The verdict on one more action, in one line."""
+    """The verdict on one more action, in one line; `finding` as in `Explanation`."""
 
     action: str
     verdict: str
     reason: str
     condition: str
+    finding: AsFinding | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """One decision with everything that led to it.
 
-    `why` is the reason in words; `notes` say what a reader may otherwise miss. `left_out` counts statements that are
-    not cited, by gate. `actions` holds the other actions, where no single one was asked for.
+    `finding` is what findings say where that is another thing than the decision. `why` is the reason in words; `notes`
+    say what a reader may otherwise miss. `left_out` counts statements that are not cited, by gate. `actions` holds the
+    other actions, where no single one was asked for.
     """
 
     question: Question
@@ -99,6 +116,7 @@ class Explanation:
     left_out: Mapping[Layer, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     actions: tuple[ActionVerdict, ...] = ()
+    finding: AsFinding | None = None
 
     def outcome_of(self, layer: Layer) -> GateOutcome | None:
         """What a gate did; None where the decision was made without it."""
@@ -111,7 +129,8 @@ class Access:
 
     `selector` is whom the documents name, `kind` its form (`account`, `role`, `service`, `any`, …). `mechanism` is
     `key_policy`, `grant`, `ram`, or empty for an insider, whose mechanisms are judged together. `principals` are those
-    behind the selector who get this verdict, as far as the snapshot knows them.
+    behind the selector who get this verdict, as far as the snapshot knows them. The caller chooses all that the
+    condition asks for, or its identity provider has `vouched` for the rest of it.
     """
 
     verdict: FindingVerdict
@@ -128,6 +147,7 @@ class Access:
     actions: tuple[str, ...]
     condition: str
     caller_chosen: bool
+    vouched: bool
     reasons: tuple[str, ...]
     principals: tuple[str, ...]
     finding_id: str
@@ -138,7 +158,8 @@ class WhoCan:
     """Everybody who can use one key.
 
     `total` counts the lines before the limit; `today` and `perhaps` count selectors outside the account over all lines,
-    whatever was asked for: those that can use the key, and further ones that may. `key_gaps` says what of the key was
+    whatever was asked for: those that can use the key, and further ones that may; `today_lines` counts the lines of the
+    former, which may be several for one selector. `key_gaps` says what of the key was
     not read, with ledger rows, `accounts_not_read` which accounts' IAM was not; `left_out` names services that the
     configuration leaves out; `role_paths` says what paths through assumed roles lead to the key.
     """
@@ -150,6 +171,7 @@ class WhoCan:
     access: tuple[Access, ...]
     total: int
     today: int
+    today_lines: int
     perhaps: int
     key_gaps: tuple[str, ...]
     accounts_not_read: tuple[str, ...]

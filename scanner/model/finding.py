@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from scanner.model.approval import Approval, ConfiguredApproval, EndingApproval
+from scanner.model.approval import Approval
 from scanner.model.decision import Gate, StatementRef
 from scanner.model.lifecycle import GREW, History, Suppression, SuppressionState
 from scanner.model.remediation import Remediation as Remediation  # noqa: PLC0414  # part of this contract
 from scanner.model.rows import AccessRow as AccessRow  # noqa: PLC0414  # the contract is read from this module
 from scanner.model.rows import KeyRow as KeyRow  # noqa: PLC0414  # the same
+from scanner.model.run import CoverageSummary as CoverageSummary  # noqa: PLC0414  # the same
+from scanner.model.run import GapSummary as GapSummary  # noqa: PLC0414  # the same
+from scanner.model.run import RunInfo as RunInfo  # noqa: PLC0414  # the same
 
 
 class Kind(StrEnum):
@@ -146,8 +149,25 @@ class Mechanism:
 
 
 @dataclass(frozen=True, slots=True)
+class CapabilityKeys:
+    """With how many keys of a path some of a capability's actions hold, with this verdict and condition, and which.
+
+    `sample` names the worst of them; `otherwise` counts keys with which they hold less surely, or on other conditions.
+    """
+
+    total: int
+    sample: tuple[str, ...]
+    otherwise: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CapabilityResult:
-    """One capability with its own verdict, condition and severity; the first of a finding leads."""
+    """One capability with its own verdict, condition and severity; the first of a finding leads.
+
+    The caller chooses all that must hold, or its identity provider has `vouched` for the rest of it.
+    Findings about paths say with which of their `keys` it holds, and which `statements` give it: those of the last
+    role and of the key, or grants.
+    """
 
     capability: str
     actions: tuple[str, ...]
@@ -157,6 +177,9 @@ class CapabilityResult:
     condition: str = ""
     residual: object = None
     caller_chosen: bool = False
+    vouched: bool = False
+    keys: CapabilityKeys | None = None
+    statements: tuple[StatementRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +208,8 @@ class Hop:
     `role_arn` can be a user then. `edge` is the action (`sts:AssumeRole` and its siblings), or those that make the
     change joined by ` + `; `verdict` the value of the decision on this step alone, `condition` what remains of it,
     `statements` the lines that carry it: of the trust policy, or of the policies of whoever makes the change.
+    `caller_statements` let the one who assumes a role do so on its own side; `caller_side` says where that was not
+    read. A step that a role's side alone decides has neither.
     """
 
     principal: str
@@ -194,6 +219,8 @@ class Hop:
     reason: str
     condition: str = ""
     statements: tuple[StatementRef, ...] = ()
+    caller_statements: tuple[StatementRef, ...] = ()
+    caller_side: str = ""
 
     @property
     def is_change(self) -> bool:
@@ -215,12 +242,25 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyUse:
+    """The best way of a path to one action with a key: its `rank` as in `Reach.strength`, and what must hold for it.
+
+    `residual` is the condition as nested JSON values.
+    """
+
+    rank: int
+    condition: str = ""
+    residual: object = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reach:
     """Who is reached: principals with at least a possible decision; `digest` differs where any decision does.
 
     `by_key` is what the digest holds of each key of a path, up to 1,000: taken away, it leaves what the others say.
-    `strength` says of the same keys how strong each capability is: 5 always, 4 as the caller likes, 3 under other
-    conditions, 2 perhaps, 1 not today.
+    `strength` says of the same keys how strong each capability is: 5 always, 4 as the caller likes or its identity
+    provider says, 3 under other conditions, 2 perhaps, 1 not today. `profiles` say it by action, with the conditions,
+    once for all keys that share it: `profile_of` has its place by key, for up to 100 different ones.
     """
 
     principals_total: int = 0
@@ -231,6 +271,8 @@ class Reach:
     digest: str = ""
     by_key: Mapping[str, str] = field(default_factory=dict)
     strength: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    profiles: tuple[Mapping[str, KeyUse], ...] = ()
+    profile_of: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,74 +356,6 @@ class Finding:
     def is_suppressed(self) -> bool:
         """Whether a reviewed entry that holds accepts the whole finding: no gate and no headcount has it."""
         return self.suppression is not None and self.suppression.state == SuppressionState.ACTIVE
-
-
-@dataclass(frozen=True, slots=True)
-class GapSummary:
-    """Gaps that share account, call and outcome. Of the `units` they leave unread, `units_before` are counted above."""
-
-    account_id: str
-    account_name: str
-    regions: tuple[str, ...]
-    call: str
-    outcome: str
-    subjects: tuple[str, ...]
-    message: str
-    what_to_do: str
-    findings_affected: int
-    units: int = 0
-    units_before: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class CoverageSummary:
-    """How much was read. Units are account-regions in scope."""
-
-    units_total: int
-    units_read: int
-    percent: float
-    gaps: tuple[GapSummary, ...]
-    opaque_keys: tuple[str, ...]
-    not_scanned: tuple[str, ...]
-    guardrails: str
-
-
-@dataclass(frozen=True, slots=True)
-class RunInfo:
-    """What ran, over what, when, with which versions. Times are ISO 8601 UTC.
-
-    `headline` is the answer in one sentence, `role_paths` what paths through assumed roles there are; `scope` says what
-    was asked for, `limits` what the method cannot see; `exit_code` is that of a real run, `gate_…` are both gates.
-    """
-
-    run_id: str
-    started: str
-    finished: str
-    as_of: str
-    organization_id: str
-    organization_read: bool
-    caller_arn: str
-    scope: str
-    asserted_context: dict[str, str]
-    snapshot_hash: str
-    config_hash: str
-    versions: dict[str, str]
-    accounts: int
-    regions: int
-    keys: int
-    customer_keys: int
-    headline: str
-    limits: tuple[str, ...]
-    fail_on: str
-    min_coverage: float
-    gate_findings: bool
-    gate_coverage: bool
-    exit_code: int
-    synthetic: bool = False
-    ending_approvals: tuple[EndingApproval, ...] = ()
-    new_only: bool = False
-    role_paths: str = ""
-    approvals: tuple[ConfiguredApproval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from operator import itemgetter
 
 from scanner.model.decision import Gate, GateOutcome, StatementRef
 from scanner.model.finding import Evidence, Finding, FindingVerdict
+from scanner.report.capabilities import CapabilityLine, capability_lines
 from scanner.report.coverage_notes import coverage_note
 from scanner.report.history import rise_text
 from scanner.report.method import CONFIDENCE_WORDS, GATE_WORDS, LAYER_WORDS
@@ -62,6 +63,7 @@ class FindingCard:
     finding: Finding
     combination: str
     path: tuple[PicturePart, ...]
+    capabilities: tuple[CapabilityLine, ...]
     gates: tuple[GateLine, ...]
     gates_note: str
     rise: str
@@ -97,6 +99,7 @@ def finding_card(finding: Finding, combination: str, sources: CardSources) -> Fi
         finding=finding,
         combination=combination,
         path=picture_parts(finding),
+        capabilities=capability_lines(finding),
         gates=_gate_lines(finding),
         gates_note=_gates_note(finding),
         rise=rise_text(finding, sources.since),

@@ -13,7 +13,8 @@ from scanner.report.phrases import account_text, counted
 from scanner.report.who_can import who_text
 
 SIGNS = {
-    Change.GAINED: "+", Change.WIDENED: "+", Change.NARROWED: "-", Change.LOST: "-", Change.NOT_RECHECKED: "?",
+    Change.GAINED: "+", Change.WIDENED: "+", Change.CHANGED: "~", Change.NARROWED: "-", Change.LOST: "-",
+    Change.NOT_RECHECKED: "?",
 }  # fmt: skip
 _WORD = max(len(change) for change in Change)
 _LONGEST = 400

@@ -9,7 +9,16 @@ from dataclasses import asdict
 from scanner import ENGINE
 from scanner.model.arn import key_id_of
 from scanner.model.decision import Gate, GateOutcome, Side, StatementRef, Verdict
-from scanner.model.explanation import DOES_NOT_APPLY, ActionVerdict, CitedStatement, Explanation, KeyLabel, Question
+from scanner.model.explanation import (
+    DOES_NOT_APPLY,
+    ActionVerdict,
+    AsFinding,
+    CitedStatement,
+    Explanation,
+    KeyLabel,
+    Question,
+)
+from scanner.model.finding import FindingVerdict
 from scanner.report.diagnostic import Paint, cited_lines, safe, unpainted
 from scanner.report.phrases import TOGETHER, account_text, counted, refuses_alone
 
@@ -19,6 +28,11 @@ EXPLAIN_SCHEMA = 1
 _MAY = {
     "allowed": "may", "conditional": "may", "latent": "could, and cannot at present,",
     "unknown": "may or may not", "denied": "may not",
+}  # fmt: skip
+_STRANGER_MAY = {
+    FindingVerdict.CONFIRMED: "can", FindingVerdict.CONDITIONAL: "can, under conditions,",
+    FindingVerdict.POSSIBLE: "may be able to", FindingVerdict.BLOCKED: "could, and cannot at present,",
+    FindingVerdict.INEFFECTIVE: "is named without effect:",
 }  # fmt: skip
 _SPEAKING = frozenset({GateOutcome.ALLOW, GateOutcome.NOT_APPLICABLE, GateOutcome.DENY_EXPLICIT})
 _CONDITION = 2000
@@ -46,12 +60,14 @@ def render_explanation(explanation: Explanation, *, paint: Paint = unpainted, pl
 def _heading(explanation: Explanation, paint: Paint) -> Iterator[str]:
     question, decision = explanation.question, explanation.decision
     verdict = decision.verdict.value
-    yield (
-        f"{paint(verdict, 'verdict')}: {principal_text(question)} {_MAY[verdict]} `{safe(question.action)}` "
-        f"with {key_text(question.key)}"
-    )
+    does = f"`{safe(question.action)}` with {key_text(question.key)}"
     rules = "".join(f", {rule.rule}" for rule in explanation.rules)
-    yield f"  because {explanation.why} ({decision.reason}{rules})"
+    if explanation.finding is None:
+        yield f"{paint(verdict, 'verdict')}: {principal_text(question)} {_MAY[verdict]} {does}"
+        yield f"  because {explanation.why} ({decision.reason}{rules})"
+    else:
+        yield from _as_findings_say(explanation.finding, principal_text(question), does, paint)
+        yield f"  both sides together: {verdict}, because {explanation.why} ({decision.reason}{rules})"
     if decision.condition:
         chosen = "chosen by the caller" if decision.caller_chosen else "not chosen by the caller"
         surely = "surely if" if verdict == "unknown" else "if"
@@ -65,6 +81,20 @@ def _heading(explanation: Explanation, paint: Paint) -> Iterator[str]:
     refs = [ref for ref in decision.rules if "/" in ref]
     yield from (f"  not read: {safe(ref)}, see coverage.csv" for ref in refs)
     yield from (f"  note: {safe(note, _VALUES)}" for note in explanation.notes)
+
+
+def _as_findings_say(finding: AsFinding, who: str, does: str, paint: Paint) -> Iterator[str]:
+    """A stranger as findings judge it: its administrator completes its side at will, so the key's side counts alone."""
+    rules = "".join(f", {rule.rule}" for rule in finding.rules)
+    yield f"{paint(finding.verdict.value, 'verdict')}: {who} {_STRANGER_MAY[finding.verdict]} {does}"
+    yield f"  because {finding.why} ({finding.reason}{rules})"
+    if finding.condition:
+        chosen = "chosen by the caller" if finding.caller_chosen else "not chosen by the caller"
+        yield f"  if {safe(finding.condition, _CONDITION)}        ({chosen})"
+    yield (
+        "  as findings count it: by the key's side alone, because the administrator of an account that is neither ours "
+        "nor read can allow the rest at any time (R3.30)"
+    )
 
 
 def principal_text(question: Question) -> str:
@@ -183,8 +213,9 @@ def _action_rows(actions: tuple[ActionVerdict, ...]) -> Iterator[str]:
     yield "other actions:"
     width = max(len(line.action) for line in actions)
     for line in actions:
-        condition = f" if {safe(line.condition, _VALUES)}" if line.condition else ""
-        yield f"  {line.verdict:<11}  {line.action:<{width}}  {line.reason}{condition}"
+        told = line.finding or line
+        condition = f" if {safe(told.condition, _VALUES)}" if told.condition else ""
+        yield f"  {told.verdict:<11}  {line.action:<{width}}  {told.reason}{condition}"
 
 
 # -- JSON -------------------------------------------------------------------------------------------------------------

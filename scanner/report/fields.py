@@ -1,8 +1,10 @@
-"""What each field of findings.json, graph.json and summary.json holds, declared once for the published schemas."""
+"""What each field of findings.json and summary.json holds, declared once with those of graph.json for the schemas."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+from scanner.report.graph_fields import GRAPH_FIELDS
 
 _KEY_FACTS = {
     "arn": "ARN of the key",
@@ -107,6 +109,14 @@ _CLAIMS = {
         "condition": "what must hold for it, in words; empty where nothing must",
         "residual": "the same as nested JSON; null where nothing must hold",
         "caller_chosen": "whether the caller chooses everything that must hold",
+        "vouched": "whether an identity provider states some of what must hold, and the caller chooses the rest",
+        "keys": "with which keys of a path it holds; null where the finding is no path or reaches no key",
+        "statements": "the statements and grants that give it to the last role of a path; empty for other kinds",
+    },
+    "CapabilityKeys": {
+        "total": "keys with which some of the actions hold, with this verdict and condition",
+        "sample": "ARNs of the worst of them, at most 10; access.csv has a row for every one",
+        "otherwise": "keys with which they hold less surely, or on other conditions",
     },
     "ConditionRef": {
         "key": "condition key",
@@ -126,8 +136,15 @@ _CLAIMS = {
         "truncated": "whether the lists are cut",
         "digest": "differs where the decision for any principal does",
         "by_key": "what the digest holds of each key of a path, up to 1,000 keys; to be subtracted modulo 2^64",
-        "strength": "how strong each capability is at the same keys: 5 always, 4 as the caller likes, 3 under other "
-        "conditions, 2 perhaps, 1 not today",
+        "strength": "how strong each capability is at the same keys: 5 always, 4 as the caller likes or its identity "
+        "provider says, 3 under other conditions, 2 perhaps, 1 not today",
+        "profiles": "what can be done with a key by action, each different answer once, at most 100",
+        "profile_of": "place of its answer in `profiles`, by key",
+    },
+    "KeyUse": {
+        "rank": "how strong the best way to the action is, as in `strength`",
+        "condition": "what must hold for it, in words; empty where nothing must",
+        "residual": "the same as nested JSON; null where nothing must hold",
     },
 }
 
@@ -144,6 +161,8 @@ _PROOF = {
         "reason": "reason code of the decision",
         "condition": "what must hold for this step, in words; empty where nothing must",
         "statements": "the statements of the trust policy that decide it",
+        "caller_statements": "the caller's own identity statements that let it assume the role, at most 2",
+        "caller_side": "why there are none where its own side decides as well: it was not read; else empty",
     },
     "Gate": {
         "layer": "which gate of the evaluation",
@@ -334,34 +353,6 @@ _DOCUMENT = {
     },
 }
 
-_GRAPH = {
-    "Graph": {
-        "schema_version": "rises when a field changes its meaning or goes away",
-        "engine": "number of the engine that judged",
-        "nodes": "everybody and everything that takes part, one per line",
-        "edges": "claims between two nodes, one per line",
-        "max_hops": "longest chain of assumed roles that was followed",
-        "cut": "entry roles of chains that were cut there",
-    },
-    "GraphNode": {
-        "id": "ARN or name of the node",
-        "kind": "account, role, user, session, service, provider, organization, any or key",
-        "account_id": "account it belongs to; empty where there is none",
-    },
-    "GraphEdge": {
-        "kind": "may_assume, may_use or delegates",
-        "source": "id of the node that may",
-        "target": "id of the role, key or account",
-        "actions": "actions that share the verdict",
-        "verdict": "that of the finding that shows the edge, else that of a decision",
-        "reason": "reason code of the decision",
-        "condition": "what must hold, in words; empty where nothing must",
-        "mechanism": "through what a key is used; empty for other edges",
-        "finding_id": "finding that shows the edge; empty without one",
-        "statements": "the statements that decide",
-    },
-}
-
 _SUMMARY = {
     "Summary": {
         "schema_version": _DOCUMENT["FindingsDocument"]["schema_version"],
@@ -391,7 +382,7 @@ _SUMMARY = {
 }
 
 FIELDS: Mapping[str, Mapping[str, str]] = {
-    "Finding": _FINDING, "KeyFactsRef": _KEY_FACTS, "RunInfo": _RUN, **_CLAIMS, **_PROOF, **_DOCUMENT, **_GRAPH,
+    "Finding": _FINDING, "KeyFactsRef": _KEY_FACTS, "RunInfo": _RUN, **_CLAIMS, **_PROOF, **_DOCUMENT, **GRAPH_FIELDS,
     **_SUMMARY,
 }  # fmt: skip
 """Dataclass and field to description. A member without a description, or the other way round, fails a test."""

@@ -157,6 +157,11 @@ CONDITION_STEPS: Final = Table(
             "no step",
         ),
         (
+            "Stated by an identity provider",
+            "claims of a token or an assertion, such as `aud` and `sub`: the party counts what they pin",
+            "no step",
+        ),
+        (
             "Not chosen by the caller",
             (
                 "`kms:ViaService`, `aws:SourceVpc*`, `aws:SourceIp`, `aws:Vpce*`, MFA and session "

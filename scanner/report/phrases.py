@@ -57,6 +57,16 @@ def account_text(name: str, account_id: str) -> str:
     return f"{name} ({account_id})" if name and account_id else name or account_id
 
 
+def whose_choice(*, caller_chosen: bool, vouched: bool) -> str:
+    """Who decides whether a condition holds, where that is nobody whom the key's owner can rely on; else empty.
+
+    Claims are no choice of the caller: an identity provider states them, however many it states them for.
+    """
+    if vouched:
+        return "stated by the identity provider"
+    return "chosen by the caller" if caller_chosen else ""
+
+
 def refuses_alone(gates: Iterable[Gate]) -> bool:
     """Whether some gate refuses by itself; where none does, it is the gates together."""
     return any(gate.outcome in _REFUSALS for gate in gates)

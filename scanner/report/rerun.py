@@ -77,7 +77,8 @@ def _name_of(key: KeyFactsRef) -> str:
 def _principal(finding: Finding) -> str:
     """What `explain` is asked about; empty where the selector stands for many or for nobody.
 
-    Also where a finding is about what a changed tag would open: `explain` answers for the tags of today.
+    Also where a finding is about what a changed tag would open, because `explain` answers for the tags of today, and
+    where it goes through roles: `explain` answers for the last role alone, and `who-can` for the whole path.
     """
     if finding.kind is Kind.ATTRIBUTE_CONTROL or finding.path.hops:
         return ""

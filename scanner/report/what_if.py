@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from scanner import ENGINE
-from scanner.model.difference import AccessDifference, Change
+from scanner.model.difference import GREW, AccessDifference
 from scanner.model.finding import OWN_ACCOUNT, FindingVerdict, Severity
 from scanner.model.whatif import Control, FindingChange, WhatIf
 from scanner.report.diagnostic import Paint, safe, unpainted
@@ -16,14 +16,13 @@ from scanner.report.phrases import counted
 WHAT_IF_SCHEMA = 1
 """Rises when a member of the JSON changes its meaning or goes away."""
 
-_GROWN = frozenset({Change.GAINED, Change.WIDENED})
 _MOST = 200
 _NAMED = 3
 
 
 def grows(answer: WhatIf) -> bool:
     """Whether somebody would have more access than before."""
-    return any(difference.change in _GROWN for difference in _differences(answer))
+    return any(difference.change in GREW for difference in _differences(answer))
 
 
 def _differences(answer: WhatIf) -> tuple[AccessDifference, ...]:

@@ -8,9 +8,9 @@ from dataclasses import asdict
 
 from scanner import ENGINE
 from scanner.model.explanation import Access, WhoCan
-from scanner.model.finding import FindingVerdict, Grantee
+from scanner.model.finding import OWN_ACCOUNT, FindingVerdict, Grantee
 from scanner.report.diagnostic import Paint, safe, unpainted
-from scanner.report.phrases import account_text, counted
+from scanner.report.phrases import account_text, counted, whose_choice
 
 WHO_CAN_SCHEMA = 1
 """Rises when a member of the JSON changes its meaning or goes away."""
@@ -67,7 +67,8 @@ def who_text(access: Access | Grantee) -> str:
 
 def _access_lines(access: Access, action: str, width: int, paint: Paint) -> Iterator[str]:
     condition = f" if {safe(access.condition, _CONDITION)}" if access.condition else ""
-    chosen = _whose_choice(access) if access.condition and access.caller_chosen else ""
+    choice = whose_choice(caller_chosen=access.caller_chosen, vouched=access.vouched) if access.condition else ""
+    chosen = f" ({choice})" if choice else ""
     does = "" if action else f": {', '.join(access.capabilities)}"
     verdict = paint(f"{access.verdict.value:<11}", "verdict")
     yield f"  {verdict}  {who_text(access):<{width}}  {_through(access)}{does}{condition}{chosen}"
@@ -77,11 +78,6 @@ def _access_lines(access: Access, action: str, width: int, paint: Paint) -> Iter
         shown = ", ".join(_short(arn, access.account_id) for arn in access.principals[:_PRINCIPALS])
         more = len(access.principals) - _PRINCIPALS
         yield f"               that is {shown}{f' and {more:,} more' if more > 0 else ''}"
-
-
-def _whose_choice(access: Access) -> str:
-    """Claims are no choice of the caller: an identity provider states them, however many it states them for."""
-    return " (stated by the identity provider)" if access.kind == "federated" else " (chosen by the caller)"
 
 
 def _short(arn: str, account_id: str) -> str:
@@ -123,7 +119,10 @@ def _footer(answer: WhoCan) -> Iterator[str]:
     known = "in what was read, " if answer.key_gaps else ""
     further = "more could" if answer.today else "could"
     more = f", {answer.perhaps:,} {further}" if answer.perhaps else ""
-    yield f"{known}{counted(answer.today, 'selector')} outside the account can {doing} this key today{more}"
+    yield (
+        f"{known}{counted(answer.today, 'selector')} outside the account can {doing} this key today"
+        f"{_lines_of(answer)}{more}"
+    )
     if answer.accounts_not_read:
         named = ", ".join(safe(name) for name in answer.accounts_not_read[:_PRINCIPALS])
         rest = len(answer.accounts_not_read) - _PRINCIPALS
@@ -131,6 +130,16 @@ def _footer(answer: WhoCan) -> Iterator[str]:
     if answer.left_out:
         yield f"services that are limited to a source are not listed: {', '.join(safe(s) for s in answer.left_out)}"
     yield f"paths through assumed roles: {safe(answer.role_paths, _CONDITION)}"
+
+
+def _lines_of(answer: WhoCan) -> str:
+    """How many lines those who can today have, where that is another number than theirs or not all are listed."""
+    outside = (a for a in answer.access if a.party != OWN_ACCOUNT)
+    listed = sum(a.verdict in {FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL} for a in outside)
+    if listed == answer.today_lines == answer.today:
+        return ""
+    cut = f", {listed:,} of them listed" if listed != answer.today_lines else ""
+    return f" ({counted(answer.today_lines, 'line')}{cut})"
 
 
 def dump_who_can(answer: WhoCan) -> str:

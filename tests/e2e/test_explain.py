@@ -56,10 +56,10 @@ def without_ids(text: str) -> str:
 # -- the paper --------------------------------------------------------------------------------------------------------
 
 
-def test_paper_shows_the_five_situations_and_the_lists() -> None:
-    assert len(SHOWN) == 9
+def test_paper_shows_every_situation_and_the_lists() -> None:
+    assert len(SHOWN) == 10
     verdicts = [output.split(":", 1)[0] for command, output in SHOWN if command.startswith("kms-scan explain")]
-    assert verdicts == ["allowed", "conditional", "denied", "denied", "denied", "denied"]
+    assert verdicts == ["allowed", "confirmed", "conditional", "denied", "denied", "denied", "denied"]
     reasons = ("both_sides_allow", "residual_condition", "scp_deny", "boundary", "not_cross_account")
     assert all(f"({reason}" in PAPER for reason in reasons)
 
@@ -183,7 +183,7 @@ def test_questions_that_make_no_sense_end_with_2(ask, command: str, words: tuple
 def test_time_of_the_question_can_be_set(ask) -> None:
     words = ("--key", "alias/audit-2023", "--principal", "999988887777", "--action", "Decrypt")
     assert ask("explain", *words)[1].startswith("denied: ")
-    assert ask("explain", *words, "--as-of", "2023-06-01T00:00:00Z")[1].startswith("unknown: ")
+    assert ask("explain", *words, "--as-of", "2023-06-01T00:00:00Z")[1].startswith("confirmed: ")
 
 
 def test_questions_load_neither_boto3_nor_pandas(demo_run, tmp_path) -> None:

@@ -152,7 +152,7 @@ def test_policy_narrowed_to_one_role_of_the_account_is_no_more_access(organizati
     assert summary["gate"]["findings"] is True
     code, out, _ = cli("diff", first.name, second.name, "--fail-on", "low", "--json")
     changes = {d["grantee"]["selector"]: d["change"] for d in json.loads(out)["differences"]}
-    assert (code, changes) == (0, {STRANGER: "lost"})
+    assert (code, changes) == (0, {STRANGER: "narrowed"})
     (first / "snapshot.sqlite").unlink()
     code, _, _ = cli("diff", first.name, second.name, "--fail-on", "low")
     assert code == 3

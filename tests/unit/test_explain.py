@@ -432,15 +432,72 @@ def test_account_that_was_read_stands_for_its_strongest_identity() -> None:
     assert f"`{MEMBER}` stands for 3 identities that were read" in render_explanation(explanation)
 
 
-def test_account_nobody_read_is_unknown_with_the_reason_why_findings_confirm_it() -> None:
-    printed = shown(world(key(allow(iam(STRANGER, "root")))), STRANGER)
-    assert printed.startswith(f"unknown: any identity of {STRANGER}")
-    assert "findings count the key's side alone (R3.30)" in printed
+VPCE = {"StringEquals": {"aws:SourceVpce": "vpce-1"}}
+CONTEXT = {"StringEquals": {"kms:EncryptionContext:app": "a"}}
+AS_FOUND: list[tuple[dict[str, Any], str, str]] = [
+    ({}, "confirmed", f"confirmed: any identity of {STRANGER} can `kms:Decrypt`"),
+    ({"when": VPCE}, "conditional", f"conditional: any identity of {STRANGER} can, under conditions, `kms:Decrypt`"),
+    ({"when": CONTEXT}, "conditional", f"conditional: any identity of {STRANGER} can, under conditions, `kms:Decrypt`"),
+    ({"state": "Disabled"}, "blocked", f"blocked: any identity of {STRANGER} could, and cannot at present, `kms:Decry"),
+]
 
 
-@pytest.mark.parametrize(("who", "opens"), [("*", "unknown: anybody whom"), ("logs.amazonaws.com", "allowed: the ser")])
+@pytest.mark.parametrize(("parts", "verdict", "opens"), AS_FOUND)
+def test_stranger_is_told_first_as_its_finding_has_it(parts: dict[str, Any], verdict: str, opens: str) -> None:
+    state = {"state": parts["state"]} if "state" in parts else {}
+    given = world(key(allow(iam(STRANGER, "root"), when=parts.get("when")), **state))
+    (found,) = analyzed(given).of(Kind.EXTERNAL_ACCESS)
+    explanation, printed = explained(given, STRANGER), shown(given, STRANGER)
+    assert explanation.finding is not None
+    assert explanation.finding.verdict == found.verdict == verdict
+    assert explanation.finding.reason == found.verdict_reasons[0]
+    assert explanation.finding.condition == found.capabilities[0].condition
+    assert explanation.finding.caller_chosen == found.capabilities[0].caller_chosen
+    assert explanation.decision.verdict is Verdict.UNKNOWN
+    lines = printed.splitlines()
+    assert lines[0].startswith(opens)
+    assert f"({found.verdict_reasons[0]}" in lines[1]
+    assert "as findings count it: by the key's side alone" in printed
+    assert "both sides together: unknown, because the caller's side was not read" in printed
+
+
+def test_condition_of_a_stranger_says_whose_choice_it_is() -> None:
+    given = world(key(allow(iam(STRANGER, "root"), when=CONTEXT)))
+    assert "  if kms:EncryptionContext:app = a        (chosen by the caller)" in shown(given, STRANGER)
+    fenced = world(key(allow(iam(STRANGER, "root"), when=VPCE)))
+    assert "  if aws:SourceVpce = vpce-1        (not chosen by the caller)" in shown(fenced, STRANGER)
+
+
+def test_stranger_whom_findings_only_call_possible_stays_unknown_with_a_note() -> None:
+    shared = world(key(ram_policy=ram(allow(iam(STRANGER, "root")))))
+    assert shown(shared, STRANGER).startswith("unknown: ")
+    assert "findings count the key's side alone (R3.30)" in shown(shared, STRANGER)
+
+
+def test_other_actions_of_a_stranger_read_as_their_finding() -> None:
+    given = world(key(allow(iam(STRANGER, "root"), "kms:Decrypt", "kms:Encrypt")))
+    explanation = explained(given, STRANGER, every_action=True)
+    (encrypt,) = (a for a in explanation.actions if a.action == "kms:Encrypt")
+    assert (encrypt.verdict, encrypt.finding is not None) == ("unknown", True)
+    printed = render_explanation(explanation)
+    assert re.search(r"^  confirmed +kms:Encrypt +delegated_to_third_party$", printed, re.MULTILINE)
+    assert re.search(r"^  denied +kms:Sign +key_usage$", printed, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("who", "opens"), [("*", "confirmed: anybody whom"), ("logs.amazonaws.com", "allowed: the ser")]
+)
 def test_everybody_and_services_can_be_asked_about(who: str, opens: str) -> None:
     assert shown(world(key(allow("*"))), who).startswith(opens)
+
+
+def test_closed_account_is_told_as_its_finding_has_it() -> None:
+    closed = account(MEMBER, status="SUSPENDED", collected=False, gap="row")
+    given = world(key(allow(iam(MEMBER, "root"))), closed)
+    assert analyzed(given).ineffective.verdict_reasons == ("nobody_there",)
+    assert "the caller's account is SUSPENDED: nobody there can call while it is" in shown(given, MEMBER)
+    open_one = world(key(allow(iam(MEMBER, "root"))), replace(closed, status="ACTIVE"))
+    assert "nobody there" not in shown(open_one, MEMBER)
 
 
 def test_role_of_an_account_nobody_read_is_taken_as_it_is() -> None:
@@ -632,8 +689,8 @@ def test_json_holds_what_the_documentation_lists() -> None:
     data = json.loads(dump_explanation(explained(given)))
     assert set(data) == {
         "schema_version", "engine", "question", "verdict", "reason", "why", "rules", "references", "condition",
-        "residual", "caller_chosen", "conditional_access", "unknowns", "gates", "statements", "left_out", "notes",
-        "actions",
+        "residual", "caller_chosen", "vouched", "conditional_access", "unknowns", "gates", "statements", "left_out",
+        "notes", "actions", "finding",
     }  # fmt: skip
     assert set(data["question"]) == {
         "key", "asked", "principal", "principal_kind", "account_id", "account_name", "action", "context",
@@ -788,6 +845,20 @@ def test_damaged_key_policy_stands_before_the_list() -> None:
     assert "  possible" in printed
 
 
+def test_one_selector_with_several_lines_is_counted_once_and_its_lines_are_said() -> None:
+    twice = world(key(allow(iam(STRANGER, "root")), allow(iam(STRANGER, "root"), "kms:Encrypt", when=VPCE)))
+    answer = listed(twice)
+    assert (len(answer.access), answer.today, answer.today_lines) == (2, 1, 2)
+    assert "1 selector outside the account can use this key today (2 lines)" in render_who_can(answer)
+
+
+def test_lines_that_a_filter_leaves_out_are_said() -> None:
+    given = world(key(allow(iam(STRANGER, "root")), allow(iam("222200002222", "root"), when=VPCE)))
+    only = render_who_can(listed(given, Wanted(verdicts=(FindingVerdict.CONDITIONAL,))))
+    assert "2 selectors outside the account can use this key today (2 lines, 1 of them listed)" in only
+    assert "can use this key today\n" in render_who_can(listed(given)) + "\n"
+
+
 def test_accounts_that_were_not_read_are_named_after_the_list() -> None:
     assert "not read: the IAM of media (333344445555)" in render_who_can(listed(many()))
     assert "paths through assumed roles: none was found in what was read" in render_who_can(listed(many()))
@@ -804,12 +875,13 @@ def test_aws_managed_key_lists_no_outsider() -> None:
 def test_json_of_the_list_holds_what_the_documentation_lists() -> None:
     data = json.loads(dump_who_can(listed(many())))
     assert set(data) == {
-        "schema_version", "engine", "key", "action", "insiders", "verdicts", "access", "total", "today", "perhaps",
-        "key_gaps", "accounts_not_read", "left_out", "paths_through_assumed_roles",
+        "schema_version", "engine", "key", "action", "insiders", "verdicts", "access", "total", "today",
+        "today_lines", "perhaps", "key_gaps", "accounts_not_read", "left_out", "paths_through_assumed_roles",
     }  # fmt: skip
     assert set(data["access"][0]) == {
         "verdict", "selector", "kind", "account_id", "account_name", "party", "mechanism", "path", "statements",
-        "grants", "capabilities", "actions", "condition", "caller_chosen", "reasons", "principals", "finding_id",
+        "grants", "capabilities", "actions", "condition", "caller_chosen", "vouched", "reasons", "principals",
+        "finding_id",
     }  # fmt: skip
 
 

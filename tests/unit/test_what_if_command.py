@@ -98,7 +98,9 @@ def test_json_is_one_object_per_difference_with_its_findings(ask: Any) -> None:
     assert (lost["change"], lost["old_verdict"], lost["new_verdict"]) == ("lost", "confirmed", None)
     assert lost["findings"][0]["before"] == {"severity": "critical", "verdict": "confirmed"}
     assert lost["findings"][0]["after"] is None
-    assert {line["kind"] for line in lines} == {"external_access", "own_account_access"}
+    assert {line["kind"] for line in lines} == {"external_access", "own_account_access", "assumed_role_path"}
+    path = next(line for line in lines if line["kind"] == "assumed_role_path")
+    assert (path["change"], path["why"].startswith("less is possible with 1 key: ")) == ("narrowed", True)
     assert all(line["schema_version"] == 1 for line in lines)
 
 

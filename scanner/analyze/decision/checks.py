@@ -50,6 +50,8 @@ def saw_in_words(binding: Binding) -> str:
     if variable.origin is Origin.DATA:
         why = variable.reason.replace("_", " ")
         return f"not known: {why} ({variable.ref})" if variable.ref else f"not known: {why}"
+    if variable.vouched:
+        return "open, the identity provider states it"
     return "open, the caller chooses it" if variable.caller_chosen else "open, the request decides"
 
 

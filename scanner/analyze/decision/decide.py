@@ -97,6 +97,10 @@ def _is_foreign(request: Request) -> bool:
     )  # fmt: skip
 
 
+_Ways = tuple[tuple[Literal, ...], ...]
+"""The alternatives of a condition, each with all it asks for."""
+
+
 def evaluate(world: World, request: Request, *, sources: Sources = ALL_SOURCES) -> Evaluation:
     """Combine the layers of a request on a key, on an alias, or of the account (R1.6, R1.7, R3.7)."""
     context = RequestContext(world, request)
@@ -278,14 +282,21 @@ def _conclude(
         condition=in_words(condition),
         residual=as_json(condition),
         caller_chosen=_caller_can_choose(ways),
+        vouched=_is_vouched(ways),
         conditional_access=True,
         gates=gates,
     )
 
 
-def _caller_can_choose(ways: tuple[tuple[Literal, ...], ...]) -> bool:
+def _caller_can_choose(ways: _Ways) -> bool:
     """Whether some alternative asks only for what the caller chooses; too many to list count as such."""
     return not ways or any(all(x.test.variable.caller_chosen for x in way) for way in ways)
+
+
+def _is_vouched(ways: _Ways) -> bool:
+    """Whether an identity provider has to vouch for some of it, and the rest is the caller's choice (R7.11)."""
+    free = (all(v.caller_chosen or v.vouched for v in (x.test.variable for x in way)) for way in ways)
+    return not _caller_can_choose(ways) and any(free)
 
 
 def _unknown(
@@ -302,6 +313,7 @@ def _unknown(
         condition=in_words(condition) if sure else "",
         residual=as_json(condition) if sure else None,
         caller_chosen=sure and _caller_can_choose(ways),
+        vouched=sure and _is_vouched(ways),
         conditional_access=sure,
         gates=gates,
         unknowns=tuple(dict.fromkeys(v.reason for v in data)),

@@ -17,10 +17,12 @@ from scanner.analyze.decision.layers import (
 from scanner.analyze.decision.trace import complete_trace
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.logic.expression import FALSE, TRUE, Expression, conj, disj, unknown
+from scanner.analyze.request.caller import Caller
 from scanner.analyze.request.context import RequestContext
 from scanner.analyze.request.request import Request
 from scanner.analyze.statements.match import MatchKind
 from scanner.analyze.statements.statement import document_matches, either
+from scanner.model.arn import parse_arn
 from scanner.model.decision import Decision, Layer, Side, Verdict
 from scanner.model.policy import Effect
 from scanner.model.principal import PrincipalFacts, PrincipalKind
@@ -55,6 +57,7 @@ def evaluate_assume(world: World, request: Request, role: PrincipalFacts) -> Eva
     elif caller.is_provider:
         open_to_all = conj((either(trust.matches, Effect.ALLOW, MatchKind.STAR), _any_provider(role)))
         core = disj((either(trust.matches, Effect.ALLOW, MatchKind.FEDERATED), open_to_all))
+        core = conj((core, _own_provider(request.caller, role)))
     elif caller.account_id != role.account_id:
         core = conj((trust.allow, capped))
     else:
@@ -66,6 +69,17 @@ def evaluate_assume(world: World, request: Request, role: PrincipalFacts) -> Eva
     layers = (identity, boundary, session, scp, rcp, trust)
     caller_side = TRUE if caller.without_account else capped
     return Evaluation(core, scp.allow, combined_deny(layers), layers, key_side=trust.allow, caller_side=caller_side)
+
+
+def _own_provider(caller: Caller, role: PrincipalFacts) -> Expression:
+    """Whether a provider of another account can vouch for a role is not documented: AWS shows pairs of one account.
+
+    (IAM User Guide, id_roles_providers_create_saml_assertions and id_roles_create_for-idp_oidc.)
+    """
+    arn = parse_arn(caller.text)
+    if arn is None or arn.account_id == role.account_id:
+        return TRUE
+    return unknown("undocumented", "R7.11", subject=f"{caller.text} at {role.arn}")
 
 
 def _any_provider(role: PrincipalFacts) -> Expression:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from scanner.analyze.history.at_keys import grown_keys, keys_decided_otherwise
+from scanner.analyze.history.at_keys import AtKeys, compare_keys
 from scanner.analyze.history.formerly import Formerly
 from scanner.analyze.history.other_ways import OtherWays, keys_of
+from scanner.analyze.history.sides import Access, Side
 from scanner.analyze.keys.judge import strength
 from scanner.analyze.keys.sentences import blocked_in_words, ineffective_in_words
 from scanner.analyze.logic.implication import Relation, compare_conditions
 from scanner.analyze.logic.wording import reason_in_words
+from scanner.analyze.paths.hops import verdict_of
 from scanner.model.actions import CAPABILITIES
 from scanner.model.difference import AccessDifference, Change, Compared
-from scanner.model.finding import CapabilityResult, Finding, FindingVerdict, Kind
+from scanner.model.finding import Finding, FindingVerdict, Kind
 from scanner.model.world import World
 
 OF_OUTSIDERS = frozenset({Kind.EXTERNAL_ACCESS, Kind.ASSUMED_ROLE_PATH})
@@ -23,65 +25,12 @@ OF_OUTSIDERS = frozenset({Kind.EXTERNAL_ACCESS, Kind.ASSUMED_ROLE_PATH})
 _SHOWN = 3
 _GROWN = frozenset({Change.GAINED, Change.WIDENED})
 _NOT_NAMED, _NAMED_NO_MORE = "nothing names it any more", "what named it is gone"
+_OTHER_CONDITION = "the condition changed"
 _NOT_UNDERSTOOD = "malformed"
 """Reason of what hangs on a document that AWS would have refused: as good as unread (R10.12)."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Access:
-    """What one action is open to, over all mechanisms: the strongest verdict and its condition."""
-
-    capability: str
-    verdict: FindingVerdict
-    residual: object
-    condition: str
-    reason: str
-
-    def joined(self, other: _Access) -> _Access:
-        """This access or the other one: where both are under conditions, either condition will do."""
-        if strength(self.verdict) != strength(other.verdict):
-            return max(self, other, key=lambda a: strength(a.verdict))
-        if self.residual == other.residual and self.condition == other.condition:
-            return self
-        either = {"any": [self.residual, other.residual]} if self.residual and other.residual else None
-        condition = f"({self.condition}) or ({other.condition})" if self.condition and other.condition else ""
-        return _Access(self.capability, self.verdict, either, condition, self.reason)
-
-
-@dataclass(slots=True)
-class _Side:
-    """What one set of findings says about one access."""
-
-    findings: list[Finding] = field(default_factory=list)
-    actions: dict[str, _Access] = field(default_factory=dict)
-
-    def add(self, finding: Finding) -> None:
-        """Count one more finding in."""
-        self.findings.append(finding)
-        self.admit(finding.capabilities)
-
-    def admit(self, results: Iterable[CapabilityResult]) -> None:
-        """Count in what somebody can do."""
-        for result in results:
-            if result.verdict is FindingVerdict.INEFFECTIVE:
-                continue
-            for action in result.actions or (result.capability,):
-                found = _access_of(result)
-                known = self.actions.get(action)
-                self.actions[action] = known.joined(found) if known else found
-
-    @property
-    def refs(self) -> set[str]:
-        """Rows of the ledger that weaken what is said."""
-        return {ref for f in self.findings for ref in f.coverage_refs}
-
-
 _Place = tuple[Kind, str, str]
-
-
-def _access_of(result: CapabilityResult) -> _Access:
-    reason = result.reasons[0] if result.reasons else ""
-    return _Access(result.capability, result.verdict, result.residual, result.condition, reason)
 
 
 def compare_access(old: Sequence[Finding], new: Sequence[Finding], world: World | None = None) -> Compared:
@@ -103,20 +52,22 @@ def compare_access(old: Sequence[Finding], new: Sequence[Finding], world: World 
         for f in new
         if f.kind is Kind.INEFFECTIVE_PERMISSION and f.verdict is FindingVerdict.INEFFECTIVE and f.verdict_reasons
     }
-    found: list[AccessDifference] = []
-    unchanged = 0
-    for place in sorted({*before, *after}):
-        differences = _between(
-            before.get(place, _Side()), after.get(place, _Side()), without_effect.get(place[1:], ""), formerly
-        )  # fmt: skip
-        unchanged += not differences
-        found.extend(_with_other_ways(d, before.get(place, _Side()), others) for d in differences)
+    sides = {place: (before.get(place, Side()), after.get(place, Side())) for place in sorted({*before, *after})}
+    found = {
+        place: _between(*both, without_effect.get(place[1:], ""), formerly) for place, both in sides.items()
+    }  # fmt: skip
+    behind = {
+        f.id: f for place, (was, now) in sides.items() if not was.findings and not found[place] for f in now.findings
+    }
+    differences = [
+        _narrowed(_with_other_ways(d, sides[place][0], others), behind) for place, rows in found.items() for d in rows
+    ]
     order = list(Change)
-    found.sort(key=lambda d: (order.index(d.change), d.resource.arn, d.grantee.selector, d.kind, d.actions))
-    return Compared(tuple(found), unchanged)
+    differences.sort(key=lambda d: (order.index(d.change), d.resource.arn, d.grantee.selector, d.kind, d.actions))
+    return Compared(tuple(differences), sum(not rows for rows in found.values()))
 
 
-def _with_other_ways(difference: AccessDifference, old: _Side, others: OtherWays) -> AccessDifference:
+def _with_other_ways(difference: AccessDifference, old: Side, others: OtherWays) -> AccessDifference:
     """The difference with every other way that stands, where this one does not any more."""
     now = difference.new_verdict
     if not old.findings or (now is not None and strength(now) > strength(FindingVerdict.BLOCKED)):
@@ -126,9 +77,25 @@ def _with_other_ways(difference: AccessDifference, old: _Side, others: OtherWays
     return replace(difference, still=still, why=why)
 
 
+def _narrowed(difference: AccessDifference, behind: Mapping[str, Finding]) -> AccessDifference:
+    """An access that is gone as narrowed, where somebody behind the name keeps all of it under a name of its own.
+
+    Args:
+        behind: findings about whoever is named anew and gains nothing by it.
+    """
+    if difference.change is not Change.LOST:
+        return difference
+    kept = [behind[way.finding_id] for way in difference.still if way.finding_id in behind]
+    whole = [f for f in kept if {a for c in f.capabilities for a in c.actions}.issuperset(difference.actions)]
+    if not whole:
+        return difference
+    named = ", ".join(f.grantee.selector for f in whole[:_SHOWN]) + (" …" if len(whole) > _SHOWN else "")
+    return replace(difference, change=Change.NARROWED, why=f"of those behind it, only this is named now: {named}")
+
+
 def compare_findings(old: Finding, new: Finding) -> tuple[AccessDifference, ...]:
     """What differs between two states of one finding, of whatever kind."""
-    before, after = _Side(), _Side()
+    before, after = Side(), Side()
     before.add(old)
     after.add(new)
     return _between(before, after, "")
@@ -136,15 +103,15 @@ def compare_findings(old: Finding, new: Finding) -> tuple[AccessDifference, ...]
 
 def gains_nothing(new: Finding, formerly: Formerly) -> bool:
     """Whether the one whom a finding names anew could do all of it before, behind a wider name."""
-    side = _Side()
+    side = Side()
     side.add(new)
-    return not _between(_Side(), side, "", formerly)
+    return not _between(Side(), side, "", formerly)
 
 
-def _sides(findings: Iterable[Finding]) -> dict[_Place, _Side]:
-    sides: dict[_Place, _Side] = {}
+def _sides(findings: Iterable[Finding]) -> dict[_Place, Side]:
+    sides: dict[_Place, Side] = {}
     for finding in findings:
-        sides.setdefault((finding.kind, finding.grantee.selector, finding.resource.arn), _Side()).add(finding)
+        sides.setdefault((finding.kind, finding.grantee.selector, finding.resource.arn), Side()).add(finding)
     return sides
 
 
@@ -155,7 +122,7 @@ _Row = tuple[Change, FindingVerdict | None, FindingVerdict | None, str, str, str
 
 
 def _between(
-    old: _Side, new: _Side, without_effect: str, formerly: Formerly | None = None
+    old: Side, new: Side, without_effect: str, formerly: Formerly | None = None
 ) -> tuple[AccessDifference, ...]:  # fmt: skip
     unread = bool(old.findings) and bool(new.refs - old.refs)
     rows: dict[_Row, list[str]] = {}
@@ -170,27 +137,28 @@ def _between(
         rows = {row: actions for row, actions in rows.items() if actions}
     if _is_open(old) and _is_open(new) and not _decided_alike(old, new):
         rows |= {row: list(new.actions) for row in _principals(old, new, unread=unread)}
-        rows |= {row: list(new.actions) for row in _keys(old, new, unread=unread, is_told=bool(rows))}
+        for row, actions in tuple(_keys(old, new, unread=unread, told=tuple(rows))):
+            rows[row] = list(actions)
     return tuple(_difference(row, actions, old, new) for row, actions in rows.items())
 
 
-def _held_before(side: _Side, formerly: Formerly) -> dict[str, _Access]:
+def _held_before(side: Side, formerly: Formerly) -> dict[str, Access]:
     """What the one whom a side is about could do before, behind whatever name; all its findings name the same one."""
-    former = _Side()
+    former = Side()
     former.admit(formerly.results(side.findings[0]))
     return former.actions
 
 
-def _is_no_more(old: _Access, new: _Access, side: _Side) -> bool:
+def _is_no_more(old: Access, new: Access, side: Side) -> bool:
     row = _row(old, new, side, "", unread=False)
     return row is None or row[0] in {Change.NARROWED, Change.LOST}
 
 
-def _is_open(side: _Side) -> bool:
+def _is_open(side: Side) -> bool:
     return any(strength(a.verdict) > strength(FindingVerdict.BLOCKED) for a in side.actions.values())
 
 
-def _difference(row: _Row, actions: Sequence[str], old: _Side, new: _Side) -> AccessDifference:
+def _difference(row: _Row, actions: Sequence[str], old: Side, new: Side) -> AccessDifference:
     change, old_verdict, new_verdict, old_condition, new_condition, why = row
     shown = (new.findings or old.findings)[0]
     held = {(new.actions.get(a) or old.actions[a]).capability for a in actions}
@@ -204,7 +172,7 @@ def _difference(row: _Row, actions: Sequence[str], old: _Side, new: _Side) -> Ac
 
 
 def _row(
-    old: _Access | None, new: _Access | None, side: _Side, without_effect: str, *, unread: bool
+    old: Access | None, new: Access | None, side: Side, without_effect: str, *, unread: bool
 ) -> _Row | None:  # fmt: skip
     """How one action differs; None where it does not."""
     was, now = _level(old), _level(new)
@@ -231,30 +199,30 @@ def _row(
     )  # fmt: skip
 
 
-def _level(access: _Access | None) -> int:
+def _level(access: Access | None) -> int:
     return strength(access.verdict) if access else strength(FindingVerdict.INEFFECTIVE)
 
 
-def _is_conditional(access: _Access | None) -> bool:
+def _is_conditional(access: Access | None) -> bool:
     return access is not None and access.verdict is FindingVerdict.CONDITIONAL
 
 
 _BY_CONDITION = {
     Relation.WEAKER: (Change.WIDENED, "the condition admits more requests"),
     Relation.STRONGER: (Change.NARROWED, "the condition admits fewer requests"),
-    Relation.OTHER: (Change.WIDENED, "the condition admits other requests than before"),
+    Relation.OTHER: (Change.CHANGED, f"{_OTHER_CONDITION}: it admits other requests than before"),
     Relation.UNDECIDED: (Change.WIDENED, "whether the condition admits more requests cannot be decided"),
 }
 
 
-def _by_condition(old: _Access, new: _Access) -> tuple[Change, str] | None:
+def _by_condition(old: Access, new: Access) -> tuple[Change, str] | None:
     """How two conditions of one verdict differ; texts decide where there is no condition to compare."""
     if old.residual is None and new.residual is None:
         return None if old.condition == new.condition else _BY_CONDITION[Relation.UNDECIDED]
     return _BY_CONDITION.get(compare_conditions(old.residual, new.residual))
 
 
-def _why_more(old: _Access | None, new: _Access | None, side: _Side) -> str:
+def _why_more(old: Access | None, new: Access | None, side: Side) -> str:
     if old is None or new is None:
         return f"through {_through(side.findings)}"
     if old.verdict is FindingVerdict.BLOCKED:
@@ -264,7 +232,7 @@ def _why_more(old: _Access | None, new: _Access | None, side: _Side) -> str:
     return f"the condition is gone: {old.condition}"
 
 
-def _why_less(new: _Access | None, side: _Side, without_effect: str) -> str:
+def _why_less(new: Access | None, side: Side, without_effect: str) -> str:
     if new is None:
         if without_effect:
             return f"what is written for it has no effect: {ineffective_in_words(without_effect)}"
@@ -294,7 +262,7 @@ def _through(findings: Sequence[Finding]) -> str:
 # -- whom and what it reaches -----------------------------------------------------------------------------------------
 
 
-def _decided_alike(old: _Side, new: _Side) -> bool:
+def _decided_alike(old: Side, new: Side) -> bool:
     """Whether every decision about everybody and every key is the same, however many of them are listed."""
     before, after = (
         sorted((f.reach.digest, f.reach.principals_total, f.keys_total) for f in side.findings) for side in (old, new)
@@ -314,42 +282,62 @@ class _Reached:
         return self.total <= len(self.listed)
 
 
-def _principals(old: _Side, new: _Side, *, unread: bool) -> Iterator[_Row]:
+def _principals(old: Side, new: Side, *, unread: bool) -> Iterator[_Row]:
     yield from _reach_rows("principal", _reached_by(old), _reached_by(new), (old, new), unread=unread)
 
 
-def _keys(old: _Side, new: _Side, *, unread: bool, is_told: bool) -> Iterator[_Row]:
-    """How the keys of a path differ.
+def _keys(old: Side, new: Side, *, unread: bool, told: Collection[_Row]) -> Iterator[tuple[_Row, Sequence[str]]]:
+    """How the keys of a path differ, with the actions that each difference is about.
 
-    Of all keys together only the strongest access to any of them shows: more at one key is told by itself. Fewer keys
-    are less only where the others are as they were, or something else tells how they differ (`is_told`).
+    Of all keys together only the strongest access to any of them shows: what differs at one key is told by itself.
+    Fewer keys are less only where the others are as they were, or something else tells how they differ (`told`).
     """
     rows = tuple(_reach_rows("key", _keys_of(old), _keys_of(new), (old, new), unread=unread))
-    yield from rows
-    grown = grown_keys(old.findings, new.findings)
-    if grown:
-        change = Change.NOT_RECHECKED if unread else Change.WIDENED
-        yield change, *_verdicts(old, new), "", "", f"more is possible with {_counted('key', grown)}: {_some(grown)}"
-    otherwise = keys_decided_otherwise(old.findings, new.findings)
-    if rows and otherwise and not is_told and not grown:
-        change = Change.NOT_RECHECKED if unread else Change.WIDENED
-        why = f"what it can do with {_counted('key', otherwise)} differs, and may be more: {_some(otherwise)}"
-        yield change, *_verdicts(old, new), "", "", why
+    everything = list(new.actions)
+    yield from ((row, everything) for row in rows)
+    at = compare_keys(old.findings, new.findings)
+
+    def row(change: Change, what: str, keys: Collection[str]) -> _Row:
+        why = f"{what.format(_counted('key', keys))}: {_some(keys)}"
+        return Change.NOT_RECHECKED if unread else change, *_verdicts(old, new), "", "", why
+
+    if at.grown:
+        yield row(Change.WIDENED, "more is possible with {}", at.grown), everything
+    yield from _other_conditions(at, {(r[3], r[4]) for r in told}, unread=unread)
+    if at.less and at.some_alike and not unread:
+        yield row(Change.NARROWED, "less is possible with {}", at.less), everything
+    otherwise = at.otherwise if at.some_alike else at.otherwise | at.less
+    if otherwise and not told and not at.grown and (rows or not unread):
+        change = Change.WIDENED if rows else Change.CHANGED
+        yield row(change, "what it can do with {} differs, and may be more", otherwise), everything
 
 
-def _reached_by(side: _Side) -> _Reached:
+def _other_conditions(
+    at: AtKeys, told: Collection[tuple[str, str]], *, unread: bool
+) -> Iterator[tuple[_Row, Sequence[str]]]:  # fmt: skip
+    """Conditions that changed at some keys and are not told of all; of many the first ones, each with its keys."""
+    change = Change.NOT_RECHECKED if unread else Change.CHANGED
+    fresh = sorted((place, found) for place, found in at.changed.items() if place[1:] not in told)
+    left = len(fresh) - _SHOWN
+    for number, ((rank, before, after), (keys, actions)) in enumerate(fresh[:_SHOWN], 1):
+        more = f", and {left:,} more conditions changed" if number == _SHOWN and left > 0 else ""
+        why = f"{_OTHER_CONDITION} with {_counted('key', keys)}: {_some(keys)}{more}"
+        yield (change, verdict_of(rank), verdict_of(rank), before, after, why), sorted(actions)
+
+
+def _reached_by(side: Side) -> _Reached:
     listed = frozenset(p for f in side.findings for p in f.reach.principals_sample)
     return _Reached(listed, max((len(listed), *(f.reach.principals_total for f in side.findings))))
 
 
-def _keys_of(side: _Side) -> _Reached:
+def _keys_of(side: Side) -> _Reached:
     several = [f for f in side.findings if f.key is None]
     listed = frozenset(arn for f in several for arn in (*f.reach.by_key, *(k.arn for k in f.keys)))
     return _Reached(listed, max((len(listed), *(f.keys_total for f in several))))
 
 
 def _reach_rows(
-    what: str, old: _Reached, new: _Reached, sides: tuple[_Side, _Side], *, unread: bool
+    what: str, old: _Reached, new: _Reached, sides: tuple[Side, Side], *, unread: bool
 ) -> Iterator[_Row]:  # fmt: skip
     if old == new:
         return
@@ -373,7 +361,7 @@ def _reach_rows(
         yield row(Change.NOT_RECHECKED, f"it reaches other {what}s, and something was not read this time")
 
 
-def _verdicts(old: _Side, new: _Side) -> tuple[FindingVerdict, FindingVerdict]:
+def _verdicts(old: Side, new: Side) -> tuple[FindingVerdict, FindingVerdict]:
     """The strongest verdict of both sides."""
     before, after = (max((a.verdict for a in side.actions.values()), key=strength) for side in (old, new))
     return before, after

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from scanner.analyze.history.at_keys import is_no_more
 from scanner.analyze.keys.crowd import judge
 from scanner.analyze.keys.judge import Judgement
-from scanner.analyze.principals.reach import Population, Reached, reached_by
+from scanner.analyze.paths.hops import ASSUME, step
+from scanner.analyze.paths.sources import partition_of
+from scanner.analyze.principals.reach import Place, Population, Reached, reached_by, reached_from
 from scanner.analyze.principals.selectors import Selector, namings_of, selector_of
 from scanner.model.arn import KeyArn
+from scanner.model.decision import Verdict
 from scanner.model.finding import CapabilityResult, Finding, Grantee, Kind, Severity
 from scanner.model.key import KeyFacts
 from scanner.model.world import World
@@ -16,6 +20,7 @@ from scanner.model.world import World
 _OPEN = frozenset({"any", "organization"})
 """Kinds of selectors that can hold principals of any account; whether they do, the old world says."""
 _SINGLE = frozenset({"role", "user", "session", "account"})
+_OF_OUTSIDERS = frozenset({Kind.EXTERNAL_ACCESS, Kind.ASSUMED_ROLE_PATH})
 
 
 def may_be_renamed(old: Iterable[Finding], new: Iterable[Finding]) -> bool:
@@ -37,7 +42,7 @@ def may_be_renamed(old: Iterable[Finding], new: Iterable[Finding]) -> bool:
 
 def _may_hold(old: Finding, new: Finding) -> bool:
     """Whether the name in a former finding can take in the one of another: an account its identities, `*` everybody."""
-    if not old.kind is new.kind is Kind.EXTERNAL_ACCESS or new.grantee.kind not in _SINGLE:
+    if old.kind is not new.kind or old.kind not in _OF_OUTSIDERS or new.grantee.kind not in _SINGLE:
         return False
     if old.grantee.selector == new.grantee.selector:
         return False
@@ -67,9 +72,19 @@ class Formerly:
         return [f for f in self._by_key.get(finding.resource.arn, ()) if _may_hold(f, finding)]
 
     def results(self, finding: Finding) -> tuple[CapabilityResult, ...]:
-        """What the one principal that a finding is about could do with its key; nothing where that is not known."""
+        """What the one principal that a finding is about could do before; nothing where that is not known.
+
+        With its key, or by the role that it enters: what the path of a wider name gave that it is surely behind.
+        """
         if self._world is None or self._population is None or not self.holders(finding):
             return ()
+        if finding.kind is Kind.ASSUMED_ROLE_PATH:
+            return tuple(
+                result
+                for holder in self.holders(finding)
+                if is_no_more(holder, finding) and _entered_alike(holder, finding, self._population)
+                for result in holder.capabilities
+            )
         key = self._world.keys.get(KeyArn(finding.resource.arn))
         if key is None:
             return ()
@@ -83,6 +98,25 @@ class Formerly:
             for naming in namings_of(key) if _takes_in(naming.selector, selector, key)
             for judgement in judge(self._world, key, naming, reached)
         )  # fmt: skip
+
+
+def _entered_alike(holder: Finding, finding: Finding, population: Population) -> bool:
+    """Whether the one principal of a path could enter its role before as surely as the path of a wider name says."""
+    world = population.world
+    role = world.principals.get(finding.resource.arn)
+    if role is None or not holder.path.hops or holder.path.hops[0].edge != ASSUME:
+        return False
+    partition = partition_of(role)
+    policies = (role.trust_policy,) if role.trust_policy is not None else ()
+    place = Place(role.account_id, partition, policies)
+    reached = reached_from(selector_of(finding.grantee.selector, partition), place, population)
+    if len(reached.callers) != 1:
+        return False
+    before, entry = step(world, reached.callers[0], role, ASSUME, reached.context).decision, holder.path.hops[0]
+    return before.verdict is Verdict.ALLOWED or (
+        (before.verdict.value, before.condition) == (entry.verdict, entry.condition)
+        and before.verdict is Verdict.CONDITIONAL
+    )
 
 
 def _takes_in(wide: Selector, selector: Selector, key: KeyFacts) -> bool:

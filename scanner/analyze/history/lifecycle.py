@@ -13,7 +13,7 @@ from scanner.analyze.history.reading import Reading
 from scanner.analyze.keys.identity import without
 from scanner.analyze.keys.severity import rank
 from scanner.analyze.principals.party import EXPIRED_PARTNER
-from scanner.model.difference import Change
+from scanner.model.difference import GREW, Change
 from scanner.model.finding import Finding, FindingVerdict, Path, Reach, Rise
 from scanner.model.lifecycle import Lifecycle
 from scanner.model.world import World
@@ -138,7 +138,7 @@ def lifecycle_of(old: Finding, new: Finding) -> Lifecycle:
     if old.fingerprint == new.fingerprint:
         return Lifecycle.UNCHANGED
     changes = {d.change for d in compare_findings(old, new)}
-    if changes & {Change.GAINED, Change.WIDENED}:
+    if changes & GREW:
         return Lifecycle.WIDENED
     if Change.NOT_RECHECKED in changes:
         return Lifecycle.NOT_RECHECKED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scanner.analyze.decision.gates import statement_ref
@@ -79,6 +79,18 @@ class Assembly:
     documents: dict[str, str] = field(default_factory=dict)
     uses: ForeignUses = field(default_factory=ForeignUses)
     cuts: list[str] = field(default_factory=list)
+    _families: dict[tuple[str, str], list[KeyFacts]] = field(default_factory=dict)
+
+    def kin_of(self, key: KeyFacts) -> Mapping[str, Mapping[str, str] | None]:
+        """The tags of related multi-Region keys by Region, where tags count: AWS keeps those of each apart (R9.8)."""
+        if not key.family or not self.severity.sensitive_tags:
+            return {}
+        if not self._families:
+            for one in self.world.keys.values():
+                if one.family:
+                    self._families.setdefault((one.account_id, one.family), []).append(one)
+        related = self._families.get((key.account_id, key.family), ())
+        return {one.region: one.tags for one in related if one.arn != key.arn}
 
     def key_ref(self, key: KeyFacts) -> KeyFactsRef:
         """The key as findings show it."""
@@ -141,7 +153,7 @@ def external_finding(assembly: Assembly, key: KeyFacts, naming: Naming, judgemen
         severity_reasons=trail,
         verdict=leading.verdict,
         verdict_reasons=leading.reasons,
-        title=title_of(grantee, leading.capability, leading.verdict, facts),
+        title=title_of(grantee, leading, facts),
         summary=_summary(naming, leading)
         + escalation_in_words(capabilities, (key,), naming.mechanism, delegable(naming.grants)),
         resource=assembly.key_resource(key),
@@ -192,6 +204,7 @@ def _capabilities(
             Kind.EXTERNAL_ACCESS, standing.party, capability, verdict, decision.caller_chosen, key.arn,
             naming.selector.text, key.tags, fence=grant_fence(naming) if capability == "delegate" else None,
             note=standing.note, crosses=standing.crossing.boundaries, into_sensitive=standing.crossing.into_sensitive,
+            kin=assembly.kin_of(key),
         )  # fmt: skip
         severity, trail = severity_of(exposure, assembly.severity)
         reasons = tuple(dict.fromkeys(reason for _, _, reason in members))
@@ -346,7 +359,7 @@ def ineffective_finding(assembly: Assembly, key: KeyFacts, parts: Sequence[Namin
         severity_reasons=trail,
         verdict=verdict,
         verdict_reasons=(reason,),
-        title=ineffective_title(grantee, reason, facts),
+        title=ineffective_title(grantee, reason, verdict, facts),
         summary=f"Written for {_named(selectors)}, but {ineffective_in_words(reason)}.",
         resource=assembly.key_resource(key),
         key=facts,

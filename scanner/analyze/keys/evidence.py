@@ -6,12 +6,13 @@ import hashlib
 import json
 from collections.abc import Iterable
 
-from scanner.analyze.logic.expression import FALSE, TRUE, Origin, variables
+from scanner.analyze.keys.judge import chosen_by_strangers, is_stranger
+from scanner.analyze.logic.expression import FALSE, TRUE, Expression, Origin, variables
 from scanner.analyze.principals.selectors import NamedStatement, Selector, selector_of
 from scanner.analyze.request.context import RequestContext
 from scanner.analyze.request.request import Request
 from scanner.analyze.statements.condition import condition_expression
-from scanner.model.conditions import find_condition_key
+from scanner.model.conditions import ConditionKey, find_condition_key
 from scanner.model.decision import Gate, Layer, Side
 from scanner.model.finding import ConditionRef, Evidence, GrantRef, Highlight
 from scanner.model.key import Grant, KeyFacts
@@ -128,6 +129,8 @@ def condition_refs(world: World, request: Request, statements: Iterable[Statemen
         for test in statement.conditions:
             row = find_condition_key(test.key)
             outcome = condition_expression(test, named.document, context, statement.effect)
+            if is_stranger(request.caller):
+                outcome = chosen_by_strangers(outcome)
             found.append(
                 ConditionRef(
                     key=test.key,
@@ -135,7 +138,7 @@ def condition_refs(world: World, request: Request, statements: Iterable[Statemen
                     values=test.values,
                     side=Side.OWNER.value,
                     strength=_STRENGTH[row.strength] if row else "unknown",
-                    chosen_by_caller=bool(row and row.caller_chosen),
+                    chosen_by_caller=_is_callers_choice(outcome, row),
                     status=_status(outcome),
                     text=f"{test.written_operator} {test.key}: {', '.join(test.values)}",
                 )
@@ -143,10 +146,15 @@ def condition_refs(world: World, request: Request, statements: Iterable[Statemen
     return tuple(dict.fromkeys(found))
 
 
-def _status(outcome: object) -> str:
+def _is_callers_choice(outcome: Expression, row: ConditionKey | None) -> bool:
+    """Whether the caller chooses what is left open, as the decision has it; of what is settled, what the table says."""
+    left = variables(outcome)
+    return all(v.caller_chosen for v in left) if left else bool(row and row.caller_chosen)
+
+
+def _status(outcome: Expression) -> str:
     if outcome == TRUE:
         return "satisfied"
     if outcome == FALSE:
         return "unsatisfiable"
-    open_facts = variables(outcome)  # type: ignore[arg-type]  # neither TRUE nor FALSE: an expression
-    return "unread" if any(v.origin is Origin.DATA for v in open_facts) else "residual"
+    return "unread" if any(v.origin is Origin.DATA for v in variables(outcome)) else "residual"

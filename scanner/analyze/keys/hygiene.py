@@ -331,7 +331,7 @@ def _finding(assembly: Assembly, key: KeyFacts, fault: _Fault) -> Finding:
     facts = assembly.key_ref(key)
     exposure = Exposure(
         Kind.KEY_HYGIENE, fault.grantee.party, fault.capability, fault.verdict, False, key.arn, fault.grantee.selector,
-        key.tags, reason=fault.reason, in_use=fault.in_use,
+        key.tags, reason=fault.reason, in_use=fault.in_use, kin=assembly.kin_of(key),
     )  # fmt: skip
     severity, trail = severity_of(exposure, assembly.severity)
     reasons = (fault.reason, *fault.reasons)

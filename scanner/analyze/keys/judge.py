@@ -49,6 +49,7 @@ _OF_THE_CALLER = frozenset({
     "caller_side_not_collected", "organization_not_read", "principal_id_not_collected",
 })  # fmt: skip
 _NEVER = "unsatisfiable_condition"
+ROOT_USER_ONLY = "root_user_only"
 NOT_YET = "not_yet"
 """Reason of an access that begins by itself (R5.26)."""
 _STATES = {"Disabled": "key_disabled", "PendingDeletion": "key_pending_deletion"}
@@ -171,7 +172,7 @@ def _judge_one(
         return Judgement(caller, action, FindingVerdict.INEFFECTIVE, reason, decision)
     evaluation = evaluate(world, request, sources=sources)
     if is_stranger(caller):
-        return _judge_stranger(world, request, action, evaluation)
+        return judge_stranger(world, request, action, evaluation)
     decision = conclude(world, request, evaluation, gates_of(request, evaluation))
     verdict, reason = _summed_up(request, decision, evaluation)
     if verdict is FindingVerdict.BLOCKED and not key.grants_complete:
@@ -216,7 +217,7 @@ def _key_side_may_allow(evaluation: Evaluation) -> bool:
 # -- strangers: the key side alone ------------------------------------------------------------------------------------
 
 
-def _judge_stranger(world: World, request: Request, action: Action, evaluation: Evaluation) -> Judgement:
+def judge_stranger(world: World, request: Request, action: Action, evaluation: Evaluation) -> Judgement:
     """A stranger's account counts as far as the key side lets it: the rest is its administrator's choice (R3.30)."""
     owner_deny = disj(layer.deny for layer in evaluation.layers if layer.side is Side.OWNER)
     key_view = replace(
@@ -289,7 +290,7 @@ def confirmed_reason(judgements: Sequence[Judgement]) -> str:
     strongest = [j for j in judgements if j.verdict is FindingVerdict.CONFIRMED]
     others = [j for j in strongest if j.caller.kind is not PrincipalKind.ROOT_USER]
     if strongest and not others:
-        return "root_user_only"
+        return ROOT_USER_ONLY
     return others[0].reason if others else ""
 
 

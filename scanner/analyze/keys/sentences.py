@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from scanner.analyze.keys.judge import ROOT_USER_ONLY
+from scanner.analyze.principals.party import OWN_OTHER_ORGANIZATION, SAME_ORGANIZATION
 from scanner.analyze.principals.selectors import Selector
 from scanner.analyze.request.caller import ANY_SERVICE
-from scanner.model.finding import FindingVerdict, Grantee, KeyFactsRef
+from scanner.model.finding import CapabilityResult, FindingVerdict, Grantee, KeyFactsRef
 
-_DOES = {
-    "control": "take over the key", "delegate": "hand out access to the key", "decrypt": "decrypt data",
-    "sign": "sign with the key", "destroy": "destroy or disable the key", "encrypt": "encrypt data",
-    "revoke": "remove grants from the key", "manage": "manage the key", "verify": "verify signatures",
-    "metadata": "read metadata of the key", "undocumented": "do something that this version does not know",
-}  # fmt: skip
 DOES_TO = {
     "control": "take over", "decrypt": "decrypt data with", "sign": "sign with", "delegate": "hand out access to",
     "destroy": "destroy or disable", "encrypt": "encrypt data with", "revoke": "remove grants from",
@@ -99,6 +97,8 @@ def key_label(key: KeyFactsRef) -> str:
     return f"{name} of {key.account_name or key.account_id} in {key.region}"
 
 
+_OURS = frozenset({SAME_ORGANIZATION, OWN_OTHER_ORGANIZATION})
+_OF_SOME = frozenset({FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL, FindingVerdict.POSSIBLE})
 _OWNER = {
     "unknown_third_party": "unknown",
     "identified_vendor": "a known vendor, not approved",
@@ -110,8 +110,14 @@ _OWNER = {
 }
 
 
-def who(grantee: Grantee) -> str:
-    """The grantee in words: what it is, whose, then its name."""
+def who(grantee: Grantee, verdict: FindingVerdict, reasons: Sequence[str] = ()) -> str:
+    """The grantee in words: what it is, whose, then its name.
+
+    Of an account or organization of ours the verdict is that of its strongest principals, so no more than some of them
+    are claimed, or the root user alone (R3.23). A stranger's account is judged as a whole (R3.30).
+    """
+    some = grantee.party in _OURS and verdict in _OF_SOME
+    anybody = "Principals" if some else "Any principal"
     name = grantee.selector.rsplit(":", 1)[-1]
     owner = _OWNER.get(grantee.party, grantee.party.replace("_", " "))
     unknown = grantee.party == "unknown_third_party"
@@ -122,14 +128,16 @@ def who(grantee: Grantee) -> str:
         case "any":
             return "Any principal of any AWS account"
         case "organization":
-            return f"Any principal of organization {grantee.selector} ({owner})"
+            return f"{anybody} of organization {grantee.selector} ({owner})"
         case "service":
             guard = "for sources of ours" if grantee.party == "service_guarded" else "whoever it acts for"
             if grantee.selector == ANY_SERVICE:
                 return f"Any AWS service, {guard},"
             return f"An AWS service, {grantee.selector}, {guard},"
         case "account":
-            return f"Any principal of {'an unknown account' if unknown else 'account'} {account}"
+            alone = some and tuple(reasons) == (ROOT_USER_ONLY,)
+            person = "The root user" if alone else anybody
+            return f"{person} of {'an unknown account' if unknown else 'account'} {account}"
         case "federated" if "#" in grantee.selector:
             return _vouched_for(grantee.selector)
         case "federated" if not grantee.account_id:
@@ -149,14 +157,16 @@ def _vouched_for(selector: str) -> str:
     return f"Anybody with an identity of {name}" if subject == "*" else f"An identity of {name} ({subject})"
 
 
-def title_of(grantee: Grantee, capability: str, verdict: FindingVerdict, key: KeyFactsRef) -> str:
-    """Who can do what with which key."""
-    return f"{who(grantee)} {MAY[verdict]} {_DOES.get(capability, 'act')} with {key_label(key)}"
+def title_of(grantee: Grantee, leading: CapabilityResult, key: KeyFactsRef) -> str:
+    """Who can do what with which key, as sure as the leading capability and no surer."""
+    person = who(grantee, leading.verdict, leading.reasons)
+    return f"{person} {MAY[leading.verdict]} {DOES_TO[leading.capability]} {key_label(key)}"
 
 
-def ineffective_title(grantee: Grantee, reason: str, key: KeyFactsRef) -> str:
-    """A permission that is written and does nothing."""
-    return f"A permission without effect on {key_label(key)}: {_INEFFECTIVE[reason]} ({grantee.selector})"
+def ineffective_title(grantee: Grantee, reason: str, verdict: FindingVerdict, key: KeyFactsRef) -> str:
+    """A permission that is written and does nothing, or perhaps nothing."""
+    without = "that may have no effect" if verdict is FindingVerdict.POSSIBLE else "without effect"
+    return f"A permission {without} on {key_label(key)}: {_INEFFECTIVE[reason]} ({grantee.selector})"
 
 
 _WE_MAY = {

@@ -75,7 +75,9 @@ class Exposure:
 
     `fence` is the column a fenced CreateGrant counts in (R4.28), if it has one. `note` says why the party is what it
     is. `crosses` are boundaries inside the organization that the access crosses, `into_sensitive` those of them that it
-    enters and that are sensitive. `in_use` holds for a key that outsiders can use.
+    enters and that are sensitive. `in_use` holds for a key that outsiders can use, `vouched` where what the condition
+    asks for is stated by an identity provider or chosen by the caller. `kin` are the tags of related multi-Region keys
+    by Region, None where they were not read: data of one opens with every other (R9.8).
     """
 
     kind: Kind
@@ -92,6 +94,8 @@ class Exposure:
     crosses: tuple[str, ...] = ()
     into_sensitive: tuple[str, ...] = ()
     in_use: bool = False
+    vouched: bool = False
+    kin: Mapping[str, Mapping[str, str] | None] = field(default_factory=dict)
 
 
 def severity_of(exposure: Exposure, rules: SeverityRules) -> tuple[Severity, tuple[SeverityReason, ...]]:
@@ -106,12 +110,8 @@ def severity_of(exposure: Exposure, rules: SeverityRules) -> tuple[Severity, tup
     trail = [SeverityReason("base", severity.value, why)]
     severity = _verdict_step(severity, trail, exposure)
     active = exposure.verdict not in {FindingVerdict.BLOCKED, FindingVerdict.INEFFECTIVE}
-    if active and rules.sensitive_tags and exposure.tags is None:
-        trail.append(SeverityReason("sensitive_tags", "±0", "the tags of the key were not read"))
-    tag = _sensitive_tag(exposure.tags or {}, rules)
-    if active and tag:
-        severity = _moved(severity, 1)
-        trail.append(SeverityReason("sensitive_tags", "+1", f"the key carries {tag}"))
+    if active and rules.sensitive_tags:
+        severity = _tagged(severity, trail, exposure, rules)
     if active:
         severity = _into_sensitive(severity, trail, exposure)
     return _overridden(severity, trail, exposure, rules)
@@ -140,8 +140,8 @@ def _verdict_step(severity: Severity, trail: list[SeverityReason], exposure: Exp
     if verdict is FindingVerdict.CONFIRMED:
         trail.append(SeverityReason("verdict", "±0", "confirmed"))
     elif verdict is FindingVerdict.CONDITIONAL:
-        if exposure.caller_chosen or exposure.fence is not None:
-            why = "the caller chooses what the condition asks for" if exposure.caller_chosen else "the fence is counted"
+        why = _why_no_step(exposure)
+        if why:
             trail.append(SeverityReason("verdict", "±0", f"conditional: {why}"))
         else:
             severity = _moved(severity, -1)
@@ -155,6 +155,15 @@ def _verdict_step(severity: Severity, trail: list[SeverityReason], exposure: Exp
         severity = Severity.INFO
         trail.append(SeverityReason("verdict", "info", "without effect"))
     return severity
+
+
+def _why_no_step(exposure: Exposure) -> str:
+    """Why a condition steps nothing down: it is the caller's choice, or counted elsewhere already."""
+    if exposure.caller_chosen:
+        return "the caller chooses what the condition asks for"
+    if exposure.vouched:
+        return "the party counts what the identity provider states"
+    return "the fence is counted" if exposure.fence is not None else ""
 
 
 def _possible(severity: Severity, trail: list[SeverityReason], exposure: Exposure) -> Severity:
@@ -180,6 +189,33 @@ def _into_sensitive(severity: Severity, trail: list[SeverityReason], exposure: E
     where = " and ".join(exposure.into_sensitive)
     trail.append(SeverityReason("sensitive_boundary", "+1", f"crosses into {where}, marked sensitive"))
     return _moved(severity, 1)
+
+
+def _tagged(
+    severity: Severity, trail: list[SeverityReason], exposure: Exposure, rules: SeverityRules
+) -> Severity:  # fmt: skip
+    """One step up where the key, or a related multi-Region key whose data it opens (R9.8), carries a sensitive tag."""
+    why = _sensitive(exposure, rules)
+    if why:
+        trail.append(SeverityReason("sensitive_tags", "+1", why))
+        return _moved(severity, 1)
+    if exposure.tags is None:
+        trail.append(SeverityReason("sensitive_tags", "±0", "the tags of the key were not read"))
+    unread = [region for region, tags in sorted(exposure.kin.items()) if tags is None]
+    if unread:
+        text = f"the tags of the related key in {', '.join(unread)} were not read"
+        trail.append(SeverityReason("sensitive_tags", "±0", text))
+    return severity
+
+
+def _sensitive(exposure: Exposure, rules: SeverityRules) -> str:
+    """Which sensitive tag the key carries, or else a related one; empty where none does."""
+    own = _sensitive_tag(exposure.tags or {}, rules)
+    if own:
+        return f"the key carries {own}"
+    found = ((region, _sensitive_tag(tags or {}, rules)) for region, tags in sorted(exposure.kin.items()))
+    texts = (f"the related key in {r}, whose data opens with this one (R9.8), carries {tag}" for r, tag in found if tag)
+    return next(texts, "")
 
 
 def _sensitive_tag(tags: Mapping[str, str], rules: SeverityRules) -> str:
@@ -258,9 +294,9 @@ def identity_severity(
     else:
         severity = min(severity, _verdict_step(severity, trail, exposure), key=rank)
     if exposure.verdict is not FindingVerdict.BLOCKED:
-        tag = _sensitive_tag(exposure.tags or {}, rules)
-        if tag:
+        why = _sensitive(exposure, rules)
+        if why:
             severity = _moved(severity, 1)
-            trail.append(SeverityReason("sensitive_tags", "+1", f"the key carries {tag}"))
+            trail.append(SeverityReason("sensitive_tags", "+1", why))
         severity = _into_sensitive(severity, trail, exposure)
     return _overridden(severity, trail, exposure, rules)

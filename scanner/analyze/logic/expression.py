@@ -35,8 +35,9 @@ class Variable:
     """A condition key, or another open fact, whose value is not known.
 
     `domain` lists the only possible values; `excluded` are values it surely has not; `required` is a pattern that every
-    value matches. `reason` is the reason code of a data variable, `ref` its ledger row or rule number. A flag that says
-    that two variables have the same value names them in `same`, and whether case counts in `any_case`.
+    value matches. `reason` is the reason code of a data variable, `ref` its ledger row or rule number. The caller
+    chooses the value, or an identity provider has `vouched` for it. A flag that says that two variables have the same
+    value names them in `same`, and whether case counts in `any_case`.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Variable:
     reason: str = ""
     ref: str = ""
     caller_chosen: bool = False
+    vouched: bool = False
     same: tuple[Variable, Variable] | None = None
     any_case: bool = False
     _hash: int = field(init=False, repr=False, compare=False, default=0)
@@ -57,7 +59,7 @@ class Variable:
     def __post_init__(self) -> None:
         parts = (
             self.name, self.origin, self.type, self.multivalued, self.may_be_absent, self.domain, self.excluded,
-            self.required, self.reason, self.ref, self.caller_chosen, self.same, self.any_case,
+            self.required, self.reason, self.ref, self.caller_chosen, self.vouched, self.same, self.any_case,
         )  # fmt: skip
         object.__setattr__(self, "_hash", hash(parts))
 

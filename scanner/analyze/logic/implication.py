@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from ipaddress import ip_network
 
@@ -57,6 +58,42 @@ def compare_conditions(old: object, new: object) -> Relation:
 
     The facts that both leave open count as requests of every kind, so that `stronger` and `same` are proofs.
     """
+    before, after = _by_request(old), _by_request(new)
+    if before is None or after is None:
+        return Relation.UNDECIDED
+    return _joined(_compare_one(before.get(of), after.get(of)) for of in sorted({*before, *after}))
+
+
+def _by_request(residual: object) -> dict[str, object] | None:
+    """The residuals of a path by what each is asked for: a role that is assumed, or empty for the use of the key.
+
+    They are met by separate requests. None where two of them are about one role, or are not as findings write them.
+    """
+    match residual:
+        case None:
+            return {}
+        case {"steps": [*steps]}:
+            found: dict[str, object] = {}
+            for step in steps:
+                match step:
+                    case {"role": str(of), "residual": part} if of not in found:
+                        found[of] = part
+                    case _:
+                        return None
+            return found
+        case _:
+            return {"": residual}
+
+
+def _joined(relations: Iterable[Relation]) -> Relation:
+    """How all separate requests together differ."""
+    found = {relation for relation in relations if relation is not Relation.SAME}
+    if Relation.UNDECIDED in found:
+        return Relation.UNDECIDED
+    return Relation.OTHER if len(found) > 1 else next(iter(found), Relation.SAME)
+
+
+def _compare_one(old: object, new: object) -> Relation:
     if old == new:
         return Relation.SAME
     try:

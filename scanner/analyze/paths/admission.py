@@ -47,7 +47,6 @@ OWN_SAML_PROVIDER = "own_saml_provider"
 NO_EXTERNAL_ID = "no_external_id"
 SUBJECT_WITHOUT_TENANT = "subject_without_tenant"
 _THIRD_PARTIES = frozenset({PUBLIC, UNKNOWN_THIRD_PARTY})
-_OF_A_CERTIFICATE = "aws:principaltag/x509"
 
 
 def party_of_admission(admission: Admission, role: PrincipalFacts, world: World, trust: Trust) -> str:
@@ -135,19 +134,13 @@ def _refusing(named: NamedStatement, admission: Admission) -> tuple[Statement, .
 
 
 def _party_of_service(admission: Admission, ours: Ours) -> str:
-    """Pods get the roles that their own account associates; certificates are limited by anchor or subject (R7.11).
+    """Pods get the roles that their own account associates; certificates are limited by the trust anchor (R7.11).
 
     An anchor counts if it is ours: a condition that names one of a stranger, or of any account, guards nothing (R2.12).
+    What a certificate says of itself guards nothing alone: every anchor may vouch for the same subject.
     """
-    limited = all(any(_is_limit(t, ours) for t in n.statement.conditions) for n in admission.statements)
+    limited = all(any(map(ours.limits, n.statement.conditions)) for n in admission.statements)
     return SERVICE_GUARDED if limited or admission.selector.text == POD_IDENTITY else SERVICE_UNGUARDED
-
-
-def _is_limit(test: ConditionTest, ours: Ours) -> bool:
-    named = (
-        test.key.lower().startswith(_OF_A_CERTIFICATE) and is_fence(test) and all(v.strip("*?") for v in test.values)
-    )
-    return named or ours.limits(test)
 
 
 def remarks_on(admission: Admission, party: str) -> tuple[str, ...]:

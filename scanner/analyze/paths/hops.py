@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -17,18 +17,21 @@ from scanner.analyze.logic.expression import TRUE, disj
 from scanner.analyze.paths.forms import ANYTHING, AS_IT_IS, Form, node_of
 from scanner.analyze.request.caller import Caller
 from scanner.analyze.request.request import Request
-from scanner.model.decision import Decision, Layer, Side, StatementRef, Verdict
+from scanner.model.decision import Decision, Gate, GateOutcome, Layer, Side, StatementRef, Verdict
 from scanner.model.finding import FindingVerdict, Hop
+from scanner.model.policy import Effect
 from scanner.model.principal import PrincipalFacts
 from scanner.model.world import World
 
 ASSUME = "sts:AssumeRole"
 BY_WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity"
 BY_SAML = "sts:AssumeRoleWithSAML"
+_CITED_OF_CALLER = 2
 _ASSUMING = frozenset({ASSUME, BY_WEB_IDENTITY, BY_SAML})
 
 SURE, CHOSEN, BOUND, PERHAPS, ASLEEP, NEVER = 5, 4, 3, 2, 1, 0
-"""How strong a step is: always, when the caller chooses so, under other conditions, perhaps, not today, never."""
+"""How strong a step is: always, when the caller chooses so or its identity provider vouches for it, under other
+conditions, perhaps, not today, never. What a provider states is counted in the party (R7.11)."""
 
 _VERDICTS = {
     SURE: FindingVerdict.CONFIRMED, CHOSEN: FindingVerdict.CONDITIONAL, BOUND: FindingVerdict.CONDITIONAL,
@@ -43,8 +46,18 @@ def rank_of(decision: Decision) -> int:
     if decision.verdict is Verdict.LATENT:
         return ASLEEP
     if decision.verdict is Verdict.CONDITIONAL or decision.conditional_access:
-        return CHOSEN if decision.caller_chosen else BOUND
+        return CHOSEN if decision.caller_chosen or decision.vouched else BOUND
     return PERHAPS if decision.verdict is Verdict.UNKNOWN else NEVER
+
+
+def choice_of(rank: int, decisions: Iterable[Decision]) -> tuple[bool, bool]:
+    """Whether all that remains is the caller's choice, or else up to an identity provider as well.
+
+    Args:
+        rank: of the weakest of the decisions, which all have to come true.
+    """
+    vouched = any(decision.vouched for decision in decisions)
+    return rank == CHOSEN and not vouched, rank == CHOSEN and vouched
 
 
 def verdict_of(rank: int) -> FindingVerdict:
@@ -140,20 +153,42 @@ def now_or_later(world: World, request: Request, decided: Callable[[World], Deci
 def hop_of(world: World, judged: Step) -> Hop:
     """A step as findings show it, with the statements that carry it: of the trust policy, or of the caller."""
     requests = judged.change.requests if judged.change else (_request(judged),)
-    refs = (ref for request in requests for ref in _carrying(world, request) if ref.sha256 != ANYTHING.sha256)
+    traced = [(_carried_by(request), _gates(world, request)) for request in requests]
+    refs = (ref for layer, gates in traced for gate in gates if gate.layer is layer for ref in gate.statements)
+    own = next((gate for gate in traced[0][1] if gate.layer is Layer.IAM and judged.change is None), None)
     decision = judged.decision
     return Hop(
         judged.caller.text, judged.action, judged.role.arn, decision.verdict.value, decision.reason,
-        decision.condition, tuple(dict.fromkeys(refs)),
+        decision.condition, tuple(dict.fromkeys(ref for ref in refs if ref.sha256 != ANYTHING.sha256)),
+        _lets(own), _own_side_unread(judged.caller, own),
     )  # fmt: skip
 
 
-def _carrying(world: World, request: Request) -> tuple[StatementRef, ...]:
+def _carried_by(request: Request) -> Layer:
     """What carries a request: the trust policy of a role that is assumed, else the caller's own policies."""
-    role = request.role if request.iam_action in _ASSUMING else None
+    return Layer.TRUST if request.role is not None and request.iam_action in _ASSUMING else Layer.IAM
+
+
+def _gates(world: World, request: Request) -> tuple[Gate, ...]:
+    role = request.role if _carried_by(request) is Layer.TRUST else None
     evaluation = evaluate(world, request) if role is None else evaluate_assume(world, request, role)
-    wanted = Layer.IAM if role is None else Layer.TRUST
-    return tuple(ref for gate in gates_of(request, evaluation) if gate.layer is wanted for ref in gate.statements)
+    return gates_of(request, evaluation)
+
+
+def _lets(own: Gate | None) -> tuple[StatementRef, ...]:
+    """The caller's own statements that let it assume the role (R7.1)."""
+    refs = own.statements if own is not None else ()
+    allowing = (r for r in refs if r.effect == Effect.ALLOW.value and r.index >= 0 and r.sha256 != ANYTHING.sha256)
+    return tuple(allowing)[:_CITED_OF_CALLER]
+
+
+def _own_side_unread(caller: Caller, own: Gate | None) -> str:
+    """Why no statement of the caller's own side is known, where that side decides as well."""
+    if own is None or own.outcome is not GateOutcome.UNREAD or _lets(own):
+        return ""
+    if is_stranger(caller):
+        return "its own account decides as well, which is neither ours nor read: it can allow it at any time (R3.30)"
+    return f"its own side was {own.why}" if own.why else "its own side was not understood"
 
 
 def _request(judged: Step) -> Request:

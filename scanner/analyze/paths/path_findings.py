@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 
-from scanner.analyze.decision.decide import evaluate
-from scanner.analyze.decision.gates import gates_of, statement_ref
+from scanner.analyze.decision.gates import statement_ref
 from scanner.analyze.keys.assemble import SAMPLE, Assembly
-from scanner.analyze.keys.delegation import escalation_in_words, marked
+from scanner.analyze.keys.delegation import escalation_in_words
 from scanner.analyze.keys.evidence import (
     MAX_STATEMENTS,
     condition_refs,
@@ -17,74 +15,61 @@ from scanner.analyze.keys.evidence import (
     statement_evidence,
 )
 from scanner.analyze.keys.identity import digest, finding_id, fingerprint
-from scanner.analyze.keys.judge import asleep_reason, strength
 from scanner.analyze.keys.rules import rules_of
-from scanner.analyze.keys.severity import Exposure, rank, severity_of
 from scanner.analyze.language.parse import parse_policy
-from scanner.analyze.paths.admission import standing_on_path
-from scanner.analyze.paths.forms import ANYTHING
 from scanner.analyze.paths.hops import Step, hop_of
-from scanner.analyze.paths.path_words import confirmed_path_reason, path_remedy, path_summary, path_title
-from scanner.analyze.paths.paths import DEPTH_LIMIT, Arrival, Claim, condition_in_words, reason_of, residual_of
-from scanner.analyze.paths.role_use import request_on
+from scanner.analyze.paths.path_capabilities import (
+    callers_of,
+    deciding_arrival,
+    gates_at_key,
+    judged_arrivals,
+    path_capabilities,
+)
+from scanner.analyze.paths.path_words import path_remedy, path_summary, path_title
+from scanner.analyze.paths.paths import Arrival, Claim, condition_in_words, residual_of
 from scanner.analyze.paths.sources import partition_of
-from scanner.analyze.principals.approvals import Use
-from scanner.analyze.principals.borders import crossing
-from scanner.analyze.principals.party import SAME_ORGANIZATION, Standing
+from scanner.analyze.principals.party import Standing
 from scanner.analyze.principals.reach import sample
 from scanner.analyze.principals.selectors import NamedStatement, Selector, selector_of
 from scanner.analyze.request.caller import account_of
 from scanner.analyze.request.request import Request
-from scanner.model.actions import CAPABILITIES, UNDOCUMENTED
 from scanner.model.decision import Gate, Layer
 from scanner.model.finding import (
-    CapabilityResult,
     ConditionRef,
     Evidence,
     Finding,
-    FindingVerdict,
     Grantee,
     Hop,
+    KeyUse,
     Kind,
     Mechanism,
     Path,
     Reach,
     RuleRef,
-    Severity,
     SeverityReason,
 )
-from scanner.model.key import KeyFacts
 from scanner.model.principal import PrincipalFacts
 
 ROLE = "role"
 _CITED_OF_TRUST, _CITED_OF_CHANGE = 2, 4
 _KEYS_SHOWN = 20
+PROFILES = 100
+"""Different answers that are carried to what a path can do with a key."""
 KEYS_COMPARED = 1_000
 """Keys of a path whose decisions are carried one by one: which of the others are gone is not seen later."""
 _RULES = (RuleRef("R7.1", "D"), RuleRef("R7.8", "D"), RuleRef("R7.10", "I"))
 _Trail = tuple[SeverityReason, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """An arrival with its severity. `order`: worst, strongest path, gravest capability first, then the key by name."""
-
-    arrival: Arrival
-    severity: Severity
-    trail: _Trail
-    standing: Standing
-    order: tuple[int, int, int, int, str]
-
-
 def path_finding(assembly: Assembly, claim: Claim, max_hops: int) -> Finding:
     """The finding that somebody outside gets at keys by assuming a role."""
-    judged = sorted(_judged(assembly, claim), key=lambda j: j.order)
-    capabilities, trail, standing = _capabilities(assembly, claim, judged)
+    judged = judged_arrivals(assembly, claim)
+    capabilities, trail, standing = path_capabilities(assembly, claim, judged)
     grantee = path_grantee(assembly, claim, standing)
     leading = capabilities[0]
-    deciding = _deciding(judged, leading)
+    deciding = deciding_arrival(judged, leading)
     worst = tuple(dict.fromkeys(j.arrival.key.arn for j in judged))
-    layers = () if deciding is None else _gates(assembly, deciding)
+    layers = () if deciding is None else gates_at_key(assembly, deciding)
     hops = tuple(hop_of(assembly.world, s) for s in deciding.steps) if deciding else _entry_hops(assembly, claim)
     asserted = ("asserted_context",) if _rests_on_assertions(assembly, claim) else ()
     reasons = tuple(dict.fromkeys((*leading.reasons, *claim.remarks, *asserted)))
@@ -136,122 +121,8 @@ def path_grantee(assembly: Assembly, claim: Claim, standing: Standing) -> Grante
     )
 
 
-def _judged(assembly: Assembly, claim: Claim) -> Iterator[_Judged]:
-    known: dict[object, tuple[Severity, _Trail, Standing]] = {}
-    for arrival in claim.arrivals:
-        key, capability = arrival.key, arrival.way.use.action.capability
-        place = (key.arn, capability, arrival.rank)
-        if place not in known:
-            known[place] = _severity(assembly, claim, key, capability, arrival.verdict, arrival.caller_chosen)
-        severity, trail, standing = known[place]
-        weight = CAPABILITIES.index(capability)
-        order = (-rank(severity), -strength(arrival.verdict), -arrival.rank, weight, key.arn)
-        yield _Judged(arrival, severity, trail, standing, order)
-
-
-def _severity(
-    assembly: Assembly, claim: Claim, key: KeyFacts | None, capability: str, verdict: FindingVerdict, chosen: bool
-) -> tuple[Severity, _Trail, Standing]:
-    standing = standing_at(assembly, claim, key, capability)
-    exposure = Exposure(
-        Kind.ASSUMED_ROLE_PATH, standing.party, capability, verdict, chosen, key.arn if key else "",
-        claim.selector.text, key.tags if key else {}, note=standing.note, crosses=standing.crossing.boundaries,
-        into_sensitive=standing.crossing.into_sensitive,
-    )  # fmt: skip
-    return *severity_of(exposure, assembly.severity), standing
-
-
-def standing_at(assembly: Assembly, claim: Claim, key: KeyFacts | None, capability: str) -> Standing:
-    """Where those who make the claim stand towards a key; without a key, towards the roles they enter."""
-    use = Use.of(key, capability) if key else Use(capability)
-    owner = key.account_id if key else claim.accounts[0]
-    standing = standing_on_path(claim.admissions, claim.party, use, owner, assembly.world, assembly.trust)
-    boundaries = assembly.trust.boundaries
-    if standing.party != SAME_ORGANIZATION or not boundaries:
-        return standing
-    named = claim.selector.account_id
-    inside = {named} if named else {a for a in callers_of(claim).values() if a}
-    return replace(standing, crossing=crossing(sorted(inside), owner, assembly.world, boundaries))
-
-
-def _capabilities(
-    assembly: Assembly, claim: Claim, judged: Sequence[_Judged]
-) -> tuple[tuple[CapabilityResult, ...], _Trail, Standing]:
-    """One result per capability, verdict and condition: of every action the strongest path to any key."""
-    if not judged:
-        severity, trail, standing = _severity(
-            assembly, claim, None, UNDOCUMENTED, FindingVerdict.POSSIBLE, chosen=False
-        )
-        cut = CapabilityResult(UNDOCUMENTED, (), FindingVerdict.POSSIBLE, severity, (DEPTH_LIMIT,))
-        return (cut,), trail, standing
-    strongest: dict[str, _Judged] = {}
-    for one in sorted(judged, key=lambda j: (-j.arrival.rank, j.order)):
-        strongest.setdefault(one.arrival.way.use.action.name, one)
-    groups: dict[tuple[str, FindingVerdict, str], list[_Judged]] = {}
-    for one in strongest.values():
-        place = (one.arrival.way.use.action.capability, one.arrival.verdict, condition_in_words(one.arrival))
-        groups.setdefault(place, []).append(one)
-    built: list[tuple[CapabilityResult, _Trail, Standing]] = []
-    for (capability, verdict, condition), members in groups.items():
-        first = min(members, key=lambda j: j.order).arrival
-        worst = max(members, key=lambda j: rank(j.severity))
-        reasons = tuple(dict.fromkeys(_reason(assembly, claim, m.arrival) for m in members))
-        actions = tuple(sorted(m.arrival.way.use.action.iam_name for m in members))
-        result = CapabilityResult(
-            capability, actions, verdict, worst.severity, reasons, condition, residual_of(first), first.caller_chosen
-        )
-        built.append((result, worst.trail, worst.standing))
-    built.sort(key=lambda b: (-rank(b[0].severity), -strength(b[0].verdict), CAPABILITIES.index(b[0].capability)))
-    return marked([result for result, _, _ in built]), built[0][1], built[0][2]
-
-
-def _reason(assembly: Assembly, claim: Claim, arrival: Arrival) -> str:
-    caller = arrival.user(assembly.world)
-    use = arrival.way.use
-    asleep = asleep_reason(request_on(caller, arrival.key, use.action), use.decision)
-    woken = "key_can_be_woken" if use.woken else ""
-    return reason_of(arrival, asleep) or woken or confirmed_path_reason(arrival, claim.party)
-
-
-def _deciding(judged: Sequence[_Judged], leading: CapabilityResult) -> Arrival | None:
-    """The path behind the leading capability, to the worst key."""
-    fitting = (
-        j.arrival for j in judged
-        if j.arrival.way.use.action.iam_name in leading.actions and j.arrival.verdict is leading.verdict
-        and condition_in_words(j.arrival) == leading.condition
-    )  # fmt: skip
-    return next(fitting, None)
-
-
-def _last_request(assembly: Assembly, deciding: Arrival) -> Request:
-    caller = deciding.user(assembly.world)
-    return request_on(caller, deciding.key, deciding.way.use.action)
-
-
-def _gates(assembly: Assembly, deciding: Arrival) -> tuple[Gate, ...]:
-    """The gates that the last role passes at the worst key."""
-    request = _last_request(assembly, deciding)
-    return tuple(map(_as_written_by_itself, gates_of(request, evaluate(assembly.world, request))))
-
-
-def _as_written_by_itself(gate: Gate) -> Gate:
-    """The gate without a statement that stands in no document: what an identity can write for itself."""
-    found = tuple(ref for ref in gate.statements if ref.sha256 != ANYTHING.sha256)
-    return gate if found == gate.statements else replace(gate, statements=found, why=ANYTHING.name)
-
-
 def _entry_hops(assembly: Assembly, claim: Claim) -> tuple[Hop, ...]:
     return (hop_of(assembly.world, claim.sources[0].best),)
-
-
-def callers_of(claim: Claim) -> dict[str, str]:
-    """Everybody behind the sources by text, with the account."""
-    federated = claim.selector.kind == "federated"
-    return {
-        (s.selector.text if federated else step.caller.text): step.caller.account_id
-        for s in claim.sources
-        for step in s.steps
-    }
 
 
 def _digest(arrivals: Iterable[Arrival]) -> str:
@@ -269,10 +140,11 @@ def _digest(arrivals: Iterable[Arrival]) -> str:
 def _reach(claim: Claim, callers: Mapping[str, str], decided: str, listed: Iterable[str]) -> Reach:
     texts = tuple(sorted(callers))
     by_key = _arrivals_at(claim, listed)
+    profiles, profile_of = _profiles(by_key)
     return Reach(
         len(texts), (), sample(texts, SAMPLE), _accounts(callers.values()), len(texts) > SAMPLE, decided,
         {arn: _digest(found) for arn, found in by_key.items()},
-        {arn: _strength(found) for arn, found in by_key.items()},
+        {arn: _strength(found) for arn, found in by_key.items()}, profiles, profile_of,
     )  # fmt: skip
 
 
@@ -292,6 +164,27 @@ def _strength(arrivals: Iterable[Arrival]) -> dict[str, int]:
         capability = arrival.way.use.action.capability
         found[capability] = max(found.get(capability, 0), arrival.rank)
     return dict(sorted(found.items()))
+
+
+def _profiles(by_key: Mapping[str, Iterable[Arrival]]) -> tuple[tuple[Mapping[str, KeyUse], ...], Mapping[str, int]]:
+    """The different answers to what can be done with a key, and which of them each key has."""
+    places: dict[str, int] = {}
+    found: list[Mapping[str, KeyUse]] = []
+    profile_of: dict[str, int] = {}
+    for arn, arrivals in by_key.items():
+        best: dict[str, Arrival] = {}
+        for arrival in arrivals:
+            action = arrival.way.use.action.iam_name
+            if action not in best or best[action].rank < arrival.rank:
+                best[action] = arrival
+        profile = {name: KeyUse(a.rank, condition_in_words(a), residual_of(a)) for name, a in sorted(best.items())}
+        same = digest((name, repr(use)) for name, use in profile.items())
+        if same not in places and len(found) < PROFILES:
+            places[same] = len(found)
+            found.append(profile)
+        if same in places:
+            profile_of[arn] = places[same]
+    return tuple(found), profile_of
 
 
 def _accounts(ids: Iterable[str]) -> tuple[str, ...]:

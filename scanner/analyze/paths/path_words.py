@@ -52,10 +52,10 @@ def _reached_by(claim: Claim, leading: CapabilityResult) -> int:
 
 def path_title(claim: Claim, grantee: Grantee, leading: CapabilityResult) -> str:
     """Who gets at which keys by which role."""
-    person = who(grantee)
+    person = who(grantee, leading.verdict)
     if not claim.arrivals:
         return f"{person} may get further through {_roles(claim)} than chains of roles are followed"
-    does = DOES_TO.get(leading.capability, "act on")
+    does = DOES_TO[leading.capability]
     number = _reached_by(claim, leading)
     may = "could, but not today," if leading.verdict is FindingVerdict.BLOCKED else MAY[leading.verdict]
     return f"{person} {may} {does} {_keys(number)} by assuming {_roles(claim)}"

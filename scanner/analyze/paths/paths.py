@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from scanner.analyze.paths.admission import OWN_SAML_PROVIDER, party_of_admission, remarks_on
 from scanner.analyze.paths.forms import caller_in
 from scanner.analyze.paths.graph import DEFAULT_HOPS, Chain, Closure, RoleGraph
-from scanner.analyze.paths.hops import ASLEEP, BOUND, CHOSEN, PERHAPS, SURE, Step, verdict_of
+from scanner.analyze.paths.hops import ASLEEP, BOUND, CHOSEN, PERHAPS, Step, choice_of, verdict_of
 from scanner.analyze.paths.role_use import Use, UseByForm
 from scanner.analyze.paths.sources import Admission, Doors, Source, partition_of
 from scanner.analyze.principals.classes import Classes
@@ -96,7 +96,16 @@ class Arrival:
     @property
     def caller_chosen(self) -> bool:
         """Whether every condition on the path is the caller's to meet."""
-        return self.rank in {SURE, CHOSEN}
+        return self._choice[0]
+
+    @property
+    def vouched(self) -> bool:
+        """Whether an identity provider has to vouch for something, and the rest is the caller's to meet."""
+        return self._choice[1]
+
+    @property
+    def _choice(self) -> tuple[bool, bool]:
+        return choice_of(self.rank, (*(s.decision for s in self.steps), self.way.use.decision))
 
     @property
     def path(self) -> str:

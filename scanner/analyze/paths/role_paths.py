@@ -10,7 +10,8 @@ from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.judge import is_stranger
 from scanner.analyze.paths.admission import FEDERATED_OPEN, FEDERATED_PINNED
 from scanner.analyze.paths.hops import ASLEEP, BOUND, CHOSEN, PERHAPS, SURE
-from scanner.analyze.paths.path_findings import ROLE, path_finding, standing_at
+from scanner.analyze.paths.path_capabilities import standing_at
+from scanner.analyze.paths.path_findings import ROLE, path_finding
 from scanner.analyze.paths.path_words import confirmed_path_reason
 from scanner.analyze.paths.paths import Arrival, Claim, Paths, condition_in_words, reason_of
 from scanner.analyze.principals.party import (

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.evidence import MAX_STATEMENTS, statement_evidence
 from scanner.analyze.keys.judge import Judgement
-from scanner.analyze.keys.sentences import DOES_TO, who
+from scanner.analyze.keys.sentences import DOES_TO, MAY, who
 from scanner.analyze.keys.severity import COLUMN, LEFT, OUTSIDER_OPENS, TABLE, rank
 from scanner.analyze.paths.admission import OWN_SAML_PROVIDER
 from scanner.analyze.paths.graph import Chain
-from scanner.analyze.paths.hops import ASLEEP, CHOSEN, PERHAPS, SURE, Step, hop_of, rank_of, verdict_of
-from scanner.analyze.paths.path_findings import admitting, as_written, callers_of, carrying, path_grantee, standing_at
+from scanner.analyze.paths.hops import ASLEEP, PERHAPS, SURE, Step, choice_of, hop_of, rank_of, verdict_of
+from scanner.analyze.paths.path_capabilities import callers_of, standing_at
+from scanner.analyze.paths.path_findings import admitting, as_written, carrying, path_grantee
 from scanner.analyze.paths.paths import Claim, conditions_of_steps
 from scanner.analyze.paths.role_paths import RolePaths
 from scanner.analyze.paths.sources import Source
@@ -177,9 +178,9 @@ class Outsiders:
         reached: dict[str, KeyFacts] = {k.arn: k for one in found for k in one.flip.keys}
 
         def title(leading: CapabilityResult) -> str:
-            may = "may" if leading.verdict is FindingVerdict.POSSIBLE else "can"
+            person, may = who(grantee, leading.verdict), MAY[leading.verdict]
             does = f"{DOES_TO[leading.capability]} keys of {whose}"
-            return f"{who(grantee)} {may} give itself, by {attribute}, the right to {does}, by assuming {by}"
+            return f"{person} {may} give itself, by {attribute}, the right to {does}, by assuming {by}"
 
         return finding_of(assembly, Draft(
             kind=Kind.ATTRIBUTE_CONTROL,
@@ -255,9 +256,10 @@ def _case(one: _Opened, standing: Standing) -> Case:
     made, opened = one.made, one.flip.decision
     conditions = [*conditions_of_steps(one.steps), *(d.condition for d in (made, opened) if d.condition)]
     rules = (*(r for s in one.steps for r in s.decision.rules), *opened.rules, *made.rules)
+    chosen, vouched = choice_of(one.rank, (*(s.decision for s in one.steps), made, opened))
     decision = replace(
         opened, gates=made.gates, rules=rules, condition="; ".join(conditions), residual=None,
-        caller_chosen=one.rank in {SURE, CHOSEN},
+        caller_chosen=chosen, vouched=vouched,
     )  # fmt: skip
     judgement = Judgement(one.maker.source.best.caller, one.flip.action, verdict_of(one.rank), OPENS, decision)
     return Case(judgement, OUTSIDER_OPENS, standing, one.steps)

@@ -190,12 +190,13 @@ def _capabilities(assembly: Assembly, draft: Draft) -> list[_Group]:
             draft.kind, party, capability, verdict, decision.caller_chosen,
             draft.key.arn if draft.key else "", draft.grantee.selector, draft.key.tags if draft.key else None,
             note=standing.note, crosses=standing.crossing.boundaries, into_sensitive=standing.crossing.into_sensitive,
+            vouched=decision.vouched, kin=assembly.kin_of(draft.key) if draft.key else {},
         )  # fmt: skip
         severity, trail = identity_severity(row, exposure, assembly.severity)
         reasons = tuple(dict.fromkeys(c.judgement.reason for c in members.values()))
         result = CapabilityResult(
             capability, tuple(members), verdict, severity, reasons, condition, decision.residual,
-            decision.caller_chosen,
+            decision.caller_chosen, decision.vouched,
         )  # fmt: skip
         built.append(_Group(result, trail, first))
     built.sort(key=lambda g: (-rank(g.result.severity), -strength(g.result.verdict), _place(g.result.capability)))

@@ -106,8 +106,8 @@ def claim_binding(caller: Caller, name: str) -> Open | Absent | None:
 
 
 def _stated(name: str, *, always: bool, many: bool = False) -> Open:
-    """Open to the request; which party states it decides how it ranks, so the condition itself steps nothing down."""
-    return Open(Variable(name, Origin.REQUEST, multivalued=many, may_be_absent=not always, caller_chosen=True))
+    """Open to the request, stated by the provider and chosen by nobody who calls."""
+    return Open(Variable(name, Origin.REQUEST, multivalued=many, may_be_absent=not always, vouched=True))
 
 
 # -- who is meant -----------------------------------------------------------------------------------------------------

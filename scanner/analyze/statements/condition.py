@@ -262,7 +262,7 @@ def _same(variable: Variable, other: Variable, *, any_case: bool) -> Expression:
         return _opaque((variable, other), fact)
     flag = Variable(
         fact, Origin.REQUEST, ValueType.FLAG, caller_chosen=variable.caller_chosen or other.caller_chosen,
-        same=(variable, other), any_case=any_case,
+        vouched=variable.vouched or other.vouched, same=(variable, other), any_case=any_case,
     )  # fmt: skip
     return conj((present(variable), present(other), Literal(Test(flag))))
 
@@ -318,8 +318,8 @@ def _opaque(variables: Iterable[Variable], fact: str) -> Expression:
     """
     involved = tuple(variables)
     if all(v.origin is Origin.REQUEST for v in involved):
-        chosen = any(v.caller_chosen for v in involved)
-        flag = Variable(fact, Origin.REQUEST, ValueType.FLAG, caller_chosen=chosen)
+        chosen, vouched = any(v.caller_chosen for v in involved), any(v.vouched for v in involved)
+        flag = Variable(fact, Origin.REQUEST, ValueType.FLAG, caller_chosen=chosen, vouched=vouched)
         return conj((*(present(v) for v in involved if v.type is not ValueType.FLAG), Literal(Test(flag))))
     data = next(v for v in involved if v.origin is Origin.DATA)
     return unknown(data.reason, data.ref, subject=fact)

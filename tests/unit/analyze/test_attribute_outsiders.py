@@ -170,7 +170,7 @@ def test_tags_that_were_not_read_leave_it_possible_and_high() -> None:
     unread = key(OWN_ROOT, tags=None, gaps={"tags": "row"})
     finding = control(unread, principal(VENDOR, TAGGING, BY_TAG, trust=ADMITTING))
     assert told(finding) == (OUTSIDE, "unknown_third_party", "high", "possible")
-    assert " may give itself" in finding.title
+    assert " may be able to give itself" in finding.title
 
 
 def test_path_that_only_a_later_date_opens_is_left_to_the_finding_about_the_path() -> None:

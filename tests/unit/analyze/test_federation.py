@@ -245,8 +245,21 @@ def test_saml_provider_of_the_own_account_is_ours(owner: str, party: str) -> Non
     found = only_path(role(OWNER, "Staff", trust, USING), account(STRANGER))
     expected = party if party != "unknown_third_party" else "own_other_organization"
     assert found.grantee.party == expected
-    assert found.verdict is FindingVerdict.CONDITIONAL
-    assert "saml:aud = https://x" in found.capabilities[0].condition
+    if owner == OWNER:
+        assert found.verdict is FindingVerdict.CONDITIONAL
+        assert "saml:aud = https://x" in found.capabilities[0].condition
+    else:
+        assert (found.verdict, found.verdict_reasons[0]) == (FindingVerdict.POSSIBLE, "undocumented")
+        assert "R7.11" in {rule.rule for rule in found.rules}
+
+
+@pytest.mark.parametrize("when", [None, AUD])
+def test_token_provider_of_another_account_is_possible_because_aws_says_nothing_of_it(when: Any) -> None:
+    found = only_path(trusted(oidc(GITHUB, STRANGER), when))
+    assert (found.verdict, found.verdict_reasons[0]) == (FindingVerdict.POSSIBLE, "undocumented")
+    assert found.severity is Severity.HIGH
+    assert only_path(trusted(oidc(GITHUB), when)).verdict is not FindingVerdict.POSSIBLE
+    assert only_path(trusted("accounts.google.com")).verdict is FindingVerdict.CONFIRMED
 
 
 # -- steps ------------------------------------------------------------------------------------------------------------

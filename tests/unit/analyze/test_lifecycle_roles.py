@@ -291,6 +291,16 @@ def test_path_of_which_a_key_is_decided_otherwise_at_the_same_strength_may_be_wi
     held = [allow(iam(OWNER, "root"), "kms:Decrypt", when=when) for when in (mfa, plain)]
     before, after = of_stranger(many(DECRYPTING, held[0], DECRYPTING)), of_stranger(many(None, held[1], DECRYPTING))
     changes = {d.change: d.why for d in compare_access((before,), (after,)).differences}
+    assert changes[Change.CHANGED] == f"the condition changed with 1 key: {KEY[:-4]}0001"
+    assert now_is(many(DECRYPTING, held[0], DECRYPTING), many(None, held[1], DECRYPTING)) == "widened"
+
+
+def test_path_that_loses_a_key_while_what_another_gives_is_not_carried_may_be_wider() -> None:
+    mfa, plain = ({"Bool": {f"aws:{n}": "true"}} for n in ("MultiFactorAuthPresent", "ViaAWSService"))
+    held = [allow(iam(OWNER, "root"), "kms:Decrypt", when=when) for when in (mfa, plain)]
+    before, after = of_stranger(many(DECRYPTING, held[0], DECRYPTING)), of_stranger(many(None, held[1], DECRYPTING))
+    earlier = replace(before, reach=replace(before.reach, profiles=(), profile_of={}))
+    changes = {d.change: d.why for d in compare_access((earlier,), (after,)).differences}
     assert changes[Change.WIDENED] == f"what it can do with 1 key differs, and may be more: {KEY[:-4]}0001"
 
 

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 from scanner.analyze.edits import path_remedies
-from scanner.model.finding import Finding
+from scanner.analyze.paths.hops import ASSUME, NEVER, SURE, step
+from scanner.analyze.request.caller import resolve_caller
+from scanner.model.finding import Finding, Kind
+from scanner.model.world import World
 
-from builders import MANAGER, MEMBER, ORG, OWNER, STRANGER, account, allow, iam, policy
+from builders import MANAGER, MEMBER, ORG, OWNER, STRANGER, account, allow, analyzed, iam, policy, world
 from patches import patched
-from role_worlds import ASSUMING, USING, admits, role
+from role_worlds import ASSUMING, DELEGATING, USING, admits, role
 from role_worlds import paths as paths_of
 
 VENDOR, OTHER = iam(STRANGER, "root"), iam("777788889999", "root")
@@ -278,3 +281,42 @@ def test_too_many_findings_or_too_much_work_say_that_nothing_was_tried(monkeypat
 
 def test_remedies_can_be_left_out() -> None:
     assert only(admits(VENDOR), remedies=False).remediation.diff == ""
+
+
+# -- roles further along ----------------------------------------------------------------------------------------------
+
+
+def chained(account: str, trust_of_last: Any) -> World:
+    """A stranger who enters a role of an account, which assumes a second one."""
+    entry = role(account, "Entry", admits(iam(STRANGER, "root")), policy(allow(None, "sts:AssumeRole")))
+    return world(entry, role(OWNER, "Last", trust_of_last, USING), DELEGATING)
+
+
+def shut(account: str) -> tuple[World, World]:
+    """The chain with the second role as it is, and with a trust policy that names the entry role no more."""
+    entry, own = iam(account, "role/Entry"), iam(OWNER, "role/Operator")
+    return chained(account, admits({"AWS": [entry, own]})), chained(account, admits(own))
+
+
+def test_edit_of_a_later_role_takes_the_finding_of_the_foreign_role_before_it_as_well() -> None:
+    before, after = (analyzed(given).of(Kind.ASSUMED_ROLE_PATH) for given in shut(MEMBER))
+    assert {f.grantee.selector for f in before} == {iam(STRANGER, "root"), iam(MEMBER, "role/Entry")}
+    assert after == []
+
+
+def test_edit_of_a_later_role_takes_it_from_a_role_of_its_own_account() -> None:
+    before, after = shut(OWNER)
+    assert len(analyzed(before).of(Kind.ASSUMED_ROLE_PATH)) == 1
+    assert analyzed(after).of(Kind.ASSUMED_ROLE_PATH) == []
+    own = resolve_caller(before, iam(OWNER, "role/Entry"))
+    ranks = [step(given, own, given.principals[iam(OWNER, "role/Last")], ASSUME).rank for given in (before, after)]
+    assert ranks == [SURE, NEVER]
+
+
+def test_remedy_of_a_chain_edits_the_role_that_is_entered() -> None:
+    for where in (OWNER, MEMBER):
+        found = analyzed(shut(where)[0], remedies=True).of(Kind.ASSUMED_ROLE_PATH)
+        remedy = next(f for f in found if f.grantee.account_id == STRANGER).remediation
+        assert remedy.verified
+        assert "role/Entry" in remedy.diff.splitlines()[0]
+        assert "Last" not in remedy.diff

@@ -234,7 +234,16 @@ def test_root_and_federated_users_never_assume() -> None:
     ("service", "when", "party"),
     [
         ("rolesanywhere.amazonaws.com", None, "service_unguarded"),
-        ("rolesanywhere.amazonaws.com", {"StringEquals": {"aws:PrincipalTag/x509Subject/CN": "ci"}}, "service_guarded"),
+        (
+            "rolesanywhere.amazonaws.com",
+            {"StringEquals": {"aws:PrincipalTag/x509Subject/CN": "ci"}},
+            "service_unguarded",
+        ),
+        (
+            "rolesanywhere.amazonaws.com",
+            {"StringEquals": {"aws:PrincipalTag/x509Subject/CN": "ci"}, "ArnEquals": {"aws:SourceArn": ANCHOR}},
+            "service_guarded",
+        ),
         ("rolesanywhere.amazonaws.com", {"ArnEquals": {"aws:SourceArn": ANCHOR}}, "service_guarded"),
         ("rolesanywhere.amazonaws.com", {"StringEquals": {"aws:SourceAccount": MEMBER}}, "service_guarded"),
         ("rolesanywhere.amazonaws.com", {"ArnEquals": {"aws:SourceArn": FOREIGN_ANCHOR}}, "service_unguarded"),

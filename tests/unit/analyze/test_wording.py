@@ -33,9 +33,9 @@ from scanner.analyze.logic.wording import as_json, in_words
 from scanner.analyze.principals.party import Trust
 from scanner.analyze.principals.selectors import Naming, Selector
 from scanner.analyze.request.caller import ANY_SERVICE
-from scanner.model.finding import FindingVerdict
+from scanner.model.finding import CapabilityResult, FindingVerdict, Severity
 
-from builders import KEY, MEMBER, OWNER, STRANGER, grant, iam, key, world
+from builders import KEY, MEMBER, ORG, OWNER, STRANGER, grant, iam, key, world
 
 Test.__test__ = False  # type: ignore[attr-defined]  # the class of the expressions, no test of pytest
 
@@ -200,10 +200,40 @@ TITLES: list[tuple[Selector, str]] = [
     ),
     (Selector(ANY_SERVICE, "service"), "Any AWS service, whoever it acts for, can decrypt data"),
     (Selector("AROAGONE", "unknown_id"), "A user or role of which only the id is known (AROAGONE) can decrypt data"),
+    (Selector(ORG, "organization"), f"Principals of organization {ORG} (same organization) can decrypt data"),
     (Selector("nonsense", "malformed"), "A principal that cannot exist (nonsense) can decrypt data"),
     (Selector(iam(STRANGER, "role/x"), "role", STRANGER), f"A role of an unknown account {STRANGER}"),
-    (Selector(iam(MEMBER, "root"), "account", MEMBER), f"Any principal of account {MEMBER}"),
+    (Selector(iam(MEMBER, "root"), "account", MEMBER), f"Principals of account {MEMBER}"),
 ]
+
+
+def told(capability: str, verdict: FindingVerdict = FindingVerdict.CONFIRMED, *reasons: str) -> CapabilityResult:
+    """A leading capability."""
+    return CapabilityResult(capability, (), verdict, Severity.LOW, reasons)
+
+
+@pytest.mark.parametrize(
+    ("leading", "start"),
+    [
+        (told("decrypt", FindingVerdict.CONFIRMED, "root_user_only"), f"The root user of account {MEMBER} "),
+        (told("decrypt", FindingVerdict.CONFIRMED, "both_sides_allow", "root_user_only"), "Principals of account"),
+        (told("decrypt", FindingVerdict.CONDITIONAL, "residual_condition"), "Principals of account"),
+        (told("decrypt", FindingVerdict.POSSIBLE, "caller_side_not_collected"), "Principals of account"),
+        (told("decrypt", FindingVerdict.BLOCKED, "scp_deny"), f"Any principal of account {MEMBER}"),
+    ],
+)
+def test_title_claims_of_an_account_of_ours_no_more_than_was_judged(leading: CapabilityResult, start: str) -> None:
+    assembly = Assembly(world(key()), Trust(), SeverityRules())
+    grantee = assembly.grantee(Naming(Selector(iam(MEMBER, "root"), "account", MEMBER), "grant"), key())
+    assert title_of(grantee, leading, assembly.key_ref(key())).startswith(start)
+
+
+def test_title_reads_well_with_every_capability() -> None:
+    assembly = Assembly(world(key()), Trust(), SeverityRules())
+    grantee = assembly.grantee(Naming(Selector("*", "any"), "key_policy"), key())
+    assert title_of(grantee, told("delegate"), assembly.key_ref(key())) == (
+        f"Any principal of any AWS account can hand out access to key 1234abcd-12ab… of {OWNER} in eu-west-1"
+    )
 
 
 @pytest.mark.parametrize(("selector", "start"), TITLES)
@@ -212,7 +242,7 @@ def test_title_begins_with_who_it_is_about(selector: Selector, start: str) -> No
     grantee = assembly.grantee(Naming(selector, "grant"), key())
     if selector.kind == "service":
         grantee = assembly.grantee(Naming(selector, "key_policy", grants=(grant(selector.text),)), key())
-    title = title_of(grantee, "decrypt", FindingVerdict.CONFIRMED, assembly.key_ref(key()))
+    title = title_of(grantee, told("decrypt"), assembly.key_ref(key()))
     assert title.startswith(start)
     assert title.endswith(f"with key 1234abcd-12ab… of {OWNER} in eu-west-1")
     assert KEY not in title

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from scanner.model.decision import Gate, GateOutcome, Layer, Side, StatementRef
 from scanner.model.finding import (
+    CapabilityKeys,
     CapabilityResult,
     Evidence,
     Finding,
@@ -118,7 +119,7 @@ def member_finding(verdict: FindingVerdict) -> Finding:
 
 
 def chained_finding() -> Finding:
-    """A stranger who assumes two roles."""
+    """A stranger who assumes two roles, and does more with some keys than with others."""
     trust = replace(cites(ENTRY, TRUST, "", 4, 9), document="trust policy")
     hops = (
         Hop(f"arn:aws:iam::{build.STRANGER}:root", "sts:AssumeRole", ENTRY, "conditional", "residual_condition",
@@ -126,13 +127,20 @@ def chained_finding() -> Finding:
         Hop(ENTRY, "sts:AssumeRole", ROLE, "allowed", "", "", (replace(trust, source=ROLE),)),
     )  # fmt: skip
     marks = (Highlight(6, 28, 59, "delegates to every principal of 999988887777"),)
+    reached = tuple(f"{build.KEY_ARN[:-1]}{number}" for number in range(9))
+    by = cites(ROLE, INLINE, "ReadLake", 4, 9)
     shown = Evidence("policy_statement", ENTRY, "trust policy", build.sha256(TRUST), 4, 9, marks)
     return build.stranger_finding(
         kind=Kind.ASSUMED_ROLE_PATH, path=Path(hops, traced(GateOutcome.ALLOW)), evidence=(shown, *evidence()),
         capabilities=(
             CapabilityResult("decrypt", ("kms:Decrypt",), FindingVerdict.CONDITIONAL, Severity.CRITICAL,
-                             ("residual_condition",), "sts:ExternalId = acme-notebooks", caller_chosen=True),
+                             ("residual_condition",), "sts:ExternalId = acme-notebooks", caller_chosen=True,
+                             keys=CapabilityKeys(4, reached[:4], 1), statements=(by,)),
+            CapabilityResult("metadata", ("kms:DescribeKey",), FindingVerdict.CONDITIONAL, Severity.LOW,
+                             ("residual_condition",), "sts:ExternalId = acme-notebooks", caller_chosen=True,
+                             keys=CapabilityKeys(9, reached), statements=(by, build.statement("PartnerUse", 13))),
         ),
+        key=None, keys=tuple(build.key_facts(arn=arn) for arn in reached), keys_total=len(reached),
     )  # fmt: skip
 
 

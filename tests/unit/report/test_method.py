@@ -158,7 +158,7 @@ def test_faults_of_a_key_start_where_the_table_says(reason: str) -> None:
 
 
 def test_condition_keys_that_are_printed_as_chosen_by_the_caller_are_those_of_the_table() -> None:
-    chosen, fixed = (quoted(row[1]) for row in CONDITION_STEPS.rows)
+    chosen, _, fixed = (quoted(row[1]) for row in CONDITION_STEPS.rows)
     of_strangers = "aws:PrincipalTag/*"
     for name, key in CONDITION_KEYS.items():
         printed = any(fnmatchcase(name, pattern.lower()) for pattern in chosen if pattern != of_strangers)

@@ -49,8 +49,18 @@ def test_card_shows_every_role_on_the_way_above_the_gates() -> None:
         assert wanted in table
 
 
+def test_card_shows_the_callers_own_side_of_every_step() -> None:
+    ref = StatementRef(ENTRY.arn, "inline policy assume", "0" * 64, 1, "MayAssume", "Allow", 4, 10)
+    html = page(
+        Hop("arn:p", "sts:AssumeRole", ENTRY.arn, "allowed", "", caller_side="its own account decides as well"),
+        Hop(ENTRY.arn, "sts:AssumeRole", LAST.arn, "allowed", "", caller_statements=(ref,)),
+    )
+    assert "<small>its own account decides as well</small>" in html
+    assert "<small><code>MayAssume</code> of inline policy assume, lines 4–10</small>" in html
+
+
 def test_hops_are_escaped() -> None:
-    html = page(Hop(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE))
+    html = page(Hop(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, caller_side=HOSTILE))
     assert HOSTILE not in html
 
 
