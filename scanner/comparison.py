@@ -10,6 +10,7 @@ from scanner import ENGINE
 from scanner.analyze.history.difference import compare_access
 from scanner.analyze.history.formerly import may_be_renamed
 from scanner.analyze.history.lifecycle import Former, follow
+from scanner.analyze.history.reading import Reading
 from scanner.analyze.history.suppress import suppress
 from scanner.analyze.keys.severity import rank
 from scanner.baseline import kept_of
@@ -77,11 +78,12 @@ def compare_runs(old: str, new: str, settings: Settings) -> RunsCompared:
     wanted = comparable and may_be_renamed(former, present)
     world = _world(folders[0], before, settings) if wanted else None
     earlier = Former(tuple(former), before.resolved, comparable, world)
-    followed = follow(present, earlier, _world(folders[1], after, settings))
+    read = _world(folders[1], after, settings)
+    followed = follow(present, earlier, read)
     ended = tuple(f for f in followed.resolved if f.id in {g.id for g in former})
     return RunsCompared(
-        before, after, compare_access(former, followed.findings, world), (*followed.findings, *ended), followed.counts,
-        comparable, not same and comparable,
+        before, after, compare_access(former, followed.findings, world, Reading(read).is_unread),
+        (*followed.findings, *ended), followed.counts, comparable, not same and comparable,
     )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ from scanner.collect.permissions import PERMISSIONS
 from scanner.errors import KmsScanError
 from scanner.model.coverage import Outcome
 from scanner.model.finding import Finding, FindingsDocument, FindingVerdict
+from scanner.model.lifecycle import Lifecycle
 
 from fault_server import CALLER, FakeClock, Reply, Request, as_json, refusal, refusal_xml
 from fault_world import EU, K1, K2, LIMIT, OU, ROOT, SCP, SCPS, STRANGER, A, B, FaultWorld, settings
@@ -507,12 +508,14 @@ def compared(base: Ran, ran: Ran) -> list[str]:
     """Where a run with less to read claims more, or lost something.
 
     Every finding of the run without faults is there with the same verdict or a weaker one, and nothing counts as
-    resolved. Nothing is claimed for sure that the whole run did not say of the same key, principal and capability, and
-    no row of access is gone from a key and a principal that were read.
+    resolved, wider or narrower: the world is the same. Nothing is claimed for sure that the whole run did not say of
+    the same key, principal and capability, and no row of access is gone from a key and a principal that were read.
     """
     if ran.document is None or base.document is None:
         return [] if ran.exit_code == 5 else [f"ended with {ran.exit_code}"]
     problems = [f"resolved: {finding.id}" for finding in ran.document.resolved]
+    told = (Lifecycle.WIDENED, Lifecycle.NARROWED)
+    problems += [f"{f.lifecycle}: {f.title}" for f in ran.document.findings if f.lifecycle in told]
     before = {finding.id: finding for finding in base.document.findings}
     after = {finding.id: finding for finding in ran.document.findings}
     problems += [f"finding lost: {before[gone].title}" for gone in before.keys() - after.keys()]
@@ -560,7 +563,7 @@ def _is_part(new: Finding, old: Iterable[Finding]) -> bool:
 
 
 def silent(base: Ran, ran: Ran) -> list[str]:
-    """Findings that are weaker or not rechecked, or said to be wider or narrower, and cite no gap that says why."""
+    """Findings that are weaker, new or not rechecked, and cite no gap that says why."""
     if ran.document is None or base.document is None:
         return []
     before = {finding.id: finding for finding in base.document.findings}

@@ -9,7 +9,7 @@ from scanner.model.finding import FindingVerdict, Grantee, Kind, ResourceRef
 
 
 class Change(StrEnum):
-    """How access differs. `not_rechecked` is less than before, on a side that was not read this time.
+    """How access differs. `not_rechecked` may only be that something was not read in one of the two runs.
 
     `changed` is as strong as before on another condition: requests are admitted that were not, and others not any more.
     """

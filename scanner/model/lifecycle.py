@@ -10,8 +10,9 @@ from enum import StrEnum
 class Lifecycle(StrEnum):
     """How a finding compares with the baseline; `new` without one.
 
-    `not_rechecked` was there before, and something needed was not read this time. `engine_changed` differs between
-    versions or configurations that could not be compared on the same snapshot.
+    `not_rechecked` was there before, and whether it changed is not known: something needed was not read, this time or
+    in the baseline. `engine_changed` differs between versions or configurations that could not be compared on the same
+    snapshot.
     """
 
     NEW = "new"

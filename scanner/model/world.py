@@ -29,6 +29,8 @@ class World:
     credit_scp: bool = True
     credit_rcp: bool = True
     asserted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    organization_gap: str = ""
+    """The ledger row that tells why the organization is not known; empty where it is, or nothing was to be read."""
     unlisted_accounts_collected: bool = True
     """What holds for accounts that `accounts` does not mention: a case file counts them as collected, a snapshot as
     strangers (R3.30)."""

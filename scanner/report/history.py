@@ -100,7 +100,7 @@ def change_sentences(document: FindingsDocument) -> tuple[str, ...]:
     return (
         f"Compared with run `{baseline.run_id}` of {baseline.as_of[:10]}: {grew}.{how}",
         f"Otherwise {said(Lifecycle.NARROWED, Lifecycle.RESOLVED, Lifecycle.UNCHANGED)}.",
-        f"And {said(*others)}: what was not read again stands as it was.",
+        f"And {said(*others)}: whether that changed is not known, because something was not read.",
         *((f"The severity of {counted(rose, 'finding')} rose since.",) if rose else ()),
     )
 

@@ -22,6 +22,10 @@ from scanner.snapshot.read import ContentError, read_document
 _ENABLED = frozenset({"ENABLED", "ENABLED_BY_DEFAULT"})
 _SETTLED = _ENABLED | {"DISABLED"}
 _ORGANIZATION_CALL = "organizations:DescribeOrganization"
+_TREE_CALLS = (
+    _ORGANIZATION_CALL, "organizations:ListRoots", "organizations:ListOrganizationalUnitsForParent",
+    "organizations:ListAccountsForParent",
+)  # fmt: skip
 _CALLS = {
     "describe": "kms:DescribeKey", "key_policy": "kms:GetKeyPolicy", "ram_policy": "kms:GetKeyPolicy",
     "grants": "kms:ListGrants", "tags": "kms:ListResourceTags", "aliases": "kms:ListAliases",
@@ -89,6 +93,7 @@ class _Loader:
             credit_scp=self.assumptions.credit_scp,
             credit_rcp=self.assumptions.credit_rcp,
             asserted=dict(self.assumptions.asserted),
+            organization_gap="" if organization else self._organization_gap(),
             unlisted_accounts_collected=False,
             shared_keys=self._shared_keys(),
         )
@@ -139,6 +144,15 @@ class _Loader:
             rcp_gap=self._policy_gap(DocumentKind.RCP) if rcps is None else "",
             ou_names=dict(self.rows.execute("SELECT id, name FROM ous")),
         )
+
+    def _organization_gap(self) -> str:
+        """The first row that tells why the tree is not known, in the order of the calls; empty where none failed.
+
+        The role of whoever reads the organization is entered first; its row is global, that of an account's own is not.
+        """
+        entered = (r for r in self.ledger.unread("sts:AssumeRole") if r.region == "global")
+        failed = (r for call in _TREE_CALLS for r in self.ledger.unread(call))
+        return next((row.ref for row in (*entered, *failed) if row.outcome.is_gap), "")
 
     @staticmethod
     def _path(parent: str, parents: Mapping[str, str], root: str) -> tuple[str, ...]:

@@ -207,20 +207,20 @@ def _gap(account_id: str, call: str, subject: str = "", region: str = "global") 
 
 def without_account(read: World, account_id: str) -> World:
     """An account into which the audit role could not get: its users, roles and keys are not known."""
-    facts = replace(read.accounts[AccountId(account_id)], collected=False, iam_complete=False)
+    gap = _gap(account_id, "sts:AssumeRole", region="*")
+    facts = replace(read.accounts[AccountId(account_id)], collected=False, iam_complete=False, gap=gap.ref)
     principals = {arn: p for arn, p in read.principals.items() if p.account_id != account_id}
     keys = {arn: k for arn, k in read.keys.items() if k.account_id != account_id}
     coverage = tuple(row for row in read.coverage if row.account_id != account_id)
-    gap = _gap(account_id, "sts:AssumeRole", region="*")
     accounts = {**read.accounts, facts.id: facts}
     return replace(read, accounts=accounts, principals=principals, keys=keys, coverage=(*coverage, gap))
 
 
 def without_iam(read: World, account_id: str) -> World:
     """An account whose users and roles could not be listed."""
-    facts = replace(read.accounts[AccountId(account_id)], iam_complete=False)
-    principals = {arn: p for arn, p in read.principals.items() if p.account_id != account_id}
     gap = _gap(account_id, "iam:GetAccountAuthorizationDetails")
+    facts = replace(read.accounts[AccountId(account_id)], iam_complete=False, gap=gap.ref)
+    principals = {arn: p for arn, p in read.principals.items() if p.account_id != account_id}
     accounts = {**read.accounts, facts.id: facts}
     return replace(read, accounts=accounts, principals=principals, coverage=(*read.coverage, gap))
 
@@ -260,7 +260,8 @@ def without_organization(read: World) -> World:
     """An organization that could not be read: neither who belongs to it nor what its guardrails say."""
     accounts = {a: replace(facts, organization_unknown=True) for a, facts in read.accounts.items()}
     gap = _gap(OWNER, "organizations:DescribeOrganization")
-    return replace(read, organizations=(), accounts=accounts, coverage=(*read.coverage, gap))
+    coverage = (*read.coverage, gap)
+    return replace(read, organizations=(), accounts=accounts, coverage=coverage, organization_gap=gap.ref)
 
 
 def without_guardrails(read: World) -> World:
@@ -319,6 +320,43 @@ def test_what_is_true_no_more_is_resolved_where_everything_was_read(pair: tuple[
     assert {f.id for f in found.resolved} == {f.id for f in former.findings} - {f.id for f in present}
 
 
+FEW = st.lists(st.sampled_from(FORGETTING), min_size=1, max_size=2)
+
+
+def forgotten(whole: World, forgetting: list[Forgetting]) -> World:
+    """The same world of which less was read."""
+    for forget in forgetting:
+        whole = forget(whole)
+    return whole
+
+
+@settings(budget, max_examples=120)
+@given(drawn_worlds(), FEW)
+def test_finding_whose_only_change_is_an_unread_input_is_not_rechecked_and_cites_it(
+    drawn: Drawn, forgetting: list[Forgetting]
+) -> None:
+    whole = drawn.built()
+    present = forgotten(whole, forgetting)
+    before = judged(whole).result.findings
+    found = follow(judged(present).result.findings, Former(before), present)
+    assert found.resolved == ()
+    told = {f.lifecycle: f"{f.kind} {f.verdict} {f.title}" for f in found.findings}
+    assert told.keys() <= {Lifecycle.UNCHANGED, Lifecycle.NOT_RECHECKED, Lifecycle.NEW}, told
+    gaps = {row.ref for row in present.coverage if row.outcome.is_gap}
+    assert not [f.title for f in found.findings if f.lifecycle != "unchanged" and not gaps & set(f.coverage_refs)]
+
+
+@settings(budget, max_examples=120)
+@given(drawn_worlds(), FEW)
+def test_finding_that_is_known_better_than_in_the_baseline_is_never_narrowed(
+    drawn: Drawn, forgetting: list[Forgetting]
+) -> None:
+    whole = drawn.built()
+    former = judged(forgotten(whole, forgetting)).result.findings
+    found = follow(judged(whole).result.findings, Former(former), whole)
+    assert not [f"{f.kind} {f.title}" for f in found.findings if f.lifecycle == Lifecycle.NARROWED]
+
+
 # -- suppressions -----------------------------------------------------------------------------------------------------
 
 
@@ -367,6 +405,33 @@ def test_pinned_suppression_never_hides_access_that_was_not_there_when_it_was_ac
     for finding in held:
         if finding.is_suppressed:
             assert now.get(finding.id, set()) <= known.get(finding.id, set()), finding.title
+
+
+def surely(analysis: Analyzed, finding_id: str) -> tuple[set[str], set[str], set[str]]:
+    """The principals and keys that a finding surely reaches, and the capabilities."""
+    rows = [r for r in analysis.access if r.finding_id == finding_id and r.decision in {"allowed", "conditional"}]
+    return {r.principal_arn for r in rows}, {r.key_arn for r in rows}, {r.capability for r in rows}
+
+
+def perhaps(analysis: Analyzed, finding_id: str) -> tuple[set[str], set[str]]:
+    """The principals and keys that it reaches, surely or not."""
+    rows = [r for r in analysis.access if r.finding_id == finding_id and r.decision != "latent"]
+    return {r.principal_arn for r in rows}, {r.key_arn for r in rows}
+
+
+@settings(budget, max_examples=120)
+@given(widenings(), FEW)
+def test_what_surely_grew_is_told_however_little_was_read(
+    pair: tuple[Drawn, Drawn], forgetting: list[Forgetting]
+) -> None:
+    old, present = pair[0].built(), forgotten(pair[1].built(), forgetting)
+    before, after = judged(old), judged(present)
+    found = follow(after.result.findings, Former(before.result.findings), present)
+    for finding in found.findings:
+        people, keys, capabilities = surely(after, finding.id)
+        could, reached = perhaps(before, finding.id)
+        if people - could or keys - reached or capabilities - surely(before, finding.id)[2]:
+            assert finding.has_grown, (finding.kind, finding.lifecycle, finding.title)
 
 
 # -- nothing happened -------------------------------------------------------------------------------------------------

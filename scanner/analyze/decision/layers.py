@@ -8,7 +8,7 @@ from typing import Literal
 
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.logic.expression import FALSE, TRUE, Expression, conj, disj, neg, unknown
-from scanner.analyze.request.caller import account_of, may_be_service_linked, organization_of
+from scanner.analyze.request.caller import account_of, may_be_service_linked, organization_of, why_unknown
 from scanner.analyze.request.context import RequestContext
 from scanner.analyze.statements.statement import Match, document_matches, either
 from scanner.model.arn import AccountId
@@ -122,13 +122,14 @@ def _scps(context: RequestContext) -> LayerResult:
         return _not_applicable(Layer.SCP, Side.CALLER)
     organization = organization_of(world, caller.account_id)
     account = account_of(world, caller.account_id)
+    gap = why_unknown(world, account, "R3.56")
     if organization is None:
         known = account.collected and not account.organization_unknown and caller.kind is not PrincipalKind.ANY
-        return _not_applicable(Layer.SCP, Side.CALLER) if known else _unread_scp(account.gap, caller.account_id)
+        return _not_applicable(Layer.SCP, Side.CALLER) if known else _unread_scp(gap, caller.account_id)
     if caller.account_id == organization.management_account or not organization.scp_enabled:
         return _not_applicable(Layer.SCP, Side.CALLER)
     if account.organization_unknown:
-        return _unread_scp(account.gap, caller.account_id)
+        return _unread_scp(gap, caller.account_id)
     if organization.scps is None:
         return _unread_scp(organization.scp_gap, caller.account_id)
     levels: list[Expression] = []
@@ -179,13 +180,14 @@ def _rcps(context: RequestContext, owner: str, *, exempt: bool) -> LayerResult:
         return _not_applicable(Layer.RCP, Side.OWNER)
     organization = organization_of(world, owner)
     account = account_of(world, owner)
+    gap = why_unknown(world, account, "R3.56")
     if organization is None:
         known = account.collected and not account.organization_unknown
-        return _not_applicable(Layer.RCP, Side.OWNER) if known else _unread_rcp(account.gap or "R3.56", owner)
+        return _not_applicable(Layer.RCP, Side.OWNER) if known else _unread_rcp(gap, owner)
     if owner == organization.management_account or not organization.rcp_enabled:
         return _not_applicable(Layer.RCP, Side.OWNER)
     if account.organization_unknown:
-        return _unread_rcp(account.gap or "R3.56", owner)
+        return _unread_rcp(gap, owner)
     if organization.rcps is None:
         return _unread_rcp(organization.rcp_gap or "R3.56", owner)
     matches = tuple(

@@ -41,7 +41,7 @@ class Memory:
 
     def _surroundings(self, world: World) -> Hashable:
         return (
-            world.as_of, world.credit_scp, world.credit_rcp, world.unlisted_accounts_collected,
+            world.as_of, world.credit_scp, world.credit_rcp, world.unlisted_accounts_collected, world.organization_gap,
             self._number("organizations", world.organizations), self._number("accounts", world.accounts),
             self._number("asserted", world.asserted),
         )  # fmt: skip

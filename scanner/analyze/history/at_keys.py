@@ -18,13 +18,15 @@ _Profile = Mapping[str, KeyUse]
 class AtKeys:
     """Keys that both sides reach and decide otherwise.
 
-    With those that have `grown` some action is stronger than it was, or new; with those that have `less` some is weaker
-    and none differs otherwise. `changed` are as strong on another condition: by rank, condition before and condition
-    now, the keys and the actions. With the keys in `otherwise` something differs that is not told apart. `some_alike`
-    says that some key is decided alike, so that whoever enters is the same and enters as before.
+    With those that have `grown` some action is stronger than it was, or new, and that is certain with those in
+    `surely`; with those that have `less` some is weaker and none differs otherwise. `changed` are as strong on another
+    condition: by rank, condition before and condition now, the keys and the actions. With the keys in `otherwise`
+    something differs that is not told apart. `some_alike` says that some key is decided alike, so that whoever enters
+    is the same and enters as before.
     """
 
     grown: set[str] = field(default_factory=set)
+    surely: set[str] = field(default_factory=set)
     less: set[str] = field(default_factory=set)
     changed: dict[tuple[int, str, str], tuple[set[str], set[str]]] = field(
         default_factory=lambda: defaultdict(lambda: (set(), set()))
@@ -40,13 +42,20 @@ def compare_keys(old: Sequence[Finding], new: Sequence[Finding]) -> AtKeys:
     found, known = AtKeys(), _Known()
     for arn in sorted(decided[0].keys() & decided[1].keys()):
         before, after = (side.get(arn, {}) for side in strengths)
-        if any(rank > before.get(capability, 0) for capability, rank in after.items()):
+        ranks = [rank for capability, rank in after.items() if rank > before.get(capability, 0)]
+        if ranks:
             found.grown.add(arn)
+            found.surely.update({arn} if max(ranks) > PERHAPS else ())
         elif decided[0][arn] == decided[1][arn]:
             found.some_alike = True
         else:
             _by_action(arn, _profile(old, arn), _profile(new, arn), (found, known))
     return found
+
+
+def surely_reached(findings: Sequence[Finding]) -> frozenset[str]:
+    """Keys of paths with which something is certainly possible."""
+    return frozenset(a for a, ranks in _strengths(findings).items() if max(ranks.values(), default=0) > PERHAPS)
 
 
 def is_no_more(old: Finding, new: Finding) -> bool:
@@ -85,6 +94,7 @@ def _by_action(arn: str, before: _Profile | None, after: _Profile | None, into: 
     relations = known.of(before, after)
     if Relation.WEAKER in relations:
         found.grown.add(arn)
+        found.surely.update({arn} if any(after[a].rank > PERHAPS for a in relations[Relation.WEAKER]) else ())
         return
     if any(_hangs_now(before.get(a, _ABSENT), after.get(a, _ABSENT)) for a in relations.get(Relation.STRONGER, ())):
         found.otherwise.add(arn)

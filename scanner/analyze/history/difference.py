@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from scanner.analyze.history.at_keys import AtKeys, compare_keys
+from scanner.analyze.history.blind import Blind, Said, nothing
 from scanner.analyze.history.formerly import Formerly
+from scanner.analyze.history.members import OTHER_CONDITION, decided_alike, keys_told, principals_told
 from scanner.analyze.history.other_ways import OtherWays, keys_of
 from scanner.analyze.history.sides import Access, Side
 from scanner.analyze.keys.judge import strength
 from scanner.analyze.keys.sentences import blocked_in_words, ineffective_in_words
 from scanner.analyze.logic.implication import Relation, compare_conditions
 from scanner.analyze.logic.wording import reason_in_words
-from scanner.analyze.paths.hops import verdict_of
 from scanner.model.actions import CAPABILITIES
-from scanner.model.difference import AccessDifference, Change, Compared
+from scanner.model.difference import GREW, AccessDifference, Change, Compared
 from scanner.model.finding import Finding, FindingVerdict, Kind
 from scanner.model.world import World
 
@@ -23,25 +23,25 @@ OF_OUTSIDERS = frozenset({Kind.EXTERNAL_ACCESS, Kind.ASSUMED_ROLE_PATH})
 """Kinds that are access of somebody outside; the lifecycle compares all kinds, a difference in access these."""
 
 _SHOWN = 3
-_GROWN = frozenset({Change.GAINED, Change.WIDENED})
 _NOT_NAMED, _NAMED_NO_MORE = "nothing names it any more", "what named it is gone"
-_OTHER_CONDITION = "the condition changed"
-_NOT_UNDERSTOOD = "malformed"
-"""Reason of what hangs on a document that AWS would have refused: as good as unread (R10.12)."""
 
 
 _Place = tuple[Kind, str, str]
 
 
-def compare_access(old: Sequence[Finding], new: Sequence[Finding], world: World | None = None) -> Compared:
+def compare_access(
+    old: Sequence[Finding], new: Sequence[Finding], world: World | None = None,
+    is_unread: Callable[[str], bool] = nothing,
+) -> Compared:  # fmt: skip
     """Everything that differs between two sets of findings, in access; worst kind of change first.
 
     Mechanisms are counted together: a grant in the place of a statement is no difference. Nor does anybody gain what
-    the same principal could do before behind a wider name. What was there before and hangs on something that was not
-    read this time is `not_rechecked`, never lost.
+    the same principal could do before behind a wider name. What differs only because something was not read in one of
+    the two runs is `not_rechecked`, neither less nor more.
 
     Args:
         world: what the old findings are about; without it whoever is named anew gains.
+        is_unread: whether a key or principal was not read by the new ones.
     """
     formerly = Formerly(old, world)
     before = _sides(f for f in old if f.kind in OF_OUTSIDERS)
@@ -54,8 +54,8 @@ def compare_access(old: Sequence[Finding], new: Sequence[Finding], world: World 
     }
     sides = {place: (before.get(place, Side()), after.get(place, Side())) for place in sorted({*before, *after})}
     found = {
-        place: _between(*both, without_effect.get(place[1:], ""), formerly) for place, both in sides.items()
-    }  # fmt: skip
+        place: _between(*both, is_unread, without_effect.get(place[1:], ""), formerly) for place, both in sides.items()
+    }
     behind = {
         f.id: f for place, (was, now) in sides.items() if not was.findings and not found[place] for f in now.findings
     }
@@ -93,19 +93,21 @@ def _narrowed(difference: AccessDifference, behind: Mapping[str, Finding]) -> Ac
     return replace(difference, change=Change.NARROWED, why=f"of those behind it, only this is named now: {named}")
 
 
-def compare_findings(old: Finding, new: Finding) -> tuple[AccessDifference, ...]:
+def compare_findings(
+    old: Finding, new: Finding, is_unread: Callable[[str], bool] = nothing
+) -> tuple[AccessDifference, ...]:  # fmt: skip
     """What differs between two states of one finding, of whatever kind."""
     before, after = Side(), Side()
     before.add(old)
     after.add(new)
-    return _between(before, after, "")
+    return _between(before, after, is_unread)
 
 
 def gains_nothing(new: Finding, formerly: Formerly) -> bool:
     """Whether the one whom a finding names anew could do all of it before, behind a wider name."""
     side = Side()
     side.add(new)
-    return not _between(Side(), side, "", formerly)
+    return not _between(Side(), side, formerly=formerly)
 
 
 def _sides(findings: Iterable[Finding]) -> dict[_Place, Side]:
@@ -122,23 +124,29 @@ _Row = tuple[Change, FindingVerdict | None, FindingVerdict | None, str, str, str
 
 
 def _between(
-    old: Side, new: Side, without_effect: str, formerly: Formerly | None = None
+    old: Side, new: Side, is_unread: Callable[[str], bool] = nothing, without_effect: str = "",
+    formerly: Formerly | None = None,
 ) -> tuple[AccessDifference, ...]:  # fmt: skip
-    unread = bool(old.findings) and bool(new.refs - old.refs)
+    blind = Blind.between(old.findings, new.findings, is_unread)
     rows: dict[_Row, list[str]] = {}
     for action in dict.fromkeys((*old.actions, *new.actions)):
-        row = _row(old.actions.get(action), new.actions.get(action), new, without_effect, unread=unread)
+        row = _row(old.actions.get(action), new.actions.get(action), new, without_effect, blind)
         if row is not None:
             rows.setdefault(row, []).append(action)
-    if formerly is not None and any(row[0] in _GROWN for row in rows):
+    if formerly is not None and any(row[0] in GREW for row in rows):
         held = _held_before(new, formerly)
         could = {a for a, access in held.items() if a in new.actions and _is_no_more(access, new.actions[a], new)}
-        rows = {row: [a for a in actions if row[0] not in _GROWN or a not in could] for row, actions in rows.items()}
+        rows = {row: [a for a in actions if row[0] not in GREW or a not in could] for row, actions in rows.items()}
         rows = {row: actions for row, actions in rows.items() if actions}
-    if _is_open(old) and _is_open(new) and not _decided_alike(old, new):
-        rows |= {row: list(new.actions) for row in _principals(old, new, unread=unread)}
-        for row, actions in tuple(_keys(old, new, unread=unread, told=tuple(rows))):
-            rows[row] = list(actions)
+    if old.is_open and new.is_open and not decided_alike(old, new):
+        strongest, conditions = (old.strongest, new.strongest), {(row[3], row[4]) for row in rows}
+        rows |= {
+            (change, *strongest, "", "", why): list(new.actions) for change, why in principals_told(old, new, blind)
+        }
+        for told in tuple(keys_told(old, new, blind, told=conditions, is_told=bool(rows))):
+            rows[told.change, *(told.verdicts or strongest), *told.conditions, told.why] = [
+                *(told.actions or new.actions)
+            ]
     return tuple(_difference(row, actions, old, new) for row, actions in rows.items())
 
 
@@ -150,12 +158,8 @@ def _held_before(side: Side, formerly: Formerly) -> dict[str, Access]:
 
 
 def _is_no_more(old: Access, new: Access, side: Side) -> bool:
-    row = _row(old, new, side, "", unread=False)
+    row = _row(old, new, side, "", Blind())
     return row is None or row[0] in {Change.NARROWED, Change.LOST}
-
-
-def _is_open(side: Side) -> bool:
-    return any(strength(a.verdict) > strength(FindingVerdict.BLOCKED) for a in side.actions.values())
 
 
 def _difference(row: _Row, actions: Sequence[str], old: Side, new: Side) -> AccessDifference:
@@ -172,7 +176,7 @@ def _difference(row: _Row, actions: Sequence[str], old: Side, new: Side) -> Acce
 
 
 def _row(
-    old: Access | None, new: Access | None, side: Side, without_effect: str, *, unread: bool
+    old: Access | None, new: Access | None, side: Side, without_effect: str, blind: Blind
 ) -> _Row | None:  # fmt: skip
     """How one action differs; None where it does not."""
     was, now = _level(old), _level(new)
@@ -185,18 +189,21 @@ def _row(
     elif now > was:
         change = Change.GAINED if was <= closed < now else Change.WIDENED
         why = _why_more(old, new, side)
-    elif new is not None and new.verdict is FindingVerdict.POSSIBLE and _is_conditional(old) and not unread:
+    elif new is not None and new.verdict is FindingVerdict.POSSIBLE and _is_conditional(old) and not blind.fresh:
         change, why = Change.WIDENED, f"now it hangs on this: {reason_in_words(new.reason)}"
     else:
         change = Change.LOST if now <= closed < was else Change.NARROWED
         why = _why_less(new, side, without_effect)
-    unknown = unread or (new is not None and new.reason == _NOT_UNDERSTOOD)
-    if unknown and change in {Change.NARROWED, Change.LOST}:
-        change, why = Change.NOT_RECHECKED, "something that decides it was not read or not understood this time"
+    named_anew = old is None and any(f.kind is Kind.EXTERNAL_ACCESS for f in side.findings)
+    change, why = blind.settled(change, why, _said(old), _said(new), named_anew=named_anew)
     return (
         change, old.verdict if old else None, new.verdict if new else None,
         old.condition if old else "", new.condition if new else "", why,
     )  # fmt: skip
+
+
+def _said(access: Access | None) -> Said | None:
+    return access.said if access else None
 
 
 def _level(access: Access | None) -> int:
@@ -210,7 +217,7 @@ def _is_conditional(access: Access | None) -> bool:
 _BY_CONDITION = {
     Relation.WEAKER: (Change.WIDENED, "the condition admits more requests"),
     Relation.STRONGER: (Change.NARROWED, "the condition admits fewer requests"),
-    Relation.OTHER: (Change.CHANGED, f"{_OTHER_CONDITION}: it admits other requests than before"),
+    Relation.OTHER: (Change.CHANGED, f"{OTHER_CONDITION}: it admits other requests than before"),
     Relation.UNDECIDED: (Change.WIDENED, "whether the condition admits more requests cannot be decided"),
 }
 
@@ -257,121 +264,3 @@ def _through(findings: Sequence[Finding]) -> str:
             parts.append(f"{mechanism.grants_total} grant{'s' if mechanism.grants_total != 1 else ''}")
         parts += [f"{hop.edge} on {hop.role_arn}" for hop in finding.path.hops]
     return "; ".join(dict.fromkeys(parts)) or findings[0].mechanism.kind
-
-
-# -- whom and what it reaches -----------------------------------------------------------------------------------------
-
-
-def _decided_alike(old: Side, new: Side) -> bool:
-    """Whether every decision about everybody and every key is the same, however many of them are listed."""
-    before, after = (
-        sorted((f.reach.digest, f.reach.principals_total, f.keys_total) for f in side.findings) for side in (old, new)
-    )
-    return before == after and all(digest for digest, _, _ in before)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reached:
-    """A set of which perhaps not every member is listed."""
-
-    listed: frozenset[str]
-    total: int
-
-    @property
-    def is_whole(self) -> bool:
-        return self.total <= len(self.listed)
-
-
-def _principals(old: Side, new: Side, *, unread: bool) -> Iterator[_Row]:
-    yield from _reach_rows("principal", _reached_by(old), _reached_by(new), (old, new), unread=unread)
-
-
-def _keys(old: Side, new: Side, *, unread: bool, told: Collection[_Row]) -> Iterator[tuple[_Row, Sequence[str]]]:
-    """How the keys of a path differ, with the actions that each difference is about.
-
-    Of all keys together only the strongest access to any of them shows: what differs at one key is told by itself.
-    Fewer keys are less only where the others are as they were, or something else tells how they differ (`told`).
-    """
-    rows = tuple(_reach_rows("key", _keys_of(old), _keys_of(new), (old, new), unread=unread))
-    everything = list(new.actions)
-    yield from ((row, everything) for row in rows)
-    at = compare_keys(old.findings, new.findings)
-
-    def row(change: Change, what: str, keys: Collection[str]) -> _Row:
-        why = f"{what.format(_counted('key', keys))}: {_some(keys)}"
-        return Change.NOT_RECHECKED if unread else change, *_verdicts(old, new), "", "", why
-
-    if at.grown:
-        yield row(Change.WIDENED, "more is possible with {}", at.grown), everything
-    yield from _other_conditions(at, {(r[3], r[4]) for r in told}, unread=unread)
-    if at.less and at.some_alike and not unread:
-        yield row(Change.NARROWED, "less is possible with {}", at.less), everything
-    otherwise = at.otherwise if at.some_alike else at.otherwise | at.less
-    if otherwise and not told and not at.grown and (rows or not unread):
-        change = Change.WIDENED if rows else Change.CHANGED
-        yield row(change, "what it can do with {} differs, and may be more", otherwise), everything
-
-
-def _other_conditions(
-    at: AtKeys, told: Collection[tuple[str, str]], *, unread: bool
-) -> Iterator[tuple[_Row, Sequence[str]]]:  # fmt: skip
-    """Conditions that changed at some keys and are not told of all; of many the first ones, each with its keys."""
-    change = Change.NOT_RECHECKED if unread else Change.CHANGED
-    fresh = sorted((place, found) for place, found in at.changed.items() if place[1:] not in told)
-    left = len(fresh) - _SHOWN
-    for number, ((rank, before, after), (keys, actions)) in enumerate(fresh[:_SHOWN], 1):
-        more = f", and {left:,} more conditions changed" if number == _SHOWN and left > 0 else ""
-        why = f"{_OTHER_CONDITION} with {_counted('key', keys)}: {_some(keys)}{more}"
-        yield (change, verdict_of(rank), verdict_of(rank), before, after, why), sorted(actions)
-
-
-def _reached_by(side: Side) -> _Reached:
-    listed = frozenset(p for f in side.findings for p in f.reach.principals_sample)
-    return _Reached(listed, max((len(listed), *(f.reach.principals_total for f in side.findings))))
-
-
-def _keys_of(side: Side) -> _Reached:
-    several = [f for f in side.findings if f.key is None]
-    listed = frozenset(arn for f in several for arn in (*f.reach.by_key, *(k.arn for k in f.keys)))
-    return _Reached(listed, max((len(listed), *(f.keys_total for f in several))))
-
-
-def _reach_rows(
-    what: str, old: _Reached, new: _Reached, sides: tuple[Side, Side], *, unread: bool
-) -> Iterator[_Row]:  # fmt: skip
-    if old == new:
-        return
-
-    def row(change: Change, why: str) -> _Row:
-        return change, *_verdicts(*sides), "", "", why
-
-    standing_in = {p for p in new.listed if unread and p.endswith(":root")}
-    more, less = new.listed - old.listed - standing_in, old.listed - new.listed
-    if old.is_whole and new.is_whole:
-        if more:
-            yield row(Change.WIDENED, f"it reaches {_counted(what, more)} more: {_some(more)}")
-        elif less:
-            change = Change.NOT_RECHECKED if unread else Change.NARROWED
-            yield row(change, f"it reaches {_counted(what, less)} fewer: {_some(less)}")
-    elif new.total > old.total:
-        yield row(Change.WIDENED, f"it reaches {new.total:,} {what}s, {old.total:,} before")
-    elif not unread:
-        yield row(Change.WIDENED, f"it reaches other {what}s, more than are compared one by one, and may reach more")
-    else:
-        yield row(Change.NOT_RECHECKED, f"it reaches other {what}s, and something was not read this time")
-
-
-def _verdicts(old: Side, new: Side) -> tuple[FindingVerdict, FindingVerdict]:
-    """The strongest verdict of both sides."""
-    before, after = (max((a.verdict for a in side.actions.values()), key=strength) for side in (old, new))
-    return before, after
-
-
-def _counted(what: str, members: Iterable[str]) -> str:
-    number = len(set(members))
-    return f"{number:,} {what}{'s' if number != 1 else ''}"
-
-
-def _some(members: Iterable[str]) -> str:
-    ordered = sorted(members)
-    return ", ".join(ordered[:_SHOWN]) + (" …" if len(ordered) > _SHOWN else "")

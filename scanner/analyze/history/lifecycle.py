@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from scanner.analyze.history.blind import Blind, nothing
 from scanner.analyze.history.difference import OF_OUTSIDERS, compare_findings, gains_nothing
 from scanner.analyze.history.formerly import Formerly
 from scanner.analyze.history.other_ways import OtherWays, is_open, keys_of, ways_in_words
@@ -99,7 +100,7 @@ def _unknown(finding: Finding, closed: Finding | None, formerly: Formerly) -> Fi
 
 
 def _present(finding: Finding, old: Finding, former: Former, reading: Reading) -> Finding:
-    lifecycle = lifecycle_of(old, finding)
+    lifecycle = lifecycle_of(old, finding, reading.is_unread)
     if lifecycle is not Lifecycle.UNCHANGED and _hangs_on_unread_keys(old, finding, reading):
         lifecycle = Lifecycle.NOT_RECHECKED
     rise = _rise(old, finding)
@@ -129,15 +130,19 @@ def _rise(old: Finding, new: Finding) -> Rise | None:
     return Rise(old.severity, "; ".join(s.text for s in new.severity_reasons if s not in old.severity_reasons))
 
 
-def lifecycle_of(old: Finding, new: Finding) -> Lifecycle:
+def lifecycle_of(old: Finding, new: Finding, is_unread: Callable[[str], bool] = nothing) -> Lifecycle:
     """How one finding compares with its former state.
 
     What cannot be named although the fingerprint differs is `widened`, unless nobody can do anything on either side or
-    every decision is the same and only the gates behind them differ.
+    every decision is the same and only the gates behind them differ. Where one of the two runs read less, it is
+    `not_rechecked` if all who are reached are named, or nobody is and the same lines are cited.
+
+    Args:
+        is_unread: whether a key or principal was not read this time.
     """
     if old.fingerprint == new.fingerprint:
         return Lifecycle.UNCHANGED
-    changes = {d.change for d in compare_findings(old, new)}
+    changes = {d.change for d in compare_findings(old, new, is_unread)}
     if changes & GREW:
         return Lifecycle.WIDENED
     if Change.NOT_RECHECKED in changes:
@@ -146,7 +151,11 @@ def lifecycle_of(old: Finding, new: Finding) -> Lifecycle:
         return Lifecycle.NARROWED
     without_effect = old.verdict is new.verdict is FindingVerdict.INEFFECTIVE
     same_decisions = bool(old.reach.digest) and old.reach.digest == new.reach.digest
-    return Lifecycle.UNCHANGED if without_effect or same_decisions else Lifecycle.WIDENED
+    if without_effect or same_decisions:
+        return Lifecycle.UNCHANGED
+    blind = Blind.between((old,), (new,))
+    is_told = not new.reach.truncated if new.reach.principals_total else old.mechanism == new.mechanism
+    return Lifecycle.NOT_RECHECKED if is_told and (blind.fresh or blind.lifted) else Lifecycle.WIDENED
 
 
 def _resolved(finding: Finding, former: Former, others: OtherWays) -> Finding:

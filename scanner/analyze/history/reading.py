@@ -6,6 +6,7 @@ from collections.abc import Collection
 from functools import cached_property
 
 from scanner.analyze.keys.damaged import has_damage, is_opaque
+from scanner.analyze.keys.unread_rows import MOST_CITED, UnreadRows
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.logic.patterns import glob, tokens_of
 from scanner.analyze.paths.paths import IN_ANY_ACCOUNT
@@ -27,7 +28,7 @@ _WHOLE = ("key_policy", "ram_policy", "grants")
 _LISTED = frozenset({Outcome.OK, Outcome.EMPTY})
 _LIST_KEYS, _LIST_REGIONS = "kms:ListKeys", ("account:ListRegions", "ec2:DescribeRegions")
 _OF_GUARDRAILS = ("organizations:ListPolicies", "organizations:DescribePolicy", "organizations:ListTargetsForPolicy")
-_REFS = 20
+_OF_ORGANIZATION = "organizations:"
 
 
 class Reading:
@@ -98,19 +99,33 @@ class Reading:
         selectors = [admission.selector for admission in admissions_of(role)]
         return not any(s.kind in {"any", "unknown_id"} or s.text == finding.grantee.selector for s in selectors)
 
-    def is_unread(self, arn: str) -> bool:
-        """Whether a policy or the grants of a key were not read, or not understood."""
-        return not self._key_is_read(arn, _WHOLE)
+    def is_unread(self, name: str) -> bool:
+        """Whether a policy or the grants of a key, or what an identity of ours may do, were not read or understood."""
+        parts = parse_arn(name)
+        if parts is None or parts.service == "kms":
+            return parts is not None and not self._key_is_read(name, _WHOLE)
+        if parts.account_id not in self._ours:
+            return False
+        account, facts = self._world.accounts.get(AccountId(parts.account_id)), self._world.principals.get(name)
+        listed = account is not None and account.collected and account.iam_complete
+        return not listed or (facts is not None and (not facts.complete or has_damage(facts)))
 
     def gaps_of(self, finding: Finding) -> tuple[str, ...]:
-        """Rows of the ledger that stand in the way, the worst-hit unit first; at most 20."""
+        """Rows of the ledger that stand in the way, the worst-hit unit first; at most 20.
+
+        Where none of them is about the finding's own keys and accounts, those of the organization's tree and of the
+        other accounts of ours: each could hold a part of it.
+        """
         keys = (finding.key,) if finding.key else finding.keys
         units = {(k.account_id, k.region) for k in keys}
         accounts = {a for a, _ in units} | {finding.resource.account_id}
         accounts.update(_account_of(hop.role_arn) for hop in finding.path.hops)
+        accounts.add(finding.grantee.account_id)
         near = [r for r in self._gaps if (r.account_id, r.region) in units]
         wide = [r for r in self._gaps if r.account_id in accounts and r.region in {"*", "global"}]
-        return tuple(row.ref for row in (*near, *wide) if _concerns(row, finding))[:_REFS]
+        own = tuple(row.ref for row in (*near, *wide) if _concerns(row, finding))
+        of_organization = (row.ref for row in self._gaps if row.call.startswith(_OF_ORGANIZATION))
+        return (own or (*of_organization, *UnreadRows(self._world).of_everything(())))[:MOST_CITED]
 
     def _key_is_read(self, arn: str, parts: Collection[str]) -> bool:
         """Whether these parts of the key were read, or it is proven to be no more."""
@@ -154,7 +169,7 @@ class Reading:
     def _tree_is_read(self) -> bool:
         """Whether it is known which accounts there are, and to which organizations they belong."""
         unknown = any(a.organization_unknown for a in self._world.accounts.values() if a.ours)
-        tree = (r for r in self._gaps if r.call.startswith("organizations:") and r.call not in _OF_GUARDRAILS)
+        tree = (r for r in self._gaps if r.call.startswith(_OF_ORGANIZATION) and r.call not in _OF_GUARDRAILS)
         return not unknown and not any(tree)
 
     @cached_property

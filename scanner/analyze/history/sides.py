@@ -1,10 +1,11 @@
-"""What one set of findings says about one access: every action with its strongest verdict, over all mechanisms."""
+"""What findings that share grantee and resource say about one access: per action the verdict and its condition."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from scanner.analyze.history.blind import Said
 from scanner.analyze.keys.judge import strength
 from scanner.model.finding import CapabilityResult, Finding, FindingVerdict
 
@@ -19,6 +20,11 @@ class Access:
     condition: str
     reason: str
 
+    @property
+    def said(self) -> Said:
+        """Verdict and reason alone."""
+        return Said(self.verdict, self.reason)
+
     def joined(self, other: Access) -> Access:
         """This access or the other one: where both are under conditions, either condition will do."""
         if strength(self.verdict) != strength(other.verdict):
@@ -32,7 +38,7 @@ class Access:
 
 @dataclass(slots=True)
 class Side:
-    """What one set of findings says about one access."""
+    """One side of a comparison: findings that share kind, grantee and resource."""
 
     findings: list[Finding] = field(default_factory=list)
     actions: dict[str, Access] = field(default_factory=dict)
@@ -53,9 +59,14 @@ class Side:
                 self.actions[action] = known.joined(found) if known else found
 
     @property
-    def refs(self) -> set[str]:
-        """Rows of the ledger that weaken what is said."""
-        return {ref for f in self.findings for ref in f.coverage_refs}
+    def is_open(self) -> bool:
+        """Whether anything of it is access that is not proven to be blocked."""
+        return any(strength(a.verdict) > strength(FindingVerdict.BLOCKED) for a in self.actions.values())
+
+    @property
+    def strongest(self) -> FindingVerdict:
+        """The strongest verdict of a side that has some."""
+        return max((a.verdict for a in self.actions.values()), key=strength)
 
 
 def _access_of(result: CapabilityResult) -> Access:

@@ -29,6 +29,7 @@ from scanner.analyze.keys.sentences import (
     title_of,
 )
 from scanner.analyze.keys.severity import LEFT, MIDDLE, RIGHT, Exposure, SeverityRules, rank, severity_of
+from scanner.analyze.keys.unread_rows import UnreadRows
 from scanner.analyze.keys.uses import ForeignUses
 from scanner.analyze.principals.classes import Classes
 from scanner.analyze.principals.party import Standing, Trust, party_of, standing_of_naming
@@ -80,6 +81,10 @@ class Assembly:
     uses: ForeignUses = field(default_factory=ForeignUses)
     cuts: list[str] = field(default_factory=list)
     _families: dict[tuple[str, str], list[KeyFacts]] = field(default_factory=dict)
+    unread: UnreadRows = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.unread = UnreadRows(self.world)
 
     def kin_of(self, key: KeyFacts) -> Mapping[str, Mapping[str, str] | None]:
         """The tags of related multi-Region keys by Region, where tags count: AWS keeps those of each apart (R9.8)."""
@@ -136,8 +141,7 @@ def external_finding(assembly: Assembly, key: KeyFacts, naming: Naming, judgemen
     layers = own_gates(assembly.world, deciding)
     identity = finding_id(Kind.EXTERNAL_ACCESS, key.arn, grantee.selector, naming.mechanism)
     refs = {r for j in effective for r in j.decision.rules if "/" in r}
-    refs.update(key.gaps.get(part, "") for b in built for part in b.standing.unread)
-    covered = {row.ref for row in assembly.world.coverage}
+    refs.update(key.gaps.get(part, "") for part in ("describe", *(p for b in built for p in b.standing.unread)))
     return Finding(
         id=identity,
         fingerprint=fingerprint([
@@ -168,7 +172,7 @@ def external_finding(assembly: Assembly, key: KeyFacts, naming: Naming, judgemen
         evidence=_evidence(assembly, key, naming, deciding),
         remediation=remediation_of(naming, key, leading.verdict),
         rules=_rules(deciding, leading),
-        coverage_refs=tuple(sorted(refs & covered)),
+        coverage_refs=assembly.unread.cited(refs),
     )  # fmt: skip
 
 
@@ -372,6 +376,7 @@ def ineffective_finding(assembly: Assembly, key: KeyFacts, parts: Sequence[Namin
         evidence=_evidence(assembly, key, first, None),
         remediation=remediation_of(first, key, verdict),
         rules=rules_of((reason,), ()),
+        coverage_refs=assembly.unread.of_identities(grantee.account_id) if grantee.account_id else (),
     )
 
 

@@ -99,7 +99,7 @@ def hygiene_findings(
         stale: see `stale_grants`.
     """
     faults = (
-        _unmanageable(assembly, key, population, in_use=any(_uses(f) for f in external)),
+        _unmanageable(assembly, key, population, tuple(f for f in external if _uses(f))),
         _weak_fence(told, external),
         _unlimited_create_grant(assembly, key, told),
         _stale_grants(assembly, key, stale),
@@ -111,14 +111,18 @@ def hygiene_findings(
 
 def _uses(finding: Finding) -> bool:
     """Whether somebody outside uses the key; an id that perhaps nobody holds any more is nobody."""
-    perhaps_nobody = finding.grantee.kind == "unknown_id" and finding.verdict is FindingVerdict.POSSIBLE
+    perhaps_nobody = finding.grantee.kind == "unknown_id" and _is_possible(finding)
     return finding.verdict in _IN_FORCE and finding.grantee.kind != "service" and not perhaps_nobody
+
+
+def _is_possible(finding: Finding) -> bool:
+    return finding.verdict is FindingVerdict.POSSIBLE
 
 
 # -- nobody left who can change the key policy (R9.10) ----------------------------------------------------------------
 
 
-def _unmanageable(assembly: Assembly, key: KeyFacts, population: Population, *, in_use: bool) -> _Fault | None:
+def _unmanageable(assembly: Assembly, key: KeyFacts, population: Population, uses: Sequence[Finding]) -> _Fault | None:
     """A fault where no identity of the key's account, present or to come, passes the key policy for PutKeyPolicy.
 
     Only the key policy counts: identity policies and guardrails can be changed by somebody else. Where the account's
@@ -141,6 +145,7 @@ def _unmanageable(assembly: Assembly, key: KeyFacts, population: Population, *, 
     dated = any(t.key.lower() in _CLOCK for s in concerned for t in s.conditions)
     unsure = dated or (not known and bool(perhaps))
     account = account_of(population.world, key.account_id)
+    use_unread = {*key.gaps.values(), *(r for f in uses for r in f.coverage_refs)}
     return _Fault(
         "unmanageable_key",
         FindingVerdict.POSSIBLE if unsure else FindingVerdict.CONFIRMED,
@@ -151,8 +156,8 @@ def _unmanageable(assembly: Assembly, key: KeyFacts, population: Population, *, 
         tuple(sorted(perhaps)),
         tuple((NamedStatement(document, s), own) for s in concerned),
         reasons=("caller_side_not_collected",) if not known and perhaps else (),
-        refs=(account.gap,) if not known and account.gap else (),
-        in_use=in_use,
+        refs=(*(use_unread if all(map(_is_possible, uses)) else ()), *(() if known else (account.gap,))),
+        in_use=bool(uses),
     )
 
 
@@ -201,7 +206,7 @@ def _weak_fence(told: Sequence[Told], external: Sequence[Finding]) -> _Fault | N
     finding = max(
         (f for f in external if f.grantee.kind == "any"), key=lambda f: f.verdict is not FindingVerdict.POSSIBLE
     )
-    possible = finding.verdict is FindingVerdict.POSSIBLE
+    possible = _is_possible(finding)
     names = sorted({t.key for named, _ in statements for t in named.statement.conditions})
     texts = sorted({f"{t.written_operator} {t.key}" for named, _ in statements for t in named.statement.conditions})
     return _Fault(
@@ -237,6 +242,7 @@ def _in_force(judgements: Sequence[Judgement], action: str = "") -> list[Judgeme
 
 def _unlimited_create_grant(assembly: Assembly, key: KeyFacts, told: Sequence[Told]) -> _Fault | None:
     found: list[tuple[Naming, Standing, FindingVerdict]] = []
+    unread: set[str] = set()
     for t in told:
         able = _in_force(t.judgements, _DELEGATE)
         if not able or t.naming.mechanism == GRANT or not _unlimited(t.naming):
@@ -245,6 +251,7 @@ def _unlimited_create_grant(assembly: Assembly, key: KeyFacts, told: Sequence[To
         if standing.party in OUTSIDE_PARTIES:
             sure = any(j.verdict is not FindingVerdict.POSSIBLE for j in able)
             found.append((t.naming, standing, FindingVerdict.CONFIRMED if sure else FindingVerdict.POSSIBLE))
+            unread.update(rule for j in able for rule in j.decision.rules)
     if not found:
         return None
     naming, standing, verdict = max(found, key=lambda f: f[2] is FindingVerdict.CONFIRMED)
@@ -259,6 +266,7 @@ def _unlimited_create_grant(assembly: Assembly, key: KeyFacts, told: Sequence[To
         "statement is removed",
         tuple(names),
         tuple((named, n.selector) for n, _, _ in found for named in _unlimited(n)),
+        refs=tuple(unread) if verdict is FindingVerdict.POSSIBLE else (),
     )
 
 
@@ -335,7 +343,6 @@ def _finding(assembly: Assembly, key: KeyFacts, fault: _Fault) -> Finding:
     )  # fmt: skip
     severity, trail = severity_of(exposure, assembly.severity)
     reasons = (fault.reason, *fault.reasons)
-    covered = {row.ref for row in assembly.world.coverage}
     kind, text = hygiene_remedy(fault.reason)
     command = ""
     if fault.grants:
@@ -362,7 +369,7 @@ def _finding(assembly: Assembly, key: KeyFacts, fault: _Fault) -> Finding:
         evidence=tuple(_evidence(assembly, key, fault)),
         remediation=Remediation(kind, text, command),
         rules=rules_of(reasons, ()),
-        coverage_refs=tuple(sorted(covered.intersection(fault.refs))),
+        coverage_refs=assembly.unread.cited(fault.refs),
     )
 
 

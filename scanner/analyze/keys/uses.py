@@ -28,11 +28,13 @@ class KeyUse:
     """What one class of principals can do with one key of another account.
 
     `judgements` hold the strongest per mechanism and action; `callers` are those with at least a possible decision.
+    `unread` are the rules and ledger rows that some decision hangs on.
     """
 
     key: KeyFacts
     judgements: dict[tuple[str, str], Judgement] = field(default_factory=dict)
     callers: set[str] = field(default_factory=set)
+    unread: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -42,6 +44,8 @@ class ForeignUses:
     by_class: dict[str, dict[str, KeyUse]] = field(default_factory=dict)
     carried: dict[Grounds, dict[tuple[str, str], Judgement]] = field(default_factory=dict)
     """By the statements that allow it: key ARN and action name, each with the strongest sure judgement."""
+    unsure: dict[Grounds, set[str]] = field(default_factory=dict)
+    """By the statements that would allow it: the rules and ledger rows that some access hangs on."""
     _names: dict[str, str] = field(default_factory=dict)
 
     def note(self, key: KeyFacts, mechanism: str, judgements: Sequence[Judgement]) -> None:
@@ -59,6 +63,9 @@ class ForeignUses:
             _keep(use.judgements, (mechanism, judgement.action.name), judgement)
             if judgement.verdict is not FindingVerdict.BLOCKED:
                 use.callers.add(caller.text)
+            if judgement.verdict is FindingVerdict.POSSIBLE:
+                use.unread.update(judgement.decision.rules)
+                self.unsure.setdefault(_grounds(judgement), set()).update(judgement.decision.rules)
             if judgement.verdict in SURE and mechanism != GRANT:
                 carried = self.carried.setdefault(_grounds(judgement), {})
                 _keep(carried, (key.arn, judgement.action.name), judgement)

@@ -283,7 +283,7 @@ def _rests_on_assertions(assembly: Assembly, claim: Claim) -> bool:
 
 
 def _coverage_refs(assembly: Assembly, claim: Claim) -> tuple[str, ...]:
-    """Ledger rows that some step of some path hangs on."""
-    covered = {row.ref for row in assembly.world.coverage}
-    rules = {rule for arrival in claim.arrivals for rule in _cited(arrival) if "/" in rule}
-    return tuple(sorted(rules & covered))
+    """Ledger rows that some step of some path hangs on, and those that hide roles or keys it may lead to."""
+    rules = {rule for arrival in claim.arrivals for rule in _cited(arrival)}
+    owners = {step.role.account_id for arrival in claim.arrivals for step in arrival.steps}
+    return assembly.unread.cited(rules, assembly.unread.of_everything({*claim.accounts, *owners}))

@@ -27,6 +27,7 @@ from scanner.analyze.permissions.attribute_words import (
     attribute_in_words,
     attribute_remedy,
     attribute_summary,
+    hiding_more,
     parts_of,
     resource_of,
     whose_keys,
@@ -196,6 +197,7 @@ class Outsiders:
             callers={text for claim in claims for text in callers_of(claim)},
             keys=[k for _, k in sorted(reached.items())],
             keys_total=len(reached),
+            hiding=hiding_more(self._assembly, keys),
             trust=tuple(self._trust([one for one, _ in told])),
         ))  # fmt: skip
 

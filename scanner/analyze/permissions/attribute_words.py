@@ -1,4 +1,4 @@
-"""What findings about control of tags and aliases share: id, words, resource, remedy."""
+"""What findings about control of tags and aliases share: id, words, resource, unread rows, remedy."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ def resource_of(assembly: Assembly, keys: KeySet) -> ResourceRef:
     name = account_of(assembly.world, keys.account_id).name
     root = f"arn:{next(iter(keys.keys.values())).partition}:iam::{keys.account_id}:root"
     return ResourceRef("account", root, name or keys.account_id, keys.account_id, name)
+
+
+def hiding_more(assembly: Assembly, keys: KeySet) -> tuple[str, ...]:
+    """Ledger rows that hide keys of the set, or identities whose access the attribute may decide as well."""
+    unread = assembly.unread
+    return (*unread.of_keys(keys.account_id, keys.region), *unread.of_identities())
 
 
 def whose_keys(assembly: Assembly, keys: KeySet) -> str:

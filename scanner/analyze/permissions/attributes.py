@@ -18,6 +18,7 @@ from scanner.analyze.permissions.attribute_words import (
     attribute_in_words,
     attribute_remedy,
     attribute_summary,
+    hiding_more,
     parts_of,
     resource_of,
     whose_keys,
@@ -165,4 +166,5 @@ def _draft(assembly: Assembly, name: str, keys: KeySet, told: _Told) -> Draft:
         keys=[k for _, k in sorted(told.keys.items())],
         keys_total=len(told.keys),
         classes=(name,),
+        hiding=hiding_more(assembly, keys),
     )

@@ -57,6 +57,7 @@ def broad_key_findings(assembly: Assembly) -> Iterator[Finding]:
     """One finding per identity statement, or policy that AWS writes, that covers keys of any account."""
     broads = broad_statements(assembly.world)
     reached = _reached(assembly.uses.carried, {place for b in broads for place in b.places})
+    unsure = _unsure(assembly.uses.unsure)
     seen: set[str] = set()
     for broad in broads:
         keys: _Reached = {}
@@ -66,6 +67,7 @@ def broad_key_findings(assembly: Assembly) -> Iterator[Finding]:
         judged = _judge(assembly, broad, keys)
         if judged:
             draft = _draft(assembly, broad, keys, judged)
+            draft.deciding = {rule for place in broad.places for rule in unsure.get(place, ())}
             if str(draft.parts) in seen:
                 draft.parts = (*draft.parts, min(broad.sources))
             seen.add(str(draft.parts))
@@ -81,6 +83,15 @@ def _reached(carried: dict[Grounds, _Reached], broad: set[Place]) -> dict[Place,
         for place in (p for p, _ in grounds if p in broad):
             for entry, judgement in entries.items():
                 _keep(found.setdefault(place, {}), entry, judgement)
+    return found
+
+
+def _unsure(uses: dict[Grounds, set[str]]) -> dict[Place, set[str]]:
+    """Rules and ledger rows that accesses hang on which a statement would complete."""
+    found: dict[Place, set[str]] = {}
+    for grounds, rules in uses.items():
+        for place, _ in grounds:
+            found.setdefault(place, set()).update(rules)
     return found
 
 
@@ -261,6 +272,7 @@ def _draft(assembly: Assembly, broad: Broad, reached: _Reached, cases: list[Case
         keys_total=len(keys),
         conditions=_conditions(assembly, broad, cases[0].judgement),
         classes=(source,),
+        hiding=assembly.unread.of_everything({arn.split(":")[4] for arn in holders}),
     )
 
 

@@ -73,7 +73,8 @@ class Draft:
 
     `parts` identify it. `title` is told the leading capability. `statements` are the identity statements it rests
     on, `grants` those that prove it; `callers` are the principals with at least a possible decision; `trust` is the
-    evidence on how outsiders get in.
+    evidence on how outsiders get in. `deciding` are rules and ledger rows behind decisions that are no case, `hiding`
+    ledger rows that may hide more of it.
     """
 
     kind: Kind
@@ -95,6 +96,8 @@ class Draft:
     classes: tuple[str, ...] = ()
     grants: tuple[Grant, ...] = ()
     trust: tuple[Evidence, ...] = ()
+    deciding: Iterable[str] = ()
+    hiding: Iterable[str] = ()
 
 
 def verdict_of(decision: Decision) -> tuple[FindingVerdict, str] | None:
@@ -125,8 +128,7 @@ def finding_of(assembly: Assembly, draft: Draft) -> Finding:
     gates = own_gates(assembly.world, deciding)
     callers = tuple(sorted(set(draft.callers)))
     accounts = sorted({a for c in callers for a in c.split(":")[4:5] if is_account_id(a)})
-    covered = {row.ref for row in assembly.world.coverage}
-    cited = {r for c in draft.cases for r in c.judgement.decision.rules if "/" in r}
+    cited = {rule for c in draft.cases for rule in c.judgement.decision.rules}
     reasons = (*draft.reasons, *(r for r in leading.reasons if r not in draft.reasons))
     return Finding(
         id=finding_id(draft.kind, *draft.parts),
@@ -156,7 +158,7 @@ def finding_of(assembly: Assembly, draft: Draft) -> Finding:
         evidence=_evidence(assembly, draft, gates),
         remediation=draft.remediation,
         rules=rules_of(reasons, deciding.decision.rules),
-        coverage_refs=tuple(sorted(cited & covered)),
+        coverage_refs=assembly.unread.cited(cited.union(draft.deciding), draft.hiding),
         keys=_shown(assembly, draft),
         keys_total=draft.keys_total,
     )  # fmt: skip

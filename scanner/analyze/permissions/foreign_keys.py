@@ -71,11 +71,12 @@ def _unread_keys(assembly: Assembly) -> dict[str, list[KeyFacts]]:
 
 @dataclass(slots=True)
 class _Judged:
-    """What a class can do with the keys of a target: judgements, who can, and the keys."""
+    """What a class can do with the keys of a target: judgements, who can, the keys, and what was not read of it."""
 
     judgements: list[Judgement] = field(default_factory=list)
     callers: set[str] = field(default_factory=set)
     keys: dict[str, KeyFacts] = field(default_factory=dict)
+    unread: set[str] = field(default_factory=set)
 
     def add(self, judgement: Judgement, callers: set[str], key: KeyFacts | None) -> None:
         """One more judgement, who shares it, and the collected key it is about."""
@@ -93,6 +94,7 @@ def _judge(assembly: Assembly, name: str, found: Named, sides: _Sides) -> _Judge
     for arn, use in assembly.uses.by_class.get(name, {}).items():
         if arn != found.key_arn and not any(p.fits(arn) for p in patterns):
             continue
+        judged.unread |= use.unread
         for (mechanism, action), judgement in use.judgements.items():
             if judgement.reason != "no_identity_policy" and (action in wanted or proves(mechanism, judgement)):
                 judged.add(judgement, use.callers, use.key)
@@ -181,6 +183,8 @@ def _draft(assembly: Assembly, parts: tuple[str, str], found: Named, judged: _Ju
         reasons=_own_gaps(judged),
         grants=_grants(key, judged),
         classes=(parts[0],),
+        deciding=judged.unread.union(*(k.gaps.values() for k in keys)),
+        hiding=assembly.unread.of_identities(grantee.account_id),
     )
 
 

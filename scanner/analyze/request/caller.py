@@ -21,6 +21,12 @@ ANY_SERVICE = "any AWS service"
 
 SERVICE_NAME = Variable("aws:PrincipalServiceName", Origin.REQUEST, may_be_absent=False)
 
+PRINCIPAL_TYPES = {
+    PrincipalKind.ROOT_USER: "Account", PrincipalKind.USER: "User", PrincipalKind.FEDERATED: "FederatedUser",
+    PrincipalKind.ROLE: "AssumedRole", PrincipalKind.SESSION: "AssumedRole",
+}  # fmt: skip
+"""aws:PrincipalType by kind."""
+
 
 class UnknownPrincipalError(ValueError):
     """The text names no principal that could call AWS."""
@@ -131,12 +137,23 @@ def account_of(world: World, account_id: str) -> AccountFacts:
     return AccountFacts(AccountId(account_id), collected=False, ours=listed, organization_unknown=not listed)
 
 
+def why_unknown(world: World, account: AccountFacts, rule: str) -> str:
+    """The ledger row, else the rule, that tells why nobody knows an account's organization and what guards it there."""
+    return world.organization_gap or account.gap or rule
+
+
 def organization_of(world: World, account_id: str) -> Organization | None:
     """The listed organization that holds the account, as a member or as its management account."""
     for organization in world.organizations:
         if account_id == organization.management_account or account_id in organization.members:
             return organization
     return None
+
+
+def path_in(organization: Organization, account_id: str) -> str:
+    """The way from the root of an organization to an account, as aws:PrincipalOrgPaths writes it (R6.5)."""
+    path = organization.members.get(AccountId(account_id), (organization.root,))
+    return "/".join((organization.id, *path)) + "/"
 
 
 def resolve_caller(world: World, text: str) -> Caller:

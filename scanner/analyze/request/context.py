@@ -7,7 +7,15 @@ from datetime import datetime
 from scanner.analyze.logic.expression import Origin, ValueType, Variable
 from scanner.analyze.logic.patterns import Pattern, any_of, glob, literal, tokens_of
 from scanner.analyze.request.binding import ABSENT, AtLeast, Binding, Known, Open, tag_value
-from scanner.analyze.request.caller import SERVICE_NAME, SESSION_NAME, account_of, organization_of
+from scanner.analyze.request.caller import (
+    PRINCIPAL_TYPES,
+    SERVICE_NAME,
+    SESSION_NAME,
+    account_of,
+    organization_of,
+    path_in,
+    why_unknown,
+)
 from scanner.analyze.request.iam_keys import iam_binding, is_about_kms, tag_of_target
 from scanner.analyze.request.providers import brings_tags, claim_binding
 from scanner.analyze.request.request import GrantRequest, Request
@@ -15,7 +23,6 @@ from scanner.analyze.request.session_tags import SessionTags, session_tags_of
 from scanner.model.actions import ACTIONS
 from scanner.model.arn import parse_arn
 from scanner.model.conditions import ConditionKey, Source, find_condition_key
-from scanner.model.organization import Organization
 from scanner.model.policy import DocumentKind
 from scanner.model.principal import PrincipalKind
 from scanner.model.world import World
@@ -30,10 +37,6 @@ _ASKED_BY_GRANT = frozenset({"kms:grantoperations", "kms:grantconstrainttype", "
 _WHEN_OMITTED = {"aws:viaawsservice": "false", "kms:policyname": "default"}
 """Values of keys that every request carries, where nothing else is said (R6.V, R2.19)."""
 _ASSUMING = "sts:"
-_PRINCIPAL_TYPES = {
-    PrincipalKind.ROOT_USER: "Account", PrincipalKind.USER: "User", PrincipalKind.FEDERATED: "FederatedUser",
-    PrincipalKind.ROLE: "AssumedRole", PrincipalKind.SESSION: "AssumedRole",
-}  # fmt: skip
 _ACTION_KEYS = {name.lower() for action in ACTIONS.values() for name in action.request_keys}
 _KEY_PROPERTIES = {
     "kms:keyspec": "spec", "kms:keyusage": "usage", "kms:keyorigin": "origin",
@@ -231,8 +234,8 @@ class RequestContext:
         if name == "aws:principalarn":
             return self._principal_arn()
         if name == "aws:principaltype":
-            written = _PRINCIPAL_TYPES.get(caller.kind)
-            kinds = tuple(sorted(set(_PRINCIPAL_TYPES.values())))
+            written = PRINCIPAL_TYPES.get(caller.kind)
+            kinds = tuple(sorted(set(PRINCIPAL_TYPES.values())))
             return (
                 Known((written,))
                 if written
@@ -317,13 +320,14 @@ class RequestContext:
     def _organization(self, name: str, account_id: str, *, many: bool) -> Binding:
         organization = organization_of(self.world, account_id)
         if organization is not None:
-            return Known((_org_path(organization, account_id) if many else organization.id,))
+            return Known((path_in(organization, account_id) if many else organization.id,))
         account = account_of(self.world, account_id)
         if account.collected and not account.organization_unknown and account_id != "*":
             return ABSENT
         suffix = "/*" if many else ""
         listed = tuple(glob((*o.id, *tokens_of(suffix)), ignore_case=True) for o in self.world.organizations)
-        return self._data(name, "organization_not_read", account.gap or "R6.5", excluded=listed, many=many)
+        ref = why_unknown(self.world, account, "R6.5")
+        return self._data(name, "organization_not_read", ref, excluded=listed, many=many)
 
     # -- facts about the key ---------------------------------------------------------------------------------------
 
@@ -393,8 +397,3 @@ class RequestContext:
         if key.aliases is None:
             return self._data("kms:ResourceAliases", "aliases_not_read", key.gaps.get("aliases", ""), many=True)
         return Known(key.aliases) if key.aliases else ABSENT
-
-
-def _org_path(organization: Organization, account_id: str) -> str:
-    path = organization.members.get(account_id, (organization.root,))  # type: ignore[call-overload]  # ids are texts
-    return "/".join((organization.id, *path)) + "/"

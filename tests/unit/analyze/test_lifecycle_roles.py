@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from scanner.analyze.history.difference import compare_access
-from scanner.analyze.history.lifecycle import Former, follow
+from scanner.analyze.history.lifecycle import Former, follow, lifecycle_of
 from scanner.analyze.paths import path_findings
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.difference import Change
@@ -305,10 +305,18 @@ def test_path_that_loses_a_key_while_what_another_gives_is_not_carried_may_be_wi
 
 
 def test_path_that_loses_a_key_while_another_was_not_read_is_not_rechecked() -> None:
-    before, after = (of_stranger(many(*keys)) for keys in ((BOTH, BOTH, DECRYPTING), (None, BOTH, BOTH)))
+    before, after = (of_stranger(many(*keys)) for keys in ((BOTH, BOTH), (None, BOTH)))
     blind = replace(after, coverage_refs=("1/eu/kms:GetKeyPolicy/x",))
     changes = {d.change for d in compare_access((before,), (blind,)).differences}
     assert changes == {Change.NOT_RECHECKED}
+
+
+def test_path_that_surely_does_more_with_one_key_is_widened_whatever_else_was_not_read() -> None:
+    before, after = (of_stranger(many(*keys)) for keys in ((BOTH, BOTH, DECRYPTING), (None, BOTH, BOTH)))
+    blind = replace(after, coverage_refs=("1/eu/kms:GetKeyPolicy/x",))
+    changes = {d.change: d.why for d in compare_access((before,), (blind,)).differences}
+    assert changes[Change.WIDENED] == f"more is possible with 1 key: {KEY[:-4]}0002"
+    assert lifecycle_of(before, blind) == "widened"
 
 
 def test_path_whose_keys_an_earlier_run_did_not_all_list_is_equal_by_its_digest() -> None:

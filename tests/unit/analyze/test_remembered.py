@@ -76,6 +76,7 @@ def test_nothing_of_a_question_or_a_world_is_left_out_of_what_is_compared() -> N
     }  # fmt: skip
     assert {f.name for f in fields(World)} - {"keys", "principals", "coverage", "shared_keys"} == {
         "accounts", "organizations", "as_of", "credit_scp", "credit_rcp", "asserted", "unlisted_accounts_collected",
+        "organization_gap",
     }  # fmt: skip
 
 

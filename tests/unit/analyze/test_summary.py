@@ -309,7 +309,10 @@ def test_gap_counts_the_findings_that_hang_on_it() -> None:
     given = world(used, BOTH, coverage=(row,))
     (finding,) = analyzed(given).about_keys
     assert finding.coverage_refs == (row.ref,)
-    assert document(given).coverage.gaps[0].findings_affected == 1
+    said = document(given)
+    hanging = [f.kind for f in said.findings if row.ref in f.coverage_refs]
+    assert set(hanging) == {Kind.EXTERNAL_ACCESS, Kind.BROAD_KEY_PERMISSION, Kind.KEY_HYGIENE}
+    assert said.coverage.gaps[0].findings_affected == len(hanging) == 3
 
 
 def test_opaque_keys_and_left_out_accounts_are_named() -> None:

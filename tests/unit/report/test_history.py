@@ -122,7 +122,7 @@ def test_change_since_the_baseline_is_three_sentences_and_a_column() -> None:
     assert change_sentences(given) == (
         "Compared with run `2026-11-21T0010Z-1c2d` of 2026-11-21: 2 new, 0 reopened, 1 widened.",
         "Otherwise 0 narrowed, 3 resolved, 0 unchanged.",
-        "And 1 not rechecked: what was not read again stands as it was.",
+        "And 1 not rechecked: whether that changed is not known, because something was not read.",
     )
     text = render_summary(given, REPORT, 0)
     assert "new since 2026-11-21)" in text

@@ -387,6 +387,24 @@ def test_tree_that_was_not_read_is_no_organization_and_leaves_guardrails_open(
     assert verdict(world) is Verdict.UNKNOWN
 
 
+def test_organization_that_was_not_read_is_told_by_the_first_call_that_failed(snapshot: Snapshot) -> None:
+    leaf = LedgerRow(MANAGER, "global", "organizations:ListAccountsForParent", "ou-1", Outcome.TIMEOUT)
+    branch = LedgerRow(MANAGER, "global", "organizations:ListOrganizationalUnitsForParent", "r-1", Outcome.DENIED)
+    read = LedgerRow(MANAGER, "global", "organizations:DescribeOrganization", "", Outcome.OK)
+    unread = tree(snapshot, replace(ORG_ROW, tree_read=Outcome.DENIED)).add(leaf, branch, read)
+    assert unread.world().organization_gap == branch.ref
+
+
+def test_organization_that_was_read_has_no_gap(snapshot: Snapshot) -> None:
+    refused = LedgerRow(MANAGER, "global", "organizations:DescribePolicy", "p-scp", Outcome.DENIED)
+    assert tree(snapshot).add(refused).world().organization_gap == ""
+
+
+def test_account_in_no_organization_has_no_gap_of_one(snapshot: Snapshot) -> None:
+    snapshot.add(LedgerRow(OWNER, "global", "organizations:DescribeOrganization", "", Outcome.EMPTY))
+    assert snapshot.world().organization_gap == ""
+
+
 def test_account_outside_of_the_tree_has_unknown_guardrails(snapshot: Snapshot) -> None:
     accounts = tree(snapshot).add(AccountRow("333333333333", collected=True), AccountRow(MANAGER)).world().accounts
     assert accounts[AccountId("333333333333")].organization_unknown
