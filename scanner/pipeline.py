@@ -196,6 +196,7 @@ def _facts(connection: sqlite3.Connection, settings: Settings, trust: Trust, wor
         ending_approvals=ending_approvals(trust.approvals, trust.providers, world.as_of),
         new_only=settings.gate.new_only,
         approvals=configured_approvals(trust.approvals, trust.providers, world.as_of),
+        accounts_from_organization=settings.accounts.source == "organization",
     )
 
 

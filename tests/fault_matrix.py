@@ -222,7 +222,7 @@ TARGETS = (
     ),
     Target(
         "organizations:DescribeOrganization", gap=_org("DescribeOrganization"), lost=lambda row: row[2] in _OF_THE_TREE,
-        extra=(_LISTED,), exit_code=0,
+        extra=(_LISTED,),
     ),
     Target(
         "organizations:DescribeOrganization without a list", gap=_org("DescribeOrganization"), lost=lambda row: True,
@@ -230,11 +230,10 @@ TARGETS = (
     ),
     Target(
         "organizations:DescribeOrganization of listed accounts", gap=_org("DescribeOrganization"),
-        lost=lambda row: row[0] == CALLER, ids=(A, B), exit_code=0,
+        lost=lambda row: row[0] == CALLER, ids=(A, B),
     ),
     Target(
         "organizations:ListRoots", gap=_org("ListRoots"), lost=lambda row: row[2] in _TREE, extra=(_LISTED,),
-        exit_code=0,
     ),
     Target(
         "organizations:ListAccounts", gap=_org("ListAccounts"),
@@ -243,21 +242,20 @@ TARGETS = (
     ),
     Target(
         "organizations:ListAccountsForParent", {"ParentId": OU}, _org("ListAccountsForParent", OU), extra=(_LISTED,),
-        exit_code=0,
     ),
     Target(
         "organizations:ListOrganizationalUnitsForParent", {"ParentId": ROOT},
         _org("ListOrganizationalUnitsForParent", ROOT), lost=lambda row: row[3] == OU,
-        lost_after_page=lambda row: False, extra=(_LISTED,), exit_code=0,
+        lost_after_page=lambda row: False, extra=(_LISTED,),
     ),
     Target(
         "organizations:ListPolicies", {"Filter": SCPS}, _org("ListPolicies", SCPS),
-        lost=lambda row: row[3] in {SCP, "p-FullAWSAccess"}, exit_code=0,
+        lost=lambda row: row[3] in {SCP, "p-FullAWSAccess"},
     ),
     Target(
-        "organizations:ListTargetsForPolicy", {"PolicyId": SCP}, _org("ListTargetsForPolicy", SCP), exit_code=0,
+        "organizations:ListTargetsForPolicy", {"PolicyId": SCP}, _org("ListTargetsForPolicy", SCP),
     ),
-    Target("organizations:DescribePolicy", {"PolicyId": SCP}, _org("DescribePolicy", SCP), exit_code=0),
+    Target("organizations:DescribePolicy", {"PolicyId": SCP}, _org("DescribePolicy", SCP)),
     Target(
         "kms:ListKeys", {"account": A, "region": EU, "ResourceOwners": None}, _in_europe("ListKeys", ""),
         lost=lambda row: row[3][:36] == K2,
@@ -482,7 +480,7 @@ def _healed(target: Target, base: Ran) -> tuple[frozenset[Row], int]:
         rows = {row for row in base.ledger if row[:4] != _REGIONS} | {(A, GLOBAL, "ec2:DescribeRegions", "", "ok")}
         return frozenset(rows), 0
     rows = {row for row in base.ledger if row[2] not in _TREE and row[:4] != _org("ListRoots")}
-    return frozenset(rows | {_LISTED, (*_org("ListRoots"), "denied")}), 0
+    return frozenset(rows | {_LISTED, (*_org("ListRoots"), "denied")}), 4
 
 
 def _abandoned(gap: Subject) -> tuple[Subject, Callable[[Subject], bool]]:

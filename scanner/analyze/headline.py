@@ -28,6 +28,8 @@ def headline(result: AnalysisResult, coverage: CoverageSummary, world: World) ->
     unread = coverage.units_total - coverage.units_read
     if unread:
         parts.append(f"{unread} of {coverage.units_total} account-regions were not fully read")
+    if coverage.organization_unread:
+        parts.append(f"not read or understood: {' and '.join(coverage.organization_unread)}")
     opaque = len(coverage.opaque_keys)
     if opaque:
         parts.append(f"{_number(opaque)} key polic{'ies' if opaque != 1 else 'y'} could not be read or understood")

@@ -22,6 +22,7 @@ from scanner.model.finding import (
     RunInfo,
     Severity,
 )
+from scanner.model.policy import PolicyText
 from scanner.model.world import World
 
 LIMITS = (
@@ -39,6 +40,7 @@ LIMITS = (
     "Whether the root user of an account has credentials is not read.",
 )  # fmt: skip
 _MAX_SUBJECTS = 20
+_POLICY_CALL = "organizations:DescribePolicy"
 
 _Unit = tuple[str, str]
 
@@ -47,7 +49,8 @@ _Unit = tuple[str, str]
 class RunFacts:
     """What collection and configuration say about the run; `meta` is the snapshot's header.
 
-    `scanned` are the account-regions in scope, `not_scanned` sentences on accounts left out.
+    `scanned` are the account-regions in scope, `not_scanned` sentences on accounts left out. Where the configuration
+    lists the accounts, they are not `accounts_from_organization`.
     """
 
     meta: Mapping[str, str]
@@ -61,13 +64,15 @@ class RunFacts:
     ending_approvals: tuple[EndingApproval, ...] = ()
     new_only: bool = False
     approvals: tuple[ConfiguredApproval, ...] = ()
+    accounts_from_organization: bool = True
 
 
 def build_document(world: World, result: AnalysisResult, facts: RunFacts) -> FindingsDocument:
     """The content of findings.json."""
     coverage = coverage_summary(world, result, facts)
     findings_gate = gate_is_open(result.findings, facts.fail_on, new_only=facts.new_only)
-    coverage_gate = coverage.percent >= facts.min_coverage and facts.meta.get("complete", "1") == "1"
+    whole = facts.meta.get("complete", "1") == "1" and (not coverage.organization_unread or not facts.min_coverage)
+    coverage_gate = coverage.percent >= facts.min_coverage and whole
     organization = world.organizations[0] if world.organizations else None
     customer = [k for k in world.keys.values() if k.manager != "AWS"]
     meta = facts.meta
@@ -143,6 +148,7 @@ def coverage_summary(world: World, result: AnalysisResult, facts: RunFacts) -> C
         opaque_keys=result.opaque_keys,
         not_scanned=facts.not_scanned,
         guardrails=guardrails_in_words(world),
+        organization_unread=organization_unread(world, accounts_from_organization=facts.accounts_from_organization),
     )
 
 
@@ -183,6 +189,27 @@ def _summed_gaps(
         )
         counted |= units
     return tuple(found)
+
+
+def organization_unread(world: World, *, accounts_from_organization: bool) -> tuple[str, ...]:
+    """What of the organization was not read, or not understood, although verdicts hang on it.
+
+    Policies of a kind that is not credited decide nothing. An organization decides nothing either where no kind is
+    credited and the accounts are listed elsewhere. An account that is in none has nothing to read.
+    """
+    if world.organization_gap:
+        needed = accounts_from_organization or world.credit_scp or world.credit_rcp
+        return ("the organization",) if needed else ()
+    damaged = {r.subject for r in world.coverage if r.call == _POLICY_CALL and r.outcome.is_gap}
+    kinds = (
+        ("service control policies", world.credit_scp, [o.scps for o in world.organizations]),
+        ("resource control policies", world.credit_rcp, [o.rcps for o in world.organizations]),
+    )  # fmt: skip
+    return tuple(words for words, credited, found in kinds if credited and any(_is_unread(a, damaged) for a in found))
+
+
+def _is_unread(attached: Mapping[str, Sequence[PolicyText]] | None, damaged: Collection[str]) -> bool:
+    return attached is None or any(policy.source in damaged for policies in attached.values() for policy in policies)
 
 
 def guardrails_in_words(world: World) -> str:

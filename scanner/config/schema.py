@@ -288,7 +288,8 @@ class Gate(Section):
         default=100,
         ge=0,
         le=100,
-        description="Percent of in-scope account-regions fully read; below it the run ends with exit 4.",
+        description="Percent of in-scope account-regions fully read; below it, or where an organization, SCP or RCP "
+        "that counts was not read, the run ends with exit 4. 0 accepts everything.",
     )
 
 

@@ -26,7 +26,7 @@ class GapSummary:
 
 @dataclass(frozen=True, slots=True)
 class CoverageSummary:
-    """How much was read. Units are account-regions in scope."""
+    """How much was read. Units are account-regions in scope; what of the organization is unread concerns them all."""
 
     units_total: int
     units_read: int
@@ -35,6 +35,7 @@ class CoverageSummary:
     opaque_keys: tuple[str, ...]
     not_scanned: tuple[str, ...]
     guardrails: str
+    organization_unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -278,6 +278,7 @@ _DOCUMENT = {
         "opaque_keys": "ARNs of keys whose policy was not read or not understood",
         "not_scanned": "accounts that are known and were not scanned, with the reason",
         "guardrails": "which control policies were read, in words",
+        "organization_unread": "what of the organization was not read or understood although verdicts hang on it",
     },
     "GapSummary": {
         "account_id": "account that was not fully read",

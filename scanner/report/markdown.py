@@ -117,7 +117,9 @@ def _coverage(document: FindingsDocument) -> Iterator[str]:
     coverage = document.coverage
     yield "## Coverage"
     yield ""
-    yield f"Read completely: {units_text(coverage)} ({percent_text(coverage.percent)})."
+    unread = ", ".join(coverage.organization_unread)
+    more = f" Every account is concerned by what of the organization was not read or understood: {unread}."
+    yield f"Read completely: {units_text(coverage)} ({percent_text(coverage.percent)}).{more if unread else ''}"
     yield f"Paths through assumed roles: {_text(document.run.role_paths)}."
     if coverage.guardrails:
         yield _text(coverage.guardrails)

@@ -334,8 +334,8 @@ EXIT_CODES: Final = Table(
         (
             "4",
             (
-                "nothing to report, but coverage is below `min_coverage` or the deadline was hit: clean cannot "
-                "be claimed"
+                "nothing to report, but coverage is below `min_coverage`, the organization or its control policies "
+                "were not read, or the deadline was hit: clean cannot be claimed"
             ),
         ),
         ("5", "nothing could be scanned"),

@@ -64,14 +64,17 @@ def _coverage_lines(document: FindingsDocument) -> list[str]:
     coverage = document.coverage
     unread = coverage.units_total - coverage.units_read
     opaque = len(coverage.opaque_keys)
-    if not unread and not coverage.gaps and not opaque:
+    if not unread and not coverage.gaps and not opaque and not coverage.organization_unread:
         return [f"  read {units_text(coverage)} completely"]
     gaps = _gaps(coverage.gaps)
     if opaque:
         gaps.append(f"{counted(opaque, 'key policy', 'key policies')} not read or not understood")
     total = counted(coverage.units_total, "account-region")
     what = f"  NOT READ  {unread:,} of {total}" if unread else f"  NOT READ  parts of {total}"
-    return [f"{what}: {', '.join(gaps)}" if gaps else what, "  The findings above say nothing about those."]
+    about = "  The findings above say nothing about those."
+    if coverage.organization_unread:
+        about = f"{about[:-1]}; what {' and '.join(coverage.organization_unread)} could refuse reads as possible."
+    return [f"{what}: {', '.join(gaps)}" if gaps else what, about]
 
 
 def _gaps(gaps: Sequence[GapSummary]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from scanner import ENGINE, FINDINGS_SCHEMA
 from scanner.analyze.headline import headline
+from scanner.analyze.keys.damaged import with_damaged_documents
 from scanner.analyze.principals.approvals import ApprovedAccount
 from scanner.analyze.principals.party import Trust
 from scanner.analyze.summary import LIMITS, RunFacts, build_document, guardrails_in_words, scanned_units
@@ -22,9 +23,11 @@ from scanner.model.world import World
 
 from builders import (
     KEY,
+    MANAGER,
     MEMBER,
     ORG,
     OWNER,
+    ROOT,
     STRANGER,
     account,
     allow,
@@ -101,7 +104,7 @@ HEADLINES: list[tuple[tuple[Any, ...], str]] = [
     ),
     (
         (key(allow(UNKNOWN_ROOT)), replace(organization(), rcps=None)),
-        f"One account outside {HANGS}",
+        f"One account outside {HANGS}; not read or understood: resource control policies",
     ),
     (
         (key(allow(UNKNOWN_ROOT, "kms:DescribeKey")), key(allow(UNKNOWN_ROOT), arn=SECOND, usage="", spec="")),
@@ -386,3 +389,81 @@ def test_account_without_known_regions_counts_with_those_of_the_run() -> None:
     units = scanned_units([(OWNER, "eu-west-1")], [OWNER, MEMBER], '["eu-west-1", "us-east-1"]')
     assert units == {(OWNER, "eu-west-1"), *itertools.product([MEMBER], ["eu-west-1", "us-east-1"])}
     assert scanned_units([], [MEMBER], "") == {(MEMBER, "*")}
+
+
+# -- an organization that was not read --------------------------------------------------------------------------------
+
+NO_ORG = LedgerRow(MANAGER, "global", "organizations:DescribeOrganization", "", Outcome.DENIED, "", "no", "ask there")
+NO_RCPS = LedgerRow(MANAGER, "global", "organizations:ListPolicies", "RESOURCE_CONTROL_POLICY", Outcome.DENIED)
+SCPS, RCPS = "service control policies", "resource control policies"
+
+
+def unread_organization(**facts: Any) -> World:
+    return world(key(), organizations=(), organization_gap=NO_ORG.ref, coverage=(NO_ORG,), **facts)
+
+
+def without(**facts: Any) -> World:
+    """A world whose organization lacks policies of some kind."""
+    return world(key(), replace(organization(), **facts), coverage=(NO_RCPS,))
+
+
+def gate(given: World, **facts: Any) -> tuple[bool, int, tuple[str, ...]]:
+    said = document(given, **facts)
+    return said.run.gate_coverage, said.run.exit_code, said.coverage.organization_unread
+
+
+@pytest.mark.parametrize(
+    ("given", "unread"),
+    [
+        (unread_organization(), ("the organization",)),
+        (without(scps=None), (SCPS,)),
+        (without(rcps=None), (RCPS,)),
+        (without(scps=None, rcps=None), (SCPS, RCPS)),
+    ],
+)
+def test_organization_or_policies_that_were_not_read_end_with_4_although_every_region_was(
+    given: World, unread: tuple[str, ...]
+) -> None:
+    assert gate(given) == (False, 4, unread)
+    said = document(given)
+    assert (said.coverage.percent, said.coverage.units_read) == (100.0, said.coverage.units_total)
+    assert f"; not read or understood: {' and '.join(unread)}" in said.run.headline
+    assert document(given, min_coverage=1.0).run.exit_code == 4
+    assert document(given, min_coverage=0.0).run.exit_code == 0
+
+
+def test_findings_win_over_an_organization_that_was_not_read() -> None:
+    given = replace(without(rcps=None), keys=world(key(allow("*"))).keys)
+    assert document(given, fail_on="low").run.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        world(key()),
+        world(key(), organizations=(), accounts=(account(OWNER), account(MEMBER))),
+        replace(without(rcps=None), credit_rcp=False),
+        replace(without(scps=None), credit_scp=False),
+        without(scps={}, scp_enabled=False),
+    ],
+    ids=["read", "in-none", "rcps-not-credited", "scps-not-credited", "not-enabled"],
+)
+def test_what_is_not_to_be_read_of_an_organization_costs_nothing(given: World) -> None:
+    assert gate(given) == (True, 0, ())
+
+
+def test_organization_that_decides_nothing_need_not_be_read() -> None:
+    nothing = {"credit_scp": False, "credit_rcp": False}
+    assert gate(unread_organization(**nothing), accounts_from_organization=False) == (True, 0, ())
+    assert gate(unread_organization(**nothing))[1] == 4
+    for credited in nothing:
+        given = unread_organization(**nothing | {credited: True})
+        assert gate(given, accounts_from_organization=False)[1] == 4
+
+
+def test_attached_policy_that_is_damaged_ends_with_4_and_another_one_does_not() -> None:
+    attached = organization(scps={ROOT: [{"Statement": 1}]})
+    given = with_damaged_documents(world(key(), attached))
+    assert gate(given) == (False, 4, (SCPS,))
+    unattached = LedgerRow(MANAGER, "global", "organizations:DescribePolicy", "p-unused", Outcome.DENIED)
+    assert gate(world(key(), coverage=(unattached,))) == (True, 0, ())

@@ -94,6 +94,12 @@ def test_every_gap_has_advice() -> None:
     assert "ExternalId" in advice(Outcome.DENIED, "sts:AssumeRole")
 
 
+def test_refused_organization_call_is_to_be_asked_from_who_may_ask_it() -> None:
+    told = advice(Outcome.DENIED, "organizations:ListRoots")
+    assert "management account or a delegated administrator (`accounts.management_account_role_arn`)" in told
+    assert "allow `organizations:ListRoots`" in told
+
+
 @pytest.mark.parametrize(
     ("call", "command"),
     [

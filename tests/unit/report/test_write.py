@@ -294,6 +294,19 @@ def test_terminal_summary_of_a_complete_run_says_so() -> None:
     assert "NOT READ" not in text
 
 
+def test_every_report_says_that_an_organization_was_not_read_although_every_region_was() -> None:
+    kinds = ("service control policies", "resource control policies")
+    full = CoverageSummary(4, 4, 100.0, (), (), (), "", kinds)
+    document = build.document(coverage=full)
+    text = render_summary(document, Path("out/report.html"), 4)
+    assert "  NOT READ  parts of 4 account-regions\n" in text
+    assert "; what service control policies and resource control policies could refuse reads as possible.\n" in text
+    concerned = "Every account is concerned by what of the organization was not read or understood: " + ", ".join(kinds)
+    assert f"). {concerned}." in render_markdown(document, {}).decode()
+    assert concerned in render_html(document, (), {}, build.documents).decode()
+    assert "Every account is concerned" not in render_markdown(build.document(), {}).decode()
+
+
 def test_approvals_that_end_soon_stand_in_summary_page_and_json() -> None:
     document = build.document(run=build.run_info(ending_approvals=(build.ENDING,)))
     markdown = render_markdown(document, {}).decode()
