@@ -146,8 +146,8 @@ def _notes(world: World, asked: Asked, decision: Decision, finding: AsFinding | 
     status = account_of(world, asked.request.caller.account_id).status
     if status in CLOSED and decision.verdict is not Verdict.DENIED:
         yield (
-            f"the caller's account is {status}: nobody there can call while it is, so findings say that what names it "
-            "alone has no effect (nobody_there, R6.8)"
+            f"the caller's account is {status}: nobody there can call while it is, so findings say that its access is "
+            "blocked until the account is opened again (account_suspended, R6.8)"
         )
     if asked.judged > 1:
         yield f"`{asked.principal}` stands for {asked.judged} identities that were read; this is the strongest of them"

@@ -494,7 +494,7 @@ def test_everybody_and_services_can_be_asked_about(who: str, opens: str) -> None
 def test_closed_account_is_told_as_its_finding_has_it() -> None:
     closed = account(MEMBER, status="SUSPENDED", collected=False, gap="row")
     given = world(key(allow(iam(MEMBER, "root"))), closed)
-    assert analyzed(given).ineffective.verdict_reasons == ("nobody_there",)
+    assert analyzed(given).external.verdict_reasons == ("account_suspended",)
     assert "the caller's account is SUSPENDED: nobody there can call while it is" in shown(given, MEMBER)
     open_one = world(key(allow(iam(MEMBER, "root"))), replace(closed, status="ACTIVE"))
     assert "nobody there" not in shown(open_one, MEMBER)

@@ -28,9 +28,9 @@ from scanner.analyze.logic.expression import (
 )
 from scanner.analyze.logic.residual import TooComplexError, is_possible
 from scanner.analyze.principals.classes import Classes
-from scanner.analyze.principals.reach import Reached
+from scanner.analyze.principals.reach import CLOSED, Reached
 from scanner.analyze.principals.selectors import GRANT, Naming
-from scanner.analyze.request.caller import Caller
+from scanner.analyze.request.caller import Caller, account_of
 from scanner.analyze.request.request import Request
 from scanner.analyze.statements.match import action_matches, covers_action
 from scanner.model.actions import ACTIONS, KEY_ACTIONS, Action, new_action
@@ -50,6 +50,8 @@ _OF_THE_CALLER = frozenset({
 })  # fmt: skip
 _NEVER = "unsatisfiable_condition"
 ROOT_USER_ONLY = "root_user_only"
+SUSPENDED = "account_suspended"
+"""Reason of an access that returns when a closed account is opened again (R6.8)."""
 NOT_YET = "not_yet"
 """Reason of an access that begins by itself (R5.26)."""
 _STATES = {"Disabled": "key_disabled", "PendingDeletion": "key_pending_deletion"}
@@ -130,6 +132,8 @@ def _now_or_later(
 ) -> Judgement:
     """What holds today, or `not_yet` where a date in some policy behind a refusal opens it later (R5.26)."""
     today = _judge_one(world, key, caller, action, sources, reached)
+    if account_of(world, caller.account_id).status in CLOSED:
+        return _suspended(today)
     refused = today.verdict is FindingVerdict.BLOCKED and today.decision.verdict is Verdict.DENIED
     for moment in moments_of(world, question(key, caller, action)) if refused or today.reason == _NEVER else ():
         then = _judge_one(replace(world, as_of=moment), key, caller, action, sources, reached)
@@ -141,6 +145,18 @@ def _now_or_later(
 def _openings(world: World, naming: Naming) -> tuple[str, ...]:
     """Moments to come at which a date that the statements test begins or ends to hold (R5.26)."""
     return moments_to_come(world, (t for n in naming.statements for t in n.statement.conditions))
+
+
+def _suspended(judgement: Judgement) -> Judgement:
+    """What somebody of a closed account could do: nothing today, and all of it once the account is opened again (R6.8).
+
+    AWS Organizations User Guide, "Closing a member account": it can be reopened within 90 days, and then the policies
+    that name it work as they did.
+    """
+    if _STRENGTH[judgement.verdict] <= _STRENGTH[FindingVerdict.BLOCKED]:
+        return judgement
+    decision = replace(judgement.decision, verdict=Verdict.LATENT, reason=SUSPENDED)
+    return replace(judgement, verdict=FindingVerdict.BLOCKED, reason=SUSPENDED, decision=decision)
 
 
 def _not_yet(judgement: Judgement, moment: str) -> Judgement:

@@ -28,7 +28,7 @@ _INEFFECTIVE = {
     "principal_deleted": "the user or role was deleted",
     "wrong_partition": "the account is in another partition",
     "key_usage": "the key cannot do any of the actions",
-    "nobody_there": "the account is closed or the principal is gone",
+    "nobody_there": "the principal is gone",
     "no_kms_principal": "KMS knows no principal of this form",
     "unsupported_condition_key": "AWS does not say whether its condition key works in a key policy",
 }  # fmt: skip
@@ -49,6 +49,7 @@ _BLOCKED = {
     "unsatisfiable_condition": "no request can meet all conditions at once",
     "region_opt_in": "its account has not enabled the Region",
     "not_yet": "the dates in its condition lie ahead",
+    "account_suspended": "its account is closed, and works again when it is reopened within 90 days",
 }  # fmt: skip
 _HYGIENE = {
     "unmanageable_key": ("Nobody is left who can change the key policy of {key}{more}", "none", (

@@ -9,9 +9,9 @@ from functools import lru_cache
 
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.paths.hops import ASSUME, BY_SAML, BY_WEB_IDENTITY, NEVER, Step, step
-from scanner.analyze.principals.reach import Place, Population, reached_from
+from scanner.analyze.principals.reach import CLOSED, Place, Population, reached_from
 from scanner.analyze.principals.selectors import NamedStatement, Selector, selector_of, selectors_of
-from scanner.analyze.request.caller import Caller, organization_of, vouched_for_by
+from scanner.analyze.request.caller import Caller, account_of, organization_of, vouched_for_by
 from scanner.analyze.request.providers import ANY_PROVIDER, SERVICES_FOR_OUTSIDERS, WHICHEVER, is_saml, subject_of
 from scanner.analyze.statements.match import covers_action
 from scanner.model.policy import Document, Effect, PolicyText, Statement
@@ -139,7 +139,8 @@ class Doors:
         place = Place(role.account_id, partition_of(role), policies)
         reached = reached_from(admission.selector, place, self._population)
         for caller in reached.callers:
-            if caller.kind not in _CANNOT_ASSUME and may_ask(caller):
+            is_closed = account_of(self._world, caller.account_id).status in CLOSED
+            if caller.kind not in _CANNOT_ASSUME and may_ask(caller) and not is_closed:
                 yield step(self._world, caller, role, ASSUME, reached.context)
 
 

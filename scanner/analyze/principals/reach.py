@@ -25,6 +25,7 @@ from scanner.model.principal import PrincipalKind
 from scanner.model.world import World
 
 CLOSED = frozenset({"SUSPENDED", "CLOSED"})
+"""Accounts in which nobody can act (R6.8). Organizations lists them for 90 days, in which they can be opened again."""
 """Account states in which nobody can call AWS (R6.8); an account works on while its closure is pending."""
 
 
@@ -121,8 +122,6 @@ def reached_from(selector: Selector, place: Place, population: Population) -> Re
         return _everybody(selector, place, population)
     if selector.partition and selector.partition != place.partition:
         return Reached((), "wrong_partition")
-    if account_of(population.world, selector.account_id).status in CLOSED:
-        return Reached((), "nobody_there")
     if selector.kind == "account":
         return Reached(population.identities_of(selector.account_id, place.partition))
     return _named(selector, population)

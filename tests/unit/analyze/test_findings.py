@@ -263,12 +263,6 @@ WITHOUT_EFFECT: list[tuple[str, KeyFacts, tuple[Any, ...], tuple[str, str, str]]
     ),
     ("role that is gone", key(allow(iam(MEMBER, "role/Gone"))), (), ("info", "ineffective", "nobody_there")),
     (
-        "closed account",
-        key(allow(iam(MEMBER, "root"))),
-        (account(MEMBER, status="SUSPENDED"),),
-        ("info", "ineffective", "nobody_there"),
-    ),
-    (
         "other partition",
         key(allow(UNKNOWN_ROOT.replace("arn:aws:", "arn:aws-cn:"))),
         (),
@@ -303,6 +297,41 @@ def test_permission_without_effect(used: KeyFacts, things: tuple[Any, ...], expe
     assert told(result.ineffective) == expected
     assert result.of(Kind.EXTERNAL_ACCESS) == []
     assert result.access == ()
+
+
+@pytest.mark.parametrize("status", ["SUSPENDED", "CLOSED"])
+@pytest.mark.parametrize("named", [iam(MEMBER, "root"), iam(MEMBER, "role/App")])
+def test_access_of_a_closed_account_is_blocked_and_not_without_effect_because_it_can_be_reopened(
+    status: str, named: str
+) -> None:
+    closed = account(MEMBER, status=status, collected=False, iam_complete=False)
+    result = of_key(key(allow(named)), closed)
+    assert told(result.external) == ("info", "blocked", "account_suspended")
+    assert result.of(Kind.INEFFECTIVE_PERMISSION) == []
+    assert {(r.decision, r.reason) for r in result.access} == {("latent", "account_suspended")}
+    assert "its account is closed, and works again when it is reopened within 90 days" in result.external.summary
+    opened = of_key(key(allow(named)), account(MEMBER, collected=False, iam_complete=False))
+    assert told(opened.external)[1:] == ("possible", "caller_side_not_collected")
+
+
+def test_what_is_refused_to_a_closed_account_anyway_keeps_its_reason() -> None:
+    closed = account(MEMBER, status="SUSPENDED", collected=False, iam_complete=False)
+    result = of_key(key(allow(iam(MEMBER, "role/App")), deny("*")), closed)
+    assert told(result.external)[1:] == ("blocked", "explicit_deny")
+    pointless = of_key(key(allow(iam(MEMBER, "role/App"), "kms:PutKeyPolicy")), closed)
+    assert told(pointless.ineffective) == ("info", "ineffective", "action_not_cross_account")
+
+
+TRUSTING = policy({k: v for k, v in allow(iam(MEMBER, "root"), "sts:AssumeRole").items() if k != "Resource"})
+
+
+def test_closed_account_enters_no_role() -> None:
+    entry = principal(iam(OWNER, "role/Entry"), policy(allow(None, "kms:*")), trust=TRUSTING)
+    closed = account(MEMBER, status="SUSPENDED", collected=False, iam_complete=False)
+    delegating = key(allow(iam(OWNER, "root"), "kms:*"))
+    assert of_key(delegating, entry, closed).of(Kind.ASSUMED_ROLE_PATH) == []
+    unread = account(MEMBER, collected=False, iam_complete=False)
+    assert len(of_key(delegating, entry, unread).of(Kind.ASSUMED_ROLE_PATH)) == 1
 
 
 def test_tag_in_a_key_policy_is_possible_and_low_besides_the_access_it_may_give() -> None:

@@ -97,12 +97,12 @@ def test_named_outsider_stands_for_principals(written: str, callers: tuple[str, 
     assert reached(selector_of(written, "aws"), *PEOPLE) == (callers, dead)
 
 
-@pytest.mark.parametrize(("status", "dead"), [("PENDING_CLOSURE", ""), ("SUSPENDED", "nobody_there")])
-def test_account_works_until_its_closure_is_done(status: str, dead: str) -> None:
+@pytest.mark.parametrize(("status", "works"), [("PENDING_CLOSURE", True), ("SUSPENDED", False), ("CLOSED", False)])
+def test_everybody_is_without_accounts_whose_closure_is_done_and_who_is_named_stays(status: str, works: bool) -> None:
     given = account(MEMBER, status=status)
-    assert reached(selector_of(ROLE, "aws"), *PEOPLE, given) == (() if dead else (ROLE,), dead)
+    assert reached(selector_of(ROLE, "aws"), *PEOPLE, given) == ((ROLE,), "")
     everybody, _ = reached(Selector("*", "any"), *PEOPLE, given)
-    assert (ROLE in everybody) is (not dead)
+    assert (ROLE in everybody) is works
 
 
 def test_everybody_is_every_open_account_and_a_stranger() -> None:

@@ -115,7 +115,7 @@ EXPECTED = (
     Expected(f"{LOG}central-logs", EXTERNAL, "logs.eu-west-1.amazonaws.com", "confirmed", "service_admitted"),
     # The damaged statement may allow, and the root user of the account needs no IAM policy.
     Expected("dev-sandbox/eu-west-1/prototype", EXTERNAL, f"{ANALYTICS}:root", "possible", "malformed"),
-    Expected("dev-sandbox/eu-west-1/gpu-images", INEFFECTIVE, CLOSED, "ineffective", "nobody_there"),
+    Expected("dev-sandbox/eu-west-1/gpu-images", EXTERNAL, CLOSED, "blocked", "account_suspended"),
     Expected(
         "analytics-dev/eu-west-1/notebooks",
         INEFFECTIVE,

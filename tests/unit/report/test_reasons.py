@@ -31,7 +31,7 @@ OF_FINDINGS = {
     "action_not_cross_account", "asserted_context", "attribute_decides_access", "attribute_opens_access",
     "create_grant_escalation", "delegated_to_third_party", "depth_limit", "explicit_deny", "foreign_attribute",
     "key_can_be_woken", "subject_without_tenant",
-    "no_external_id", "no_foreign_key_seen", "nobody_there",
+    "no_external_id", "no_foreign_key_seen", "nobody_there", "account_suspended",
     "no_kms_principal", "not_yet", "owner_side_not_collected", "principal_deleted",
     "root_user_only", "stale_grant", "trust_open", "unlimited_create_grant", "unmanageable_key", "weak_fence",
     "wrong_partition",
