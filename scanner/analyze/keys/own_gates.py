@@ -29,8 +29,10 @@ def own_statements(judgement: Judgement) -> Iterator[tuple[PolicyText, int, bool
     shared = judgement.shared
     own = tuple(filter(concerns_kms, judgement.caller.identity_policies))
     theirs = own if shared is None else tuple(filter(concerns_kms, shared.made_for.identity_policies))
-    refs = (ref for gate in judgement.decision.gates if gate.layer is Layer.IAM for ref in gate.statements)
-    for ref in refs:
+    allowing = (
+        ref for gate in judgement.decision.gates if gate.layer is Layer.IAM
+        for ref in gate.statements if ref.effect == Effect.ALLOW.value
+    )  # fmt: skip
+    for ref in allowing:
         places = (i for i, policy in enumerate(theirs) if policy.sha256 == ref.sha256)
-        if ref.effect == Effect.ALLOW.value:
-            yield from ((own[i], ref.index, bool(ref.condition_lines)) for i in places)
+        yield from ((own[i], ref.index, bool(ref.condition_lines)) for i in places)
