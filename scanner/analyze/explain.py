@@ -14,7 +14,7 @@ from scanner.analyze.decision.grants import GrantMatch, RetireMatch
 from scanner.analyze.decision.layers import LayerResult
 from scanner.analyze.decision.trace import complete_trace
 from scanner.analyze.keys.evidence import grant_evidence, marks_of
-from scanner.analyze.keys.judge import is_stranger, judge_stranger
+from scanner.analyze.keys.judge import SUSPENDED, is_stranger, judge_stranger
 from scanner.analyze.keys.rules import rules_of
 from scanner.analyze.logic.wording import reason_in_words
 from scanner.analyze.principals.question import Asked, key_label
@@ -103,8 +103,17 @@ def explain(world: World, asked: Asked, *, every_action: bool = False) -> Explan
 
 
 def _as_finding(world: World, request: Request, evaluation: Evaluation, decision: Decision) -> AsFinding | None:
-    """What findings say of a stranger where that is more than `possible`: the key's side decides alone (R3.30)."""
-    if decision.verdict is Verdict.DENIED or not is_stranger(request.caller):
+    """What findings say where that is not the decision's verdict.
+
+    Of a stranger, where that is more than `possible`, the key's side decides alone (R3.30). Of a closed account that
+    its access returns when it is opened again (R6.8).
+    """
+    if decision.verdict is Verdict.DENIED:
+        return None
+    if account_of(world, request.caller.account_id).status in CLOSED:
+        why, rules = reason_in_words(SUSPENDED), rules_of((SUSPENDED,), ())
+        return AsFinding(FindingVerdict.BLOCKED, SUSPENDED, why, "", False, rules)
+    if not is_stranger(request.caller):
         return None
     action = request.action or new_action(request.iam_action.removeprefix("kms:"))
     judged = judge_stranger(world, request, action, evaluation)
@@ -142,12 +151,6 @@ def _notes(world: World, asked: Asked, decision: Decision, finding: AsFinding | 
         yield (
             "the caller's account is neither ours nor read: its administrator can complete the caller's side, so "
             "findings count the key's side alone (R3.30)"
-        )
-    status = account_of(world, asked.request.caller.account_id).status
-    if status in CLOSED and decision.verdict is not Verdict.DENIED:
-        yield (
-            f"the caller's account is {status}: nobody there can call while it is, so findings say that its access is "
-            "blocked until the account is opened again (account_suspended, R6.8)"
         )
     if asked.judged > 1:
         yield f"`{asked.principal}` stands for {asked.judged} identities that were read; this is the strongest of them"

@@ -75,7 +75,9 @@ class CitedStatement:
 
 @dataclass(frozen=True, slots=True)
 class AsFinding:
-    """What findings say of a stranger, whose own side its administrator completes at will: the key's side alone.
+    """What findings say where that is not the decision's verdict: of strangers, and of closed accounts.
+
+    A stranger's administrator completes its own side at will, so the key's side counts alone.
 
     `why` is the reason in words; the caller chooses all that the `condition` asks for, or not.
     """

@@ -35,6 +35,12 @@ _STRANGER_MAY = {
     FindingVerdict.INEFFECTIVE: "is named without effect:",
 }  # fmt: skip
 _SPEAKING = frozenset({GateOutcome.ALLOW, GateOutcome.NOT_APPLICABLE, GateOutcome.DENY_EXPLICIT})
+_BY_THE_KEY = (
+    "by the key's side alone, because the administrator of an account that is neither ours nor read can allow the "
+    "rest at any time (R3.30)"
+)
+_COUNTED = {"account_suspended": "nobody of a closed account can call until it is opened again (R6.8)"}
+"""How findings come to their verdict where they do not count both sides as they were read."""
 _CONDITION = 2000
 _VALUES = 400
 
@@ -84,17 +90,17 @@ def _heading(explanation: Explanation, paint: Paint) -> Iterator[str]:
 
 
 def _as_findings_say(finding: AsFinding, who: str, does: str, paint: Paint) -> Iterator[str]:
-    """A stranger as findings judge it: its administrator completes its side at will, so the key's side counts alone."""
+    """A stranger as findings judge it: its administrator completes its side at will, so the key's side counts alone.
+
+    Nobody in a closed account calls anything before it is opened again.
+    """
     rules = "".join(f", {rule.rule}" for rule in finding.rules)
     yield f"{paint(finding.verdict.value, 'verdict')}: {who} {_STRANGER_MAY[finding.verdict]} {does}"
     yield f"  because {finding.why} ({finding.reason}{rules})"
     if finding.condition:
         chosen = "chosen by the caller" if finding.caller_chosen else "not chosen by the caller"
         yield f"  if {safe(finding.condition, _CONDITION)}        ({chosen})"
-    yield (
-        "  as findings count it: by the key's side alone, because the administrator of an account that is neither ours "
-        "nor read can allow the rest at any time (R3.30)"
-    )
+    yield f"  as findings count it: {_COUNTED.get(finding.reason, _BY_THE_KEY)}"
 
 
 def principal_text(question: Question) -> str:

@@ -495,9 +495,10 @@ def test_closed_account_is_told_as_its_finding_has_it() -> None:
     closed = account(MEMBER, status="SUSPENDED", collected=False, gap="row")
     given = world(key(allow(iam(MEMBER, "root"))), closed)
     assert analyzed(given).external.verdict_reasons == ("account_suspended",)
-    assert "the caller's account is SUSPENDED: nobody there can call while it is" in shown(given, MEMBER)
+    assert shown(given, MEMBER).startswith("blocked: any identity of")
+    assert "nobody of a closed account can call until it is opened again (R6.8)" in shown(given, MEMBER)
     open_one = world(key(allow(iam(MEMBER, "root"))), replace(closed, status="ACTIVE"))
-    assert "nobody there" not in shown(open_one, MEMBER)
+    assert "closed account" not in shown(open_one, MEMBER)
 
 
 def test_role_of_an_account_nobody_read_is_taken_as_it_is() -> None:

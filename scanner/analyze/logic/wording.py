@@ -176,6 +176,7 @@ _REASONS = {
     "explicit_deny_key_policy": "the key policy denies it",
     "unsatisfiable_condition": "no request can meet all conditions at once",
     "key_state": "everything allows it, and the key's present state stops it",
+    "account_suspended": "the caller's account is closed, and works again when it is reopened within 90 days",
     "region_opt_in": "everything allows it, and the caller's account has not enabled the key's Region",
     "too_complex": "the conditions are too complex to decide within the bounds",
     "caller_side_not_collected": "the caller's side was not read",
