@@ -100,14 +100,18 @@ def _side(policies: Iterable[PolicyText]) -> _Side:
 
 @lru_cache(maxsize=65536)
 def _told_apart(policy: PolicyText) -> tuple[tuple[int, ...], frozenset[str]]:
-    """Per action the number of the set of statements that cover it; and the condition keys that only actions carry."""
+    """Per action the number of the set of statements that cover it; and the condition keys that only actions carry.
+
+    Statements about other services divide nothing: the groups of callers that are alike bear the same numbers.
+    """
     statements = parse_policy(policy).statements
     sets: dict[tuple[int, ...], int] = {}
     numbers: list[int] = []
     for action in KEY_ACTIONS:
         covering = tuple(i for i, s in enumerate(statements) if covers_action(s, action.iam_name))
         numbers.append(sets.setdefault(covering, len(sets)))
-    keys = frozenset(_family(name) for s in statements for name in _looked_at(s))
+    concerned = (s for i, s in enumerate(statements) if any(i in covering for covering in sets))
+    keys = frozenset(_family(name) for s in concerned for name in _looked_at(s))
     return tuple(numbers), keys & _OF_ACTIONS
 
 

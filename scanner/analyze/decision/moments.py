@@ -14,7 +14,8 @@ from scanner.model.policy import ConditionTest, PolicyText
 from scanner.model.principal import PrincipalFacts
 from scanner.model.world import World
 
-_CLOCK = frozenset({"aws:currenttime", "aws:epochtime"})
+CLOCK = frozenset({"aws:currenttime", "aws:epochtime"})
+"""Condition keys that hold the time of the request."""
 _LAST = 32_503_680_000
 """The year 3000; dates beyond it are never reached."""
 
@@ -26,7 +27,7 @@ def moments_of(world: World, request: Request) -> tuple[str, ...]:
 
 def moments_to_come(world: World, tests: Iterable[ConditionTest]) -> tuple[str, ...]:
     """Moments to come at which a date among the tests begins or ends to hold (R5.26)."""
-    values = [v for t in tests if t.key.lower() in _CLOCK for v in t.values]
+    values = [v for t in tests if t.key.lower() in CLOCK for v in t.values]
     now = epoch_seconds(world.as_of) if values else 0
     found: set[float] = set()
     for value in values:
@@ -57,4 +58,4 @@ def _deciding(world: World, request: Request) -> Iterator[PolicyText]:
 @lru_cache(maxsize=65536)
 def _dates_in(policy: PolicyText) -> tuple[ConditionTest, ...]:
     """The tests of a document on the time of the request."""
-    return tuple(t for s in parse_policy(policy).statements for t in s.conditions if t.key.lower() in _CLOCK)
+    return tuple(t for s in parse_policy(policy).statements for t in s.conditions if t.key.lower() in CLOCK)

@@ -16,6 +16,7 @@ from scanner.analyze.keys.judge import (
     sources_of,
     strength,
 )
+from scanner.analyze.principals.anywhere import tells_of
 from scanner.analyze.principals.classes import Classes
 from scanner.analyze.principals.reach import Reached
 from scanner.analyze.principals.selectors import Naming
@@ -125,7 +126,7 @@ def _holds_for(made: Judgement, at: KeyFacts, caller: Caller, key: KeyFacts) -> 
         own.append(made.caller.account_id)
     if at is not key:
         own.extend((at.account_id, key_id_of(at.arn)))
-    return not any(name and name in made.decision.condition for name in own)
+    return not tells_of(made.decision, own)
 
 
 def _refused(key: KeyFacts, caller: Caller, action: Action) -> bool:

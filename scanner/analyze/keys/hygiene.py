@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from scanner.analyze.decision.gates import statement_ref
 from scanner.analyze.decision.layers import key_policy_layer
+from scanner.analyze.decision.moments import CLOCK
 from scanner.analyze.keys.assemble import Assembly, fence_of
 from scanner.analyze.keys.everybody import Told
 from scanner.analyze.keys.evidence import MAX_STATEMENTS, grant_evidence, grant_ref, statement_evidence
@@ -57,7 +58,6 @@ from scanner.model.principal import PrincipalKind
 
 _MANAGE, _DELEGATE = "kms:PutKeyPolicy", "kms:CreateGrant"
 _IN_FORCE = frozenset({FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL, FindingVerdict.POSSIBLE})
-_CLOCK = frozenset({"aws:currenttime", "aws:epochtime"})
 _IDENTITIES = frozenset({"role", "user", "session", "federated", "unknown_id"})
 _GRANTS_SHOWN = 20
 
@@ -142,7 +142,7 @@ def _unmanageable(assembly: Assembly, key: KeyFacts, population: Population, use
     entries = (e for s in concerned if s.effect is not Effect.DENY for e in s.principals or ())
     named = (selector_of(e.value, key.partition) for e in entries if e.type == "AWS")
     perhaps = {s.text for s in named if s.kind in _IDENTITIES and s.account_id in {"", key.account_id}}
-    dated = any(t.key.lower() in _CLOCK for s in concerned for t in s.conditions)
+    dated = any(t.key.lower() in CLOCK for s in concerned for t in s.conditions)
     unsure = dated or (not known and bool(perhaps))
     account = account_of(population.world, key.account_id)
     use_unread = {*key.gaps.values(), *(r for f in uses for r in f.coverage_refs)}

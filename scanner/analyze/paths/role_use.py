@@ -13,6 +13,7 @@ from scanner.analyze.decision.remembered import remembered
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.paths.forms import AS_IT_IS, Form, identity_of, world_in
 from scanner.analyze.paths.hops import ASLEEP, NEVER, now_or_later, rank_of
+from scanner.analyze.principals.anywhere import tells_of
 from scanner.analyze.principals.classes import Classes
 from scanner.analyze.principals.selectors import operations_by_selector, selector_of, selectors_of
 from scanner.analyze.request.caller import Caller, resolve_caller
@@ -68,7 +69,7 @@ class RoleUse:
         self._classes = classes
         self._doors: dict[str, _Doors] = {}
         self._by_account: dict[str, dict[str, KeyFacts]] = defaultdict(dict)
-        self._judged: dict[tuple[Hashable, str], tuple[Use, ...]] = {}
+        self._judged: dict[tuple[Hashable, str, str], tuple[Use, ...]] = {}
         self._shared: dict[Hashable, tuple[Use, ...]] = {}
         self._of: dict[str, dict[str, tuple[Use, ...]]] = {}
         for key in keys:
@@ -102,16 +103,18 @@ class RoleUse:
             return ()
         if self._classes is None:
             return self._judge_each(caller, key, wanted)
-        place = self._classes.of(caller, key), key.arn
-        if place not in self._judged:
+        alike_here = self._classes.of(caller, key)
+        place, own = (alike_here, key.arn, ""), (alike_here, key.arn, caller.account_id)
+        if place not in self._judged and own not in self._judged:
             alike = self._classes.pair(caller, key)
             uses = self._shared.get(alike)
             if uses is None or alike is None:
                 uses = self._judge_each(caller, key, wanted)
                 if alike is not None and not any(_is_of_one(use, caller, key) for use in uses):
                     self._shared[alike] = uses
-            self._judged[place] = uses
-        return self._judged[place]
+            says_account = any(tells_of(use.decision, (caller.account_id,)) for use in uses)
+            self._judged[own if says_account else place] = uses
+        return self._judged[own] if own in self._judged else self._judged[place]
 
     def _judge_each(self, caller: Caller, key: KeyFacts, wanted: frozenset[str]) -> tuple[Use, ...]:
         judged = self._judged_by_group(caller, key, wanted)
@@ -136,9 +139,8 @@ class RoleUse:
 
 def _is_of_one(use: Use, caller: Caller, key: KeyFacts) -> bool:
     """Whether what was decided says something that is only true of these accounts, of this key, or of what was read."""
-    written = use.decision.condition
     own = (caller.account_id, key.account_id, key_id_of(key.arn))
-    return any(name in written for name in own) or any("/" in rule for rule in use.decision.rules)
+    return tells_of(use.decision, own) or any("/" in rule for rule in use.decision.rules)
 
 
 class UseByForm:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from functools import lru_cache
 
+from scanner.analyze.decision.moments import CLOCK
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.request.caller import Caller, account_of, organization_of
+from scanner.model.decision import Decision
 from scanner.model.policy import PolicyText
 from scanner.model.world import World
-
-HERE = "#"
-"""Stands for the account itself."""
 
 
 def policies_of(caller: Caller) -> Iterator[PolicyText]:
@@ -25,9 +24,14 @@ def policies_of(caller: Caller) -> Iterator[PolicyText]:
 
 @lru_cache(maxsize=65536)
 def concerns_kms(policy: PolicyText) -> bool:
-    """Whether a statement may cover an action of KMS, as far as the document can be read."""
+    """Whether a statement may cover an action of KMS, as far as the document can be read.
+
+    So counts one that tests a date: the moments at which accesses are looked for come from all documents (R5.26).
+    """
     document = parse_policy(policy)
     if document.problems or any(s.damage for s in document.statements):
+        return True
+    if any(t.key.lower() in CLOCK for s in document.statements for t in s.conditions):
         return True
     return any(s.actions is None or any(_may_be_kms(e.value) for e in s.actions) for s in document.statements)
 
@@ -43,8 +47,14 @@ def written_anywhere(policy: PolicyText, account_id: str) -> tuple[str, str]:
     if not account_id or account_id not in policy.text:
         return policy.sha256, policy.kind.value
     alone = re.compile(rf"(?<![0-9]){account_id}(?![0-9])")
-    text = alone.sub(HERE, policy.text)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(), policy.kind.value
+    parts = repr(alone.split(policy.text))  # no text of a document can pass for the place of a number
+    return hashlib.sha256(parts.encode()).hexdigest(), policy.kind.value
+
+
+def tells_of(decision: Decision, names: Iterable[str]) -> bool:
+    """Whether a decision says one of the names, in its words or in the values that the words cut off."""
+    said = f"{decision.condition} {decision.residual}"
+    return any(name and name in said for name in names)
 
 
 class Places:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from copy import copy
+from itertools import chain
 
 from scanner.analyze.decision.action_groups import ActionGroups
 from scanner.analyze.principals.anywhere import Places, policies_of, written_anywhere
 from scanner.analyze.principals.key_kinds import KeyKinds, Sight
-from scanner.analyze.principals.mentions import Mentions, all_of, mentions_at, mentions_in, mentions_in_guardrails
+from scanner.analyze.principals.mentions import (
+    Mentions,
+    all_of,
+    mentions_at,
+    mentions_in,
+    mentions_in_guardrails,
+    numbers_in,
+)
 from scanner.analyze.request.caller import Caller, may_be_service_linked
+from scanner.analyze.request.session_tags import session_tags_of
 from scanner.model.key import KeyFacts
 from scanner.model.principal import PrincipalKind
 from scanner.model.world import World
@@ -30,7 +39,9 @@ class Classes:
     def __init__(self, world: World) -> None:
         self._actions = ActionGroups(world)
         self._guardrails = mentions_in_guardrails(world)
-        self._asserted = frozenset(v for values in world.asserted.values() for v in values)
+        self._asserted = numbers_in(v for values in world.asserted.values() for v in values)
+        self._tagged: dict[str, frozenset[str]] = {}
+        self._carried: dict[str, frozenset[str]] = {}
         self._facts: dict[tuple[str, bool, bool, bool], int] = {}
         self._numbers: dict[Hashable, int] = {}
         self._own: dict[str, Mentions] = {}
@@ -43,7 +54,7 @@ class Classes:
         """The same for keys whose documents are others than those seen so far; what callers are like is kept."""
         other = copy(self)
         other._actions = self._actions.afresh()
-        other._kinds, other._named = self._kinds.afresh(), {}
+        other._kinds, other._named, other._tagged = self._kinds.afresh(), {}, {}
         return other
 
     def actions_for(self, caller: Caller, key: KeyFacts) -> Mapping[str, Hashable]:
@@ -65,7 +76,8 @@ class Classes:
         tags = own.tags or seen.tags
         home = caller.account_id == key.account_id
         written = self._guardrails if home and at_any_key else seen
-        account = self._account_told_apart(caller, own.numbers or seen.numbers, written)
+        apart = own.numbers or seen.numbers or caller.account_id in written.accounts
+        account = caller.account_id if apart or self._is_a_value(caller, key, tags=tags) else ""
         paths = own.paths or seen.paths
         place = (caller.text, tags, not account, paths)
         if place not in self._facts:
@@ -101,15 +113,31 @@ class Classes:
     def _may_name_account_of(self, key: KeyFacts, caller: Caller) -> bool:
         """Whether a document may look at the number of the key's account, its own document aside."""
         own, account = self._looked_at_by(caller), key.account_id
-        if own.numbers or self._looked_at_by_key(key).numbers or account in self._asserted:
+        if own.numbers or self._looked_at_by_key(key).numbers:
+            return True
+        if account in self._asserted or account in self._values_of(caller):
             return True
         return account in self._guardrails.accounts or (account in own.accounts and account != caller.account_id)
 
-    def _account_told_apart(self, caller: Caller, numbers: bool, written: Mentions) -> str:
-        """The number of the account where some document may look at it; empty where none does."""
+    def _values_of(self, caller: Caller) -> frozenset[str]:
+        """Numbers in the tags that a caller has or may bring: a document may write its own account there."""
+        if caller.text not in self._carried:
+            brought = (v for s in session_tags_of(caller.trust_policy).statements for v in s.values.values())
+            own = (*caller.tags.values(), *(caller.session_tags or {}).values(), *chain.from_iterable(brought))
+            self._carried[caller.text] = numbers_in(own)
+        return self._carried[caller.text]
+
+    def _values_at(self, key: KeyFacts) -> frozenset[str]:
+        """Numbers in the tags and aliases of a key."""
+        if key.arn not in self._tagged:
+            self._tagged[key.arn] = numbers_in((*(key.tags or {}).values(), *(key.aliases or ())))
+        return self._tagged[key.arn]
+
+    def _is_a_value(self, caller: Caller, key: KeyFacts, *, tags: bool) -> bool:
+        """Whether the number of the caller's account stands in a value that a document may compare it with."""
         account = caller.account_id
-        apart = numbers or account in written.accounts or account in self._asserted
-        return account if apart else ""
+        carried = tags and account in self._values_of(caller)
+        return carried or account in self._values_at(key) or account in self._asserted
 
     def _facts_of(self, caller: Caller, *, tags: bool, anywhere: bool, paths: bool) -> Hashable:
         """Everything of a caller that counts beside its names.
@@ -120,7 +148,8 @@ class Classes:
             paths: whether the units of its account count.
         """
         here = caller.account_id if anywhere else ""
-        trust = caller.trust_policy and written_anywhere(caller.trust_policy, here)
+        brought = session_tags_of(caller.trust_policy).statements if tags else ()
+        trust = tuple((s.keys, _pairs(s.values), s.certain) for s in brought)
         tagged = (_pairs(caller.tags), caller.session_tags and _pairs(caller.session_tags), trust) if tags else ()
         policies = tuple(written_anywhere(p, here) for p in policies_of(caller))
         return (
@@ -132,5 +161,5 @@ class Classes:
         )  # fmt: skip
 
 
-def _pairs(tags: Mapping[str, str]) -> Hashable:
-    return tuple(sorted(tags.items()))
+def _pairs(tags: Mapping[str, Hashable]) -> Hashable:
+    return frozenset(tags.items())

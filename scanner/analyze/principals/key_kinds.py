@@ -15,7 +15,8 @@ from scanner.model.key import KeyFacts
 from scanner.model.policy import PolicyText
 from scanner.model.world import World
 
-_TAG = re.compile(r"(?:aws|iam):resourcetag/([^}]*)", re.IGNORECASE)
+_TAG = re.compile(r"(?:aws|iam):resourcetag/([^}]*)")
+_OF_TAGS = frozenset({"aws:resourcetag", "iam:resourcetag"})
 _ALIASES = "alias/"
 """Among the names of tags: no tag is looked at by this name, and no document needs to be told from one that does."""
 
@@ -67,7 +68,9 @@ class KeyKinds:
             named: whether some document may write out the number of the key's account.
             paths: whether some document looks at the units of accounts.
         """
-        if key.key_policy is None or key.gaps or not key.ram_policy_read or key.ram_policy is not None or key.grants:
+        if key.key_policy is None or key.gaps or not key.ram_policy_read or key.ram_policy is not None:
+            return None
+        if key.grants != ():
             return None
         if key.arn not in self._keys:
             self._keys[key.arn] = _sight_of(key.key_policy)
@@ -106,9 +109,14 @@ def _marks_in(policy: PolicyText) -> Iterator[str]:
     """The tags of keys that a document looks at, in conditions or as variables, and whether it looks at aliases."""
     for statement in parse_policy(policy).statements:
         elements = (*(statement.resources or ()), *(statement.not_resources or ()))
+        for test in statement.conditions:
+            family, _, name = test.key.lower().partition("/")
+            if family in _OF_TAGS:
+                yield name
         written = [*(e.value for e in elements), *(x for t in statement.conditions for x in (t.key, *t.values))]
         for text in written:
-            yield from (name.partition(",")[0].strip().lower() for name in _TAG.findall(text))
+            for name in _TAG.findall(text.lower()):
+                yield from (name.rstrip(), name.partition(",")[0].rstrip())
             if "resourcealiases" in text.lower():
                 yield _ALIASES
 

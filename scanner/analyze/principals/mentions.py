@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from scanner.analyze.decision.moments import CLOCK
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.logic.patterns import Pattern, arn_pattern, glob, tokens_of
 from scanner.analyze.principals.selectors import operations_by_selector
 from scanner.model.key import KeyFacts
-from scanner.model.policy import PolicyText, Statement
+from scanner.model.policy import ConditionTest, PolicyText, Statement
 from scanner.model.world import World
 
 _BY_NAME = "aws:principalarn"
@@ -22,8 +23,10 @@ _VARIABLE = re.compile(r"\$\{([^}]*)")
 _OF_AN_ACCOUNT = ("aws:principalaccount", "aws:resourceaccount")
 _OF_NOBODY = (_TAGS, "aws:principalorg", "aws:principalaccount", "aws:resource", "*", "?", "$")
 """Variables in which no name of an identity stands."""
+_ACCOUNTS = frozenset({"aws:principalaccount", "aws:resourceaccount", "kms:calleraccount"})
 _OF_SESSION = ":assumed-role/"
 _ACCOUNT = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])")
+_ANYWHERE = re.compile(r"(?=([0-9]{12}))")
 _SEES_PARTS = re.compile(r"[0-9][*?]|[*?][0-9]|Numeric|\\u", re.IGNORECASE)
 """Text that can tell accounts by a part, the size or an escape of their number."""
 
@@ -84,16 +87,33 @@ def mentions_in(policy: PolicyText) -> Mentions:
             individual = individual or name in _INDIVIDUAL
             tags = tags or name.startswith(_TAGS)
             paths = paths or name in _PATHS
+            numbers = numbers or _may_see_numbers(test)
             named = test.values if name == _BY_NAME else ()
             names.update((value, None) for value in named)
             individual = individual or any("${" in value for value in named)
         for variable in _variables(statement):
             tags = tags or variable.startswith(_TAGS)
             paths = paths or variable in _PATHS
-            numbers = numbers or variable.startswith(_OF_AN_ACCOUNT)
+            numbers = numbers or variable.startswith(_OF_AN_ACCOUNT) or bool(_ACCOUNT.search(variable))
             individual = individual or not variable.startswith(_OF_NOBODY)
     exact, globs = _named(names)
     return Mentions(exact, globs, frozenset(_ACCOUNT.findall(policy.text)), individual, numbers, tags, paths)
+
+
+def _may_see_numbers(test: ConditionTest) -> bool:
+    """Whether a test may tell accounts by a number that it does not write out as a value.
+
+    It may come from a variable, stand in the name of a key, or be compared as a date.
+    """
+    name = test.key.lower()
+    by_variable = name in _ACCOUNTS and any("${" in value for value in test.values)
+    as_date = test.operator.startswith("Date") and name not in CLOCK
+    return by_variable or as_date or bool(_ACCOUNT.search(name))
+
+
+def numbers_in(texts: Iterable[str]) -> frozenset[str]:
+    """Everything in values that may be the number of an account, also within longer texts."""
+    return frozenset(number for text in texts for number in _ANYWHERE.findall(text))
 
 
 def mentions_of_names(texts: Iterable[str]) -> Mentions:
@@ -145,7 +165,7 @@ def _variables(statement: Statement) -> Iterator[str]:
     """The policy variables in conditions and resources."""
     resources = (*(statement.resources or ()), *(statement.not_resources or ()))
     written = (*(v for test in statement.conditions for v in test.values), *(e.value for e in resources))
-    return (found.lower() for text in written for found in _VARIABLE.findall(text))
+    return (found.strip().lower() for text in written for found in _VARIABLE.findall(text))
 
 
 def _by_session(arn: str) -> str:
