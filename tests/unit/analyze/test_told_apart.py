@@ -67,6 +67,7 @@ OPEN = key_of(OWNER, allow("*", "kms:*"))
 LONG = [f"value-{i}" for i in range(8)]
 NEXT_MONTH = is_({"aws:CurrentTime": "2026-12-01T00:00:01Z"}, "DateEquals")
 UNTIL_THEN = policy(allow(None, "s3:*", when=is_({"aws:CurrentTime": "2026-12-01T00:00:00Z"}, "DateGreaterThan")))
+OF_STORAGE = policy(allow(None, "s3:*", when=is_({"kms:EncryptionContext:of": "x"})))
 VARIABLE = "${aws:PrincipalTag/acct}"
 
 CALLERS: dict[str, tuple[Any, ...]] = {
@@ -119,6 +120,11 @@ CALLERS: dict[str, tuple[Any, ...]] = {
     "own numbers in words, at keys of both and of others": both(
         lambda a: role(a, held({"kms:EncryptionContext:of": f"{a}/x"})),
         *both(lambda a: key_of(a, allow("*", "kms:*"))), OPEN,
+    ),
+    "a condition in a policy of another service that only some actions carry": (
+        role(ONE, policy(allow(None, "kms:DescribeKey"))),
+        role(ONE, policy(allow(None, "kms:DescribeKey")), OF_STORAGE, name="Ops"),
+        OPEN,
     ),
     "a date in a policy of another service": (
         role(ONE, policy(allow(None, "kms:*", when=NEXT_MONTH))),
