@@ -18,6 +18,7 @@ from time import perf_counter
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
+from scanner.model.decision import StatementRef  # noqa: E402
 from scanner.model.finding import Finding, KeyRow, Severity  # noqa: E402
 from scanner.report.context import PageSources  # noqa: E402
 from scanner.report.directory import RunDirectory  # noqa: E402
@@ -48,6 +49,11 @@ def rows(number: int) -> tuple[KeyRow, ...]:
     base = build.key_rows()[0]
     places = range(0, 2 * number, FINDINGS_PER_KEY)
     return tuple(replace(base, key_arn=_key(place), account_id=_account(place)) for place in places)
+
+
+def policy_of(key_arn: str) -> str:
+    """A text of its own for each key: one that findings are about was edited by hand."""
+    return build.POLICY.replace("LegacyShare", f"Share{key_arn[-11:]}").replace(build.OWNER, key_arn.split(":")[4])
 
 
 def _account(place: int) -> str:
@@ -82,6 +88,12 @@ def _placed(form: Finding, place: int) -> Finding:
     return replace(
         form,
         id=_finding_id(place),
+        mechanism=replace(form.mechanism, statements=_of_key(form.mechanism.statements, arn)),
+        path=replace(
+            form.path,
+            layers=tuple(replace(gate, statements=_of_key(gate.statements, arn)) for gate in form.path.layers),
+        ),
+        evidence=tuple(replace(part, source_arn=arn, sha256=_text_of(part.sha256, arn)) for part in form.evidence),
         title=form.title.replace("alias/card-data", alias).replace("999988887777", caller),
         severity=tuple(Severity)[place % 5],
         key=key,
@@ -92,11 +104,37 @@ def _placed(form: Finding, place: int) -> Finding:
     )
 
 
+def _of_key(refs: tuple[StatementRef, ...], arn: str) -> tuple[StatementRef, ...]:
+    """The statements as those of another key: what a finding cites stands in its own key's policy."""
+    return tuple(replace(ref, source=arn, sha256=_text_of(ref.sha256, arn)) for ref in refs)
+
+
+def _text_of(sha256: str, key_arn: str) -> str:
+    """The hash of the key's own policy in place of the one they are made from; that of a grant stays."""
+    return build.sha256(policy_of(key_arn)) if sha256 == build.sha256(build.POLICY) else sha256
+
+
+def sources_of(number: int) -> PageSources:
+    """Keys, texts and holdings; a key without findings carries what its account's template says, one text for all."""
+    given = rows(number)
+    cited = {_key(place) for place in range(0, number, FINDINGS_PER_KEY)}
+    held = {row.key_arn: row.key_arn if row.key_arn in cited else _template(row.account_id) for row in given}
+    texts = {build.sha256(text): text for text in map(policy_of, set(held.values()))}
+    holdings = {
+        key: KeyHolding((("key policy `default`", build.sha256(policy_of(named))),)) for key, named in held.items()
+    }
+    return PageSources(given, {}, lambda sha256: texts.get(sha256) or build.documents(sha256), holdings.__getitem__)
+
+
+def _template(account_id: str) -> str:
+    """Stands for the key whose text every key without findings of an account has."""
+    return f"arn:aws:kms:eu-west-1:{account_id}:key/00000000-0000-0000-0000-000000000000"
+
+
 def measure(number: int, folder: Path) -> tuple[float, list[int]]:
     """Seconds to render so many findings, and the sizes of the pages."""
     directory = RunDirectory.create(folder, f"{number}")
-    policy = (("key policy `default`", build.sha256(build.POLICY)),)
-    sources = PageSources(rows(number), {}, build.documents, lambda _: KeyHolding(policy))
+    sources = sources_of(number)
     document = build.document(findings=findings(number))
     started = perf_counter()
     render_all(document, sources, directory, ReportOptions(("html",)))
@@ -160,9 +198,11 @@ def main(folder: Path) -> None:
         seconds, sizes = measure(number, folder)
         smallest = smallest or sum(sizes)
         each = (sum(sizes) - smallest) / max(number - SIZES[0], 1)
+        whole = sum(sizes) / number
         print(
             f"{number:>6,} findings: {len(sizes)} pages, {sum(sizes) / 1e6:.1f} MB, largest {sizes[-1] / 1e6:.2f} MB, "
-            f"{seconds:.1f} s, {each:,.0f} bytes per finding with its share of keys"
+            f"{seconds:.1f} s, {each:,.0f} bytes per finding with its share of keys, "
+            f"{whole:,.0f} with its share of everything"
         )
 
 

@@ -45,7 +45,7 @@ try {
     e.dataset.place = place;
     const first = cell(), tags = made("div", "", first), what = cell();
     made("span", of("severity"), tags).setAttribute("class", "tag sev-" + of("severity"));
-    made("span", of("verdict"), tags).setAttribute("class", "tag verdict v-" + of("verdict"));
+    made("span", of("verdict"), tags).setAttribute("class", "tag v-" + of("verdict"));
     const link = made("a", of("id"), first);
     link.setAttribute("tabindex", -1);
     if (ids.test(of("id")) && pages.test(of("page"))) link.setAttribute("href", of("page") + "#" + of("id"));

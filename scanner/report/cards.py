@@ -201,11 +201,8 @@ def _evidence(finding: Finding, part: Evidence, texts: Documents) -> SourceView:
         else source_lines(text, part.excerpt_from, part.excerpt_to, part.highlights, sorted(ranges), trimmed=True)
     )
     line_from, line_to = (lines[0].number, lines[-1].number) if lines else (part.excerpt_from, part.excerpt_to)
-    whole = all(line.tint for line in lines)
     source = "" if part.source_arn == finding.resource.arn else part.source_arn
-    return SourceView(
-        part.document, source, part.sha256, line_from, line_to, _once_labelled(without_indent(lines)), whole
-    )
+    return SourceView(part.document, source, part.sha256, line_from, line_to, _once_labelled(without_indent(lines)))
 
 
 def _once_labelled(lines: tuple[SourceLine, ...]) -> tuple[SourceLine, ...]:

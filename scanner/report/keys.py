@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from scanner.model.decision import Layer
 from scanner.model.finding import Finding, KeyRow, Severity
 from scanner.model.key import Grant
 from scanner.report.escape import visible
-from scanner.report.source import Documents, SourceView, source_lines
+from scanner.report.source import Documents, SourceLine, SourceView, source_lines
 
 GRANTS_SHOWN = 100
 """Grants of one key that a page lists; a key can hold 50,000, and the snapshot has all of them."""
@@ -38,10 +38,14 @@ def nothing_held(key_arn: str) -> KeyHolding:
 
 @dataclass(frozen=True, slots=True)
 class PolicyView:
-    """A policy of a key, whole, with the statements tinted that findings cite."""
+    """A policy of a key, whole, with the statements tinted that findings cite.
+
+    `same_as` is the first key of the page with that text and those tints; the page shows them once, there.
+    """
 
     source: SourceView
     finding_ids: tuple[str, ...]
+    same_as: KeyRow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,7 @@ def key_views(
 ) -> tuple[KeyView, ...]:
     """The keys of a page, in the order of `sorted_rows`."""
     views = []
+    shown: dict[tuple[SourceLine, ...], KeyRow] = {}
     for row in sorted_rows(rows):
         anchor = key_anchor(row.key_arn)
         here, held = by_key.get(anchor, ()), holdings(row.key_arn)
@@ -103,10 +108,16 @@ def key_views(
         counts = Counter(finding.severity for finding in here if not finding.is_suppressed)
         severities = tuple((severity.value, counts[severity]) for severity in Severity if counts[severity])
         accepted = sum(finding.is_suppressed for finding in here)
-        views.append(
-            KeyView(row, anchor, ids, severities, accepted, _policies(row.key_arn, here, held, texts), held.grants)
-        )
+        policies = tuple(_once(policy, row, shown) for policy in _policies(row.key_arn, here, held, texts))
+        views.append(KeyView(row, anchor, ids, severities, accepted, policies, held.grants))
     return tuple(views)
+
+
+def _once(policy: PolicyView, row: KeyRow, shown: dict[tuple[SourceLine, ...], KeyRow]) -> PolicyView:
+    """The policy with the key that shows the same lines already: keys made from one template carry one text."""
+    lines = policy.source.lines
+    first = shown.setdefault(lines, row) if lines else row
+    return policy if first is row else replace(policy, same_as=first)
 
 
 def _policies(key_arn: str, findings: Sequence[Finding], held: KeyHolding, texts: Documents) -> tuple[PolicyView, ...]:

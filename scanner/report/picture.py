@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
+from string import ascii_lowercase
 from typing import Final
 
 from scanner.model.decision import Gate, GateOutcome, Layer, Side, Verdict
@@ -29,6 +30,9 @@ _LABELS: Final[Mapping[str, str]] = {
     Layer.KEY_POLICY: "key policy", Layer.GRANT: "grant", Layer.RAM: "RAM", Layer.TRUST: "trust",
     Layer.KEY_STATE: "state",
 }  # fmt: skip
+_OR = "or "
+"""Stands before the label of a gate that is enough where the one before is not."""
+
 TRACKS: Final[Mapping[str, tuple[str, ...]]] = {
     "tc": ("IAM", "boundary", "session", "SCP"), "to": ("RCP", "key policy", "state"), "tt": ("trust",),
 }  # fmt: skip
@@ -91,8 +95,9 @@ class PicturePart:
 
     @property
     def row(self) -> str:
-        """Id of the line with its shapes, which the page draws once as well; empty without a line."""
-        return f"{self.track}{''.join(slot.shape[1:] for slot in self.slots)}" if self.track else ""
+        """Id of the line with its labels and shapes, which the page draws once as well."""
+        labels = self.track or "r" + "".join(_label_sign(slot.label) for slot in self.slots)
+        return f"{labels}{''.join(slot.shape[1:] for slot in self.slots)}"
 
 
 def picture_parts(finding: Finding) -> tuple[PicturePart, ...]:
@@ -120,7 +125,14 @@ def picture_parts(finding: Finding) -> tuple[PicturePart, ...]:
 
 def picture_rows(parts: Iterable[PicturePart]) -> Mapping[str, PicturePart]:
     """A part for each line with shapes that occurs, by its id: pictures are alike, and a page of them says it once."""
-    return {part.row: part for part in sorted(parts, key=lambda part: part.row) if part.row}
+    return {part.row: part for part in sorted(parts, key=lambda part: part.row)}
+
+
+def _label_sign(label: str) -> str:
+    """A letter for the label of a gate, a capital behind `or`: no line without a usual order has the id of another."""
+    alone = label.removeprefix(_OR)
+    sign = ascii_lowercase[tuple(_LABELS.values()).index(alone)]
+    return sign if alone == label else sign.upper()
 
 
 def _owner_part(finding: Finding, caller: Box, key: Box) -> PicturePart:
@@ -146,7 +158,7 @@ def _owner_labels(gates: Iterable[Gate]) -> Iterator[tuple[str, GateOutcome]]:
     seen = False
     for gate in gates:
         alternative = gate.layer in _ALTERNATIVES
-        yield f"or {_LABELS[gate.layer]}" if alternative and seen else _LABELS[gate.layer], gate.outcome
+        yield f"{_OR}{_LABELS[gate.layer]}" if alternative and seen else _LABELS[gate.layer], gate.outcome
         seen = seen or alternative
 
 

@@ -49,8 +49,6 @@ class SourceView:
     """An excerpt of a document, or its place where the text is not at hand (`lines` is empty then).
 
     `source_arn` is empty where the page says already what holds the document.
-
-    `is_statement` says that every line belongs to deciding statements, so that the page tints the excerpt as a whole.
     """
 
     document: str
@@ -59,7 +57,6 @@ class SourceView:
     line_from: int
     line_to: int
     lines: tuple[SourceLine, ...]
-    is_statement: bool = False
 
 
 def source_lines(

@@ -144,7 +144,7 @@ def test_severity_that_rose_is_said_with_its_reason_wherever_the_finding_stands(
     given = risen("the approval ended on 2026-11-20")
     said = "severity rose from info to critical since 2026-11-21: the approval ended on 2026-11-20"
     assert said in page(given)
-    assert '<span class="kind">severity rose</span>' in page(given)
+    assert "<i>severity rose</i>" in page(given)
     assert f"  - The {said}" in render_markdown(given, {}).decode()
     assert "1 graver since 2026-11-21" in render_summary(given, REPORT, 0)
     assert change_sentences(given)[3:] == ("The severity of 1 finding rose since.",)

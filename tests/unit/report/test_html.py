@@ -15,7 +15,7 @@ from scanner.model.finding import FindingsDocument, FindingVerdict, Path, Remedi
 from scanner.model.key import Grant, GrantConstraints
 from scanner.report.coverage_notes import cited_notes
 from scanner.report.html import render_html
-from scanner.report.keys import KeyHolding
+from scanner.report.keys import KeyHolding, key_anchor, sorted_rows
 from scanner.resources import template_root
 
 import report_builders as build
@@ -199,7 +199,44 @@ def test_every_key_is_listed_with_its_whole_policy_once() -> None:
         assert row.key_arn.rsplit("/", 1)[-1] in keys
     assert keys.count("nobody cites this") == 1
     assert keys.count("EnableRoot") == 1
-    assert keys.count('<li class="statement">') >= 12
+    tinted = "".join(re.findall(r'<ol class="source whole" start="\d+">(.*?)</ol>', keys, re.DOTALL))
+    assert tinted.count("<li>") >= 12
+    assert "LegacyShare" in tinted
+    assert "EnableRoot" not in tinted
+
+
+def test_text_that_several_keys_have_stands_once_and_the_others_lead_to_it() -> None:
+    rows = [row for row in build.key_rows() if row.key_arn != build.KEY_ARN][:2]
+    spare = ("key policy `default`", build.sha256(UNCITED))
+    html = render_html(
+        build.document(findings=()), rows, {}, lambda _: UNCITED, lambda _: KeyHolding((spare,))
+    ).decode()
+    keys = html[html.index('<section id="keys"') : html.index('<section id="method"')]
+    first, second = sorted_rows(rows)
+    assert keys.count("nobody cites this") == 1
+    assert keys.count(spare[1][:16]) == 2
+    place = key_anchor(first.key_arn)
+    assert keys.index(f'id="doc-{place}"') < keys.index("nobody cites this")
+    assert keys.index("nobody cites this") < keys.index(f'id="doc-{key_anchor(second.key_arn)}"')
+    assert keys.count(f'The text and its tinted statements are those of <a href="#doc-{place}">') == 1
+
+
+def test_text_with_other_tints_stands_whole_at_each_key() -> None:
+    rows = build.key_rows()
+    held = KeyHolding((("key policy `default`", build.sha256(build.POLICY)),))
+    html = render_html(build.document(), rows, {}, build.documents, lambda _: held).decode()
+    keys = html[html.index('<section id="keys"') : html.index('<section id="method"')]
+    assert keys.count("EnableRoot") == 2
+    assert keys.count("its tinted statements are those of") == len(rows) - 2
+
+
+def test_marked_line_outside_every_statement_starts_no_tint() -> None:
+    html = render_html(build.document(), build.key_rows(), {}, build.documents).decode()
+    lists = re.findall(r'<ol class="source( whole)?" start="(\d+)">\n(.*?)</ol>', html, re.DOTALL)
+    grants = [(whole, lines) for whole, _, lines in lists if "GranteePrincipal" in lines]
+    assert [whole for whole, _ in grants] == [""] * len(grants)
+    assert all('<li class="hit">  "GranteePrincipal"' in lines for _, lines in grants)
+    assert all(lines.count("<li") > 1 for _, lines in grants)
 
 
 def test_key_shows_its_grants_and_how_many_there_are() -> None:

@@ -191,14 +191,30 @@ def test_picture_is_an_image_with_title_and_words_and_uses_shapes_defined_once()
     assert used <= set(re.findall(r'<symbol id="(\w+)"', html))
 
 
+def test_lines_with_other_labels_or_shapes_have_ids_of_their_own() -> None:
+    callers = [
+        (), (gate(Layer.IAM),), (gate(Layer.SCP),), (gate(Layer.IAM), gate(Layer.SCP)),
+        (gate(Layer.SCP), gate(Layer.IAM)), (gate(Layer.IAM, UNREAD), gate(Layer.SCP)),
+        (gate(Layer.IAM), gate(Layer.BOUNDARY)), (gate(Layer.SESSION),),
+    ]  # fmt: skip
+    policy, grant, ram = gate(Layer.KEY_POLICY), gate(Layer.GRANT), gate(Layer.RAM)
+    owners = [(policy, grant), (grant, policy), (grant,), (policy, ram), (policy, grant, ram), (policy,)]
+    before = {drawn(*own, policy)[-2].row for own in callers}
+    behind = {drawn(*own)[-1].row for own in owners}
+    assert (len(before), len(behind)) == (len(callers), len(owners))
+    assert all(row.isalpha() for row in before | behind)
+
+
 def test_lines_with_equal_shapes_are_drawn_once_and_used_by_every_picture() -> None:
     first = build.stranger_finding()
     html = render_html(
         build.document(findings=(first, replace(first, id="kx-000000000002"))), (), {}, build.documents
     ).decode()
     before, owner = picture_parts(first)
-    assert (before.row, owner.row) == ("", "toaaa")
-    assert html.count('<use href="#toaaa"/>') == 2
+    assert owner.row == "toaaa"
+    for row in (before.row, owner.row):
+        assert html.count(f'<use href="#{row}"/>') == 2
+        assert html.count(f'<symbol id="{row}">') == 1
     symbol = (
         '<symbol id="toaaa"><use href="#to"/><use href="#pa" x="32"/><use href="#pa" x="88"/><use href="#pa" x="144"/>'
     )
