@@ -105,8 +105,7 @@ def explain(world: World, asked: Asked, *, every_action: bool = False) -> Explan
 def _as_finding(world: World, request: Request, evaluation: Evaluation, decision: Decision) -> AsFinding | None:
     """What findings say where that is not the decision's verdict.
 
-    Of a stranger, where that is more than `possible`, the key's side decides alone (R3.30). Of a closed account that
-    its access returns when it is opened again (R6.8).
+    The key's side decides alone on a stranger, where it is sure (R3.30); a closed account may be opened again (R6.8).
     """
     if decision.verdict is Verdict.DENIED:
         return None

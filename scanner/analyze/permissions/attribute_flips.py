@@ -101,17 +101,22 @@ def _distinct_keys(keys: KeySet) -> list[tuple[KeyFacts, tuple[KeyFacts, ...]]]:
 
 def _distinct_users(assembly: Assembly, keys: KeySet) -> list[str]:
     """One user of every class."""
-    key = next(iter(keys.keys.values()))
+    asked = asked_of(keys)
     found: dict[object, str] = {}
     for arn in sorted(keys.users):
         caller = resolve_caller(assembly.world, arn)
-        found.setdefault((class_name(caller), like(assembly, caller, key)), arn)
+        found.setdefault((class_name(caller), like(assembly, caller, asked)), arn)
     return list(found.values())
 
 
-def like(assembly: Assembly, caller: Caller, key: KeyFacts) -> object:
-    """What a caller shares with those that cannot be told apart from it."""
-    return assembly.classes.of(caller, key) if assembly.classes else caller.text
+def asked_of(keys: KeySet) -> tuple[KeyFacts, ...]:
+    """The keys of a set that are judged again: no more than so many different ones."""
+    return tuple(key for key, _ in _distinct_keys(keys)[:MOST_KEYS])
+
+
+def like(assembly: Assembly, caller: Caller, keys: Iterable[KeyFacts]) -> object:
+    """What a caller shares with those that cannot be told apart from it at any of the keys."""
+    return tuple(assembly.classes.of(caller, key) for key in keys) if assembly.classes else caller.text
 
 
 # -- who may change it -------------------------------------------------------------------------------------------------

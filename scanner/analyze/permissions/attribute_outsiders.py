@@ -20,7 +20,7 @@ from scanner.analyze.paths.paths import Claim, conditions_of_steps
 from scanner.analyze.paths.role_paths import RolePaths
 from scanner.analyze.paths.sources import Source
 from scanner.analyze.permissions.attribute_changes import Change
-from scanner.analyze.permissions.attribute_flips import Flip, candidates, like, may_make
+from scanner.analyze.permissions.attribute_flips import Flip, asked_of, candidates, like, may_make
 from scanner.analyze.permissions.attribute_rules import KeySet
 from scanner.analyze.permissions.attribute_words import (
     OPENS,
@@ -118,15 +118,15 @@ class Outsiders:
                 yield self._finding(given.keys, text, found)
 
     def _set(self, keys: KeySet, opening: Sequence[Flip]) -> _Set:
-        world, first = self._assembly.world, next(iter(keys.keys.values()))
+        world, asked = self._assembly.world, asked_of(keys)
         found = candidates(self._population, keys, opening)
         makers = {c.text: c for c in found if c.kind is PrincipalKind.ROLE}
         by_class: dict[object, list[Flip]] = defaultdict(list)
         for flip in opening:
-            by_class[like(self._assembly, resolve_caller(world, flip.user), first)].append(flip)
+            by_class[like(self._assembly, resolve_caller(world, flip.user), asked)].append(flip)
         opened: dict[str, list[Flip]] = {}
         for arn in keys.users:
-            same = like(self._assembly, resolve_caller(world, arn), first)
+            same = like(self._assembly, resolve_caller(world, arn), asked)
             if same in by_class and world.principals[arn].kind is PrincipalKind.ROLE:
                 opened[arn] = by_class[same]
         return _Set(keys, makers, opened)
@@ -163,7 +163,7 @@ class Outsiders:
     def _made(self, given: _Set, maker: _Reach, flip: Flip) -> Decision | None:
         """The decision that lets a role make a change; roles that cannot be told apart share it."""
         caller = given.makers[maker.steps[-1].role.arn]
-        place = (like(self._assembly, caller, flip.keys[0]), flip.change)
+        place = (like(self._assembly, caller, flip.keys), flip.change)
         if place not in given.made:
             given.made[place] = may_make(self._assembly, caller, flip)
         may = given.made[place]

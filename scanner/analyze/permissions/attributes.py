@@ -10,7 +10,7 @@ from scanner.analyze.keys.judge import Judgement, strength
 from scanner.analyze.keys.sentences import DOES_TO
 from scanner.analyze.paths.role_paths import RolePaths
 from scanner.analyze.permissions.attribute_changes import Change
-from scanner.analyze.permissions.attribute_flips import Flip, candidates, flips_of, like, may_make
+from scanner.analyze.permissions.attribute_flips import Flip, asked_of, candidates, flips_of, like, may_make
 from scanner.analyze.permissions.attribute_outsiders import Outsiders
 from scanner.analyze.permissions.attribute_rules import KeySet, key_sets
 from scanner.analyze.permissions.attribute_words import (
@@ -55,10 +55,10 @@ def attribute_findings(assembly: Assembly, population: Population, through_roles
 def _of_controllers(assembly: Assembly, population: Population, keys: KeySet, flips: list[Flip]) -> Iterator[Finding]:
     """A finding for every class of the keys' own account that may make a change which decides something."""
     classes: dict[str, dict[object, list[Caller]]] = {}
-    first = next(iter(keys.keys.values()))
+    asked = asked_of(keys)
     for caller in candidates(population, keys, flips):
-        classes.setdefault(class_name(caller), {}).setdefault(like(assembly, caller, first), []).append(caller)
-    alike = {f.user: like(assembly, resolve_caller(assembly.world, f.user), first) for f in flips}
+        classes.setdefault(class_name(caller), {}).setdefault(like(assembly, caller, asked), []).append(caller)
+    alike = {f.user: like(assembly, resolve_caller(assembly.world, f.user), asked) for f in flips}
     for name, groups in sorted(classes.items()):
         cases: list[Case] = []
         members: list[str] = []

@@ -146,8 +146,9 @@ def _distinct(assembly: Assembly, broad: Broad) -> list[Caller]:
     found: dict[object, Caller] = {}
     for arn in sorted(broad.holders):
         caller = resolve_caller(assembly.world, arn)
-        key = next(any_keys_of(caller.account_id, caller.partition))
-        found.setdefault(assembly.classes.of(caller, key) if assembly.classes else arn, caller)
+        keys = _keys_meant(assembly, broad, caller)
+        like = tuple(assembly.classes.of(caller, key) for key in keys) if assembly.classes else arn
+        found.setdefault((caller.account_id, like), caller)
     return list(found.values())
 
 

@@ -114,11 +114,11 @@ def _judge_unread(assembly: Assembly, found: Named, keys: Sequence[KeyFacts], ju
     seen: dict[object, tuple[Judgement, ...]] = {}
     for arn, held in sorted(found.holders.items()):
         caller = resolve_caller(assembly.world, arn)
-        like = assembly.classes.of(caller, keys[0]) if assembly.classes else arn
-        place = (like, tuple(n.place for n in held))
+        asked = keys if tells_keys_apart(assembly.world, caller) else keys[:1]
+        like = tuple(assembly.classes.of(caller, key) for key in asked) if assembly.classes else arn
+        place = (like, caller.account_id, tuple(n.place for n in held))
         if place not in seen:
-            apart = tells_keys_apart(assembly.world, caller)
-            seen[place] = tuple(_ask(assembly, caller, held, keys if apart else keys[:1]))
+            seen[place] = tuple(_ask(assembly, caller, held, asked))
         for judgement in seen[place]:
             judged.add(judgement, {arn}, collected)
 

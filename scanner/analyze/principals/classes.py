@@ -96,7 +96,8 @@ class Classes:
         named = self._may_name_account_of(key, caller)
         paths = self._looked_at_by(caller).paths or self._looked_at_by_key(key).paths
         kind = self._kinds.of(key, self._seen[caller.text], named=named, paths=paths)
-        return None if kind is None else (self.of(caller, key, at_any_key=True), kind)
+        home = caller.account_id == key.account_id
+        return None if kind is None else (self.of(caller, key, at_any_key=True), kind, home)
 
     def _looked_at_by(self, caller: Caller) -> Mentions:
         """What the caller's own policies look at."""
