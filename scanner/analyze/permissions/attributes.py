@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -58,24 +59,33 @@ def _of_controllers(assembly: Assembly, population: Population, keys: KeySet, fl
     asked = asked_of(keys)
     for caller in candidates(population, keys, flips):
         classes.setdefault(class_name(caller), {}).setdefault(like(assembly, caller, asked), []).append(caller)
-    alike = {f.user: like(assembly, resolve_caller(assembly.world, f.user), asked) for f in flips}
+    alike = {arn: _kind(assembly, arn, asked) for arn in keys.users}
+    number = Counter(alike.values())
     for name, groups in sorted(classes.items()):
         cases: list[Case] = []
         members: list[str] = []
         reached: dict[str, KeyFacts] = {}
         for same, callers in groups.items():
             before = len(cases)
-            for flip, judgement in _controlled(assembly, callers[0], [f for f in flips if alike[f.user] == same]):
+            own = [f for f in flips if alike[f.user] == (name, same)]
+            others = [f for f in flips if alike[f.user] != (name, same) or number[name, same] > 1]
+            for flip, judgement in _controlled(assembly, callers[0], own):
                 if flip.opens:
                     cases.append(Case(replace(judgement, reason=OPENS), _ROWS[OPENS]))
                     reached.update({k.arn: k for k in flip.keys})
-            for flip, judgement in _controlled(assembly, callers[0], [f for f in flips if alike[f.user] != same]):
+            for flip, judgement in _controlled(assembly, callers[0], others):
                 cases.append(Case(replace(judgement, reason=DECIDES), _ROWS[DECIDES]))
                 reached.update({k.arn: k for k in flip.keys})
             if len(cases) > before:
                 members.extend(c.text for c in callers)
         if cases:
             yield finding_of(assembly, _draft(assembly, name, keys, _Told(cases, members, reached)))
+
+
+def _kind(assembly: Assembly, arn: str, asked: tuple[KeyFacts, ...]) -> tuple[str, object]:
+    """The class of a user of the keys, and within it what it shares with those that cannot be told apart."""
+    caller = resolve_caller(assembly.world, arn)
+    return class_name(caller), like(assembly, caller, asked)
 
 
 def _controlled(assembly: Assembly, caller: Caller, flips: Iterable[Flip]) -> Iterator[tuple[Flip, Judgement]]:
