@@ -36,7 +36,7 @@ from scanner.model.finding import Finding, FindingsDocument, FindingVerdict
 from scanner.model.lifecycle import Lifecycle
 
 from fault_server import CALLER, FakeClock, Reply, Request, as_json, refusal, refusal_xml
-from fault_world import EU, K1, K2, LIMIT, OU, ROOT, SCP, SCPS, STRANGER, A, B, FaultWorld, settings
+from fault_world import EU, JOB, K1, K2, LIMIT, OU, ROOT, SCP, SCPS, STRANGER, A, B, FaultWorld, settings
 
 NOW = datetime(2026, 11, 22, 0, 10, tzinfo=UTC)
 GLOBAL = "global"
@@ -143,6 +143,7 @@ FAULTS = (
 OWNED = frozenset(
     {
         *("kms:ListKeys", "kms:ListAliases", "kms:DescribeKey", "kms:ListGrants", "kms:GetKeyLastUsage"),
+        "kms:ListRetirableGrants",
         "iam:GetAccountAuthorizationDetails",
         *("iam:GetPolicy", "iam:ListOpenIDConnectProviders", "iam:ListSAMLProviders", "sts:AssumeRole"),
     }
@@ -169,7 +170,8 @@ class Target:
 
     `where` chooses the requests by account, region or parameter. `gap` is the row that tells of it, None where another
     call can stand in. `lost` chooses the rows that are no more, `extra` are rows that come in their place. `denied`
-    are operations refused beside it, without which the call is not made.
+    are operations refused beside it, without which the call is not made. `is_note`: the row is `skipped` whatever
+    happened, because another call has read the same.
     """
 
     name: str
@@ -181,6 +183,7 @@ class Target:
     exit_code: int = 4
     denied: tuple[tuple[str, dict[str, str]], ...] = ()
     ids: tuple[str, ...] = ()
+    is_note: bool = False
 
     @property
     def operation(self) -> str:
@@ -203,6 +206,7 @@ _OF_THE_TREE = (
     *_TREE,
     *(f"organizations:{name}" for name in ("ListRoots", "ListPolicies", "DescribePolicy", "ListTargetsForPolicy")),
 )
+_RETIRABLE: Subject = (A, EU, "kms:ListRetirableGrants", JOB)
 _REGIONS: Subject = (A, GLOBAL, "account:ListRegions", "")
 TARGETS = (
     Target("sts:GetCallerIdentity", lost=lambda row: True, exit_code=5),
@@ -271,7 +275,11 @@ TARGETS = (
     Target(
         "kms:GetKeyPolicy AWS_RAM", {**_AT_KEY, "PolicyName": "AWS_RAM"}, _in_europe("GetKeyPolicy", f"{K1}/AWS_RAM"),
     ),
-    Target("kms:ListGrants", _AT_KEY, _in_europe("ListGrants")),
+    Target(
+        "kms:ListGrants", _AT_KEY, _in_europe("ListGrants"), lost=lambda row: row == _RETIRABLE,
+        lost_after_page=lambda row: False,
+    ),
+    Target("kms:ListRetirableGrants", {"account": A}, _RETIRABLE, is_note=True),
     Target("kms:ListResourceTags", _AT_KEY, _in_europe("ListResourceTags")),
     Target(
         "iam:GetAccountAuthorizationDetails", _IN_B, (B, GLOBAL, "iam:GetAccountAuthorizationDetails", ""),
@@ -398,8 +406,9 @@ class Stage:
 
 
 def _stands_in(ran: Ran) -> Row | None:
-    """The row of the one call that makes good for another without a gap."""
-    return next((row for row in ran.ledger if row[2] == "ec2:DescribeRegions"), None)
+    """The row of a call that makes good for another without a gap, or of a cross-check that was not made."""
+    missed = (*_RETIRABLE, str(Outcome.SKIPPED))
+    return next((row for row in ran.ledger if row[2] == "ec2:DescribeRegions" or row == missed), None)
 
 
 @contextmanager
@@ -464,12 +473,15 @@ def _expected(target: Target, fault: Fault, base: Ran) -> tuple[frozenset[Row], 
         lost = target.lost_after_page
     if outcome is Outcome.MISMATCH and gap is not None and target.operation != "sts:AssumeRole":
         gap, lost = _abandoned(gap)
+    exit_code = target.exit_code
+    if target.is_note and outcome is not Outcome.MISMATCH:
+        outcome, exit_code = Outcome.SKIPPED, 0
     rows = {row for row in base.ledger if not lost(row[:4]) and row[:4] != gap}
     changed = {row[:4] for row in target.extra}
     rows = {row for row in rows if row[:4] not in changed} | set(target.extra)
     if gap is not None:
         rows.add((*gap, str(outcome)))
-    return frozenset(rows), target.exit_code
+    return frozenset(rows), exit_code
 
 
 def _healed(target: Target, base: Ran) -> tuple[frozenset[Row], int]:

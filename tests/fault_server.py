@@ -314,6 +314,17 @@ class FaultServer:
         grants = [{"KeyId": arn, **grant} for grant in self._held(request)[key_id].grants]
         return as_json({"Grants": grants, "Truncated": False})
 
+    def _kms_ListRetirableGrants(self, request: Request) -> Reply:
+        wanted = request.params["RetiringPrincipal"]
+        grants = [
+            {"KeyId": f"arn:aws:kms:{region}:{account}:key/{key_id}", **grant}
+            for (account, region), keys in self.keys.items()
+            for key_id, key in keys.items()
+            for grant in key.grants
+            if region == request.region and grant.get("RetiringPrincipal") == wanted
+        ]
+        return as_json({"Grants": grants, "Truncated": False})
+
     def _kms_ListResourceTags(self, request: Request) -> Reply:
         return as_json({"Tags": self._held(request)[request.params["KeyId"]].tags, "Truncated": False})
 

@@ -182,7 +182,10 @@ _ORGANIZATION_LISTS = {
     "ListOrganizationalUnitsForParent": "OrganizationalUnits", "ListPolicies": "Policies",
     "ListTargetsForPolicy": "Targets",
 }  # fmt: skip
-_KMS_LISTS = {"ListKeys": "Keys", "ListAliases": "Aliases", "ListGrants": "Grants", "ListResourceTags": "Tags"}
+_KMS_LISTS = {
+    "ListKeys": "Keys", "ListAliases": "Aliases", "ListGrants": "Grants", "ListRetirableGrants": "Grants",
+    "ListResourceTags": "Tags",
+}  # fmt: skip
 _LISTS: dict[str, tuple[str, str, str, str]] = {
     **{f"organizations:{name}": (member, "NextToken", "NextToken", "") for name, member in _ORGANIZATION_LISTS.items()},
     **{f"kms:{name}": (member, "Marker", "NextMarker", "Truncated") for name, member in _KMS_LISTS.items()},
@@ -192,8 +195,8 @@ _LISTS: dict[str, tuple[str, str, str, str]] = {
 
 
 def _grant(grant_id: str, grantee: str) -> dict[str, Any]:
-    issuer = iam(A, "root")
-    return {"GrantId": grant_id, "GranteePrincipal": grantee, "IssuingAccount": issuer, "Operations": ["Decrypt"]}
+    who = {"GranteePrincipal": grantee, "RetiringPrincipal": JOB, "IssuingAccount": iam(A, "root")}
+    return {"GrantId": grant_id, **who, "Operations": ["Decrypt"]}
 
 
 def _roles(*members: str) -> str:

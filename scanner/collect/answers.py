@@ -41,6 +41,7 @@ def _kms(limit: int) -> Paging:
     return Paging("Marker", "NextMarker", "Truncated", {"Limit": limit})
 
 
+_RETIRABLE = "kms:ListRetirableGrants"
 _TOKEN = Paging("NextToken", "NextToken")
 
 OPERATIONS: Mapping[str, Operation] = {
@@ -49,6 +50,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "kms:DescribeKey": Operation(("KeyMetadata",)),
     "kms:GetKeyPolicy": Operation(("Policy",)),
     "kms:ListGrants": Operation(("Grants", "Truncated"), _kms(100)),
+    _RETIRABLE: Operation(("Grants", "Truncated"), _kms(100)),
     "kms:ListResourceTags": Operation(("Tags", "Truncated"), _kms(50)),
     "kms:GetKeyLastUsage": Operation(("KeyId", "TrackingStartDate")),
     "iam:GetAccountAuthorizationDetails": Operation(
@@ -126,7 +128,8 @@ def check_owner(
 
     INVARIANT: facts of one account are never written under another, even if credentials or connections were mixed up.
     Only members that must be the unit's own are looked at: a policy or a grant may name strangers, and a list of keys
-    that others share with the account holds nothing else; of that one the region is looked at.
+    that others share with the account holds nothing else; of that one, and of the keys whose grants a principal of the
+    account may retire, the region is looked at.
     """
     owners = _OWNED.get(operation)
     for found in owners(answer) if owners else ():
@@ -137,8 +140,8 @@ def check_owner(
             if arn is None:
                 raise MismatchError(f"the answer holds `{found[:200]}`, which is no ARN")
             account, its_region = arn.account_id, arn.region or region
-        if "ResourceOwners" in params:
-            account = account_id
+            if "ResourceOwners" in params or (operation, arn.service) == (_RETIRABLE, "kms"):
+                account = account_id
         if account != account_id or (operation.startswith("kms:") and its_region != region):
             raise MismatchError(f"the answer holds `{found[:200]}`, asked was account {account_id} in {region}")
 
@@ -152,6 +155,12 @@ def _described(answer: Mapping[str, Any]) -> Iterator[str]:
 def _granted(answer: Mapping[str, Any]) -> Iterator[str]:
     # AWS answers the key's ARN here; a bare key id says nothing about the owner.
     return (key for key in (str(grant.get("KeyId", "")) for grant in answer["Grants"]) if key.startswith("arn:"))
+
+
+def _retirable(answer: Mapping[str, Any]) -> Iterator[str]:
+    yield from _granted(answer)
+    named = (str(grant.get("RetiringPrincipal", "")) for grant in answer["Grants"])
+    yield from (principal for principal in named if principal.startswith("arn:"))
 
 
 def _used(answer: Mapping[str, Any]) -> Iterator[str]:
@@ -176,6 +185,7 @@ _OWNED: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
     "kms:ListAliases": lambda answer: (str(alias.get("AliasArn", "")) for alias in answer["Aliases"]),
     "kms:DescribeKey": _described,
     "kms:ListGrants": _granted,
+    _RETIRABLE: _retirable,
     "kms:GetKeyLastUsage": _used,
     "iam:GetAccountAuthorizationDetails": _principals,
     "iam:GetPolicy": lambda answer: _managed(answer["Policy"]),

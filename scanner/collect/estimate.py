@@ -11,7 +11,7 @@ from scanner.collect.settings import CollectSettings
 _PER_ACCOUNT = 5
 """AssumeRole, regions, authorization details, OIDC and SAML providers; large accounts have more pages of details."""
 _PER_REGION = 3
-"""Keys, keys that others share, aliases."""
+"""Keys, keys that others share, aliases. The cross-check of grants is not counted: its principals are not known yet."""
 _PER_KEY = 5
 """Describe, tags, two policies, grants; a sixth one for the last use."""
 

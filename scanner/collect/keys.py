@@ -6,21 +6,21 @@ the others.
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 from scanner.collect.documents import keep_document
+from scanner.collect.grants import check_grants, read_grants
 from scanner.collect.key_uses import ram_is_known, read_last_use, read_shared_keys
 from scanner.collect.outcome import CallFailedError, MismatchError, UnitStoppedError
 from scanner.collect.settings import CollectSettings
-from scanner.collect.wire import Unit, call, iso, pages
+from scanner.collect.wire import Unit, call, iso, pages, read_list, text
 from scanner.model.arn import key_id_of
 from scanner.model.coverage import Outcome
-from scanner.snapshot.rows import AliasRow, GrantRow, KeyRow, KeyTagRow
+from scanner.snapshot.rows import AliasRow, KeyRow, KeyTagRow
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +68,7 @@ def read_keys(unit: Unit, settings: CollectSettings, partition: str) -> int:
             unit.ledger("kms:DescribeKey", key_id, Outcome.SKIPPED, message="left out by `keys.include`")
         else:
             _guarded(unit, key, settings)
+    check_grants(unit, inventory.arns)
     return len(inventory.arns) - len(inventory.aws_managed)
 
 
@@ -143,7 +144,7 @@ def _read_key(unit: Unit, key: KeyRow, settings: CollectSettings) -> None:
         return
     unit.record.rows.extend(tags)
     key = _policies(unit, key)
-    key = replace(key, grants_status=_grants(unit, key))
+    key = replace(key, grants_status=read_grants(unit, key))
     if settings.keys_last_usage:
         key = replace(key, last_used=read_last_use(unit, key.key_id))
     unit.record.rows.append(key)
@@ -162,14 +163,14 @@ def _describe(unit: Unit, key: KeyRow) -> KeyRow:
     return replace(
         key,
         arn=str(metadata["Arn"]),
-        state=_text(metadata.get("KeyState")),
-        manager=_text(metadata.get("KeyManager")),
-        spec=_text(metadata.get("KeySpec") or metadata.get("CustomerMasterKeySpec")),
-        usage=_text(metadata.get("KeyUsage")),
-        origin=_text(metadata.get("Origin")),
-        description=_text(metadata.get("Description")),
+        state=text(metadata.get("KeyState")),
+        manager=text(metadata.get("KeyManager")),
+        spec=text(metadata.get("KeySpec") or metadata.get("CustomerMasterKeySpec")),
+        usage=text(metadata.get("KeyUsage")),
+        origin=text(metadata.get("Origin")),
+        description=text(metadata.get("Description")),
         multi_region=bool(metadata.get("MultiRegion")),
-        multi_region_type=_text(configuration.get("MultiRegionKeyType")),
+        multi_region_type=text(configuration.get("MultiRegionKeyType")),
         created=iso(metadata.get("CreationDate")),
         describe_status=Outcome.OK,
     )
@@ -203,35 +204,6 @@ def _policy(unit: Unit, key: KeyRow, name: str, subject: str) -> tuple[str | Non
     return sha256, unit.record.coverage[ledger_key].outcome
 
 
-def _grants(unit: Unit, key: KeyRow) -> Outcome:
-    found: dict[str, GrantRow] = {}
-
-    def keep(page: Mapping[str, Any]) -> None:
-        for entry in page["Grants"]:
-            found[str(entry.get("GrantId", ""))] = _grant(key.arn, entry)
-
-    outcome = _listed(unit, "kms:ListGrants", key.key_id, keep, found)
-    unit.record.rows.extend(found.values())
-    return outcome
-
-
-def _grant(key_arn: str, entry: Mapping[str, Any]) -> GrantRow:
-    constraints = entry.get("Constraints")
-    return GrantRow(
-        key_arn=key_arn,
-        grant_id=str(entry.get("GrantId", "")),
-        name=_text(entry.get("Name")),
-        created=iso(entry.get("CreationDate")),
-        grantee_principal=_text(entry.get("GranteePrincipal")),
-        grantee_service_principal=_text(entry.get("GranteeServicePrincipal")),
-        retiring_principal=_text(entry.get("RetiringPrincipal")),
-        retiring_service_principal=_text(entry.get("RetiringServicePrincipal")),
-        issuing_account=_text(entry.get("IssuingAccount")),
-        operations=json.dumps([str(operation) for operation in entry.get("Operations", ())]),
-        constraints=json.dumps(constraints, sort_keys=True) if constraints else None,
-    )
-
-
 def _tags(unit: Unit, key: KeyRow) -> tuple[list[KeyTagRow], KeyRow]:
     found: dict[str, KeyTagRow] = {}
 
@@ -240,28 +212,10 @@ def _tags(unit: Unit, key: KeyRow) -> tuple[list[KeyTagRow], KeyRow]:
             name = str(tag.get("TagKey", ""))
             found[name] = KeyTagRow(key.arn, name, str(tag.get("TagValue", "")))
 
-    outcome = _listed(unit, "kms:ListResourceTags", key.key_id, keep, found)
+    outcome = read_list(unit, "kms:ListResourceTags", key.key_id, keep, found)
     return list(found.values()), replace(key, tags_status=outcome)
-
-
-def _listed(
-    unit: Unit, operation: str, key_id: str, keep: Callable[[Mapping[str, Any]], None], found: Mapping[str, object]
-) -> Outcome:
-    """Read a list about a key; what was read before a failure stays, the ledger says that there may be more."""
-    try:
-        for page in pages(unit, operation, {"KeyId": key_id}, key_id):
-            keep(page)
-    except CallFailedError as error:
-        return unit.failed(operation, key_id, error.failure)
-    outcome = Outcome.OK if found else Outcome.EMPTY
-    unit.ledger(operation, key_id, outcome)
-    return outcome
 
 
 def _tagged(tags: list[KeyTagRow], settings: CollectSettings) -> bool:
     held = {tag.tag_key: tag.tag_value for tag in tags}
     return all(held.get(name) in values for name, values in settings.keys_include_tags.items())
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)

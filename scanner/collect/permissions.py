@@ -32,6 +32,7 @@ PERMISSIONS: tuple[Permission, ...] = (
         "kms:ListKeys", "find the keys of a region, and those that other accounts share with it through RAM", "account"
     ),
     Permission("kms:ListAliases", "names, and which keys are AWS managed", "account"),
+    Permission("kms:ListRetirableGrants", "whether the lists of grants are whole", "account"),
     Permission("kms:DescribeKey", "state, manager, spec and multi-Region facts of a key", "key"),
     Permission("kms:GetKeyPolicy", "the key policy, and the one that RAM manages", "key"),
     Permission("kms:ListGrants", "grants give access beside the policy", "key"),

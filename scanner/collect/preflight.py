@@ -12,6 +12,7 @@ from typing import Any
 
 from scanner.collect.accounts import Tree, select
 from scanner.collect.estimate import Plan, Probed, plan
+from scanner.collect.grants import RETIRABLE, not_checked
 from scanner.collect.organization import OrganizationFacts
 from scanner.collect.outcome import CallFailedError, MismatchError, UnitStoppedError
 from scanner.collect.sessions import Caller, SessionFactory, Sessions, botocore_session
@@ -183,7 +184,18 @@ def _probe_keys(context: Context, unit: Unit) -> int:
             _probe(unit, operation, {"KeyId": own[0], **_PARAMS.get(operation, {})}, own[0])
         else:
             unit.ledger(operation, "", Outcome.SKIPPED, message=f"there is no key in {unit.region} to ask about")
+    _probe_cross_check(unit, f"arn:{context.sessions.caller.partition}:iam::{unit.account_id}:root")
     return len(own)
+
+
+def _probe_cross_check(unit: Unit, principal: str) -> None:
+    """What a run can do without is told and is no failure."""
+    try:
+        call(unit, RETIRABLE, {"RetiringPrincipal": principal, "Limit": 1}, principal)
+    except CallFailedError as error:
+        not_checked(unit, principal, error.failure)
+    else:
+        unit.ledger(RETIRABLE, principal, Outcome.OK)
 
 
 def _listed(unit: Unit, operation: str, member: str) -> list[Mapping[str, Any]]:

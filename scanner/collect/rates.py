@@ -16,6 +16,7 @@ KMS_QUOTAS: Mapping[str, float] = {
     "kms:DescribeKey": 2000,
     "kms:GetKeyPolicy": 1000,
     "kms:ListGrants": 100,
+    "kms:ListRetirableGrants": 100,
     "kms:ListResourceTags": 2000,
     "kms:GetKeyLastUsage": 5,
 }

@@ -255,6 +255,20 @@ def pages(
     raise CallFailedError(Failure(Outcome.MALFORMED, "EndlessList", f"the list has more than {MAX_PAGES} pages"))
 
 
+def read_list(
+    unit: Unit, operation: str, key_id: str, keep: Callable[[Mapping[str, Any]], None], found: Mapping[str, object]
+) -> Outcome:
+    """Read a list about a key; what was read before a failure stays, the ledger says that there may be more."""
+    try:
+        for page in pages(unit, operation, {"KeyId": key_id}, key_id):
+            keep(page)
+    except CallFailedError as error:
+        return unit.failed(operation, key_id, error.failure)
+    outcome = Outcome.OK if found else Outcome.EMPTY
+    unit.ledger(operation, key_id, outcome)
+    return outcome
+
+
 def abandon(unit: Unit, operation: str, outcome: Outcome, *, code: str, message: str) -> None:
     """Drop everything a unit found but its raw answers, and say why: it is neither complete nor to be trusted."""
     unit.record.rows.clear()
@@ -269,6 +283,11 @@ def iso(moment: object) -> str | None:
     if not isinstance(moment, datetime):
         return None
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def text(value: object) -> str | None:
+    """A member of an answer as text; None where there is none."""
+    return None if value is None else str(value)
 
 
 def _placed(unit: Unit, failure: Failure) -> Failure:

@@ -132,7 +132,7 @@ class DemoApplication:
         prefix = f"is not authorized to perform: kms:{operation}"
         if (account_id, request.region) in self._faults.denied_by_scp:
             return self._denied(request, f"{prefix} with an explicit deny in a service control policy")
-        key_arn = _key_arn(request, account_id)
+        key_arn = _key_arn(request, account_id, str(request.parameters.get("KeyId", "")))
         if operation == "GetKeyPolicy" and key_arn in self._faults.unreadable_policies:
             return self._denied(
                 request,
@@ -157,7 +157,7 @@ class DemoApplication:
                 if created is not None:
                     body["KeyMetadata"]["CreationDate"] = _timestamp(created)
                 answer.set_data(json.dumps(body))
-            case "kms", "ListGrants":
+            case "kms", "ListGrants" | "ListRetirableGrants":
                 body = json.loads(answer.get_data())
                 body["Grants"] = [self._grant(request, account_id, entry) for entry in body["Grants"]]
                 answer.set_data(json.dumps(body))
@@ -170,7 +170,7 @@ class DemoApplication:
         """A grant as AWS lists it: creation date, issuing account, key ARN, and no members that are null."""
         facts = self._faults.grants.get(str(entry["GrantId"]))
         listed = {name: value for name, value in entry.items() if value is not None}
-        listed["KeyId"] = _key_arn(request, account_id)
+        listed["KeyId"] = _key_arn(request, account_id, str(entry["KeyId"]))
         issuing_account = facts.issuing_account if facts else account_id
         listed["IssuingAccount"] = f"arn:aws:iam::{issuing_account}:root"
         if facts:
@@ -223,9 +223,8 @@ def _answer(status: int, body: str, content_type: str) -> Response:
     return Response(body, status, {"Content-Type": content_type, "x-amzn-RequestId": REQUEST_ID})
 
 
-def _key_arn(request: Request, account_id: AccountId) -> str:
-    """The ARN of the key that a request names by id or ARN."""
-    key_id = str(request.parameters.get("KeyId", ""))
+def _key_arn(request: Request, account_id: AccountId, key_id: str) -> str:
+    """The ARN of a key that a request or moto's answer names by id or ARN."""
     return key_id if key_id.startswith("arn:") else f"arn:aws:kms:{request.region}:{account_id}:key/{key_id}"
 
 

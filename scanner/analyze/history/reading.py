@@ -26,6 +26,8 @@ _PARTS = {"key_policy": ("key_policy",), "grant": ("grants",), "ram": ("ram_poli
 """What of a key decides a finding of each mechanism; both policies and grants decide the others."""
 _WHOLE = ("key_policy", "ram_policy", "grants")
 _LISTED = frozenset({Outcome.OK, Outcome.EMPTY})
+_CROSS_CHECK = "kms:ListRetirableGrants"
+"""A second list of grants, whose subjects are principals; what it finds stands in the row of the first."""
 _LIST_KEYS, _LIST_REGIONS = "kms:ListKeys", ("account:ListRegions", "ec2:DescribeRegions")
 _OF_GUARDRAILS = ("organizations:ListPolicies", "organizations:DescribePolicy", "organizations:ListTargetsForPolicy")
 _OF_ORGANIZATION = "organizations:"
@@ -37,7 +39,7 @@ class Reading:
     def __init__(self, world: World) -> None:
         self._world = world
         self._gaps = [row for row in world.coverage if row.outcome.is_gap]
-        rows = [row for row in world.coverage if row.call.startswith("kms:")]
+        rows = [row for row in world.coverage if row.call.startswith("kms:") and row.call != _CROSS_CHECK]
         own = [row for row in rows if row.call == _LIST_KEYS and not row.subject]
         self._listed = {(row.account_id, row.region) for row in own if row.outcome in _LISTED}
         self._doubted = {

@@ -344,6 +344,8 @@ def test_path_with_more_keys_than_are_listed_needs_every_key_to_be_read() -> Non
     assert resolves(many, entry, key(), another)
     assert resolves(many, entry, key(), managed)
     assert resolves(many, entry, key(), coverage=(LISTED, row("kms:GetKeyPolicy", Outcome.SKIPPED, "ffff/AWS_RAM")))
+    no_second_list = row("kms:ListRetirableGrants", Outcome.SKIPPED, f"arn:aws:iam::{OWNER}:root")
+    assert resolves(many, entry, key(), coverage=(LISTED, no_second_list))
     assert not resolves(many, entry, key(), unread)
     assert not resolves(many, entry, key(), coverage=(LISTED, left_out))
     assert not resolves(many, entry, key(), coverage=(LISTED, row("kms:ListKeys", Outcome.DENIED, region="us-east-1")))

@@ -91,6 +91,17 @@ def test_probes_are_exactly_the_actions_of_the_list(world: FaultServer, probed: 
     assert shown == {p.action for p in PERMISSIONS} - {"sts:GetCallerIdentity"}
 
 
+def test_refused_cross_check_of_grants_is_a_note_and_no_failure(world: FaultServer, probed: Probe) -> None:
+    world.fail("kms:ListRetirableGrants", refusal("AccessDeniedException"), account=B)
+    found = probed()
+    assert (failed(found), found.exit_code) == (set(), 0)
+    told = {check.account.account_id: r for check in found.accounts for r in check.rows if "Retirable" in r.call}
+    assert {account: r.outcome.value for account, r in told.items()} == {A: "ok", B: "skipped"}
+    assert told[B].what_to_do.startswith("allow `kms:ListRetirableGrants` to the audit role")
+    (asked,) = (r for r in world.asked("kms:ListRetirableGrants") if r.account == A)
+    assert asked.params == {"RetiringPrincipal": f"arn:aws:iam::{A}:root", "Limit": 1}
+
+
 def test_last_use_is_probed_only_where_a_run_asks_for_it(world: FaultServer, probed: Probe) -> None:
     probed()
     assert world.asked("kms:GetKeyLastUsage") == []

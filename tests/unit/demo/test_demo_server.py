@@ -130,6 +130,19 @@ def test_grant_carries_what_aws_adds(server):
     assert "RetiringPrincipal" not in grant
 
 
+def test_grant_is_the_same_in_the_list_of_its_key_and_of_its_retiring_principal(server):
+    kms = member(server, organization.DATA_LAKE, "kms")
+    etl = f"arn:aws:iam::{organization.DATA_LAKE}:role/etl"
+    retirable = kms.list_retirable_grants(RetiringPrincipal=etl)["Grants"]
+    assert retirable == [
+        grant
+        for key in kms.list_keys()["Keys"]
+        for grant in kms.list_grants(KeyId=key["KeyArn"])["Grants"]
+        if grant.get("RetiringPrincipal") == etl
+    ]
+    assert len(retirable) == 1
+
+
 def test_grant_made_by_the_owner_names_the_owner(server):
     kms = member(server, organization.DATA_LAKE, "kms")
     (grant,) = kms.list_grants(KeyId=key_arn(server, "data-lake/eu-west-1/lake-tenants"))["Grants"]
