@@ -96,6 +96,15 @@ def test_insider_who_may_tag_decides_for_others() -> None:
     assert finding.reach.principals_sample == (ADMIN,)
 
 
+@pytest.mark.parametrize("further", [(), (policy(allow(None, "s3:*")),)])
+@pytest.mark.parametrize("by_class", [True, False])
+def test_insider_who_may_tag_decides_for_a_role_like_it_as_well(by_class: bool, further: Any) -> None:
+    both = policy(*BY_TAG["Statement"], *TAGGING["Statement"])
+    things = (key(OWN_ROOT), principal(ADMIN, both), principal(iam(OWNER, "role/Twin"), both, *further))
+    decided = {c.reasons for f in controls(*things, by_class=by_class) for c in f.capabilities}
+    assert {("attribute_opens_access",), ("attribute_decides_access",)} <= decided
+
+
 def test_taking_access_from_others_counts_and_from_oneself_does_not() -> None:
     untag = policy(allow(None, "kms:UntagResource"))
     assert told(control(ALPHA_KEY, principal(ADMIN, untag), principal(APP, BY_TAG)))[:2] == ("low", "confirmed")

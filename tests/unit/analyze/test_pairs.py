@@ -167,6 +167,13 @@ def test_keys_of_an_account_that_the_caller_names_are_told_apart() -> None:
     assert not share(*((admin(OWNER, named), used) for _, used in pairs), *of_three())
 
 
+def test_key_of_the_own_account_is_no_key_of_another_for_a_role_that_is_told_apart_by_name() -> None:
+    by_name = policy(allow(None, "kms:*", when={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/Ad*"}}))
+    who = admin(OWNER, by_name)
+    assert not share((who, plain(OWNER)), (who, plain(MEMBER)))
+    assert share((who, plain(OWNER)), (who, plain(OWNER, number=1)))
+
+
 def test_units_of_callers_count_where_a_document_looks_at_them() -> None:
     by_unit = {"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": f"{ORG}/{ROOT}/{OU}/*"}}
     for statement, shared in ((PUBLIC, True), (allow("*", "kms:Decrypt", when=by_unit), False)):
