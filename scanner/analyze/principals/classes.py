@@ -7,7 +7,7 @@ from copy import copy
 from itertools import chain
 
 from scanner.analyze.decision.action_groups import ActionGroups
-from scanner.analyze.principals.anywhere import Places, policies_of, written_anywhere
+from scanner.analyze.principals.anywhere import policies_of, written_anywhere
 from scanner.analyze.principals.key_kinds import KeyKinds, Sight
 from scanner.analyze.principals.mentions import (
     Mentions,
@@ -17,6 +17,7 @@ from scanner.analyze.principals.mentions import (
     mentions_in_guardrails,
     numbers_in,
 )
+from scanner.analyze.principals.places import Places
 from scanner.analyze.request.caller import Caller, may_be_service_linked
 from scanner.analyze.request.session_tags import session_tags_of
 from scanner.model.key import KeyFacts

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from scanner.analyze.language.parse import parse_policy
-from scanner.analyze.principals.anywhere import Places, concerns_kms, policies_of, written_anywhere
+from scanner.analyze.principals.anywhere import concerns_kms, policies_of, written_anywhere
 from scanner.analyze.principals.mentions import guardrails
+from scanner.analyze.principals.places import Places
 from scanner.analyze.request.caller import Caller
 from scanner.model.key import KeyFacts
 from scanner.model.policy import PolicyText
