@@ -14,7 +14,7 @@ from scanner.analyze.decision.grants import GrantMatch, RetireMatch
 from scanner.analyze.decision.layers import LayerResult
 from scanner.analyze.decision.trace import complete_trace
 from scanner.analyze.keys.evidence import grant_evidence, marks_of
-from scanner.analyze.keys.judge import SUSPENDED, is_stranger, judge_stranger
+from scanner.analyze.keys.judge import SUSPENDED, is_stranger, of_stranger
 from scanner.analyze.keys.rules import rules_of
 from scanner.analyze.logic.wording import reason_in_words
 from scanner.analyze.principals.question import Asked, key_label
@@ -24,7 +24,7 @@ from scanner.analyze.request.context import RequestContext
 from scanner.analyze.request.request import Request
 from scanner.analyze.statements.match import MatchKind
 from scanner.analyze.statements.statement import Match
-from scanner.model.actions import KEY_ACTIONS, new_action
+from scanner.model.actions import KEY_ACTIONS
 from scanner.model.decision import (
     Check,
     CheckOutcome,
@@ -114,15 +114,12 @@ def _as_finding(world: World, request: Request, evaluation: Evaluation, decision
         return AsFinding(FindingVerdict.BLOCKED, SUSPENDED, why, "", False, rules)
     if not is_stranger(request.caller):
         return None
-    action = request.action or new_action(request.iam_action.removeprefix("kms:"))
-    judged = judge_stranger(world, request, action, evaluation)
-    left = judged.decision
-    if judged.verdict is FindingVerdict.POSSIBLE:
+    verdict, reason, left = of_stranger(world, request, evaluation)
+    if verdict is FindingVerdict.POSSIBLE:
         return None
     return AsFinding(
-        judged.verdict, judged.reason, reason_in_words(judged.reason), left.condition, left.caller_chosen,
-        rules_of((judged.reason,), left.rules),
-    )  # fmt: skip
+        verdict, reason, reason_in_words(reason), left.condition, left.caller_chosen, rules_of((reason,), left.rules)
+    )
 
 
 def _told_as(reason: str, request: Request) -> str:

@@ -97,8 +97,8 @@ def analyze(
         write_key: receives one row per key, also for keys without findings.
         write_access: receives the rows of access.csv as they are decided.
     """
-    if rules.remedies and rules.remember:
-        world = RememberingWorld.of(world)
+    if rules.remember:
+        world = RememberingWorld.of(world, answers=rules.remedies)
     population = Population(world)
     assembly, keys = _assembly(world, rules), _keys_of(world, rules)
     judged = [k for k in keys if k.manager != "AWS"]
@@ -203,7 +203,7 @@ def key_findings(
     everybody = tuple(tell(key, population, assembly))
     stale = stale_grants(key, population)
     for told in everybody:
-        assembly.uses.note(key, told.naming.mechanism, told.judgements)
+        assembly.uses.note(assembly.world, key, told.naming.mechanism, told.judgements)
         if told.naming.selector.kind == "service" and not _wants_service(told.naming, key, assembly, rules):
             continue
         if any(j.verdict is not FindingVerdict.INEFFECTIVE for j in told.judgements):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Iterable, Mapping
 from functools import lru_cache
 
@@ -10,14 +9,14 @@ from scanner.analyze.decision.grants import is_constrained_by_context
 from scanner.analyze.decision.layers import guardrails_of
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.request.caller import Caller
+from scanner.analyze.request.dependence import looked_at
 from scanner.analyze.statements.match import covers_action
 from scanner.model.actions import KEY_ACTIONS, Action, is_usable_with, state_blocks
 from scanner.model.conditions import find_condition_key
 from scanner.model.key import KeyFacts
-from scanner.model.policy import PolicyText, Statement
+from scanner.model.policy import PolicyText
 from scanner.model.world import World
 
-_VARIABLE = re.compile(r"\$\{([^{},]*)")
 _BY_NAME = frozenset({"RetireGrant", "Encapsulate", "Decapsulate"})
 """Decided by rules of their own, whatever the documents say (R4.22, R1.2)."""
 
@@ -111,19 +110,12 @@ def _told_apart(policy: PolicyText) -> tuple[tuple[int, ...], frozenset[str]]:
         covering = tuple(i for i, s in enumerate(statements) if covers_action(s, action.iam_name))
         numbers.append(sets.setdefault(covering, len(sets)))
     concerned = (s for i, s in enumerate(statements) if any(i in covering for covering in sets))
-    keys = frozenset(_family(name) for s in concerned for name in _looked_at(s))
+    keys = frozenset(_family(name) for s in concerned for name in looked_at(s))
     return tuple(numbers), keys & _OF_ACTIONS
 
 
-def _looked_at(statement: Statement) -> Iterable[str]:
-    """The condition keys of a statement, and those whose values it fills in."""
-    elements = (*(statement.resources or ()), *(statement.not_resources or ()))
-    written = (*(v for test in statement.conditions for v in test.values), *(e.value for e in elements))
-    return (*(t.key for t in statement.conditions), *(name for text in written for name in _VARIABLE.findall(text)))
-
-
 def _family(name: str) -> str:
-    row = find_condition_key(name.strip())
+    row = find_condition_key(name)
     return row.name.lower() if row else ""
 
 

@@ -2,49 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from scanner.analyze.decision.evaluation import ALL_SOURCES, Evaluation, Sources
 from scanner.analyze.decision.gates import gates_of
 from scanner.analyze.decision.grants import GrantMatch, RetireMatch, anyone_of, grant_matches, retire_matches
-from scanner.analyze.decision.layers import (
-    LayerResult,
-    boundary_layer,
-    combined_deny,
-    identity_layer,
-    key_policy_layer,
-    ram_layer,
-    rcp_layer,
-    scp_layer,
-    session_layer,
-)
-from scanner.analyze.decision.reasons import allow_reason, denial_reason
-from scanner.analyze.decision.remembered import remembered
+from scanner.analyze.decision.layers import LayerResult, combined_deny, rcp_layer
+from scanner.analyze.decision.remembered import remembered, sides_in
+from scanner.analyze.decision.sides import CallerSide, OwnerSide, caller_side, owner_side
 from scanner.analyze.decision.trace import complete_trace
-from scanner.analyze.logic.axioms import axioms_for
-from scanner.analyze.logic.expression import FALSE, TRUE, Expression, Literal, Origin, conj, disj, unknown, variables
-from scanner.analyze.logic.residual import (
-    Outcome,
-    TooComplexError,
-    alternatives,
-    decide_expression,
-    shorten,
-    surely,
-)
-from scanner.analyze.logic.wording import as_json, in_words
-from scanner.analyze.request.caller import account_of
+from scanner.analyze.decision.verdict import blocked_by_state, conclude, region_expression
+from scanner.analyze.logic.expression import FALSE, TRUE, Expression, conj, disj, unknown
 from scanner.analyze.request.context import RequestContext
 from scanner.analyze.request.iam_keys import is_about_kms
 from scanner.analyze.request.request import Request
 from scanner.analyze.statements.match import MatchKind
 from scanner.analyze.statements.statement import either
-from scanner.data.opt_in import is_opt_in_region
-from scanner.model.actions import is_usable_with, state_blocks
-from scanner.model.decision import Decision, Gate, Layer, Side, Verdict
+from scanner.model.actions import is_usable_with
+from scanner.model.decision import Decision, Verdict
 from scanner.model.key import KeyFacts
 from scanner.model.policy import Effect
 from scanner.model.principal import PrincipalKind
 from scanner.model.world import World
+
+T = TypeVar("T")
 
 
 def decide(world: World, request: Request, *, sources: Sources = ALL_SOURCES, trace: bool = True) -> Decision:
@@ -68,7 +52,7 @@ def decide(world: World, request: Request, *, sources: Sources = ALL_SOURCES, tr
 
 
 def _decided(world: World, request: Request, sources: Sources) -> Decision:
-    return conclude(world, request, evaluate(world, request, sources=sources))
+    return settled(world, request, sources, "decision", partial(conclude, world, request))
 
 
 def refused_at_once(request: Request) -> tuple[str, str] | None:
@@ -78,7 +62,7 @@ def refused_at_once(request: Request) -> tuple[str, str] | None:
         return "partition", "R9.21"
     if action is None or key is None:
         return None
-    foreign = _is_foreign(request)
+    foreign = request.is_foreign
     if foreign and action.cross_account is False:
         return "not_cross_account", "R1.3"
     if foreign and key.manager == "AWS":
@@ -90,46 +74,108 @@ def refused_at_once(request: Request) -> tuple[str, str] | None:
     return None
 
 
-def _is_foreign(request: Request) -> bool:
-    """Whether caller and key sit in different accounts; services have no account."""
-    return request.key is not None and not request.caller.is_service and (
-        request.caller.account_id != request.key.account_id
-    )  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a request on a key is decided from: both sides, the grants that cover it, and whether the key can do it."""
+
+    context: RequestContext
+    key: KeyFacts
+    caller: CallerSide
+    owner: OwnerSide
+    grants: tuple[GrantMatch, ...]
+    retiring: tuple[RetireMatch, ...]
+    unread: Expression
+    works: Expression
 
 
-_Ways = tuple[tuple[Literal, ...], ...]
-"""The alternatives of a condition, each with all it asks for."""
+def _parts_of(context: RequestContext, key: KeyFacts, sources: Sources) -> _Parts:
+    request, shared = context.request, sides_in(context.world, context.request)
+    if shared is None:
+        caller, owner = caller_side(context), owner_side(context, key)
+    else:
+        place = shared.place(context)
+        caller, owner = shared.caller_side(place, context), shared.owner_side(place, context, key)
+    grants, retiring = _grants_of(context, key, sources)
+    unread, works = _unread_grants(request, key, sources), _works(request, key)
+    return _Parts(context, key, caller, owner, grants, retiring, unread, works)
+
+
+def caller_side_of(context: RequestContext) -> CallerSide:
+    """The layers of the caller's side of a request, from where its world keeps them."""
+    shared = sides_in(context.world, context.request)
+    return caller_side(context) if shared is None else shared.caller_side(shared.place(context), context)
+
+
+def rcp_of(context: RequestContext, owner: str) -> LayerResult:
+    """Resource control policies of the owner of what a request is about, from where its world keeps them."""
+    shared = sides_in(context.world, context.request)
+    return (
+        rcp_layer(context, owner) if shared is None else shared.rcp(shared.place(context), context, owner, exempt=False)
+    )
 
 
 def evaluate(world: World, request: Request, *, sources: Sources = ALL_SOURCES) -> Evaluation:
     """Combine the layers of a request on a key, on an alias, or of the account (R1.6, R1.7, R3.7)."""
     context = RequestContext(world, request)
     if request.key is None:
-        return _without_key(context)
-    key = request.key
-    identity, boundary, session = identity_layer(context), boundary_layer(context), session_layer(context)
-    scp = scp_layer(context)
-    name = request.operation
-    rcp = rcp_layer(context, key.account_id, exempt=key.manager == "AWS" or name == "RetireGrant")
-    retires = name == "RetireGrant"
-    policy, ram = (_without_effect(Layer.KEY_POLICY), _without_effect(Layer.RAM)) if retires else (
-        key_policy_layer(context), ram_layer(context)
-    )  # fmt: skip
-    grants, retiring = _grants_of(context, key, sources)
-    layers = (identity, boundary, session, scp, rcp, policy, ram)
+        return _without_key(request, caller_side_of(context))
+    return _combined(_parts_of(context, request.key, sources), sources)
+
+
+def _combined(parts: _Parts, sources: Sources) -> Evaluation:
+    request = parts.context.request
+    identity, boundary, session, scp = parts.caller.layers
+    layers = (*parts.caller.layers, *parts.owner.layers)
     cap = conj((boundary.allow, session.allow))
-    sides = _Sides(context, sources, identity.allow, cap, policy, ram)
-    if retires:
-        core = _retire_core(retiring, sides)
-        key_side = disj(m.applies for m in retiring)
+    sides = _Sides(parts.context, sources, identity.allow, cap, parts.owner.policy, parts.owner.ram)
+    if request.operation == "RetireGrant":
+        core = _retire_core(parts.retiring, sides)
+        key_side = disj(m.applies for m in parts.retiring)
     else:
-        core, key_side = _core(sides, grants)
-    unread = _unread_grants(request, key, sources)
-    core, key_side = disj((core, unread)), disj((key_side, unread))
-    works = _works(request, key)
+        core, key_side = _core(sides, parts.grants)
+    core, key_side = disj((core, parts.unread)), disj((key_side, parts.unread))
+    works = parts.works
     core, key_side = (works, works) if request.action is None else (conj((core, works)), conj((key_side, works)))
-    caller_side = TRUE if request.caller.is_service else conj((identity.allow, cap))
-    return Evaluation(core, scp.allow, combined_deny(layers), layers, grants, retiring, key_side, caller_side)
+    whose = TRUE if request.caller.is_service else conj((identity.allow, cap))
+    return Evaluation(
+        core, scp.allow, combined_deny(layers), layers, parts.grants, parts.retiring, key_side, whose
+    )  # fmt: skip
+
+
+def settled(world: World, request: Request, sources: Sources, kind: str, settle: Callable[[Evaluation], T]) -> T:
+    """What follows from an evaluation, worked out once for all requests that are decided from the same.
+
+    Args:
+        kind: what is worked out; it may rest on nothing beside the evaluation without its statements, the world, and
+            the kind of caller, the state of the key and the Region.
+        settle: works it out.
+    """
+    context, key, shared = RequestContext(world, request), request.key, sides_in(world, request)
+    if shared is None:
+        return settle(evaluate(world, request, sources=sources))
+    if key is None:
+        layers = shared.caller_side(shared.place(context), context)
+        alone = (kind, layers.said, request.caller.is_service, _is_of_another(request), _not_understood(request))
+        return shared.settled(alone, lambda: settle(_without_key(request, layers)))
+    parts = _parts_of(context, key, sources)
+    return shared.settled((kind, _decided_from(parts, sources)), lambda: settle(_combined(parts, sources)))
+
+
+def _decided_from(parts: _Parts, sources: Sources) -> Hashable:
+    """Everything that tells two requests on keys apart once the layers of both sides are known."""
+    request, key = parts.context.request, parts.key
+    caller, matches = request.caller, (*parts.owner.policy.matches, *parts.owner.ram.matches)
+    grants = tuple((m.applies, m.by_account) for m in parts.grants)
+    retiring = tuple((m.applies, m.needs_iam) for m in parts.retiring)
+    blocked = blocked_by_state(request)
+    return (
+        parts.caller.said, parts.owner.said, sources.mechanisms,
+        None if sources.statements is None else tuple(map(sources.admits, matches)), grants, retiring,
+        caller.text if grants or retiring else "", parts.unread, parts.works, request.action is None,
+        request.operation == "RetireGrant", caller.kind, caller.session_policies == (), request.is_foreign,
+        key.state, blocked, key.gaps.get("describe", "") if blocked is None else "",
+        region_expression(parts.context.world, request),
+    )  # fmt: skip
 
 
 def _unread_grants(request: Request, key: KeyFacts, sources: Sources) -> Expression:
@@ -147,11 +193,6 @@ def _works(request: Request, key: KeyFacts) -> Expression:
     if is_usable_with(request.action, key.usage, key.spec) is None:
         return unknown("key_not_described", key.gaps.get("describe", "R1.9"), subject=key.arn)
     return TRUE
-
-
-def _without_effect(layer: Layer) -> LayerResult:
-    """A policy of the key on kms:RetireGrant: the grant alone decides (R4.22)."""
-    return LayerResult(layer, Side.OWNER, FALSE, FALSE, applicable=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +228,7 @@ def _core(sides: _Sides, grants: tuple[GrantMatch, ...]) -> tuple[Expression, Ex
     key_side = disj((sides.allowed(), direct, account))
     if request.caller.is_service:
         return disj((sides.allowed(MatchKind.SERVICE, MatchKind.STAR), direct)), key_side
-    if _is_foreign(request):
+    if request.is_foreign:
         return disj((conj((sides.allowed(), identity_capped)), by_grant)), key_side
     named = sides.allowed(MatchKind.STAR, MatchKind.USER, MatchKind.SESSION)
     by_role = FALSE if _is_bare_federated(request) else conj((sides.allowed(MatchKind.ROLE), sides.cap))
@@ -224,123 +265,24 @@ def _retire_core(retiring: tuple[RetireMatch, ...], sides: _Sides) -> Expression
     return disj(conj((m.applies, identity_capped if m.needs_iam else capped)) for m in retiring)
 
 
-def _without_key(context: RequestContext) -> Evaluation:
+def _without_key(request: Request, side: CallerSide) -> Evaluation:
     """Account-level actions, the alias half of alias actions, requests to IAM: IAM of the own account (R1.6, R1.7)."""
-    identity, boundary, session = identity_layer(context), boundary_layer(context), session_layer(context)
-    scp = scp_layer(context)
-    layers = (identity, boundary, session, scp)
-    own = context.request.caller
-    core: Expression = FALSE if own.is_service else conj((identity.allow, boundary.allow, session.allow))
-    owner = context.request.resource.split(":")[4] if context.request.resource.count(":") >= 5 else own.account_id
-    if owner != own.account_id and not context.request.any_resource:
-        core = FALSE
-    if context.request.action is None and is_about_kms(context.request):
-        core = conj((core, unknown("unknown_action", "R1.11", subject=context.request.iam_action)))
-    return Evaluation(core, scp.allow, combined_deny(layers), layers, key_side=TRUE, caller_side=core)
+    own = request.caller
+    allowed = conj((side.identity.allow, side.boundary.allow, side.session.allow, _not_understood(request)))
+    core: Expression = FALSE if own.is_service or _is_of_another(request) else allowed
+    return Evaluation(
+        core, side.scp.allow, combined_deny(side.layers), side.layers, key_side=TRUE, caller_side=core
+    )  # fmt: skip
 
 
-# -- from expressions to a verdict ------------------------------------------------------------------------------------
+def _is_of_another(request: Request) -> bool:
+    """Whether what is asked for belongs to another account."""
+    parts = request.resource.split(":", 5)
+    return len(parts) > 5 and parts[4] != request.caller.account_id and not request.any_resource
 
 
-def conclude(world: World, request: Request, evaluation: Evaluation, gates: tuple[Gate, ...] = ()) -> Decision:
-    """Turn an evaluation into a verdict in the order of `design.md` section 5; `gates` are its trace."""
-    region = _region_expression(world, request)
-    result = conj((evaluation.result, region if region not in (TRUE, FALSE) else TRUE))
-    blocked = _blocked_by_state(request)
-    if blocked is None:
-        gap = request.key.gaps.get("describe", "") if request.key else ""
-        result = conj((result, unknown("key_not_described", gap or "R9.1", subject="key state")))
-    try:
-        return _conclude(request, evaluation, result, asleep=_asleep(region, blocked), gates=gates)
-    except TooComplexError:
-        return Decision(Verdict.UNKNOWN, "too_complex", gates=gates, unknowns=("too_complex",), rules=("R5.60",))
-
-
-def _asleep(region: Expression, blocked: bool | None) -> str:
-    if blocked:
-        return "key_state"
-    return "region_opt_in" if region == FALSE else ""
-
-
-def _conclude(
-    request: Request, evaluation: Evaluation, result: Expression, *, asleep: str, gates: tuple[Gate, ...]
-) -> Decision:
-    axioms = axioms_for(result)
-    outcome = decide_expression(result, axioms)
-    if not outcome.can_be_true:
-        return Decision(Verdict.DENIED, denial_reason(request, evaluation), gates=gates)
-    if not outcome.can_be_false:
-        verdict, reason = Verdict.ALLOWED, allow_reason(evaluation)
-        return Decision(Verdict.LATENT if asleep else verdict, asleep or reason, gates=gates)
-    if outcome.mixed:
-        return _unknown(result, axioms, outcome, asleep=asleep, gates=gates)
-    condition = shorten(surely(result), axioms)
-    ways = alternatives(condition, axioms)
-    return Decision(
-        Verdict.LATENT if asleep else Verdict.CONDITIONAL,
-        asleep or "residual_condition",
-        condition=in_words(condition),
-        residual=as_json(condition),
-        caller_chosen=_caller_can_choose(ways),
-        vouched=_is_vouched(ways),
-        conditional_access=True,
-        gates=gates,
-    )
-
-
-def _caller_can_choose(ways: _Ways) -> bool:
-    """Whether some alternative asks only for what the caller chooses; too many to list count as such."""
-    return not ways or any(all(x.test.variable.caller_chosen for x in way) for way in ways)
-
-
-def _is_vouched(ways: _Ways) -> bool:
-    """Whether an identity provider has to vouch for some of it, and the rest is the caller's choice (R7.11)."""
-    free = (all(v.caller_chosen or v.vouched for v in (x.test.variable for x in way)) for way in ways)
-    return not _caller_can_choose(ways) and any(free)
-
-
-def _unknown(
-    result: Expression, axioms: Expression, outcome: Outcome, *, asleep: str, gates: tuple[Gate, ...]
-) -> Decision:
-    """Uncollected data or undocumented behaviour decides in some context; what is sure anyway is the residual."""
-    data = [v for v in variables(result) if v.origin is Origin.DATA]
-    sure = outcome.sure and not asleep
-    condition = shorten(surely(result), axioms) if sure else FALSE
-    ways = alternatives(condition, axioms)
-    return Decision(
-        Verdict.UNKNOWN,
-        data[0].reason,
-        condition=in_words(condition) if sure else "",
-        residual=as_json(condition) if sure else None,
-        caller_chosen=sure and _caller_can_choose(ways),
-        vouched=sure and _is_vouched(ways),
-        conditional_access=sure,
-        gates=gates,
-        unknowns=tuple(dict.fromkeys(v.reason for v in data)),
-        rules=tuple(dict.fromkeys(v.ref for v in data if v.ref)),
-    )
-
-
-def _region_expression(world: World, request: Request) -> Expression:
-    """Whether the caller's account has the key's Region enabled (R9.20); services are not subject to it."""
-    key, caller = request.key, request.caller
-    if key is None or not _is_foreign(request):
-        return TRUE
-    opt_in = is_opt_in_region(key.region, account_of(world, key.account_id).default_regions)
-    if opt_in is False:
-        return TRUE
-    account = account_of(world, caller.account_id)
-    subject = f"{caller.account_id} {key.region}"
-    if caller.kind in {PrincipalKind.ANY, PrincipalKind.ACCOUNT} or not account.collected:
-        return unknown("region_not_read", "R9.20", subject=subject)
-    if account.opted_in_regions is None:
-        return unknown("region_not_read", account.gap or "R9.20", subject=subject)
-    if key.region in account.opted_in_regions:
-        return TRUE
-    return FALSE if opt_in else unknown("region_not_read", "R9.20", subject=subject)
-
-
-def _blocked_by_state(request: Request) -> bool | None:
-    if request.key is None or request.action is None:
-        return False
-    return state_blocks(request.action, request.key.state)
+def _not_understood(request: Request) -> Expression:
+    """An action of KMS that nobody knows yet may be allowed otherwise (R1.11)."""
+    if request.action is None and is_about_kms(request):
+        return unknown("unknown_action", "R1.11", subject=request.iam_action)
+    return TRUE

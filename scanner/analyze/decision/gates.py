@@ -54,7 +54,7 @@ def statement_ref(document: Document, statement: Statement, effect: Effect) -> S
 
 def gates_of(request: Request, evaluation: Evaluated) -> tuple[Gate, ...]:
     """Every gate in order, with grants and key state where they matter."""
-    gates = [_gate(layer) for layer in evaluation.layers]
+    gates = [gate_of(layer) for layer in evaluation.layers]
     key = request.key
     if key is None:
         return tuple(gates)
@@ -83,7 +83,8 @@ def grant_ref(key_arn: str, grant: Grant) -> StatementRef:
     )
 
 
-def _gate(layer: LayerResult) -> Gate:
+def gate_of(layer: LayerResult) -> Gate:
+    """One layer as a gate, with the statements that decide it."""
     if not layer.applicable:
         return Gate(layer.layer, layer.side, GateOutcome.NOT_APPLICABLE)
     outcome = _outcome(layer.allow, layer.deny)

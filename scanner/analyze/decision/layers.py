@@ -40,6 +40,11 @@ def _not_applicable(layer: Layer, side: Side) -> LayerResult:
     return LayerResult(layer, side, TRUE, FALSE, applicable=False)
 
 
+def without_effect(layer: Layer) -> LayerResult:
+    """A policy of the key on kms:RetireGrant: the grant alone decides (R4.22)."""
+    return LayerResult(layer, Side.OWNER, FALSE, FALSE, applicable=False)
+
+
 def _unread(layer: Layer, side: Side, reason: str, ref: str, subject: str) -> LayerResult:
     """A layer nobody read: it may allow, and it may deny (R3.56, R10.4)."""
     return LayerResult(
@@ -104,10 +109,11 @@ def session_layer(context: RequestContext) -> LayerResult:
 
 def scp_layer(context: RequestContext) -> LayerResult:
     """Service control policies of the caller's account: an Allow at every level, no Deny at any (R3.40 to R3.46)."""
-    return _unless_service_linked(_scps(context), context)
+    levels = scp_levels(context)
+    return unless_service_linked(levels if isinstance(levels, LayerResult) else scps_in(levels, context), context)
 
 
-def _unless_service_linked(layer: LayerResult, context: RequestContext) -> LayerResult:
+def unless_service_linked(layer: LayerResult, context: RequestContext) -> LayerResult:
     """Guardrails spare service-linked roles; where it is open whether the caller is one, nothing they say is sure."""
     caller = context.request.caller
     if not layer.applicable or not may_be_service_linked(caller):
@@ -116,7 +122,12 @@ def _unless_service_linked(layer: LayerResult, context: RequestContext) -> Layer
     return replace(layer, allow=disj((layer.allow, exempt)), deny=conj((layer.deny, neg(exempt))))
 
 
-def _scps(context: RequestContext) -> LayerResult:
+Levels = tuple[tuple[PolicyText, ...], ...]
+"""The policies attached from the root down to an account, by where they are attached."""
+
+
+def scp_levels(context: RequestContext) -> Levels | LayerResult:
+    """The service control policies that count for the caller; what holds instead where none do or none were read."""
     world, caller = context.world, context.request.caller
     if caller.without_account or caller.is_service_linked_role or not world.credit_scp:
         return _not_applicable(Layer.SCP, Side.CALLER)
@@ -132,17 +143,20 @@ def _scps(context: RequestContext) -> LayerResult:
         return _unread_scp(gap, caller.account_id)
     if organization.scps is None:
         return _unread_scp(organization.scp_gap, caller.account_id)
-    levels: list[Expression] = []
+    attached = (organization.scps.get(target) for target in _targets(organization, caller.account_id))
+    return tuple(policies for policies in attached if policies is not None)
+
+
+def scps_in(levels: Levels, context: RequestContext) -> LayerResult:
+    """What the given service control policies say about a request."""
+    allows: list[Expression] = []
     found: list[Match] = []
-    for target in _targets(organization, caller.account_id):
-        policies = organization.scps.get(target)
-        if policies is None:
-            continue
+    for policies in levels:
         matches = _all_matches(policies, context)
-        levels.append(either(matches, Effect.ALLOW))
+        allows.append(either(matches, Effect.ALLOW))
         found.extend(matches)
     return LayerResult(
-        Layer.SCP, Side.CALLER, conj(levels), either(tuple(found), Effect.DENY), tuple(found)
+        Layer.SCP, Side.CALLER, conj(allows), either(tuple(found), Effect.DENY), tuple(found)
     )  # fmt: skip
 
 
@@ -171,10 +185,12 @@ def rcp_layer(context: RequestContext, owner: str, *, exempt: bool = False) -> L
         owner: account of the key or role.
         exempt: the resource or action is not covered (AWS managed keys, kms:RetireGrant).
     """
-    return _unless_service_linked(_rcps(context, owner, exempt=exempt), context)
+    levels = rcp_levels(context, owner, exempt=exempt)
+    return unless_service_linked(levels if isinstance(levels, LayerResult) else rcps_in(levels, context), context)
 
 
-def _rcps(context: RequestContext, owner: str, *, exempt: bool) -> LayerResult:
+def rcp_levels(context: RequestContext, owner: str, *, exempt: bool) -> Levels | LayerResult:
+    """The resource control policies that count for an owner; what holds instead where none do or none were read."""
     world, caller = context.world, context.request.caller
     if exempt or caller.is_service_linked_role or not world.credit_rcp:
         return _not_applicable(Layer.RCP, Side.OWNER)
@@ -190,9 +206,12 @@ def _rcps(context: RequestContext, owner: str, *, exempt: bool) -> LayerResult:
         return _unread_rcp(gap, owner)
     if organization.rcps is None:
         return _unread_rcp(organization.rcp_gap or "R3.56", owner)
-    matches = tuple(
-        m for target in _targets(organization, owner) for m in _all_matches(organization.rcps.get(target, ()), context)
-    )
+    return tuple(organization.rcps.get(target, ()) for target in _targets(organization, owner))
+
+
+def rcps_in(levels: Levels, context: RequestContext) -> LayerResult:
+    """What the given resource control policies say about a request."""
+    matches = tuple(m for policies in levels for m in _all_matches(policies, context))
     return LayerResult(Layer.RCP, Side.OWNER, TRUE, either(matches, Effect.DENY), matches)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, fields
 from typing import TypeVar, cast
 
+from scanner.analyze.decision.sides import Sides, is_plain
 from scanner.analyze.request.request import Request
 from scanner.model.world import World
 
@@ -68,18 +69,36 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class RememberingWorld(World):
-    """A world whose decisions are remembered, also in the worlds that are made of it by `replace`."""
+    """A world whose decisions are remembered, also in the worlds that are made of it by `replace`.
 
-    memory: Memory = field(default_factory=Memory, compare=False, repr=False)
+    `memory` holds answers to whole questions, `sides` what each side of a request says; None remembers nothing.
+    """
+
+    memory: Memory | None = field(default=None, compare=False, repr=False)
+    sides: Sides | None = field(default=None, compare=False, repr=False)
 
     @classmethod
-    def of(cls, world: World) -> RememberingWorld:
-        """A world with nothing remembered yet."""
-        return cls(**{f.name: getattr(world, f.name) for f in fields(World)})
+    def of(cls, world: World, *, answers: bool = True, sides: bool = True) -> RememberingWorld:
+        """A world with nothing remembered yet.
+
+        Args:
+            answers: remember the answers to whole questions, for worlds that differ in little.
+            sides: remember what each side of a request says.
+        """
+        facts = {f.name: getattr(world, f.name) for f in fields(World)}
+        return cls(**facts, memory=Memory() if answers else None, sides=Sides() if sides else None)
 
 
 def remembered(world: World, request: Request, more: Hashable, ask: Callable[[], T]) -> T:
     """The answer to a question in a world, from its memory where it has one."""
-    if isinstance(world, RememberingWorld):
+    if isinstance(world, RememberingWorld) and world.memory is not None:
         return world.memory.answer(world, request, more, ask)
     return ask()
+
+
+def sides_in(world: World, request: Request) -> Sides | None:
+    """Where a world keeps the sides of requests like this one; None where each is worked out by itself."""
+    if not isinstance(world, RememberingWorld) or world.sides is None or not is_plain(request):
+        return None
+    world.sides.make_room()
+    return world.sides

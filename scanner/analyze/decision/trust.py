@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from scanner.analyze.decision.decide import conclude
+from scanner.analyze.decision.decide import caller_side_of, rcp_of
 from scanner.analyze.decision.evaluation import Evaluation
 from scanner.analyze.decision.gates import gates_of
 from scanner.analyze.decision.layers import (
     LayerResult,
-    boundary_layer,
     combined_deny,
-    identity_layer,
-    rcp_layer,
-    scp_layer,
-    session_layer,
 )
 from scanner.analyze.decision.trace import complete_trace
+from scanner.analyze.decision.verdict import conclude
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.logic.expression import FALSE, TRUE, Expression, conj, disj, unknown
 from scanner.analyze.request.caller import Caller
@@ -48,8 +44,8 @@ def evaluate_assume(world: World, request: Request, role: PrincipalFacts) -> Eva
     """Combine trust policy and caller side: naming a caller of the same account is enough, others need IAM."""
     context = RequestContext(world, request)
     caller = request.caller
-    identity, boundary, session = identity_layer(context), boundary_layer(context), session_layer(context)
-    scp, rcp, trust = scp_layer(context), rcp_layer(context, role.account_id), _trust_layer(context, role)
+    identity, boundary, session, scp = caller_side_of(context).layers
+    rcp, trust = rcp_of(context, role.account_id), _trust_layer(context, role)
     cap = conj((boundary.allow, session.allow))
     capped = conj((identity.allow, cap))
     if caller.is_service:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from scanner.analyze.decision.decide import refused_at_once
 from scanner.analyze.keys.judge import (
+    Asked,
     Judgement,
-    Shared,
     is_stranger,
     judge_one,
     named_actions,
@@ -41,21 +41,19 @@ def judge(
             to be like it; None judges everybody and every action.
         known: what was judged at other keys, for those that are alike; it is added to.
     """
-    sources = sources_of(naming)
+    asked = Asked(key, sources_of(naming), reached)
     if classes is None:
-        return _without_echoes([
-            judge_one(world, key, caller, action, sources, reached)
-            for action in named_actions(naming) for caller in reached.callers
-        ])  # fmt: skip
-    alike = _Alike(key, classes, {} if known is None else known, naming, reached)
+        return _without_echoes(
+            [judge_one(world, caller, action, asked) for action in named_actions(naming) for caller in reached.callers]
+        )
+    alike = _Alike(asked, classes, {} if known is None else known, naming)
     places = [alike.places(caller) for caller in reached.callers]
     found: list[Judgement] = []
     for action in named_actions(naming):
         for caller, place in zip(reached.callers, places, strict=True):
             like = alike.known(caller, action, place)
             if like is None:
-                asked = judge_one(world, key, caller, action, sources, reached)
-                like = alike.keep(asked, place)
+                like = alike.keep(judge_one(world, caller, action, asked), place)
             found.append(like)
     return _without_echoes(found)
 
@@ -77,15 +75,15 @@ class _Place:
 class _Alike:
     """Finds what was judged for somebody alike, at this key or at one of its kind."""
 
-    def __init__(self, key: KeyFacts, classes: Classes, known: Known, naming: Naming, reached: Reached) -> None:
-        self._key, self._classes, self._known, self._reached = key, classes, known, reached
-        self._way_in, self._sources = _way_in(naming), sources_of(naming)
+    def __init__(self, asked: Asked, classes: Classes, known: Known, naming: Naming) -> None:
+        self._key, self._classes, self._known, self._asked = asked.key, classes, known, asked
+        self._way_in = _way_in(naming)
         self._here: Known = {}
 
     def places(self, caller: Caller) -> _Place:
         """Where judgements about a caller are kept."""
         pair = self._classes.pair(caller, self._key)
-        context = tuple((self._reached.context or {}).items()) if is_stranger(caller) else ()
+        context = tuple((self._asked.reached.context or {}).items()) if is_stranger(caller) else ()
         anywhere = None if pair is None else (pair, self._way_in, context)
         return _Place(anywhere, self._classes.of(caller, self._key), self._classes.actions_for(caller, self._key))
 
@@ -97,11 +95,8 @@ class _Alike:
             held = self._here.get((place.here, group, caller.account_id))
         if held is None:
             return None
-        made, at = held
-        shared = None
-        if made.caller is not caller or at is not self._key:
-            shared = Shared(made.caller, question(self._key, caller, action, self._reached), self._sources)
-        return Judgement(caller, action, made.verdict, made.reason, made.decision, shared)
+        made, _ = held
+        return Judgement(caller, action, made.verdict, made.reason, made.decision, made.asked and self._asked)
 
     def keep(self, judgement: Judgement, place: _Place) -> Judgement:
         """Remember a judgement for those alike."""

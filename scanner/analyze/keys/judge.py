@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 
-from scanner.analyze.decision.decide import conclude, decide, evaluate, refused_at_once
+from scanner.analyze.decision.decide import decide, evaluate, refused_at_once, settled
 from scanner.analyze.decision.evaluation import Evaluation, Sources
-from scanner.analyze.decision.gates import gates_of
 from scanner.analyze.decision.moments import moments_of, moments_to_come
 from scanner.analyze.decision.remembered import remembered
+from scanner.analyze.decision.verdict import conclude
 from scanner.analyze.logic.axioms import axioms_for
 from scanner.analyze.logic.expression import (
     TRUE,
@@ -63,20 +63,29 @@ _WITHOUT_EFFECT = {"not_cross_account": "action_not_cross_account", "key_usage":
                    "partition": "wrong_partition"}  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """Whom a judgement was made for that holds for somebody alike; and what that one asks, by which Allow sources."""
+_Weighed = tuple[FindingVerdict, str, Decision]
+"""Verdict for people, reason, and the decision behind it."""
 
-    made_for: Caller
-    request: Request
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the judgements of a naming answer: about which key, by which Allow sources, by whom it is reached."""
+
+    key: KeyFacts
     sources: Sources
+    reached: Reached
+
+    def request(self, caller: Caller, action: Action) -> Request:
+        """The question of one caller about one action."""
+        return question(self.key, caller, action, self.reached)
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What one caller can do with one action: the verdict for people, its reason, and the decision behind it.
 
-    `shared` says where the decision is from, where it was made for somebody alike.
+    The decision holds for everybody alike and has no gates; `asked` is what they are worked out from, None where no
+    policy had to be looked at.
     """
 
     caller: Caller
@@ -84,7 +93,7 @@ class Judgement:
     verdict: FindingVerdict
     reason: str
     decision: Decision
-    shared: Shared | None = None
+    asked: Asked | None = None
 
 
 def strength(verdict: FindingVerdict) -> int:
@@ -117,26 +126,22 @@ def sources_of(naming: Naming) -> Sources:
     return Sources((naming.mechanism,), statements=frozenset(n.place for n in naming.statements))
 
 
-def judge_one(
-    world: World, key: KeyFacts, caller: Caller, action: Action, sources: Sources, reached: Reached
-) -> Judgement:
-    """Judge one action for one caller, by the given Allow sources."""
+def judge_one(world: World, caller: Caller, action: Action, asked: Asked) -> Judgement:
+    """Judge one action for one caller, by the Allow sources and at the key that are asked about."""
     return remembered(
-        world, question(key, caller, action, reached), ("judge", sources),
-        partial(_now_or_later, world, key, caller, action, sources, reached),
+        world, asked.request(caller, action), ("judge", asked.sources),
+        partial(_now_or_later, world, caller, action, asked),
     )  # fmt: skip
 
 
-def _now_or_later(
-    world: World, key: KeyFacts, caller: Caller, action: Action, sources: Sources, reached: Reached
-) -> Judgement:
+def _now_or_later(world: World, caller: Caller, action: Action, asked: Asked) -> Judgement:
     """What holds today, or `not_yet` where a date in some policy behind a refusal opens it later (R5.26)."""
-    today = _judge_one(world, key, caller, action, sources, reached)
+    today = _judge_one(world, caller, action, asked)
     if account_of(world, caller.account_id).status in CLOSED:
         return _suspended(today)
     refused = today.verdict is FindingVerdict.BLOCKED and today.decision.verdict is Verdict.DENIED
-    for moment in moments_of(world, question(key, caller, action)) if refused or today.reason == _NEVER else ():
-        then = _judge_one(replace(world, as_of=moment), key, caller, action, sources, reached)
+    for moment in moments_of(world, asked.request(caller, action)) if refused or today.reason == _NEVER else ():
+        then = _judge_one(replace(world, as_of=moment), caller, action, asked)
         if _STRENGTH[then.verdict] > _STRENGTH[FindingVerdict.BLOCKED]:
             return _not_yet(today, moment)
     return today
@@ -177,25 +182,26 @@ def question(key: KeyFacts, caller: Caller, action: Action, reached: Reached | N
     return Request(caller, action.iam_name, key.arn, action=known, key=key, context=context)
 
 
-def _judge_one(
-    world: World, key: KeyFacts, caller: Caller, action: Action, sources: Sources, reached: Reached
-) -> Judgement:
-    request = question(key, caller, action, reached)
+def _judge_one(world: World, caller: Caller, action: Action, asked: Asked) -> Judgement:
+    request = asked.request(caller, action)
     refusal = refused_at_once(request)
     if refusal is not None:
         decision = Decision(Verdict.DENIED, refusal[0], rules=(refusal[1],))
         reason = _WITHOUT_EFFECT.get(refusal[0], refusal[0])
         return Judgement(caller, action, FindingVerdict.INEFFECTIVE, reason, decision)
-    evaluation = evaluate(world, request, sources=sources)
-    if is_stranger(caller):
-        return judge_stranger(world, request, action, evaluation)
-    decision = conclude(world, request, evaluation, gates_of(request, evaluation))
-    verdict, reason = _summed_up(request, decision, evaluation)
-    if verdict is FindingVerdict.BLOCKED and not key.grants_complete:
+    stranger = is_stranger(caller)
+    weigh = partial(of_stranger if stranger else _of_one_known, world, request)
+    verdict, reason, decision = settled(world, request, asked.sources, "stranger" if stranger else "judgement", weigh)
+    if verdict is FindingVerdict.BLOCKED and not stranger and not asked.key.grants_complete:
         whole = decide(world, request, trace=False)
         if whole.verdict is Verdict.UNKNOWN:
             return Judgement(caller, action, FindingVerdict.POSSIBLE, "grants_not_read", whole)
-    return Judgement(caller, action, verdict, reason, decision)
+    return Judgement(caller, action, verdict, reason, decision, asked)
+
+
+def _of_one_known(world: World, request: Request, evaluation: Evaluation) -> _Weighed:
+    decision = conclude(world, request, evaluation)
+    return *_summed_up(request, decision, evaluation), decision
 
 
 def _summed_up(request: Request, decision: Decision, evaluation: Evaluation) -> tuple[FindingVerdict, str]:
@@ -233,8 +239,14 @@ def _key_side_may_allow(evaluation: Evaluation) -> bool:
 # -- strangers: the key side alone ------------------------------------------------------------------------------------
 
 
-def judge_stranger(world: World, request: Request, action: Action, evaluation: Evaluation) -> Judgement:
-    """A stranger's account counts as far as the key side lets it: the rest is its administrator's choice (R3.30)."""
+def of_stranger(world: World, request: Request, evaluation: Evaluation) -> tuple[FindingVerdict, str, Decision]:
+    """What a stranger can do: its account counts as far as the key side lets it (R3.30).
+
+    The rest is its administrator's choice.
+
+    Returns:
+        Verdict for people, reason, and the decision behind it.
+    """
     owner_deny = disj(layer.deny for layer in evaluation.layers if layer.side is Side.OWNER)
     key_view = replace(
         evaluation,
@@ -245,22 +257,11 @@ def judge_stranger(world: World, request: Request, action: Action, evaluation: E
         caller_side=TRUE,
         layers=tuple(x for x in evaluation.layers if x.side is Side.OWNER),
     )
-    gates = gates_of(request, evaluation)
-    decision = conclude(_every_region(world, request), request, key_view, gates)
+    decision = conclude(world, request, key_view, any_region=True)
     verdict, reason = _summed_up(request, decision, key_view)
     if verdict is FindingVerdict.CONFIRMED:
         reason = "grant_held" if evaluation.grants or evaluation.retiring else "delegated_to_third_party"
-    return Judgement(request.caller, action, verdict, reason, decision)
-
-
-def _every_region(world: World, request: Request) -> World:
-    """A stranger enables a Region at will, so the Region decides nothing (R9.20)."""
-    assert request.key is not None
-    owner = world.accounts.get(request.key.account_id)
-    if owner is None:
-        return world
-    enabled = frozenset({*(owner.default_regions or ()), request.key.region})
-    return replace(world, accounts={**world.accounts, owner.id: replace(owner, default_regions=enabled)})
+    return verdict, reason, decision
 
 
 def chosen_by_strangers(expression: Expression) -> Expression:

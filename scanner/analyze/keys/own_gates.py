@@ -1,38 +1,39 @@
-"""What a judgement that was made for somebody alike rests on in the documents of its own caller and key."""
+"""What a judgement rests on in the documents of its own caller and key."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scanner.analyze.decision.decide import evaluate
-from scanner.analyze.decision.gates import gates_of
+from scanner.analyze.decision.decide import caller_side_of, evaluate
+from scanner.analyze.decision.gates import gate_of, gates_of
+from scanner.analyze.decision.layers import LayerResult
 from scanner.analyze.keys.judge import Judgement
-from scanner.analyze.principals.anywhere import concerns_kms
-from scanner.model.decision import Gate, Layer
-from scanner.model.policy import Effect, PolicyText
+from scanner.analyze.request.context import RequestContext
+from scanner.model.decision import Gate
+from scanner.model.policy import Effect
 from scanner.model.world import World
 
 
 def own_gates(world: World, judgement: Judgement) -> tuple[Gate, ...]:
     """What decided, as it stands in the documents of the judgement's own caller and key."""
-    gates, shared = judgement.decision.gates, judgement.shared
-    if not gates or shared is None:
-        return gates
-    return gates_of(shared.request, evaluate(world, shared.request, sources=shared.sources))
+    asked = judgement.asked
+    if asked is None:
+        return judgement.decision.gates
+    request = asked.request(judgement.caller, judgement.action)
+    return gates_of(request, evaluate(world, request, sources=asked.sources))
 
 
-def own_statements(judgement: Judgement) -> Iterator[tuple[PolicyText, int, bool]]:
-    """The statements of the caller's identity policies that allow, each with whether it has conditions.
+def own_identity(world: World, judgement: Judgement) -> LayerResult | None:
+    """What the caller's own identity policies say; None where they were not looked at."""
+    asked = judgement.asked
+    if asked is None:
+        return None
+    request = asked.request(judgement.caller, judgement.action)
+    return caller_side_of(RequestContext(world, request)).identity
 
-    Whoever shares a judgement has policies that read the same, line by line, in the same order.
-    """
-    shared = judgement.shared
-    own = tuple(filter(concerns_kms, judgement.caller.identity_policies))
-    theirs = own if shared is None else tuple(filter(concerns_kms, shared.made_for.identity_policies))
-    allowing = (
-        ref for gate in judgement.decision.gates if gate.layer is Layer.IAM
-        for ref in gate.statements if ref.effect == Effect.ALLOW.value
-    )  # fmt: skip
-    for ref in allowing:
-        places = (i for i, policy in enumerate(theirs) if policy.sha256 == ref.sha256)
-        yield from ((own[i], ref.index, bool(ref.condition_lines)) for i in places)
+
+def allowing_in(layer: LayerResult) -> Iterator[tuple[str, str, int, bool]]:
+    """Document, hash and index of the statements in identity policies that allow, and whether they have conditions."""
+    for ref in gate_of(layer).statements:
+        if ref.effect == Effect.ALLOW.value:
+            yield ref.document, ref.sha256, ref.index, bool(ref.condition_lines)

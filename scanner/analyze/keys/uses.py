@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from scanner.analyze.decision.layers import LayerResult
 from scanner.analyze.keys.judge import Judgement, strength
-from scanner.analyze.keys.own_gates import own_statements
+from scanner.analyze.keys.own_gates import allowing_in, own_identity
 from scanner.analyze.principals.principal_classes import IDENTITIES, class_name
 from scanner.analyze.principals.selectors import GRANT
 from scanner.model.finding import FindingVerdict
 from scanner.model.key import KeyFacts
+from scanner.model.world import World
 
 T = TypeVar("T")
 SURE = frozenset({FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL})
@@ -47,8 +49,10 @@ class ForeignUses:
     unsure: dict[Grounds, set[str]] = field(default_factory=dict)
     """By the statements that would allow it: the rules and ledger rows that some access hangs on."""
     _names: dict[str, str] = field(default_factory=dict)
+    _grounds: dict[int, tuple[LayerResult, Grounds]] = field(default_factory=dict)
+    """By the layer they come from, which is kept: many judgements rest on the same."""
 
-    def note(self, key: KeyFacts, mechanism: str, judgements: Sequence[Judgement]) -> None:
+    def note(self, world: World, key: KeyFacts, mechanism: str, judgements: Sequence[Judgement]) -> None:
         """Remember what collected users and roles of other accounts can do with a key."""
         for judgement in judgements:
             caller = judgement.caller
@@ -65,20 +69,23 @@ class ForeignUses:
                 use.callers.add(caller.text)
             if judgement.verdict is FindingVerdict.POSSIBLE:
                 use.unread.update(judgement.decision.rules)
-                self.unsure.setdefault(_grounds(judgement), set()).update(judgement.decision.rules)
+                self.unsure.setdefault(self._grounds_of(world, judgement), set()).update(judgement.decision.rules)
             if judgement.verdict in SURE and mechanism != GRANT:
-                carried = self.carried.setdefault(_grounds(judgement), {})
+                carried = self.carried.setdefault(self._grounds_of(world, judgement), {})
                 _keep(carried, (key.arn, judgement.action.name), judgement)
+
+    def _grounds_of(self, world: World, judgement: Judgement) -> Grounds:
+        """The statements in the policies of the caller itself."""
+        layer = own_identity(world, judgement)
+        if layer is None:
+            return ()
+        if id(layer) not in self._grounds:
+            found = (((name, sha256, index), conditioned) for name, sha256, index, conditioned in allowing_in(layer))
+            self._grounds[id(layer)] = layer, tuple(found)
+        return self._grounds[id(layer)][1]
 
 
 def _keep(kept: dict[T, Judgement], place: T, judgement: Judgement) -> None:
     held = kept.get(place)
     if held is None or strength(judgement.verdict) > strength(held.verdict):
         kept[place] = judgement
-
-
-def _grounds(judgement: Judgement) -> Grounds:
-    """The statements in the policies of the caller itself."""
-    return tuple(
-        ((policy.name, policy.sha256, index), conditioned) for policy, index, conditioned in own_statements(judgement)
-    )

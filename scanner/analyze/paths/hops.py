@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from scanner.analyze.decision.decide import conclude, evaluate
+from scanner.analyze.decision.decide import evaluate
 from scanner.analyze.decision.evaluation import Evaluation
 from scanner.analyze.decision.gates import gates_of
 from scanner.analyze.decision.moments import moments_of
 from scanner.analyze.decision.remembered import remembered
 from scanner.analyze.decision.trust import decide_assume, evaluate_assume
+from scanner.analyze.decision.verdict import conclude
 from scanner.analyze.keys.judge import NOT_YET, chosen_by_strangers, is_stranger
 from scanner.analyze.logic.expression import TRUE, disj
 from scanner.analyze.paths.forms import ANYTHING, AS_IT_IS, Form, node_of

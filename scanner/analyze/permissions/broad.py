@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, product
 
-from scanner.analyze.decision.decide import conclude, evaluate
+from scanner.analyze.decision.decide import evaluate
 from scanner.analyze.decision.gates import gates_of
 from scanner.analyze.decision.remembered import remembered
+from scanner.analyze.decision.verdict import conclude
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.evidence import condition_refs
 from scanner.analyze.keys.judge import Judgement, question, strength

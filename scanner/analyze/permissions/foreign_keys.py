@@ -9,6 +9,7 @@ from scanner.analyze.decision.evaluation import ALL_SOURCES, Sources
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.damaged import is_opaque
 from scanner.analyze.keys.judge import Judgement, question, strength
+from scanner.analyze.keys.own_gates import own_gates
 from scanner.analyze.keys.sentences import key_label, we_may
 from scanner.analyze.permissions.drafts import OURS, Case, Draft, finding_of, our_grantee, verdict_of, who_of_ours
 from scanner.analyze.permissions.foreign_named import Named, add_proven, add_shared, named_targets, proves
@@ -22,6 +23,7 @@ from scanner.model.arn import KeyArn
 from scanner.model.decision import GateOutcome, Layer
 from scanner.model.finding import CapabilityResult, Finding, FindingVerdict, Kind, Remediation, ResourceRef
 from scanner.model.key import Grant, KeyFacts
+from scanner.model.world import World
 
 OWNER_NOT_READ = "owner_side_not_collected"
 SHARED_KEYS = "`kms:ListKeys` with `OTHER_ACCOUNTS_VIA_RAM`"
@@ -180,8 +182,8 @@ def _draft(assembly: Assembly, parts: tuple[str, str], found: Named, judged: _Ju
         key=key,
         keys=() if key else keys,
         keys_total=1 if found.key_arn else len(keys),
-        reasons=_own_gaps(judged),
-        grants=_grants(key, judged),
+        reasons=_own_gaps(assembly.world, judged),
+        grants=_grants(assembly.world, key, judged),
         classes=(parts[0],),
         deciding=judged.unread.union(*(k.gaps.values() for k in keys)),
         hiding=assembly.unread.of_identities(grantee.account_id),
@@ -241,18 +243,18 @@ def _remediation(party: str) -> Remediation:
     )
 
 
-def _own_gaps(judged: _Judged) -> tuple[str, ...]:
+def _own_gaps(world: World, judged: _Judged) -> tuple[str, ...]:
     """What of our own side was not read or is damaged, where that leaves a use open."""
-    open_ = [j.decision for j in judged.judgements if j.verdict is FindingVerdict.POSSIBLE]
-    reasons = [r for decision in open_ for r in decision.unknowns if r in _OF_OUR_SIDE]
-    gates = (gate for decision in open_ for gate in decision.gates)
+    open_ = [j for j in judged.judgements if j.verdict is FindingVerdict.POSSIBLE]
+    reasons = [r for j in open_ for r in j.decision.unknowns if r in _OF_OUR_SIDE]
+    gates = (gate for j in open_ for gate in own_gates(world, j))
     if any(g.layer is Layer.SCP and g.outcome is GateOutcome.UNREAD for g in gates):
         reasons.append("guardrail_not_read")
     return tuple(dict.fromkeys(reasons))
 
 
-def _grants(key: KeyFacts | None, judged: _Judged) -> tuple[Grant, ...]:
+def _grants(world: World, key: KeyFacts | None, judged: _Judged) -> tuple[Grant, ...]:
     """The grants that give the use."""
-    gates = (gate for j in judged.judgements for gate in j.decision.gates if gate.layer is Layer.GRANT)
+    gates = (gate for j in judged.judgements for gate in own_gates(world, j) if gate.layer is Layer.GRANT)
     ids = {ref.grant_id for gate in gates for ref in gate.statements}
     return tuple(g for g in (key.grants or () if key else ()) if g.grant_id in ids)

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from scanner.analyze.decision.decide import conclude, evaluate, refused_at_once
+from scanner.analyze.decision.decide import evaluate, refused_at_once
 from scanner.analyze.decision.evaluation import ALL_SOURCES, Sources
 from scanner.analyze.decision.gates import gates_of
 from scanner.analyze.decision.remembered import remembered
+from scanner.analyze.decision.verdict import conclude
 from scanner.analyze.logic.patterns import glob, tokens_of
 from scanner.analyze.request.caller import Caller, account_of, organization_of
 from scanner.analyze.request.request import Request

@@ -10,6 +10,7 @@ from functools import lru_cache
 from scanner.analyze.decision.moments import CLOCK
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.request.caller import Caller
+from scanner.analyze.statements.match import may_be_of
 from scanner.model.decision import Decision
 from scanner.model.policy import PolicyText
 
@@ -32,12 +33,7 @@ def concerns_kms(policy: PolicyText) -> bool:
         return True
     if any(t.key.lower() in CLOCK for s in document.statements for t in s.conditions):
         return True
-    return any(s.actions is None or any(_may_be_kms(e.value) for e in s.actions) for s in document.statements)
-
-
-def _may_be_kms(action: str) -> bool:
-    service = action.partition(":")[0].lower()
-    return service == "kms" or any(c in service for c in "*?")
+    return any(may_be_of(s, "kms") for s in document.statements)
 
 
 @lru_cache(maxsize=65536)

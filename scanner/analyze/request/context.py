@@ -16,11 +16,11 @@ from scanner.analyze.request.caller import (
     path_in,
     why_unknown,
 )
+from scanner.analyze.request.dependence import is_of_action
 from scanner.analyze.request.iam_keys import iam_binding, is_about_kms, tag_of_target
 from scanner.analyze.request.providers import brings_tags, claim_binding
 from scanner.analyze.request.request import GrantRequest, Request
 from scanner.analyze.request.session_tags import SessionTags, session_tags_of
-from scanner.model.actions import ACTIONS
 from scanner.model.arn import parse_arn
 from scanner.model.conditions import ConditionKey, Source, find_condition_key
 from scanner.model.policy import DocumentKind
@@ -37,7 +37,6 @@ _ASKED_BY_GRANT = frozenset({"kms:grantoperations", "kms:grantconstrainttype", "
 _WHEN_OMITTED = {"aws:viaawsservice": "false", "kms:policyname": "default"}
 """Values of keys that every request carries, where nothing else is said (R6.V, R2.19)."""
 _ASSUMING = "sts:"
-_ACTION_KEYS = {name.lower() for action in ACTIONS.values() for name in action.request_keys}
 _KEY_PROPERTIES = {
     "kms:keyspec": "spec", "kms:keyusage": "usage", "kms:keyorigin": "origin",
     "kms:customermasterkeyspec": "spec", "kms:customermasterkeyusage": "usage",
@@ -94,11 +93,7 @@ class RequestContext:
         if row is None:
             claim = claim_binding(self.request.caller, name) if self._assumes_role() else None
             return claim or iam_binding(self.request, name) or self._data(name, "unknown_condition_key", "R1.11")
-        if (name in _ACTION_KEYS and row.source is not Source.KEY) or name.startswith(
-            ("kms:encryptioncontext:", "kms:recipientattestation:")
-        ):
-            return self._of_action(name, row)
-        if name.startswith("aws:requesttag/") or name == "aws:tagkeys":
+        if is_of_action(name, row):
             return self._of_action(name, row)
         if name.startswith("sts:"):
             return self._open(row, name) if self._assumes_role() else ABSENT

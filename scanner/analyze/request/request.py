@@ -45,3 +45,10 @@ class Request:
     def operation(self) -> str:
         """The action without its service, also of one that nobody knows yet (R1.11)."""
         return self.action.name if self.action else self.iam_action.partition(":")[2]
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether caller and key sit in different accounts; services have no account."""
+        return (
+            self.key is not None and not self.caller.is_service and self.caller.account_id != self.key.account_id
+        )  # fmt: skip

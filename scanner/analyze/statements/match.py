@@ -247,6 +247,16 @@ def covers_action(statement: Statement, iam_action: str) -> bool:
     return bool(statement.damage) if covered is None else covered
 
 
+def may_be_of(statement: Statement, service: str) -> bool:
+    """Whether the statement may cover some action of a service, also one that nobody knows yet."""
+    return statement.actions is None or any(_is_of(e.value, service) for e in statement.actions)
+
+
+def _is_of(action: str, service: str) -> bool:
+    own = action.partition(":")[0].lower()
+    return own == service or any(c in own for c in "*?")
+
+
 @lru_cache(maxsize=65536)
 def _action_fits(text: str, iam_action: str) -> bool:
     return glob(tokens_of(text), ignore_case=True).matches(iam_action)

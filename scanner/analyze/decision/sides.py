@@ -1,0 +1,289 @@
+"""What each side of a request says: worked out once for requests that its documents cannot tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from scanner.analyze.decision.layers import (
+    LayerResult,
+    Levels,
+    boundary_layer,
+    identity_layer,
+    key_policy_layer,
+    ram_layer,
+    rcp_layer,
+    rcp_levels,
+    rcps_in,
+    scp_layer,
+    scp_levels,
+    scps_in,
+    session_layer,
+    unless_service_linked,
+    without_effect,
+)
+from scanner.analyze.decision.sights import CallerSight, Glance, Place, ResourceSight, glance_of
+from scanner.analyze.request.context import RequestContext
+from scanner.analyze.request.request import Request
+from scanner.model.decision import Layer
+from scanner.model.key import KeyFacts
+from scanner.model.policy import DocumentKind
+from scanner.model.world import World
+
+T = TypeVar("T")
+
+MOST_SIDES = 400_000
+"""Sides, layers and verdicts that are kept; beyond them everything is worked out again."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallerSide:
+    """What limits and allows on the caller's side; `said` numbers all that a verdict takes from it."""
+
+    identity: LayerResult
+    boundary: LayerResult
+    session: LayerResult
+    scp: LayerResult
+    said: int = -1
+
+    @property
+    def layers(self) -> tuple[LayerResult, LayerResult, LayerResult, LayerResult]:
+        """Identity, boundary, session, service control policies."""
+        return self.identity, self.boundary, self.session, self.scp
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerSide:
+    """What the key's own account says, grants aside; `said` numbers all that a verdict takes from it."""
+
+    rcp: LayerResult
+    policy: LayerResult
+    ram: LayerResult
+    said: tuple[int, int] = (-1, -1)
+
+    @property
+    def layers(self) -> tuple[LayerResult, LayerResult, LayerResult]:
+        """Resource control policies, key policy, RAM policy."""
+        return self.rcp, self.policy, self.ram
+
+
+def caller_side(context: RequestContext) -> CallerSide:
+    """The layers of the caller's side, worked out for this request."""
+    return CallerSide(identity_layer(context), boundary_layer(context), session_layer(context), scp_layer(context))
+
+
+def owner_side(context: RequestContext, key: KeyFacts) -> OwnerSide:
+    """The layers of the owner's side, worked out for this request; no policy counts for kms:RetireGrant (R4.22)."""
+    rcp = rcp_layer(context, key.account_id, exempt=_is_spared_by_rcps(context.request, key))
+    return OwnerSide(rcp, *_own_policies(context))
+
+
+def _is_spared_by_rcps(request: Request, key: KeyFacts) -> bool:
+    return key.manager == "AWS" or request.operation == "RetireGrant"
+
+
+def _own_policies(context: RequestContext) -> tuple[LayerResult, LayerResult]:
+    if context.request.operation == "RetireGrant":
+        return without_effect(Layer.KEY_POLICY), without_effect(Layer.RAM)
+    return key_policy_layer(context), ram_layer(context)
+
+
+def is_plain(request: Request) -> bool:
+    """Whether nothing is said of a request beside its context, and its resource is one of which the ARN is known."""
+    return (
+        (request.key is None or request.resource == request.key.arn) and not request.any_resource
+        and not request.alias and not request.complete
+        and request.encryption_context is None and request.grant_request is None
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Kept:
+    """Everything that was worked out, and the numbers of what was met."""
+
+    things: list[object] = field(default_factory=list)
+    worlds: dict[Hashable, int] = field(default_factory=dict)
+    callers: dict[str, list[tuple[int, object]]] = field(default_factory=dict)
+    keys: dict[str, list[tuple[int, object]]] = field(default_factory=dict)
+    count: int = 0
+    said: dict[Hashable, int] = field(default_factory=dict)
+    caller_sides: dict[Hashable, CallerSide] = field(default_factory=dict)
+    key_sides: dict[Hashable, tuple[LayerResult, LayerResult, int]] = field(default_factory=dict)
+    layers: dict[Hashable, LayerResult] = field(default_factory=dict)
+    levels: dict[Hashable, int] = field(default_factory=dict)
+    levels_of: dict[Hashable, int] = field(default_factory=dict)
+    resource_sights: dict[Hashable, ResourceSight] = field(default_factory=dict)
+    own_sights: dict[Hashable, ResourceSight] = field(default_factory=dict)
+    key_sights: dict[Hashable, CallerSight] = field(default_factory=dict)
+    guard_sights: dict[Hashable, tuple[CallerSight, ResourceSight]] = field(default_factory=dict)
+    verdicts: dict[Hashable, object] = field(default_factory=dict)
+
+    def number_of(self, said: Hashable) -> int:
+        """The number of what a side or layer says."""
+        return self.said.setdefault(said, len(self.said))
+
+    def number(self, known: dict[str, list[tuple[int, object]]], name: str, thing: object) -> int:
+        """The number of a caller or key among all that were met."""
+        held = known.setdefault(name, [])
+        for number, other in held:
+            if other is thing or other == thing:
+                return number
+        self.count += 1
+        held.append((self.count, thing))
+        return self.count
+
+
+class Sides:
+    """The sides of plain requests that were worked out, and what follows from two sides.
+
+    Callers, keys and guardrails are known again by all they hold, worlds by everything but the keys and principals that
+    they list. What documents see of a request stands for the request: where that is the same, a side says the same.
+    """
+
+    def __init__(self) -> None:
+        self._kept = _Kept()
+
+    def make_room(self) -> None:
+        """Forget everything once there is too much of it; to be called between requests only."""
+        kept = self._kept
+        if len(kept.caller_sides) + len(kept.key_sides) + len(kept.layers) + len(kept.verdicts) > MOST_SIDES:
+            self._kept = _Kept()
+
+    def place(self, context: RequestContext) -> Place:
+        """Where a request stands."""
+        kept, request = self._kept, context.request
+        carried = tuple(request.context.items())
+        assumes = request.iam_action.startswith("sts:")
+        return Place(
+            self._where(context.world), kept.number(kept.callers, request.caller.text, request.caller),
+            None if request.key is None else kept.number(kept.keys, request.key.arn, request.key),
+            (request.iam_action, request.action is None, request.role is None, carried),
+            (request.role is None, assumes, carried),
+        )  # fmt: skip
+
+    def caller_side(self, place: Place, context: RequestContext) -> CallerSide:
+        """The layers of the caller's side."""
+        kept = self._kept
+        seen = self._own_sight(place, context).of(place, context)
+        whole = (place.where, place.caller, place.how, seen)
+        found = kept.caller_sides.get(whole)
+        if found is None:
+            own = (identity_layer(context), boundary_layer(context), session_layer(context))
+            side = CallerSide(*own, self._scp(place, context))
+            said = tuple(map(_said_by, side.layers))
+            found = kept.caller_sides[whole] = replace(side, said=kept.number_of(said))
+        return found
+
+    def owner_side(self, place: Place, context: RequestContext, key: KeyFacts) -> OwnerSide:
+        """The layers of the owner's side of a request on a key."""
+        kept = self._kept
+        rcp = self.rcp(place, context, key.account_id, exempt=_is_spared_by_rcps(context.request, key))
+        whole = (place.where, place.key, place.how, self._sight_of_key(place, key).of(place, context))
+        own = kept.key_sides.get(whole)
+        if own is None:
+            policy, ram = _own_policies(context)
+            matches = tuple((m.effect, m.kind, m.applies) for m in (*policy.matches, *ram.matches))
+            said = (_said_by(policy), _said_by(ram), matches, len(policy.matches))
+            own = kept.key_sides[whole] = policy, ram, kept.number_of(said)
+        return OwnerSide(rcp, own[0], own[1], (kept.number_of(_said_by(rcp)), own[2]))
+
+    def rcp(self, place: Place, context: RequestContext, owner: str, *, exempt: bool) -> LayerResult:
+        """Resource control policies of an owner; see `scanner.analyze.decision.layers.rcp_layer`."""
+        levels = rcp_levels(context, owner, exempt=exempt)
+        if isinstance(levels, LayerResult):
+            return unless_service_linked(levels, context)
+        layer = self._guarding(place, context, (Layer.RCP, owner), levels, rcps_in)
+        return unless_service_linked(layer, context)
+
+    def settled(self, place: Hashable, settle: Callable[[], T]) -> T:
+        """What follows from two sides, worked out once."""
+        verdicts = self._kept.verdicts
+        if place not in verdicts:
+            verdicts[place] = settle()
+        return verdicts[place]  # type: ignore[return-value]  # what `settle` gave for this place
+
+    # -- what is seen -------------------------------------------------------------------------------------------------
+
+    def _where(self, world: World) -> int:
+        """The number of everything in a world that decisions look at beside the request."""
+        held = (world.accounts, world.organizations, world.asserted)
+        place = (
+            *map(id, held), world.as_of, world.credit_scp, world.credit_rcp, world.unlisted_accounts_collected,
+            world.organization_gap,
+        )  # fmt: skip
+        if place not in self._kept.worlds:
+            self._kept.worlds[place] = len(self._kept.worlds)
+            self._kept.things.append(held)
+        return self._kept.worlds[place]
+
+    def _own_sight(self, place: Place, context: RequestContext) -> ResourceSight:
+        """What the caller's own policies see of resources; its guardrails see for themselves."""
+        service = context.request.iam_action.partition(":")[0].lower()
+        at = (place.where, place.caller, service)
+        found = self._kept.own_sights.get(at)
+        if found is None:
+            one = context.request.caller
+            bound = () if one.boundary is None else (one.boundary,)
+            own = (*one.identity_policies, *bound, *(one.session_policies or ()))
+            glances = [glance_of(policy, service) for policy in own]
+            levels = scp_levels(context)
+            if not isinstance(levels, LayerResult):
+                glances.extend(glance_of(p, service) for policies in levels for p in policies)
+            found = self._sight(place, DocumentKind.IDENTITY, tuple(dict.fromkeys(glances)))
+            self._kept.own_sights[at] = found
+        return found
+
+    def _sight(self, place: Place, kind: DocumentKind, glances: tuple[Glance, ...]) -> ResourceSight:
+        at = (place.where, kind, glances)
+        if at not in self._kept.resource_sights:
+            self._kept.resource_sights[at] = ResourceSight(glances, kind)
+        return self._kept.resource_sights[at]
+
+    def _sight_of_key(self, place: Place, key: KeyFacts) -> CallerSight:
+        """What the policies of a key see of callers; its guardrails see for themselves."""
+        at = (place.where, place.key)
+        if at not in self._kept.key_sights:
+            own = (p for p in (key.key_policy, key.ram_policy) if p is not None)
+            self._kept.key_sights[at] = CallerSight(own)
+        return self._kept.key_sights[at]
+
+    # -- guardrails ---------------------------------------------------------------------------------------------------
+
+    def _scp(self, place: Place, context: RequestContext) -> LayerResult:
+        levels = scp_levels(context)
+        if isinstance(levels, LayerResult):
+            return unless_service_linked(levels, context)
+        whose = (Layer.SCP, context.request.caller.account_id)
+        return unless_service_linked(self._guarding(place, context, whose, levels, scps_in), context)
+
+    def _guarding(
+        self, place: Place, context: RequestContext, whose: Hashable, levels: Levels,
+        work: Callable[[Levels, RequestContext], LayerResult],
+    ) -> LayerResult:  # fmt: skip
+        """What guardrails say, for all requests of which they see the same.
+
+        Args:
+            whose: the kind of guardrail with the account that it binds; in one world that decides the levels.
+        """
+        kept = self._kept
+        at = (place.where, whose)
+        number = kept.levels_of.get(at)
+        if number is None:
+            number = kept.levels_of[at] = kept.levels.setdefault((work, levels), len(kept.levels))
+        service = context.request.iam_action.partition(":")[0].lower()
+        looking = (place.where, number, service)
+        sights = kept.guard_sights.get(looking)
+        if sights is None:
+            policies = tuple(dict.fromkeys(p for attached in levels for p in attached))
+            glances = tuple(dict.fromkeys(glance_of(policy, service) for policy in policies))
+            kind = policies[0].kind if policies else DocumentKind.SCP
+            sights = kept.guard_sights[looking] = CallerSight(policies), self._sight(place, kind, glances)
+        whole = (looking, place.how, sights[0].of(place, context), sights[1].of(place, context))
+        if whole not in kept.layers:
+            kept.layers[whole] = work(levels, context)
+        return kept.layers[whole]
+
+
+def _said_by(layer: LayerResult) -> Hashable:
+    return layer.applicable, layer.allow, layer.deny
