@@ -63,7 +63,8 @@ class AnalysisRules:
     iam_changes: bool = True
     """Follow roles passed to services and changes to IAM; false follows trust policies alone, for tests of both."""
     by_class: bool = True
-    """Judge callers that cannot be told apart once; false judges everybody, for tests that compare both ways."""
+    """Decide once for callers, keys and actions that cannot be told apart; false decides each by itself, for tests that
+    compare both ways."""
     remember: bool = True
     """Decide once what holds with and without an edit; false decides again, for tests that compare both ways."""
 
@@ -97,8 +98,7 @@ def analyze(
         write_key: receives one row per key, also for keys without findings.
         write_access: receives the rows of access.csv as they are decided.
     """
-    if rules.remember:
-        world = RememberingWorld.of(world, answers=rules.remedies)
+    world = RememberingWorld.of(world, answers=rules.remedies and rules.remember, sides=rules.by_class)
     population = Population(world)
     assembly, keys = _assembly(world, rules), _keys_of(world, rules)
     judged = [k for k in keys if k.manager != "AWS"]
@@ -184,7 +184,7 @@ def _another_judgement(
 
     def judge_key(key: KeyFacts) -> list[Finding]:
         classes = assembly.classes.afresh() if assembly.classes else None
-        aside = Assembly(assembly.world, assembly.trust, assembly.severity, classes, assembly.known)
+        aside = Assembly(assembly.world, assembly.trust, assembly.severity, classes)
         return key_findings(key, population, aside, wide, _unwanted)
 
     return judge_key

@@ -11,9 +11,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scanner.analyze.decision.decide import decide
+from scanner.analyze.decision.remembered import RememberingWorld
 from scanner.analyze.paths.hops import ASSUME, BOUND, NEVER, PERHAPS, SURE, rank_of, step
 from scanner.analyze.paths.paths import Paths
-from scanner.analyze.principals.classes import Classes
 from scanner.analyze.principals.party import Trust
 from scanner.analyze.principals.reach import Population
 from scanner.analyze.request.caller import Caller, any_identity_of, resolve_caller
@@ -213,8 +213,8 @@ def followed(drawn: World, max_hops: int, **rules: Any) -> dict[str, dict[str, i
 @budget
 @given(worlds(), st.integers(1, 3), st.booleans())
 def test_what_changes_reach_equals_a_plain_reading_of_every_path(drawn: World, max_hops: int, by_class: bool) -> None:
-    classes = Classes(drawn) if by_class else None
-    assert followed(drawn, max_hops, classes=classes) == enumerated(drawn, max_hops)
+    world = RememberingWorld.of(drawn, answers=False, sides=by_class)
+    assert followed(world, max_hops) == enumerated(drawn, max_hops)
 
 
 @budget

@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scanner.analyze.decision.decide import decide
+from scanner.analyze.decision.remembered import RememberingWorld
 from scanner.analyze.paths.hops import ASSUME, NEVER, SURE, rank_of, step
 from scanner.analyze.paths.paths import Paths
-from scanner.analyze.principals.classes import Classes
 from scanner.analyze.principals.party import Trust
 from scanner.analyze.principals.reach import Population
 from scanner.analyze.request.caller import Caller, any_identity_of, resolve_caller
@@ -141,10 +141,8 @@ def suffix(arn: str) -> str:
 
 def followed(drawn: World, max_hops: int, *, by_class: bool) -> Reached:
     """What the graph says, without what lies beyond the limit."""
-    paths = Paths(
-        Population(drawn), drawn.keys.values(), Trust(), max_hops=max_hops,
-        classes=Classes(drawn) if by_class else None,
-    )  # fmt: skip
+    world = RememberingWorld.of(drawn, answers=False, sides=by_class)
+    paths = Paths(Population(world), drawn.keys.values(), Trust(), max_hops=max_hops)
     found: Reached = {}
     for claim in paths.claims():
         for arrival in claim.arrivals:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -95,7 +95,7 @@ def _parts_of(context: RequestContext, key: KeyFacts, sources: Sources) -> _Part
     else:
         place = shared.place(context)
         caller, owner = shared.caller_side(place, context), shared.owner_side(place, context, key)
-    grants, retiring = _grants_of(context, key, sources)
+    grants, retiring = grants_of(context, key, sources)
     unread, works = _unread_grants(request, key, sources), _works(request, key)
     return _Parts(context, key, caller, owner, grants, retiring, unread, works)
 
@@ -163,19 +163,31 @@ def settled(world: World, request: Request, sources: Sources, kind: str, settle:
 
 def _decided_from(parts: _Parts, sources: Sources) -> Hashable:
     """Everything that tells two requests on keys apart once the layers of both sides are known."""
-    request, key = parts.context.request, parts.key
-    caller, matches = request.caller, (*parts.owner.policy.matches, *parts.owner.ram.matches)
-    grants = tuple((m.applies, m.by_account) for m in parts.grants)
-    retiring = tuple((m.applies, m.needs_iam) for m in parts.retiring)
-    blocked = blocked_by_state(request)
+    request, caller = parts.context.request, parts.context.request.caller
+    granted = said_by_grants(parts.grants, parts.retiring)
     return (
         parts.caller.said, parts.owner.said, sources.mechanisms,
-        None if sources.statements is None else tuple(map(sources.admits, matches)), grants, retiring,
-        caller.text if grants or retiring else "", parts.unread, parts.works, request.action is None,
-        request.operation == "RetireGrant", caller.kind, caller.session_policies == (), request.is_foreign,
-        key.state, blocked, key.gaps.get("describe", "") if blocked is None else "",
-        region_expression(parts.context.world, request),
+        sources.admitted(parts.owner.policy.matches, parts.owner.ram.matches), granted,
+        caller.text if any(granted) else "", decided_with(request, parts.key, sources), caller.kind,
+        caller.session_policies == (), request.is_foreign, region_expression(parts.context.world, request),
     )  # fmt: skip
+
+
+def decided_with(request: Request, key: KeyFacts, sources: Sources) -> tuple[Hashable, ...]:
+    """What of action and key takes part in a verdict beside policies and grants."""
+    blocked = blocked_by_state(request)
+    return (
+        _unread_grants(request, key, sources), _works(request, key), request.action is None,
+        request.operation == "RetireGrant", key.state, blocked,
+        key.gaps.get("describe", "") if blocked is None else "",
+    )  # fmt: skip
+
+
+def said_by_grants(
+    grants: Iterable[GrantMatch], retiring: Iterable[RetireMatch]
+) -> tuple[tuple[tuple[Expression, bool], ...], tuple[tuple[Expression, bool], ...]]:
+    """What takes part in a verdict of grants that cover a request."""
+    return tuple((m.applies, m.by_account) for m in grants), tuple((m.applies, m.needs_iam) for m in retiring)
 
 
 def _unread_grants(request: Request, key: KeyFacts, sources: Sources) -> Expression:
@@ -246,9 +258,10 @@ def _undocumented_cap(request: Request) -> Expression:
     return unknown("undocumented", "R4.16", subject=request.caller.text)
 
 
-def _grants_of(
+def grants_of(
     context: RequestContext, key: KeyFacts, sources: Sources
 ) -> tuple[tuple[GrantMatch, ...], tuple[RetireMatch, ...]]:
+    """The grants that may cover a request, and those that let somebody retire them."""
     if key.grants is None or "grant" not in sources.mechanisms:
         return (), ()
     counted = [g for g in key.grants if sources.grants is None or g.grant_id in sources.grants]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from scanner.analyze.decision.grants import GrantMatch, RetireMatch
@@ -28,6 +29,10 @@ class Sources:
         """Whether an Allow statement counts."""
         place = (match.document.policy.sha256, match.statement.index)
         return self.statements is None or place in self.statements or match.statement.index < 0
+
+    def admitted(self, policy: Iterable[Match], ram: Iterable[Match]) -> tuple[bool, ...] | None:
+        """Which of the matches of a key's policies count; None where all do."""
+        return None if self.statements is None else tuple(map(self.admits, (*policy, *ram)))
 
 
 ALL_SOURCES = Sources()

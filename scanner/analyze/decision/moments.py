@@ -22,7 +22,12 @@ _LAST = 32_503_680_000
 
 def moments_of(world: World, request: Request) -> tuple[str, ...]:
     """Moments to come at which a date begins or ends to hold, in any policy that could decide a request."""
-    return moments_to_come(world, (t for p in _deciding(world, request) for t in _dates_in(p)))
+    return moments_in(world, _deciding(world, request))
+
+
+def moments_in(world: World, policies: Iterable[PolicyText]) -> tuple[str, ...]:
+    """The same for the given policies."""
+    return moments_to_come(world, (t for p in policies for t in _dates_in(p)))
 
 
 def moments_to_come(world: World, tests: Iterable[ConditionTest]) -> tuple[str, ...]:

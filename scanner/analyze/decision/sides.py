@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -24,11 +24,12 @@ from scanner.analyze.decision.layers import (
     without_effect,
 )
 from scanner.analyze.decision.sights import CallerSight, Glance, Place, ResourceSight, glance_of
+from scanner.analyze.request.caller import Caller
 from scanner.analyze.request.context import RequestContext
 from scanner.analyze.request.request import Request
 from scanner.model.decision import Layer
 from scanner.model.key import KeyFacts
-from scanner.model.policy import DocumentKind
+from scanner.model.policy import DocumentKind, PolicyText
 from scanner.model.world import World
 
 T = TypeVar("T")
@@ -89,6 +90,12 @@ def _own_policies(context: RequestContext) -> tuple[LayerResult, LayerResult]:
     return key_policy_layer(context), ram_layer(context)
 
 
+def own_policies_of(caller: Caller) -> tuple[PolicyText, ...]:
+    """Every document on a caller's side beside the guardrails of its account."""
+    bound = () if caller.boundary is None else (caller.boundary,)
+    return (*caller.identity_policies, *bound, *(caller.session_policies or ()))
+
+
 def is_plain(request: Request) -> bool:
     """Whether nothing is said of a request beside its context, and its resource is one of which the ARN is known."""
     return (
@@ -99,7 +106,7 @@ def is_plain(request: Request) -> bool:
 
 
 @dataclass(slots=True)
-class _Kept:
+class Kept:
     """Everything that was worked out, and the numbers of what was met."""
 
     things: list[object] = field(default_factory=list)
@@ -116,8 +123,17 @@ class _Kept:
     resource_sights: dict[Hashable, ResourceSight] = field(default_factory=dict)
     own_sights: dict[Hashable, ResourceSight] = field(default_factory=dict)
     key_sights: dict[Hashable, CallerSight] = field(default_factory=dict)
+    caller_sights: dict[Hashable, CallerSight] = field(default_factory=dict)
     guard_sights: dict[Hashable, tuple[CallerSight, ResourceSight]] = field(default_factory=dict)
     verdicts: dict[Hashable, object] = field(default_factory=dict)
+    whos: dict[Hashable, object] = field(default_factory=dict)
+    its: dict[Hashable, object] = field(default_factory=dict)
+    caller_rows: dict[Hashable, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
+    key_rows: dict[Hashable, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
+    results: dict[Hashable, dict[Hashable, object]] = field(default_factory=dict)
+    refused: dict[Hashable, tuple[object | None, ...]] = field(default_factory=dict)
+    granted: dict[Hashable, tuple[Hashable, ...]] = field(default_factory=dict)
+    rows: dict[Hashable, object] = field(default_factory=dict)
 
     def number_of(self, said: Hashable) -> int:
         """The number of what a side or layer says."""
@@ -142,17 +158,17 @@ class Sides:
     """
 
     def __init__(self) -> None:
-        self._kept = _Kept()
+        self.kept = Kept()
 
     def make_room(self) -> None:
         """Forget everything once there is too much of it; to be called between requests only."""
-        kept = self._kept
+        kept = self.kept
         if len(kept.caller_sides) + len(kept.key_sides) + len(kept.layers) + len(kept.verdicts) > MOST_SIDES:
-            self._kept = _Kept()
+            self.kept = Kept()
 
     def place(self, context: RequestContext) -> Place:
         """Where a request stands."""
-        kept, request = self._kept, context.request
+        kept, request = self.kept, context.request
         carried = tuple(request.context.items())
         assumes = request.iam_action.startswith("sts:")
         return Place(
@@ -164,8 +180,8 @@ class Sides:
 
     def caller_side(self, place: Place, context: RequestContext) -> CallerSide:
         """The layers of the caller's side."""
-        kept = self._kept
-        seen = self._own_sight(place, context).of(place, context)
+        kept = self.kept
+        seen = self.own_sight(place, context).of(place, context)
         whole = (place.where, place.caller, place.how, seen)
         found = kept.caller_sides.get(whole)
         if found is None:
@@ -177,9 +193,9 @@ class Sides:
 
     def owner_side(self, place: Place, context: RequestContext, key: KeyFacts) -> OwnerSide:
         """The layers of the owner's side of a request on a key."""
-        kept = self._kept
+        kept = self.kept
         rcp = self.rcp(place, context, key.account_id, exempt=_is_spared_by_rcps(context.request, key))
-        whole = (place.where, place.key, place.how, self._sight_of_key(place, key).of(place, context))
+        whole = (place.where, place.key, place.how, self.sight_of_key(place, key).of(place, context))
         own = kept.key_sides.get(whole)
         if own is None:
             policy, ram = _own_policies(context)
@@ -198,7 +214,7 @@ class Sides:
 
     def settled(self, place: Hashable, settle: Callable[[], T]) -> T:
         """What follows from two sides, worked out once."""
-        verdicts = self._kept.verdicts
+        verdicts = self.kept.verdicts
         if place not in verdicts:
             verdicts[place] = settle()
         return verdicts[place]  # type: ignore[return-value]  # what `settle` gave for this place
@@ -212,41 +228,49 @@ class Sides:
             *map(id, held), world.as_of, world.credit_scp, world.credit_rcp, world.unlisted_accounts_collected,
             world.organization_gap,
         )  # fmt: skip
-        if place not in self._kept.worlds:
-            self._kept.worlds[place] = len(self._kept.worlds)
-            self._kept.things.append(held)
-        return self._kept.worlds[place]
+        if place not in self.kept.worlds:
+            self.kept.worlds[place] = len(self.kept.worlds)
+            self.kept.things.append(held)
+        return self.kept.worlds[place]
 
-    def _own_sight(self, place: Place, context: RequestContext) -> ResourceSight:
+    def own_sight(self, place: Place, context: RequestContext) -> ResourceSight:
         """What the caller's own policies see of resources; its guardrails see for themselves."""
         service = context.request.iam_action.partition(":")[0].lower()
         at = (place.where, place.caller, service)
-        found = self._kept.own_sights.get(at)
+        found = self.kept.own_sights.get(at)
         if found is None:
-            one = context.request.caller
-            bound = () if one.boundary is None else (one.boundary,)
-            own = (*one.identity_policies, *bound, *(one.session_policies or ()))
-            glances = [glance_of(policy, service) for policy in own]
             levels = scp_levels(context)
-            if not isinstance(levels, LayerResult):
-                glances.extend(glance_of(p, service) for policies in levels for p in policies)
-            found = self._sight(place, DocumentKind.IDENTITY, tuple(dict.fromkeys(glances)))
-            self._kept.own_sights[at] = found
+            guards = () if isinstance(levels, LayerResult) else tuple(p for level in levels for p in level)
+            found = self.sight(place.where, (*own_policies_of(context.request.caller), *guards), service)
+            self.kept.own_sights[at] = found
         return found
 
-    def _sight(self, place: Place, kind: DocumentKind, glances: tuple[Glance, ...]) -> ResourceSight:
-        at = (place.where, kind, glances)
-        if at not in self._kept.resource_sights:
-            self._kept.resource_sights[at] = ResourceSight(glances, kind)
-        return self._kept.resource_sights[at]
+    def sight(self, where: int, policies: Iterable[PolicyText], service: str) -> ResourceSight:
+        """What documents of one kind see of resources, and of actions of a service."""
+        glances: dict[Glance, None] = {}
+        kind = DocumentKind.IDENTITY
+        for policy in policies:
+            glances[glance_of(policy, service)] = None
+            kind = policy.kind if policy.kind is DocumentKind.RCP else kind
+        at = (where, kind, tuple(glances))
+        if at not in self.kept.resource_sights:
+            self.kept.resource_sights[at] = ResourceSight(glances, kind, self.kept.number_of)
+        return self.kept.resource_sights[at]
 
-    def _sight_of_key(self, place: Place, key: KeyFacts) -> CallerSight:
+    def caller_sight(self, where: int, policies: tuple[PolicyText, ...]) -> CallerSight:
+        """What documents see of callers."""
+        at = (where, policies)
+        if at not in self.kept.caller_sights:
+            self.kept.caller_sights[at] = CallerSight(policies, self.kept.number_of)
+        return self.kept.caller_sights[at]
+
+    def sight_of_key(self, place: Place, key: KeyFacts) -> CallerSight:
         """What the policies of a key see of callers; its guardrails see for themselves."""
         at = (place.where, place.key)
-        if at not in self._kept.key_sights:
-            own = (p for p in (key.key_policy, key.ram_policy) if p is not None)
-            self._kept.key_sights[at] = CallerSight(own)
-        return self._kept.key_sights[at]
+        if at not in self.kept.key_sights:
+            own = tuple(p for p in (key.key_policy, key.ram_policy) if p is not None)
+            self.kept.key_sights[at] = self.caller_sight(place.where, own)
+        return self.kept.key_sights[at]
 
     # -- guardrails ---------------------------------------------------------------------------------------------------
 
@@ -266,7 +290,7 @@ class Sides:
         Args:
             whose: the kind of guardrail with the account that it binds; in one world that decides the levels.
         """
-        kept = self._kept
+        kept = self.kept
         at = (place.where, whose)
         number = kept.levels_of.get(at)
         if number is None:
@@ -276,9 +300,8 @@ class Sides:
         sights = kept.guard_sights.get(looking)
         if sights is None:
             policies = tuple(dict.fromkeys(p for attached in levels for p in attached))
-            glances = tuple(dict.fromkeys(glance_of(policy, service) for policy in policies))
-            kind = policies[0].kind if policies else DocumentKind.SCP
-            sights = kept.guard_sights[looking] = CallerSight(policies), self._sight(place, kind, glances)
+            sights = self.caller_sight(place.where, policies), self.sight(place.where, policies, service)
+            kept.guard_sights[looking] = sights
         whole = (looking, place.how, sights[0].of(place, context), sights[1].of(place, context))
         if whole not in kept.layers:
             kept.layers[whole] = work(levels, context)

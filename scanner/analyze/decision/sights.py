@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from scanner.analyze.language.parse import parse_policy
+from scanner.analyze.logic.expression import Expression
 from scanner.analyze.logic.patterns import Pattern, glob, tokens_of
-from scanner.analyze.request.caller import may_be_service_linked
+from scanner.analyze.request.binding import Binding
+from scanner.analyze.request.caller import Caller, is_service_name, may_be_service_linked
 from scanner.analyze.request.context import RequestContext
 from scanner.analyze.request.dependence import Part, hangs_on, looked_at
 from scanner.analyze.statements.condition import condition_expression
 from scanner.analyze.statements.match import match_principals, may_be_of, names_principals
+from scanner.model.arn import is_account_id, parse_arn
 from scanner.model.policy import ConditionTest, Document, DocumentKind, PolicyText, Statement
+from scanner.model.principal import PrincipalKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,19 @@ class Glance:
 
 
 @lru_cache(maxsize=65536)
+def is_damaged(policy: PolicyText) -> bool:
+    """Whether some of a document could not be read (R10.12)."""
+    document = parse_policy(policy)
+    return bool(document.problems) or any(s.damage for s in document.statements)
+
+
+@lru_cache(maxsize=65536)
+def concerns(policy: PolicyText, service: str) -> bool:
+    """Whether a document may say something about a service, as far as it can be read."""
+    return is_damaged(policy) or any(may_be_of(s, service) for s in parse_policy(policy).statements)
+
+
+@lru_cache(maxsize=65536)
 def glance_of(policy: PolicyText, service: str) -> Glance:
     """What a document looks at in requests to a service."""
     names: set[str] = set()
@@ -64,18 +81,22 @@ def glance_of(policy: PolicyText, service: str) -> Glance:
 
 
 class ResourceSight:
-    """What documents that name no principals see of the resource and the action, by number."""
+    """What documents that name no principals see of the resource and the action, by number.
 
-    def __init__(self, glances: Iterable[Glance], kind: DocumentKind) -> None:
+    Documents that read the same give the same number to what is the same.
+    """
+
+    def __init__(self, glances: Iterable[Glance], kind: DocumentKind, number_of: Callable[[Hashable], int]) -> None:
         parts = tuple(glances)
+        self._number_of = number_of
         self._kind = kind
         self._names = tuple(sorted(frozenset[str]().union(*(g.names for g in parts))))
+        self._of_key = tuple(n for n in self._names if hangs_on(n) is Part.KEY)
         texts = dict.fromkeys(r for g in parts for r in g.resources)
         self._resources = tuple(tuple(glob(tokens_of(text)) for text in several) for several in texts)
         self._by_action = any(g.by_action for g in parts)
         self._single = any(g.single for g in parts)
         self._found: dict[Hashable, int] = {}
-        self._numbers: dict[Hashable, int] = {}
 
     def of(self, place: Place, context: RequestContext) -> int:
         """The number of what is seen of a request."""
@@ -86,11 +107,26 @@ class ResourceSight:
             self._found[at] = self._seen(context)
         return self._found[at]
 
-    def _seen(self, context: RequestContext) -> int:
+    def of_key(self, place: Place, context: RequestContext) -> int:
+        """The number of what is seen of a request's key, whatever the action.
+
+        What a condition key that hangs on the action holds is decided by the action and the kind of key (R1.2, R5.50).
+        """
+        at = ("key", place.key, place.who)
+        if at not in self._found:
+            key = context.request.key
+            kind = (key.spec, key.usage) if key is not None and self._by_action else ()
+            seen = (*self._covered(context), tuple(context.bind(n, self._kind) for n in self._of_key), kind)
+            self._found[at] = self._number_of(seen)
+        return self._found[at]
+
+    def _covered(self, context: RequestContext) -> tuple[Hashable, ...]:
         arn = context.request.resource
-        covered = tuple(_cover(patterns, arn) for patterns in self._resources)
+        return tuple(_cover(patterns, arn) for patterns in self._resources), arn if self._single else ""
+
+    def _seen(self, context: RequestContext) -> int:
         values = tuple(context.bind(name, self._kind) for name in self._names)
-        return self._numbers.setdefault((covered, values, arn if self._single else ""), len(self._numbers))
+        return self._number_of((*self._covered(context), values))
 
 
 def _cover(patterns: Iterable[Pattern], arn: str) -> bool:
@@ -98,9 +134,13 @@ def _cover(patterns: Iterable[Pattern], arn: str) -> bool:
 
 
 class CallerSight:
-    """What documents see of who asks."""
+    """What documents see of who asks: how they name them, and what the condition keys hold that they test.
 
-    def __init__(self, policies: Iterable[PolicyText]) -> None:
+    Documents that read the same give the same number to those whom they cannot tell apart.
+    """
+
+    def __init__(self, policies: Iterable[PolicyText], number_of: Callable[[Hashable], int]) -> None:
+        self._number_of = number_of
         self._naming: list[Statement] = []
         self._tests: list[tuple[Document, Statement, ConditionTest]] = []
         self._individual = False
@@ -117,25 +157,59 @@ class CallerSight:
                 written = looked_at(replace(statement, conditions=open_))
                 names.update((n, None) for n in written if _is_of_caller(n))
         self._names = tuple(names)
+        self._tested = tuple(dict.fromkeys(t.key.lower() for _, _, t in self._tests))
+        named = (e.value for s in self._naming for e in (*(s.principals or ()), *(s.not_principals or ())))
+        self._with_members = frozenset(account for text in named for account in _members_named_in(text))
         self._found: dict[Hashable, int] = {}
-        self._numbers: dict[Hashable, int] = {}
+        self._forms: dict[Hashable, Hashable] = {}
+        self._outcomes: dict[tuple[Binding, ...], tuple[Expression, ...]] = {}
 
     def of(self, place: Place, context: RequestContext) -> int:
         """The number of what is seen of a request's caller."""
         at = (place.caller, place.who)
-        if at not in self._found:
-            seen = (place.caller if self._individual else None, *self._seen(context))
-            self._found[at] = self._numbers.setdefault(seen, len(self._numbers))
-        return self._found[at]
+        found = self._found.get(at)
+        if found is None:
+            caller = context.request.caller
+            seen = (
+                caller.text if may_be_service_linked(caller) else caller.is_service_linked_role,
+                self._named(place, caller), self._outcome(context),
+                tuple(context.bind(name, DocumentKind.KEY_POLICY) for name in self._names),
+            )  # fmt: skip
+            found = self._found[at] = self._number_of(seen)
+        return found
 
-    def _seen(self, context: RequestContext) -> tuple[Hashable, ...]:
-        caller = context.request.caller
-        return (
-            caller.text if may_be_service_linked(caller) else caller.is_service_linked_role,
-            tuple(match_principals(statement, caller) for statement in self._naming),
-            tuple(condition_expression(t, document, context, s.effect) for document, s, t in self._tests),
-            tuple(context.bind(name, DocumentKind.KEY_POLICY) for name in self._names),
-        )
+    def _named(self, place: Place, caller: Caller) -> Hashable:
+        """How statements name a caller: all users and roles of an account alike, unless they may mean a single one."""
+        if not self._naming:
+            return None
+        if self._individual:
+            return place.caller
+        single = caller.kind not in _MEMBERS or not self._with_members.isdisjoint(("", caller.account_id))
+        at = place.caller if single else (caller.account_id, caller.kind, caller.partition)
+        if at not in self._forms:
+            self._forms[at] = tuple(match_principals(statement, caller) for statement in self._naming)
+        return self._forms[at]
+
+    def _outcome(self, context: RequestContext) -> tuple[Expression, ...]:
+        """What becomes of the tests, once for all callers for whom the condition keys hold the same."""
+        held = tuple(context.bind(name, DocumentKind.KEY_POLICY) for name in self._tested)
+        found = self._outcomes.get(held)
+        if found is None:
+            tests = self._tests
+            found = tuple(condition_expression(t, document, context, s.effect) for document, s, t in tests)
+            self._outcomes[held] = found
+        return found
+
+
+_MEMBERS = frozenset({PrincipalKind.USER, PrincipalKind.ROLE})
+
+
+def _members_named_in(principal: str) -> tuple[str, ...]:
+    """The account of which an entry of a Principal element may mean a single user or role; empty text for any."""
+    if principal == "*" or is_account_id(principal) or principal.endswith(":root"):
+        return ()
+    arn = parse_arn(principal)
+    return ("",) if arn is None and not is_service_name(principal) else () if arn is None else (arn.account_id,)
 
 
 def _is_of_caller(name: str) -> bool:

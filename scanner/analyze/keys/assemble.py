@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scanner.analyze.decision.gates import statement_ref
-from scanner.analyze.keys.crowd import Known
 from scanner.analyze.keys.delegation import delegable, escalation_in_words, marked
 from scanner.analyze.keys.evidence import (
     MAX_STATEMENTS,
@@ -68,15 +67,13 @@ _GRANTS_SHOWN = 20
 class Assembly:
     """What putting findings together needs; grant texts, uses of foreign keys and `cuts` are collected on the way.
 
-    `known` is what was judged and holds for others. `cuts` are sentences on what was not looked at because there was
-    too much of it.
+    `cuts` are sentences on what was not looked at because there was too much of it.
     """
 
     world: World
     trust: Trust
     severity: SeverityRules
     classes: Classes | None = None
-    known: Known = field(default_factory=dict)
     documents: dict[str, str] = field(default_factory=dict)
     uses: ForeignUses = field(default_factory=ForeignUses)
     cuts: list[str] = field(default_factory=list)

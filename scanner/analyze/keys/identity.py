@@ -23,7 +23,12 @@ def fingerprint(evidence: object) -> str:
 
 def digest(pairs: Iterable[tuple[str, str]]) -> str:
     """16 hex digits over pairs of texts, such as principal and decision, in whatever order they come."""
-    return f"{sum(_number(one) * _number(other) for one, other in pairs) % 2**64:016x}"
+    return as_digest(sum(number_of(one) * number_of(other) for one, other in pairs))
+
+
+def as_digest(number: int) -> str:
+    """A sum of products of such numbers as a digest."""
+    return f"{number % 2**64:016x}"
 
 
 def without(whole: str, parts: Iterable[str]) -> int:
@@ -32,5 +37,6 @@ def without(whole: str, parts: Iterable[str]) -> int:
 
 
 @lru_cache(maxsize=65536)
-def _number(text: str) -> int:
+def number_of(text: str) -> int:
+    """The odd number of 64 bits that stands for a text in a digest."""
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") | 1

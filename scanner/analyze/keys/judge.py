@@ -8,7 +8,8 @@ from functools import partial
 from itertools import product
 
 from scanner.analyze.decision.decide import decide, evaluate, refused_at_once, settled
-from scanner.analyze.decision.evaluation import Evaluation, Sources
+from scanner.analyze.decision.evaluation import ALL_SOURCES, Evaluation, Sources
+from scanner.analyze.decision.every_action import Manner, every_action
 from scanner.analyze.decision.moments import moments_of, moments_to_come
 from scanner.analyze.decision.remembered import remembered
 from scanner.analyze.decision.verdict import conclude
@@ -81,11 +82,28 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Alone:
+    """A single request that a judgement rests on, where that is not what its action and key ask.
+
+    `callers_side` says that the caller's side alone was judged.
+    """
+
+    asked: Request
+    sources: Sources = ALL_SOURCES
+    callers_side: bool = False
+
+    def request(self, caller: Caller, action: Action) -> Request:
+        """The request, whoever is told of it."""
+        del caller, action
+        return self.asked
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """What one caller can do with one action: the verdict for people, its reason, and the decision behind it.
 
-    The decision holds for everybody alike and has no gates; `asked` is what they are worked out from, None where no
-    policy had to be looked at.
+    The decision holds for everybody alike and has no gates; `asked` is what they are worked out from, None where the
+    decision has them or no policy had to be looked at.
     """
 
     caller: Caller
@@ -93,7 +111,7 @@ class Judgement:
     verdict: FindingVerdict
     reason: str
     decision: Decision
-    asked: Asked | None = None
+    asked: Asked | Alone | None = None
 
 
 def strength(verdict: FindingVerdict) -> int:
@@ -182,21 +200,39 @@ def question(key: KeyFacts, caller: Caller, action: Action, reached: Reached | N
     return Request(caller, action.iam_name, key.arn, action=known, key=key, context=context)
 
 
+def judge_every(world: World, caller: Caller, asked: Asked) -> tuple[_Weighed, ...] | None:
+    """Every action of the action table weighed for one caller, in its order, as `judge_one` does one by one.
+
+    Returns:
+        Verdict for people, reason and decision of each; None where actions have to be judged one by one.
+    """
+    if account_of(world, caller.account_id).status in CLOSED or not asked.key.grants_complete:
+        return None
+    stranger = is_stranger(caller)
+    context = asked.reached.context if stranger else None
+    return every_action(world, caller, asked.key, asked.sources, _STRANGER if stranger else _KNOWN, context)
+
+
 def _judge_one(world: World, caller: Caller, action: Action, asked: Asked) -> Judgement:
     request = asked.request(caller, action)
     refusal = refused_at_once(request)
     if refusal is not None:
-        decision = Decision(Verdict.DENIED, refusal[0], rules=(refusal[1],))
-        reason = _WITHOUT_EFFECT.get(refusal[0], refusal[0])
-        return Judgement(caller, action, FindingVerdict.INEFFECTIVE, reason, decision)
+        return Judgement(caller, action, *_without_effect(*refusal))
     stranger = is_stranger(caller)
-    weigh = partial(of_stranger if stranger else _of_one_known, world, request)
-    verdict, reason, decision = settled(world, request, asked.sources, "stranger" if stranger else "judgement", weigh)
+    manner = _STRANGER if stranger else _KNOWN
+    weigh = partial(manner.settle, world, request)
+    verdict, reason, decision = settled(world, request, asked.sources, manner.kind, weigh)
     if verdict is FindingVerdict.BLOCKED and not stranger and not asked.key.grants_complete:
         whole = decide(world, request, trace=False)
         if whole.verdict is Verdict.UNKNOWN:
             return Judgement(caller, action, FindingVerdict.POSSIBLE, "grants_not_read", whole)
     return Judgement(caller, action, verdict, reason, decision, asked)
+
+
+def _without_effect(reason: str, rule: str) -> _Weighed:
+    """What is refused without looking at any policy."""
+    decision = Decision(Verdict.DENIED, reason, rules=(rule,))
+    return FindingVerdict.INEFFECTIVE, _WITHOUT_EFFECT.get(reason, reason), decision
 
 
 def _of_one_known(world: World, request: Request, evaluation: Evaluation) -> _Weighed:
@@ -287,6 +323,10 @@ def _chosen(variable: Variable) -> Variable:
     if not of_the_caller or variable.type is ValueType.FLAG or variable.name.startswith("aws:resource"):
         return variable
     return replace(variable, origin=Origin.REQUEST, caller_chosen=True)
+
+
+_KNOWN: Manner[_Weighed] = Manner("judgement", _without_effect, _of_one_known)
+_STRANGER: Manner[_Weighed] = Manner("stranger", _without_effect, of_stranger)
 
 
 # -- summing up -------------------------------------------------------------------------------------------------------

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from scanner.analyze.decision.decide import caller_side_of, evaluate
 from scanner.analyze.decision.gates import gate_of, gates_of
 from scanner.analyze.decision.layers import LayerResult
-from scanner.analyze.keys.judge import Judgement
+from scanner.analyze.keys.judge import Alone, Judgement
 from scanner.analyze.request.context import RequestContext
-from scanner.model.decision import Gate
+from scanner.model.decision import Gate, Side
 from scanner.model.policy import Effect
 from scanner.model.world import World
 
@@ -20,7 +20,10 @@ def own_gates(world: World, judgement: Judgement) -> tuple[Gate, ...]:
     if asked is None:
         return judgement.decision.gates
     request = asked.request(judgement.caller, judgement.action)
-    return gates_of(request, evaluate(world, request, sources=asked.sources))
+    gates = gates_of(request, evaluate(world, request, sources=asked.sources))
+    if isinstance(asked, Alone) and asked.callers_side:
+        return tuple(gate for gate in gates if gate.side is Side.CALLER)
+    return gates
 
 
 def own_identity(world: World, judgement: Judgement) -> LayerResult | None:

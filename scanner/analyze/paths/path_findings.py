@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from scanner.analyze.decision.gates import statement_ref
@@ -14,7 +15,7 @@ from scanner.analyze.keys.evidence import (
     grant_evidence,
     statement_evidence,
 )
-from scanner.analyze.keys.identity import digest, finding_id, fingerprint
+from scanner.analyze.keys.identity import as_digest, digest, finding_id, fingerprint, number_of
 from scanner.analyze.keys.rules import rules_of
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.paths.hops import Step, hop_of
@@ -27,7 +28,7 @@ from scanner.analyze.paths.path_capabilities import (
 )
 from scanner.analyze.paths.path_words import path_remedy, path_summary, path_title
 from scanner.analyze.paths.paths import Arrival, Claim, condition_in_words, residual_of
-from scanner.analyze.paths.sources import partition_of
+from scanner.analyze.paths.sources import Source, partition_of
 from scanner.analyze.principals.party import Standing
 from scanner.analyze.principals.reach import sample
 from scanner.analyze.principals.selectors import NamedStatement, Selector, selector_of
@@ -76,12 +77,13 @@ def path_finding(assembly: Assembly, claim: Claim, max_hops: int) -> Finding:
     keys = claim.keys
     callers = callers_of(claim)
     texts = tuple(sorted(callers))
-    decided = _digest(claim.arrivals)
+    decided = _decided(claim.arrivals)
+    told = as_digest(sum(decided.values()))
     escalation = escalation_in_words(capabilities, keys.values(), ROLE)
     return Finding(
         id=finding_id(Kind.ASSUMED_ROLE_PATH, *claim.parts),
         fingerprint=fingerprint([
-            [[c.capability, c.actions, c.verdict, c.residual] for c in capabilities], texts, sorted(keys), decided,
+            [[c.capability, c.actions, c.verdict, c.residual] for c in capabilities], texts, sorted(keys), told,
             [[hop.principal, hop.role_arn, hop.verdict] for hop in hops],
             [[gate.layer, gate.side, gate.outcome] for gate in layers],
         ]),
@@ -125,25 +127,41 @@ def _entry_hops(assembly: Assembly, claim: Claim) -> tuple[Hop, ...]:
     return (hop_of(assembly.world, claim.sources[0].best),)
 
 
-def _digest(arrivals: Iterable[Arrival]) -> str:
-    """A number that differs where what anybody can do with any of the keys does: verdicts show the strongest only."""
-    return digest(
-        (
-            f"{a.key.arn} {a.way.use.action.iam_name} {step.caller.text}",
-            f"{a.by(step).rank} {condition_in_words(a.by(step))}",
-        )
-        for a in arrivals
-        for step in a.source.steps
-    )
+def _decided(arrivals: Iterable[Arrival]) -> dict[str, int]:
+    """By key a number that differs where what anybody can do with it does: verdicts show the strongest only.
+
+    The callers behind a source by whom nothing differs are added up first.
+    """
+    alike: dict[int, list[tuple[Step, int]]] = {}
+    found: dict[str, int] = defaultdict(int)
+    for arrival in arrivals:
+        source = arrival.source
+        if id(source) not in alike:
+            alike[id(source)] = list(_crowds(source))
+        for step, crowd in alike[id(source)]:
+            one = arrival.by(step)
+            use = number_of(f"{arrival.key.arn} {arrival.way.use.action.iam_name}")
+            found[arrival.key.arn] += use * crowd * number_of(f"{one.rank} {condition_in_words(one)}")
+    return found
 
 
-def _reach(claim: Claim, callers: Mapping[str, str], decided: str, listed: Iterable[str]) -> Reach:
+def _crowds(source: Source) -> Iterator[tuple[Step, int]]:
+    """One step of those that say the same of their callers, with the numbers of these."""
+    crowds: dict[tuple[int, str], tuple[Step, int]] = {}
+    for step in source.steps:
+        place = (step.rank, step.decision.condition)
+        first, crowd = crowds.get(place, (step, 0))
+        crowds[place] = first, crowd + number_of(step.caller.text)
+    yield from crowds.values()
+
+
+def _reach(claim: Claim, callers: Mapping[str, str], decided: Mapping[str, int], listed: Iterable[str]) -> Reach:
     texts = tuple(sorted(callers))
     by_key = _arrivals_at(claim, listed)
     profiles, profile_of = _profiles(by_key)
     return Reach(
-        len(texts), (), sample(texts, SAMPLE), _accounts(callers.values()), len(texts) > SAMPLE, decided,
-        {arn: _digest(found) for arn, found in by_key.items()},
+        len(texts), (), sample(texts, SAMPLE), _accounts(callers.values()), len(texts) > SAMPLE,
+        as_digest(sum(decided.values())), {arn: as_digest(decided[arn]) for arn in by_key},
         {arn: _strength(found) for arn, found in by_key.items()}, profiles, profile_of,
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from scanner.analyze.paths.admission import OWN_SAML_PROVIDER, party_of_admission, remarks_on
 from scanner.analyze.paths.forms import caller_in
@@ -12,7 +12,6 @@ from scanner.analyze.paths.graph import DEFAULT_HOPS, Chain, Closure, RoleGraph
 from scanner.analyze.paths.hops import ASLEEP, BOUND, CHOSEN, PERHAPS, Step, choice_of, verdict_of
 from scanner.analyze.paths.role_use import Use, UseByForm
 from scanner.analyze.paths.sources import Admission, Doors, Source, partition_of
-from scanner.analyze.principals.classes import Classes
 from scanner.analyze.principals.party import Trust
 from scanner.analyze.principals.reach import Population
 from scanner.analyze.principals.selectors import Selector
@@ -66,7 +65,7 @@ class Arrival:
 
     def by(self, entry: Step) -> Arrival:
         """The same for another caller behind the source."""
-        return replace(self, entry=entry, rank=min(entry.rank, self.way.rank))
+        return Arrival(self.source, entry, self.key, self.way, min(entry.rank, self.way.rank))
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -188,14 +187,13 @@ class Paths:
         trust: Trust,
         *,
         max_hops: int = DEFAULT_HOPS,
-        classes: Classes | None = None,
         iam_changes: bool = True,
     ) -> None:
         self.world: World = population.world
         self.graph = RoleGraph(population, max_hops, iam_changes=iam_changes)
         self._keys: dict[str, KeyFacts] = {key.arn: key for key in keys}
         self._trust = trust
-        self._uses = UseByForm(self.world, self._keys.values(), classes)
+        self._uses = UseByForm(self.world, self._keys.values())
         self._doors = Doors(population)
         self._ways: dict[str, dict[str, tuple[Way, ...]]] = {}
         self._idle: list[Source] = []

@@ -77,9 +77,7 @@ def follow_roles(
         service_principals: which services are told: `all`, `unguarded` or `none`.
         iam_changes: follow roles passed to services and changes to IAM as well.
     """
-    paths = Paths(
-        population, keys, assembly.trust, max_hops=max_hops, classes=assembly.classes, iam_changes=iam_changes
-    )  # fmt: skip
+    paths = Paths(population, keys, assembly.trust, max_hops=max_hops, iam_changes=iam_changes)
     left_out = _LEFT_OUT[service_principals]
     everything = paths.claims()
     claims = tuple(claim for claim in everything if claim.party not in left_out)

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from scanner.analyze.decision.decide import decide, refused_at_once
+from scanner.analyze.decision.decide import decide
+from scanner.analyze.decision.evaluation import ALL_SOURCES
+from scanner.analyze.decision.every_action import Manner, every_action
 from scanner.analyze.decision.remembered import remembered
+from scanner.analyze.decision.verdict import conclude
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.paths.forms import AS_IT_IS, Form, identity_of, world_in
 from scanner.analyze.paths.hops import ASLEEP, NEVER, now_or_later, rank_of
-from scanner.analyze.principals.anywhere import tells_of
-from scanner.analyze.principals.classes import Classes
 from scanner.analyze.principals.selectors import operations_by_selector, selector_of, selectors_of
 from scanner.analyze.request.caller import Caller, resolve_caller
 from scanner.analyze.request.request import Request
 from scanner.analyze.statements.match import covers_action
 from scanner.model.actions import KEY_ACTIONS, Action
-from scanner.model.arn import key_id_of
-from scanner.model.decision import Decision
+from scanner.model.decision import Decision, Verdict
 from scanner.model.key import KeyFacts
 from scanner.model.policy import Effect, PolicyText
 from scanner.model.world import World
@@ -32,6 +32,7 @@ _NOTHING: frozenset[str] = frozenset()
 _NO_ROLE = frozenset({"service", "malformed"})
 _WAKING = {"Disabled": ("EnableKey",), "PendingDeletion": ("CancelKeyDeletion", "EnableKey")}
 """What it takes to make a key of a state usable again."""
+_PLACES = {action.name: number for number, action in enumerate(KEY_ACTIONS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +62,20 @@ class _Doors:
         return (handed & allowed) | named
 
 
-class RoleUse:
-    """Judges roles on the given keys, each role and key once; roles that cannot be told apart share the answer."""
+_DECISION = Manner("decision", lambda reason, rule: Decision(Verdict.DENIED, reason, rules=(rule,)), conclude)
+_Row = tuple[Decision, ...]
 
-    def __init__(self, world: World, keys: Iterable[KeyFacts], classes: Classes | None = None) -> None:
+
+class RoleUse:
+    """Judges roles on the given keys, each role and key once; roles that decide alike share the answer."""
+
+    def __init__(self, world: World, keys: Iterable[KeyFacts]) -> None:
         self._world = world
-        self._classes = classes
         self._doors: dict[str, _Doors] = {}
         self._by_account: dict[str, dict[str, KeyFacts]] = defaultdict(dict)
-        self._judged: dict[tuple[Hashable, str, str], tuple[Use, ...]] = {}
-        self._shared: dict[Hashable, tuple[Use, ...]] = {}
+        self._uses: dict[tuple[int, int, frozenset[str], str], tuple[_Row, _Row, tuple[Use, ...]]] = {}
         self._of: dict[str, dict[str, tuple[Use, ...]]] = {}
-        for key in keys:
+        for key in sorted(keys, key=lambda key: key.arn):
             if key.manager != "AWS":
                 doors = self._doors[key.arn] = _doors_of(key)
                 for account in (*doors.delegated, *doors.direct):
@@ -82,9 +85,7 @@ class RoleUse:
         """The same for identities that changes gave a form."""
         other = copy(self)
         other._world = world_in(self._world, form)
-        if self._classes:
-            other._classes = Classes(other._world)
-        other._judged, other._shared, other._of = {}, {}, {}
+        other._of = {}
         return other
 
     def of(self, role_arn: str) -> Mapping[str, tuple[Use, ...]]:
@@ -101,53 +102,35 @@ class RoleUse:
         wanted = self._doors[key.arn].open_to(caller.account_id, allowed)
         if not wanted:
             return ()
-        if self._classes is None:
-            return self._judge_each(caller, key, wanted)
-        alike_here = self._classes.of(caller, key)
-        place, own = (alike_here, key.arn, ""), (alike_here, key.arn, caller.account_id)
-        if place not in self._judged and own not in self._judged:
-            alike = self._classes.pair(caller, key)
-            uses = self._shared.get(alike)
-            if uses is None or alike is None:
-                uses = self._judge_each(caller, key, wanted)
-                if alike is not None and not any(_is_of_one(use, caller, key) for use in uses):
-                    self._shared[alike] = uses
-            says_account = any(tells_of(use.decision, (caller.account_id,)) for use in uses)
-            self._judged[own if says_account else place] = uses
-        return self._judged[own] if own in self._judged else self._judged[place]
-
-    def _judge_each(self, caller: Caller, key: KeyFacts, wanted: frozenset[str]) -> tuple[Use, ...]:
-        judged = self._judged_by_group(caller, key, wanted)
-        return _woken(self._world, caller, key, tuple(use for use in judged if use.rank > NEVER))
-
-    def _judged_by_group(self, caller: Caller, key: KeyFacts, wanted: frozenset[str]) -> Iterator[Use]:
-        """Every wanted action, one of those that nothing tells apart for all of them."""
-        groups = self._classes.actions_for(caller, key) if self._classes else {}
-        known: dict[Hashable, Use] = {}
-        for action in KEY_ACTIONS:
-            if action.name not in wanted:
-                continue
-            refused = refused_at_once(request_on(caller, key, action)) is not None
-            group = None if refused else groups.get(action.name)
-            if group is None:
-                yield _judge(self._world, caller, key, action)
-            else:
-                if group not in known:
-                    known[group] = _judge(self._world, caller, key, action)
-                yield replace(known[group], action=action)
+        row = every_action(self._world, caller, key, ALL_SOURCES, _DECISION)
+        if row is None:
+            uses = (_judge(self._world, caller, key, a) for a in KEY_ACTIONS if a.name in wanted)
+            one_by_one = tuple(use for use in uses if use.rank > NEVER)
+            return _woken(key.state, one_by_one, lambda a: _judge(self._world, caller, _awake(key), a))
+        awake = row
+        if key.state in _WAKING:
+            awake = every_action(self._world, caller, _awake(key), ALL_SOURCES, _DECISION) or row
+        place = (id(row), id(awake), wanted, key.state)
+        if place not in self._uses:
+            known = tuple(_use(a, row[n]) for n, a in enumerate(KEY_ACTIONS) if a.name in wanted)
+            strong = tuple(use for use in known if use.rank > NEVER)
+            self._uses[place] = row, awake, _woken(key.state, strong, lambda a: _use(a, awake[_PLACES[a.name]]))
+        return self._uses[place][2]
 
 
-def _is_of_one(use: Use, caller: Caller, key: KeyFacts) -> bool:
-    """Whether what was decided says something that is only true of these accounts, of this key, or of what was read."""
-    own = (caller.account_id, key.account_id, key_id_of(key.arn))
-    return tells_of(use.decision, own) or any("/" in rule for rule in use.decision.rules)
+def _awake(key: KeyFacts) -> KeyFacts:
+    return replace(key, state="Enabled")
+
+
+def _use(action: Action, decision: Decision) -> Use:
+    return Use(action, decision, rank_of(decision))
 
 
 class UseByForm:
     """What identities can do with keys by node of the access graph: as they are, and as changes make them."""
 
-    def __init__(self, world: World, keys: Iterable[KeyFacts], classes: Classes | None = None) -> None:
-        self._by_form = {AS_IT_IS: RoleUse(world, keys, classes)}
+    def __init__(self, world: World, keys: Iterable[KeyFacts]) -> None:
+        self._by_form = {AS_IT_IS: RoleUse(world, keys)}
 
     def of(self, node: str) -> Mapping[str, tuple[Use, ...]]:
         """By key ARN what a session can do; nothing that is surely refused."""
@@ -167,20 +150,24 @@ def _judge(world: World, caller: Caller, key: KeyFacts, action: Action) -> Use:
     decision = remembered(
         world, request, "use", lambda: now_or_later(world, request, lambda then: decide(then, request, trace=False))
     )  # fmt: skip
-    return Use(action, decision, rank_of(decision))
+    return _use(action, decision)
 
 
-def _woken(world: World, caller: Caller, key: KeyFacts, uses: tuple[Use, ...]) -> tuple[Use, ...]:
-    """The uses with those that sleep with the key as strong as they are for whoever wakes it first (R8.10)."""
+def _woken(state: str, uses: tuple[Use, ...], awake: Callable[[Action], Use]) -> tuple[Use, ...]:
+    """The uses with those that sleep with the key as strong as they are for whoever wakes it first (R8.10).
+
+    Args:
+        state: of the key.
+        awake: the use of an action once the key is awake.
+    """
     waking = {use.action.name: use for use in uses if use.rank > ASLEEP}
-    needed = [waking.get(name) for name in _WAKING.get(key.state, ())]
+    needed = [waking.get(name) for name in _WAKING.get(state, ())]
     if not needed or None in needed:
         return uses
-    awake = replace(key, state="Enabled")
     found: list[Use] = []
     for use in uses:
         if use.rank == ASLEEP and use.decision.reason == "key_state":
-            then = _judge(world, caller, awake, use.action)
+            then = awake(use.action)
             steps = [then, *(w for w in needed if w)]
             conditions = dict.fromkeys(s.decision.condition for s in steps if s.decision.condition)
             decision = replace(then.decision, condition="; ".join(conditions), rules=(*then.decision.rules, "R8.10"))

@@ -14,10 +14,10 @@ from scanner.analyze.permissions.attribute_changes import Change, changes_of
 from scanner.analyze.permissions.attribute_rules import KeySet, allows_directly
 from scanner.analyze.permissions.attribute_words import attribute_in_words
 from scanner.analyze.permissions.drafts import verdict_of
-from scanner.analyze.permissions.stand_ins import decide_with_gates
 from scanner.analyze.principals.principal_classes import class_name
 from scanner.analyze.principals.reach import Population
 from scanner.analyze.request.caller import Caller, resolve_caller
+from scanner.analyze.request.request import Request
 from scanner.analyze.statements.match import action_matches
 from scanner.model.actions import Action, find_action
 from scanner.model.decision import Decision, Verdict
@@ -145,13 +145,22 @@ def _speaks_of(caller: Caller, names: list[str]) -> bool:
     )
 
 
-def may_make(assembly: Assembly, caller: Caller, flip: Flip) -> tuple[FindingVerdict, Decision] | None:
+@dataclass(frozen=True, slots=True)
+class Making:
+    """That somebody may make a change: how sure, by what decision, about which of the requests that it takes."""
+
+    verdict: FindingVerdict
+    decision: Decision
+    request: Request
+
+
+def may_make(assembly: Assembly, caller: Caller, flip: Flip) -> Making | None:
     """Whether the caller may do everything the change takes; the weakest answer counts, a refusal is none."""
-    answers: list[tuple[FindingVerdict, Decision]] = []
+    answers: list[Making] = []
     for request in flip.change.requests(flip.keys[0], caller):
-        decision = decide_with_gates(assembly.world, request)
+        decision = decide(assembly.world, request, trace=False)
         verdict = verdict_of(decision)
         if verdict is None or verdict[0] is FindingVerdict.BLOCKED:
             return None
-        answers.append((verdict[0], decision))
-    return min(answers, key=lambda a: strength(a[0]))
+        answers.append(Making(verdict[0], decision, request))
+    return min(answers, key=lambda a: strength(a.verdict))

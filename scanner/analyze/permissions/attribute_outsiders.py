@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.evidence import MAX_STATEMENTS, statement_evidence
-from scanner.analyze.keys.judge import Judgement
+from scanner.analyze.keys.judge import Alone, Judgement
 from scanner.analyze.keys.sentences import DOES_TO, MAY, who
 from scanner.analyze.keys.severity import COLUMN, LEFT, OUTSIDER_OPENS, TABLE, rank
 from scanner.analyze.paths.admission import OWN_SAML_PROVIDER
@@ -20,7 +20,7 @@ from scanner.analyze.paths.paths import Claim, conditions_of_steps
 from scanner.analyze.paths.role_paths import RolePaths
 from scanner.analyze.paths.sources import Source
 from scanner.analyze.permissions.attribute_changes import Change
-from scanner.analyze.permissions.attribute_flips import Flip, asked_of, candidates, like, may_make
+from scanner.analyze.permissions.attribute_flips import Flip, Making, asked_of, candidates, like, may_make
 from scanner.analyze.permissions.attribute_rules import KeySet
 from scanner.analyze.permissions.attribute_words import (
     OPENS,
@@ -36,7 +36,6 @@ from scanner.analyze.permissions.drafts import Case, Draft, finding_of
 from scanner.analyze.principals.party import Standing
 from scanner.analyze.principals.reach import Population
 from scanner.analyze.request.caller import Caller, account_of, resolve_caller
-from scanner.model.decision import Decision
 from scanner.model.finding import CapabilityResult, Evidence, Finding, FindingVerdict, Kind
 from scanner.model.key import KeyFacts
 from scanner.model.principal import PrincipalKind
@@ -67,7 +66,7 @@ class _Opened:
     """An outsider makes a change as one role, and gets an action on a key by it, as the same role or another one."""
 
     flip: Flip
-    made: Decision
+    made: Making
     maker: _Reach
     user: _Reach
     rank: int
@@ -89,7 +88,7 @@ class _Set:
     keys: KeySet
     makers: dict[str, Caller]
     opened: dict[str, list[Flip]]
-    made: dict[tuple[object, Change], tuple[FindingVerdict, Decision] | None] = field(default_factory=dict)
+    made: dict[tuple[object, Change], Making | None] = field(default_factory=dict)
 
 
 class Outsiders:
@@ -155,19 +154,18 @@ class Outsiders:
                 held = best[place].rank if place in best else ASLEEP
                 made = self._made(given, maker, flip) if held < ceiling else None
                 if made is not None:
-                    strength = min(ceiling, rank_of(made), _rank(flip))
+                    strength = min(ceiling, rank_of(made.decision), _rank(flip))
                     if strength > held:
                         best[place] = _Opened(flip, made, maker, user, strength)
         return list(best.values())
 
-    def _made(self, given: _Set, maker: _Reach, flip: Flip) -> Decision | None:
+    def _made(self, given: _Set, maker: _Reach, flip: Flip) -> Making | None:
         """The decision that lets a role make a change; roles that cannot be told apart share it."""
         caller = given.makers[maker.steps[-1].role.arn]
         place = (like(self._assembly, caller, flip.keys), flip.change)
         if place not in given.made:
             given.made[place] = may_make(self._assembly, caller, flip)
-        may = given.made[place]
-        return may[1] if may is not None else None
+        return given.made[place]
 
     # -- the finding --------------------------------------------------------------------------------------------------
 
@@ -255,13 +253,15 @@ def _worst_first(one: _Opened, standing: Standing) -> tuple[int, int, str, str]:
 
 def _case(one: _Opened, standing: Standing) -> Case:
     """What is opened, as sure as the weakest of the paths, the change and the use."""
-    made, opened = one.made, one.flip.decision
+    made, opened = one.made.decision, one.flip.decision
     conditions = [*conditions_of_steps(one.steps), *(d.condition for d in (made, opened) if d.condition)]
     rules = (*(r for s in one.steps for r in s.decision.rules), *opened.rules, *made.rules)
     chosen, vouched = choice_of(one.rank, (*(s.decision for s in one.steps), made, opened))
     decision = replace(
-        opened, gates=made.gates, rules=rules, condition="; ".join(conditions), residual=None,
+        opened, rules=rules, condition="; ".join(conditions), residual=None,
         caller_chosen=chosen, vouched=vouched,
     )  # fmt: skip
-    judgement = Judgement(one.maker.source.best.caller, one.flip.action, verdict_of(one.rank), OPENS, decision)
+    judgement = Judgement(
+        one.maker.source.best.caller, one.flip.action, verdict_of(one.rank), OPENS, decision, Alone(one.made.request)
+    )
     return Case(judgement, OUTSIDER_OPENS, standing, one.steps)

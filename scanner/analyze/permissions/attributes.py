@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from scanner.analyze.keys.assemble import Assembly
-from scanner.analyze.keys.judge import Judgement, strength
+from scanner.analyze.keys.judge import Alone, Judgement, strength
 from scanner.analyze.keys.sentences import DOES_TO
 from scanner.analyze.paths.role_paths import RolePaths
 from scanner.analyze.permissions.attribute_changes import Change
-from scanner.analyze.permissions.attribute_flips import Flip, asked_of, candidates, flips_of, like, may_make
+from scanner.analyze.permissions.attribute_flips import Flip, Making, asked_of, candidates, flips_of, like, may_make
 from scanner.analyze.permissions.attribute_outsiders import Outsiders
 from scanner.analyze.permissions.attribute_rules import KeySet, key_sets
 from scanner.analyze.permissions.attribute_words import (
@@ -28,7 +28,6 @@ from scanner.analyze.permissions.drafts import Case, Draft, finding_of, our_gran
 from scanner.analyze.principals.principal_classes import class_name
 from scanner.analyze.principals.reach import Population
 from scanner.analyze.request.caller import Caller, resolve_caller
-from scanner.model.decision import Decision
 from scanner.model.finding import OWN_ACCOUNT, CapabilityResult, Finding, FindingVerdict, Kind
 from scanner.model.key import KeyFacts
 
@@ -93,7 +92,7 @@ def _controlled(assembly: Assembly, caller: Caller, flips: Iterable[Flip]) -> It
 
     Once a change is sure for a key and an action, further ones of the same kind say nothing new.
     """
-    decided: dict[Change, tuple[FindingVerdict, Decision] | None] = {}
+    decided: dict[Change, Making | None] = {}
     sure: set[tuple[str, str, bool]] = set()
     for flip in flips:
         place = (flip.keys[0].arn, flip.action.name, flip.opens)
@@ -103,14 +102,14 @@ def _controlled(assembly: Assembly, caller: Caller, flips: Iterable[Flip]) -> It
             decided[flip.change] = may_make(assembly, caller, flip)
         may = decided[flip.change]
         if may is not None:
-            verdict = min((may[0], flip.verdict), key=strength)
+            verdict = min((may.verdict, flip.verdict), key=strength)
             if verdict is FindingVerdict.CONFIRMED:
                 sure.add(place)
             decision = replace(
-                flip.decision, gates=may[1].gates, rules=(*flip.decision.rules, *may[1].rules),
-                condition="; ".join(filter(None, (may[1].condition, flip.decision.condition))), residual=None,
+                flip.decision, rules=(*flip.decision.rules, *may.decision.rules), residual=None,
+                condition="; ".join(filter(None, (may.decision.condition, flip.decision.condition))),
             )  # fmt: skip
-            yield flip, Judgement(caller, flip.action, verdict, "", decision)
+            yield flip, Judgement(caller, flip.action, verdict, "", decision, Alone(may.request))
 
 
 # -- those who hang on keys of others ---------------------------------------------------------------------------------

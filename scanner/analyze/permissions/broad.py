@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice, product
 
-from scanner.analyze.decision.decide import evaluate
-from scanner.analyze.decision.gates import gates_of
-from scanner.analyze.decision.remembered import remembered
+from scanner.analyze.decision.decide import settled
+from scanner.analyze.decision.evaluation import ALL_SOURCES, Evaluation
 from scanner.analyze.decision.verdict import conclude
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.evidence import condition_refs
-from scanner.analyze.keys.judge import Judgement, question, strength
+from scanner.analyze.keys.judge import Alone, Judgement, question, strength
 from scanner.analyze.keys.sentences import we_may
 from scanner.analyze.keys.severity import COLUMN, LEFT, RIGHT
 from scanner.analyze.keys.uses import SURE, Grounds, Place
@@ -31,7 +31,7 @@ from scanner.analyze.request.request import Request
 from scanner.analyze.statements.statement import statement_matches
 from scanner.model.actions import Action
 from scanner.model.arn import KeyArn, parse_arn
-from scanner.model.decision import Side
+from scanner.model.decision import Decision, Side
 from scanner.model.finding import (
     OWN_ACCOUNT,
     CapabilityResult,
@@ -190,27 +190,24 @@ def _owners(assembly: Assembly, broad: Broad, caller: Caller) -> tuple[str, ...]
 def _own_side(assembly: Assembly, caller: Caller, key: KeyFacts, action: Action) -> Judgement | None:
     """The caller's side alone for any key: whether a key admits it is that key's choice, so at most `possible`."""
     request = question(key, caller, action)
-    return remembered(
-        assembly.world, request, "own side", lambda: _judge_own_side(assembly.world, request, action)
-    )  # fmt: skip
-
-
-def _judge_own_side(world: World, request: Request, action: Action) -> Judgement | None:
-    caller = request.caller
-    evaluation = evaluate(world, request)
-    layers = tuple(x for x in evaluation.layers if x.side is Side.CALLER)
-    alone = replace(
-        evaluation, core=evaluation.caller_side, deny=disj(x.deny for x in layers), key_side=TRUE,
-        layers=layers,
-    )  # fmt: skip
-    decision = conclude(world, request, alone, gates_of(request, alone))
-    verdict = verdict_of(decision)
+    weigh = partial(weigh_own_side, assembly.world, request)
+    decision = settled(assembly.world, request, ALL_SOURCES, "own side", weigh)
+    verdict, alone = verdict_of(decision), Alone(request, callers_side=True)
     if verdict is None:
         return None
     if verdict[0] is FindingVerdict.BLOCKED:
-        return Judgement(caller, action, verdict[0], verdict[1], decision)
+        return Judgement(caller, action, verdict[0], verdict[1], decision, alone)
     reason = verdict[1] if verdict[0] is FindingVerdict.POSSIBLE else NOTHING_REACHED
-    return Judgement(caller, action, FindingVerdict.POSSIBLE, reason, decision)
+    return Judgement(caller, action, FindingVerdict.POSSIBLE, reason, decision, alone)
+
+
+def weigh_own_side(world: World, request: Request, evaluation: Evaluation) -> Decision:
+    """What the caller's side of an evaluation decides alone."""
+    layers = tuple(x for x in evaluation.layers if x.side is Side.CALLER)
+    alone = replace(
+        evaluation, core=evaluation.caller_side, deny=disj(x.deny for x in layers), key_side=TRUE, layers=layers
+    )  # fmt: skip
+    return conclude(world, request, alone)
 
 
 def _is_fenced(assembly: Assembly, broad: Broad, holders: list[Caller], actions: Sequence[Action]) -> bool:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from scanner.analyze.decision.decide import decide
 from scanner.analyze.decision.evaluation import ALL_SOURCES, Sources
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.damaged import is_opaque
-from scanner.analyze.keys.judge import Judgement, question, strength
+from scanner.analyze.keys.judge import Alone, Judgement, question, strength
 from scanner.analyze.keys.own_gates import own_gates
 from scanner.analyze.keys.sentences import key_label, we_may
 from scanner.analyze.permissions.drafts import OURS, Case, Draft, finding_of, our_grantee, verdict_of, who_of_ours
 from scanner.analyze.permissions.foreign_named import Named, add_proven, add_shared, named_targets, proves
-from scanner.analyze.permissions.stand_ins import Unread, decide_with_gates, tells_keys_apart
+from scanner.analyze.permissions.stand_ins import Unread, tells_keys_apart
 from scanner.analyze.permissions.statement_actions import foreign_actions
 from scanner.analyze.principals.approvals import Use
 from scanner.analyze.principals.party import UNKNOWN_THIRD_PARTY, standing_of
@@ -136,12 +137,15 @@ def _ask(
         best: Judgement | None = None
         for key in keys:
             sources = ALL_SOURCES if action.name == "RetireGrant" else _POLICIES
-            decision = decide_with_gates(assembly.world, question(key, caller, action), sources)
+            request = question(key, caller, action)
+            decision = decide(assembly.world, request, sources=sources, trace=False)
             verdict = verdict_of(decision)
             if verdict is None:
                 continue
             unread = verdict[0] is FindingVerdict.POSSIBLE and key.arn not in assembly.world.keys
-            found = Judgement(caller, action, verdict[0], OWNER_NOT_READ if unread else verdict[1], decision)
+            found = Judgement(
+                caller, action, verdict[0], OWNER_NOT_READ if unread else verdict[1], decision, Alone(request, sources)
+            )
             if best is None or strength(found.verdict) > strength(best.verdict):
                 best = found
             if best.verdict is not FindingVerdict.BLOCKED:

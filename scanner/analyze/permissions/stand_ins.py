@@ -7,18 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from scanner.analyze.decision.decide import evaluate, refused_at_once
-from scanner.analyze.decision.evaluation import ALL_SOURCES, Sources
-from scanner.analyze.decision.gates import gates_of
-from scanner.analyze.decision.remembered import remembered
-from scanner.analyze.decision.verdict import conclude
 from scanner.analyze.logic.patterns import glob, tokens_of
 from scanner.analyze.request.caller import Caller, account_of, organization_of
-from scanner.analyze.request.request import Request
 from scanner.data.opt_in import ENABLED_BY_DEFAULT, OPT_IN
 from scanner.model.arn import AccountId, KeyArn, is_account_id, key_id_of, parse_arn
 from scanner.model.coverage import Outcome
-from scanner.model.decision import Decision, Verdict
 from scanner.model.key import KeyFacts
 from scanner.model.policy import PolicyText
 from scanner.model.world import World
@@ -166,19 +159,6 @@ def any_keys_of(account_id: str, partition: str, region: str = "*") -> Iterator[
         for name in (_ANY_ID, f"mrk-{_ANY_ID}"):
             key = _stand_in(f"arn:{partition}:kms:{known}:{account_id}:key/{name}", _NOT_READABLE)
             yield replace(key, grants=(), ram_policy_read=True, state="Enabled")
-
-
-def decide_with_gates(world: World, request: Request, sources: Sources = ALL_SOURCES) -> Decision:
-    """The decision on a key with the gates it passed, without the statements that came close."""
-    refusal = refused_at_once(request)
-    if refusal is not None:
-        return Decision(Verdict.DENIED, refusal[0], rules=(refusal[1],))
-    return remembered(world, request, ("gates", sources), lambda: _decided(world, request, sources))
-
-
-def _decided(world: World, request: Request, sources: Sources) -> Decision:
-    evaluation = evaluate(world, request, sources=sources)
-    return conclude(world, request, evaluation, gates_of(request, evaluation))
 
 
 def patterns_of(texts: Iterable[str], partition: str) -> tuple[KeyPattern, ...]:

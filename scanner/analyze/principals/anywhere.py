@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 
 from scanner.analyze.decision.moments import CLOCK
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.request.caller import Caller
 from scanner.analyze.statements.match import may_be_of
-from scanner.model.decision import Decision
 from scanner.model.policy import PolicyText
 
 
@@ -44,9 +43,3 @@ def written_anywhere(policy: PolicyText, account_id: str) -> tuple[str, str]:
     alone = re.compile(rf"(?<![0-9]){account_id}(?![0-9])")
     parts = repr(alone.split(policy.text))  # no text of a document can pass for the place of a number
     return hashlib.sha256(parts.encode()).hexdigest(), policy.kind.value
-
-
-def tells_of(decision: Decision, names: Iterable[str]) -> bool:
-    """Whether a decision says one of the names, in its words or in the values that the words cut off."""
-    said = f"{decision.condition} {decision.residual}"
-    return any(name and name in said for name in names)

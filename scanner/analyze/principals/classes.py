@@ -6,9 +6,7 @@ from collections.abc import Hashable, Mapping
 from copy import copy
 from itertools import chain
 
-from scanner.analyze.decision.action_groups import ActionGroups
 from scanner.analyze.principals.anywhere import policies_of, written_anywhere
-from scanner.analyze.principals.key_kinds import KeyKinds, Sight
 from scanner.analyze.principals.mentions import (
     Mentions,
     all_of,
@@ -38,7 +36,6 @@ class Classes:
     """
 
     def __init__(self, world: World) -> None:
-        self._actions = ActionGroups(world)
         self._guardrails = mentions_in_guardrails(world)
         self._asserted = numbers_in(v for values in world.asserted.values() for v in values)
         self._tagged: dict[str, frozenset[str]] = {}
@@ -47,27 +44,16 @@ class Classes:
         self._numbers: dict[Hashable, int] = {}
         self._own: dict[str, Mentions] = {}
         self._places = Places(world)
-        self._kinds = KeyKinds(world, self._places)
-        self._seen: dict[str, Sight] = {}
         self._named: dict[str, Mentions] = {}
 
     def afresh(self) -> Classes:
         """The same for keys whose documents are others than those seen so far; what callers are like is kept."""
         other = copy(self)
-        other._actions = self._actions.afresh()
-        other._kinds, other._named, other._tagged = self._kinds.afresh(), {}, {}
+        other._named, other._tagged = {}, {}
         return other
 
-    def actions_for(self, caller: Caller, key: KeyFacts) -> Mapping[str, Hashable]:
-        """The groups of actions of which one decision holds for all, by name; an action without one stands alone."""
-        return self._actions.of(caller, key)
-
-    def of(self, caller: Caller, key: KeyFacts, *, at_any_key: bool = False) -> Hashable:
-        """The class of a caller in questions about a key.
-
-        Args:
-            at_any_key: the key's account may be any as well, so that its document may write out the account of both.
-        """
+    def of(self, caller: Caller, key: KeyFacts) -> Hashable:
+        """The class of a caller in questions about a key."""
         if caller.kind not in _OF_AN_ACCOUNT and not caller.session_open:
             return caller.text
         own = self._looked_at_by(caller)
@@ -76,8 +62,7 @@ class Classes:
         seen = self._looked_at_by_key(key)
         tags = own.tags or seen.tags
         home = caller.account_id == key.account_id
-        written = self._guardrails if home and at_any_key else seen
-        apart = own.numbers or seen.numbers or caller.account_id in written.accounts
+        apart = own.numbers or seen.numbers or caller.account_id in seen.accounts
         account = caller.account_id if apart or self._is_a_value(caller, key, tags=tags) else ""
         paths = own.paths or seen.paths
         place = (caller.text, tags, not account, paths)
@@ -86,19 +71,6 @@ class Classes:
             self._facts[place] = self._numbers.setdefault(facts, len(self._numbers))
         names = seen.names(caller.parent_user or caller.principal_arn, caller.unique_id) if seen.see_names else ()
         return self._facts[place], account, home, names
-
-    def pair(self, caller: Caller, key: KeyFacts) -> Hashable | None:
-        """The class of a caller and the kind of a key together, wherever they are; None where the key has no kind.
-
-        Renaming an account or a key changes no verdict (`design.md` section 5).
-        """
-        if caller.text not in self._seen:
-            self._seen[caller.text] = self._kinds.seen_by(caller)
-        named = self._may_name_account_of(key, caller)
-        paths = self._looked_at_by(caller).paths or self._looked_at_by_key(key).paths
-        kind = self._kinds.of(key, self._seen[caller.text], named=named, paths=paths)
-        home = caller.account_id == key.account_id
-        return None if kind is None else (self.of(caller, key, at_any_key=True), kind, home)
 
     def _looked_at_by(self, caller: Caller) -> Mentions:
         """What the caller's own policies look at."""
@@ -111,15 +83,6 @@ class Classes:
         if key.arn not in self._named:
             self._named[key.arn] = all_of((mentions_at(key), self._guardrails))
         return self._named[key.arn]
-
-    def _may_name_account_of(self, key: KeyFacts, caller: Caller) -> bool:
-        """Whether a document may look at the number of the key's account, its own document aside."""
-        own, account = self._looked_at_by(caller), key.account_id
-        if own.numbers or self._looked_at_by_key(key).numbers:
-            return True
-        if account in self._asserted or account in self._values_of(caller):
-            return True
-        return account in self._guardrails.accounts or (account in own.accounts and account != caller.account_id)
 
     def _values_of(self, caller: Caller) -> frozenset[str]:
         """Numbers in the tags that a caller has or may bring: a document may write its own account there."""

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from scanner.analyze.decision.action_groups import ActionGroups
-from scanner.analyze.request.caller import resolve_caller
+from scanner.analyze.decision.action_groups import groups_of
+from scanner.model.actions import KEY_ACTIONS
 from scanner.model.finding import AccessRow, Finding, Kind
 
 from builders import (
@@ -19,7 +19,6 @@ from builders import (
     allow,
     analyzed,
     deny,
-    grant,
     iam,
     key,
     organization,
@@ -31,48 +30,39 @@ from builders import world as world_of
 APP = iam(MEMBER, "role/App")
 ELSEWHERE = "333333333333"
 BY_VARIABLE = {"StringLike": {"aws:SourceVpc": "${kms:RecipientAttestation:PCR1}"}}
+PLACES = {action.name: number for number, action in enumerate(KEY_ACTIONS)}
 ANYBODY = {"StringEquals": {"aws:PrincipalOrgID": ORG}}
 
 
-def together(*actions: str, identity: Any = None, scp: Any = None, facts: Any = None, statements: Any = ()) -> bool:
-    """Whether actions are one group for a role and a key."""
-    used = key(allow(MEMBER, "kms:*"), *statements, **{"state": "Enabled", "spec": "SYMMETRIC_DEFAULT"} | (facts or {}))
-    caller = principal(APP, identity or policy(allow(None, "kms:*")))
-    given = world_of(used, caller, *([organization(scps={MEMBER: [scp]})] if scp else []))
-    groups = ActionGroups(given).of(resolve_caller(given, APP), used)
-    return len({groups[action] for action in actions}) == 1
+def together(*actions: str, documents: Any) -> bool:
+    """Whether actions are one group for some documents."""
+    texts = [key(document).key_policy if isinstance(document, dict) and "Principal" in document else
+             principal(APP, document).identity_policies[0] for document in documents]  # fmt: skip
+    groups = groups_of(text for text in texts if text is not None)
+    return len({groups[PLACES[action]] for action in actions}) == 1
 
 
 def test_actions_that_every_document_treats_alike_are_one_group() -> None:
-    assert together("Decrypt", "Encrypt", "DescribeKey", "ListGrants")
+    assert together("Decrypt", "Encrypt", "DescribeKey", "ListGrants", documents=(policy(allow(None, "kms:*")),))
 
 
 @pytest.mark.parametrize(
     "different",
     [
-        {"identity": policy(allow(None, "kms:Decrypt"))},
-        {"scp": policy(allow(None, "*"), deny(None, "kms:Encrypt"))},
-        {"statements": (deny("*", "kms:Enc*"),)},
-        {"statements": (deny("*", "kms:*", when={"Null": {"kms:RecipientAttestation:ImageSha384": "true"}}),)},
-        {
-            "statements": (
-                deny("*", "kms:*", when={"StringLike": {"aws:SourceVpc": "${kms:RecipientAttestation:PCR1}"}}),
-            )
-        },
-        {"facts": {"grants": (grant(APP, "Decrypt"),)}},
-        {"facts": {"state": "PendingDeletion"}},
+        policy(allow(None, "kms:Decrypt")),
+        policy(allow(None, "*"), deny(None, "kms:Encrypt")),
+        deny("*", "kms:Enc*"),
+        deny("*", "kms:*", when={"Null": {"kms:RecipientAttestation:ImageSha384": "true"}}),
+        deny("*", "kms:*", when=BY_VARIABLE),
     ],
 )
 def test_actions_that_something_tells_apart_are_not(different: Any) -> None:
-    actions = ("Decrypt", "CancelKeyDeletion") if "facts" in different else ("Decrypt", "Encrypt")
-    assert not together(*actions, **different)
+    assert not together("Decrypt", "Encrypt", documents=(policy(allow(None, "kms:*")), different))
 
 
-def test_actions_with_rules_of_their_own_stand_alone() -> None:
-    for action in ("RetireGrant", "Encapsulate", "Decapsulate"):
-        assert not together("Decrypt", action)
-    bound = grant(APP, "Decrypt", "DescribeKey", constraints={"EncryptionContextSubset": {"a": "b"}})
-    assert not together("Decrypt", "DescribeKey", facts={"grants": (bound,)})
+@pytest.mark.parametrize("action", ["RetireGrant", "Encapsulate", "Decapsulate"])
+def test_actions_with_rules_of_their_own_stand_alone(action: str) -> None:
+    assert not together("Decrypt", action, documents=(policy(allow(None, "kms:*")),))
 
 
 # -- accounts ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,262 @@
+"""Every action of a caller on a key decided at once, and once for all callers and keys that are decided from the same.
+
+A side of a request says something for every action: a row of numbers, equal where all that a verdict takes is equal.
+The row of a caller's side and the row of a key's side together give the row of verdicts (`design.md` section 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar, cast
+
+from scanner.analyze.decision.action_groups import Groups, groups_of
+from scanner.analyze.decision.decide import decided_with, grants_of, refused_at_once, said_by_grants, settled
+from scanner.analyze.decision.evaluation import Evaluation, Sources
+from scanner.analyze.decision.layers import LayerResult, guardrails_of, scp_levels
+from scanner.analyze.decision.moments import moments_in
+from scanner.analyze.decision.remembered import RememberingWorld
+from scanner.analyze.decision.sides import Sides, own_policies_of
+from scanner.analyze.decision.sights import CallerSight, ResourceSight, concerns, is_damaged
+from scanner.analyze.decision.verdict import region_expression
+from scanner.analyze.request.caller import Caller, may_be_service_linked
+from scanner.analyze.request.context import RequestContext
+from scanner.analyze.request.request import Request
+from scanner.model.actions import KEY_ACTIONS
+from scanner.model.key import KeyFacts
+from scanner.model.policy import PolicyText
+from scanner.model.principal import PrincipalKind
+from scanner.model.world import World
+
+T = TypeVar("T")
+_UNGRANTED = (None,) * len(KEY_ACTIONS)
+_SETTLED_KINDS = frozenset({PrincipalKind.USER, PrincipalKind.ROLE, PrincipalKind.ROOT_USER})
+
+
+@dataclass(frozen=True, slots=True)
+class Manner(Generic[T]):
+    """What is worked out for each action.
+
+    Args:
+        kind: a name; see `scanner.analyze.decision.decide.settled` for what it may rest on.
+        refused: makes it of the reason and the rule by which no policy has to be looked at.
+        settle: makes it of an evaluation.
+    """
+
+    kind: str
+    refused: Callable[[str, str], T]
+    settle: Callable[[World, Request, Evaluation], T]
+
+
+@dataclass(frozen=True, slots=True)
+class _Who:
+    """A caller: `alike` numbers all whose own documents say the same; what they see of keys, and of actions."""
+
+    alike: int
+    sight: ResourceSight
+    groups: Groups
+    dated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Its:
+    """A key: what its documents see of callers, and of actions; `rcps` are the guardrails of its account."""
+
+    sight: CallerSight
+    groups: Groups
+    rcps: tuple[CallerSight, ResourceSight] | None
+    dated: bool
+
+
+def every_action(
+    world: World, caller: Caller, key: KeyFacts, sources: Sources, manner: Manner[T],
+    context: Mapping[str, tuple[str, ...]] | None = None,
+) -> tuple[T, ...] | None:  # fmt: skip
+    """What is worked out for every action of the action table, in its order.
+
+    Equal rows are the same object, wherever caller and key are.
+
+    Args:
+        context: what the request is said to carry, by lower-case name of the condition key.
+
+    Returns:
+        None where the world keeps no sides, or a date in some document may open later what is refused today (R5.26).
+    """
+    if not isinstance(world, RememberingWorld) or world.sides is None:
+        return None
+    world.sides.make_room()
+    return _Pair(world, world.sides, caller, key, sources, context or {}).row(manner)
+
+
+class _Pair:
+    """A caller and a key."""
+
+    def __init__(
+        self, world: World, sides: Sides, caller: Caller, key: KeyFacts, sources: Sources,
+        context: Mapping[str, tuple[str, ...]],
+    ) -> None:  # fmt: skip
+        self._world, self._sides, self._caller, self._key = world, sides, caller, key
+        self._sources, self._carried = sources, context
+        self._context = RequestContext(world, self._request(0))
+        self._place = sides.place(self._context)
+
+    def _request(self, number: int) -> Request:
+        action = KEY_ACTIONS[number]
+        return Request(
+            self._caller, action.iam_name, self._key.arn, action=action, key=self._key, context=self._carried
+        )  # fmt: skip
+
+    def row(self, manner: Manner[T]) -> tuple[T, ...] | None:
+        """What is worked out for every action."""
+        who, its = self._who(), self._its()
+        if who.dated or its.dated:
+            return None
+        caller, key = self._caller, self._key
+        mine, own, granted = self._said_by_caller(who), self._said_by_key(its), self._granted()
+        how = (
+            manner.kind, caller.kind, caller.session_policies == (), caller.is_any_service,
+            key.account_id == caller.account_id, key.partition == caller.partition,
+            region_expression(self._world, self._context.request),
+        )  # fmt: skip
+        rows, place = self._sides.kept.rows, (how, mine[0], own[0], granted)
+        found = rows.get(place)
+        if found is None:
+            told = zip(mine[1], own[1], granted or _UNGRANTED, strict=True)
+            found = rows[place] = self._worked_out(manner, tuple(told), self._sides.kept.results.setdefault(how, {}))
+        return cast("tuple[T, ...]", found)
+
+    def _worked_out(
+        self, manner: Manner[T], told: tuple[Hashable, ...], known: dict[Hashable, object]
+    ) -> tuple[object, ...]:
+        """The row that follows from what both sides and grants say of each action.
+
+        Args:
+            known: what is known to follow from it, for callers and keys of this kind.
+        """
+        found: list[object] = []
+        for number, (said, refused) in enumerate(zip(told, self._refused(manner), strict=True)):
+            if refused is None and said not in known:
+                request = self._request(number)
+                settle = partial(manner.settle, self._world, request)
+                known[said] = settled(self._world, request, self._sources, manner.kind, settle)
+            found.append(known[said] if refused is None else refused)
+        return tuple(found)
+
+    def _refused(self, manner: Manner[T]) -> tuple[object | None, ...]:
+        """What no policy has to be looked at for, by action."""
+        key, caller, known = self._key, self._caller, self._sides.kept.refused
+        place = (
+            manner.kind, key.account_id == caller.account_id, caller.is_service, caller.partition == key.partition,
+            key.manager, key.usage, key.spec,
+        )  # fmt: skip
+        if place not in known:
+            refusals = (refused_at_once(self._request(number)) for number in range(len(KEY_ACTIONS)))
+            known[place] = tuple(refusal and manner.refused(*refusal) for refusal in refusals)
+        return known[place]
+
+    # -- the caller's side --------------------------------------------------------------------------------------------
+
+    def _who(self) -> _Who:
+        kept, at = self._sides.kept, (self._place.where, self._place.caller)
+        found = kept.whos.get(at)
+        if found is None:
+            levels = scp_levels(self._context)
+            guards = () if isinstance(levels, LayerResult) else tuple(p for level in levels for p in level)
+            own = own_policies_of(self._caller)
+            sight = self._sides.own_sight(self._place, self._context)
+            dated = bool(moments_in(self._world, (*own, *guards)))
+            found = kept.whos[at] = _Who(self._alike(own, levels, guards), sight, groups_of((*own, *guards)), dated)
+        return cast("_Who", found)
+
+    def _alike(
+        self, own: tuple[PolicyText, ...], levels: LayerResult | tuple[tuple[PolicyText, ...], ...],
+        guards: tuple[PolicyText, ...],
+    ) -> int:  # fmt: skip
+        """The number of all callers whose own side says the same about every key of which it sees the same."""
+        caller, place, kept = self._caller, self._place, self._sides.kept
+        if caller.kind not in _SETTLED_KINDS or not caller.collected or may_be_service_linked(caller):
+            return kept.number_of(("by itself", place.where, place.caller))
+        documents = tuple(p for p in own if concerns(p, "kms"))
+        written = tuple((p.sha256, p.kind, _named_in_doubt(p)) for p in documents)
+        seen = self._sides.caller_sight(place.where, (*documents, *guards)).of(place, self._context)
+        by = (levels.applicable, levels.allow, levels.deny) if isinstance(levels, LayerResult) else levels
+        facts = (caller.is_root_user, caller.boundary is None, caller.session_policies is None)
+        return kept.number_of(("alike", place.where, facts, written, seen, by))
+
+    def _said_by_caller(self, who: _Who) -> tuple[int, tuple[int, ...]]:
+        kept = self._sides.kept
+        at = (who.alike, who.sight.of_key(self._place, self._context), self._place.who)
+        found = kept.caller_rows.get(at)
+        if found is None:
+            said: dict[int, int] = {}
+            for number in dict.fromkeys(who.groups):
+                context = RequestContext(self._world, self._request(number))
+                said[number] = self._sides.caller_side(self._sides.place(context), context).said
+            row = tuple(said[number] for number in who.groups)
+            found = kept.caller_rows[at] = kept.number_of(row), row
+        return found
+
+    # -- the key's side -----------------------------------------------------------------------------------------------
+
+    def _its(self) -> _Its:
+        kept, at = self._sides.kept, (self._place.where, self._place.key)
+        found = kept.its.get(at)
+        if found is None:
+            key = self._key
+            own = tuple(p for p in (key.key_policy, key.ram_policy) if p is not None)
+            guards = tuple(guardrails_of(self._world, key.account_id, "rcps"))
+            rcps = None
+            if guards:
+                rcps = (
+                    self._sides.caller_sight(self._place.where, guards),
+                    self._sides.sight(self._place.where, guards, "kms"),
+                )
+            dated = bool(moments_in(self._world, (*own, *guards)))
+            sight = self._sides.sight_of_key(self._place, key)
+            found = kept.its[at] = _Its(sight, groups_of((*own, *guards)), rcps, dated)
+        return cast("_Its", found)
+
+    def _said_by_key(self, its: _Its) -> tuple[int, tuple[int, ...]]:
+        kept, caller, key, place = self._sides.kept, self._caller, self._key, self._place
+        exempt: Hashable = caller.text if may_be_service_linked(caller) else caller.is_service_linked_role
+        guarded = its.rcps and (its.rcps[0].of(place, self._context), its.rcps[1].of_key(place, self._context))
+        seen = its.sight.of(place, self._context)
+        at = (place.where, place.key, place.who, seen, exempt, guarded, self._sources)
+        found = kept.key_rows.get(at)
+        if found is None:
+            known: dict[int, Hashable] = {}
+            for number in dict.fromkeys(its.groups):
+                context = RequestContext(self._world, self._request(number))
+                side = self._sides.owner_side(self._sides.place(context), context, key)
+                known[number] = side.said, self._sources.admitted(side.policy.matches, side.ram.matches)
+            facts = (decided_with(self._request(n), key, self._sources) for n in range(len(KEY_ACTIONS)))
+            whole = (self._sources.mechanisms, key.manager, key.usage, key.spec)
+            said = zip(its.groups, facts, strict=True)
+            row = tuple(kept.number_of((known[group], fact, whole)) for group, fact in said)
+            found = kept.key_rows[at] = kept.number_of(row), row
+        return found
+
+    def _granted(self) -> tuple[Hashable, ...]:
+        """What grants give the caller, by action; empty where none concerns it."""
+        if not self._key.grants or "grant" not in self._sources.mechanisms:
+            return ()
+        kept, place = self._sides.kept, self._place
+        at = (place.where, place.key, place.caller, place.who, self._sources.grants)
+        if at not in kept.granted:
+            given = tuple(self._given(number) for number in range(len(KEY_ACTIONS)))
+            kept.granted[at] = given if any(given) else ()
+        return kept.granted[at]
+
+    def _given(self, number: int) -> Hashable:
+        action = KEY_ACTIONS[number]
+        if action.name != "RetireGrant" and not any(action.name in g.operations for g in self._key.grants or ()):
+            return None
+        context = RequestContext(self._world, self._request(number))
+        said = said_by_grants(*grants_of(context, self._key, self._sources))
+        return (self._caller.text, said) if any(said) else None
+
+
+def _named_in_doubt(policy: PolicyText) -> str:
+    """Where a document stands, if that may be said of it: what a damaged one says is a fact of its own (R10.12)."""
+    return f"{policy.source} {policy.name}" if is_damaged(policy) else ""
