@@ -165,11 +165,11 @@ def _decided_from(parts: _Parts, sources: Sources) -> Hashable:
     """Everything that tells two requests on keys apart once the layers of both sides are known."""
     request, caller = parts.context.request, parts.context.request.caller
     granted = said_by_grants(parts.grants, parts.retiring)
+    admitted = sources.admitted(parts.owner.policy.matches, parts.owner.ram.matches)
     return (
-        parts.caller.said, parts.owner.said, sources.mechanisms,
-        sources.admitted(parts.owner.policy.matches, parts.owner.ram.matches), granted,
-        caller.text if any(granted) else "", decided_with(request, parts.key, sources), caller.kind,
-        caller.session_policies == (), request.is_foreign, region_expression(parts.context.world, request),
+        parts.caller.said, parts.owner.said, sources.mechanisms, admitted, granted,
+        decided_with(request, parts.key, sources), caller.kind, caller.session_policies == (), request.is_foreign,
+        region_expression(parts.context.world, request),
     )  # fmt: skip
 
 
@@ -207,6 +207,10 @@ def _works(request: Request, key: KeyFacts) -> Expression:
     return TRUE
 
 
+_UNDOCUMENTED_CAP = unknown("undocumented", "R4.16")
+"""Whether a boundary or session policy limits a grant by its silence is not documented (R4.16)."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Sides:
     context: RequestContext
@@ -231,10 +235,10 @@ def _core(sides: _Sides, grants: tuple[GrantMatch, ...]) -> tuple[Expression, Ex
     """What allows a request on a key, and the key side of it alone (R3.7)."""
     request = sides.context.request
     direct, account = anyone_of(grants, by_account=False), anyone_of(grants, by_account=True)
-    capped = disj((sides.cap, _undocumented_cap(request)))
+    capped = disj((sides.cap, _UNDOCUMENTED_CAP))
     identity_capped = conj((sides.identity, sides.cap))
     account_capped = identity_capped if request.caller.is_root_user else disj(
-        (identity_capped, unknown("undocumented", "R4.13", subject=request.caller.text))
+        (identity_capped, unknown("undocumented", "R4.13"))
     )  # fmt: skip
     by_grant = disj((conj((direct, capped)), conj((account, account_capped))))
     key_side = disj((sides.allowed(), direct, account))
@@ -253,11 +257,6 @@ def _is_bare_federated(request: Request) -> bool:
     return request.caller.kind is PrincipalKind.FEDERATED and request.caller.session_policies == ()
 
 
-def _undocumented_cap(request: Request) -> Expression:
-    """Whether a boundary or session policy limits a grant by its silence is not documented (R4.16)."""
-    return unknown("undocumented", "R4.16", subject=request.caller.text)
-
-
 def grants_of(
     context: RequestContext, key: KeyFacts, sources: Sources
 ) -> tuple[tuple[GrantMatch, ...], tuple[RetireMatch, ...]]:
@@ -272,8 +271,7 @@ def grants_of(
 
 def _retire_core(retiring: tuple[RetireMatch, ...], sides: _Sides) -> Expression:
     """The grant decides who may retire it; an account needs IAM to delegate the right (R4.22)."""
-    request = sides.context.request
-    capped = disj((sides.cap, _undocumented_cap(request)))
+    capped = disj((sides.cap, _UNDOCUMENTED_CAP))
     identity_capped = conj((sides.identity, sides.cap))
     return disj(conj((m.applies, identity_capped if m.needs_iam else capped)) for m in retiring)
 

@@ -12,26 +12,30 @@ from functools import partial
 from typing import Generic, TypeVar, cast
 
 from scanner.analyze.decision.action_groups import Groups, groups_of
-from scanner.analyze.decision.decide import decided_with, grants_of, refused_at_once, said_by_grants, settled
-from scanner.analyze.decision.evaluation import Evaluation, Sources
+from scanner.analyze.decision.decide import decide, decided_with, grants_of, refused_at_once, said_by_grants, settled
+from scanner.analyze.decision.evaluation import ALL_SOURCES, Evaluation, Sources
 from scanner.analyze.decision.layers import LayerResult, guardrails_of, scp_levels
 from scanner.analyze.decision.moments import moments_in
 from scanner.analyze.decision.remembered import RememberingWorld
 from scanner.analyze.decision.sides import Sides, own_policies_of
 from scanner.analyze.decision.sights import CallerSight, ResourceSight, concerns, is_damaged
-from scanner.analyze.decision.verdict import region_expression
+from scanner.analyze.decision.verdict import conclude, region_expression
 from scanner.analyze.request.caller import Caller, may_be_service_linked
 from scanner.analyze.request.context import RequestContext
 from scanner.analyze.request.request import Request
-from scanner.model.actions import KEY_ACTIONS
+from scanner.model.actions import KEY_ACTIONS, Action
+from scanner.model.decision import Decision, Verdict
 from scanner.model.key import KeyFacts
 from scanner.model.policy import PolicyText
 from scanner.model.principal import PrincipalKind
 from scanner.model.world import World
 
 T = TypeVar("T")
+PLACES = {action.name: number for number, action in enumerate(KEY_ACTIONS)}
+"""Where an action stands in a row."""
 _UNGRANTED = (None,) * len(KEY_ACTIONS)
-_SETTLED_KINDS = frozenset({PrincipalKind.USER, PrincipalKind.ROLE, PrincipalKind.ROOT_USER})
+_LISTED = frozenset({PrincipalKind.USER, PrincipalKind.ROLE, PrincipalKind.ROOT_USER, PrincipalKind.FEDERATED})
+"""Callers of whom everything that their own side says stands in documents, if they were collected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,21 @@ def every_action(
         return None
     world.sides.make_room()
     return _Pair(world, world.sides, caller, key, sources, context or {}).row(manner)
+
+
+DECISION = Manner("decision", lambda reason, rule: Decision(Verdict.DENIED, reason, rules=(rule,)), conclude)
+
+
+def decisions(world: World, caller: Caller, key: KeyFacts) -> Callable[[Action], Decision]:
+    """What is decided about any action of a caller on a key, as `decide` decides it without a trace."""
+    row = every_action(world, caller, key, ALL_SOURCES, DECISION)
+
+    def decided(action: Action) -> Decision:
+        if row is not None and action.name in PLACES:
+            return row[PLACES[action.name]]
+        return decide(world, Request(caller, action.iam_name, key.arn, action=action, key=key), trace=False)
+
+    return decided
 
 
 class _Pair:
@@ -175,13 +194,16 @@ class _Pair:
     ) -> int:  # fmt: skip
         """The number of all callers whose own side says the same about every key of which it sees the same."""
         caller, place, kept = self._caller, self._place, self._sides.kept
-        if caller.kind not in _SETTLED_KINDS or not caller.collected or may_be_service_linked(caller):
+        if caller.kind not in _LISTED or not caller.collected or may_be_service_linked(caller):
             return kept.number_of(("by itself", place.where, place.caller))
         documents = tuple(p for p in own if concerns(p, "kms"))
         written = tuple((p.sha256, p.kind, _named_in_doubt(p)) for p in documents)
         seen = self._sides.caller_sight(place.where, (*documents, *guards)).of(place, self._context)
         by = (levels.applicable, levels.allow, levels.deny) if isinstance(levels, LayerResult) else levels
-        facts = (caller.is_root_user, caller.boundary is None, caller.session_policies is None)
+        facts = (
+            caller.kind, caller.session_open, caller.boundary is None, caller.session_policies is None,
+            caller.session_policies == (),
+        )  # fmt: skip
         return kept.number_of(("alike", place.where, facts, written, seen, by))
 
     def _said_by_caller(self, who: _Who) -> tuple[int, tuple[int, ...]]:
@@ -254,7 +276,7 @@ class _Pair:
             return None
         context = RequestContext(self._world, self._request(number))
         said = said_by_grants(*grants_of(context, self._key, self._sources))
-        return (self._caller.text, said) if any(said) else None
+        return said if any(said) else None
 
 
 def _named_in_doubt(policy: PolicyText) -> str:

@@ -76,7 +76,7 @@ def identity_layer(context: RequestContext) -> LayerResult:
     bare = caller.kind is PrincipalKind.FEDERATED and not caller.session_policies
     allow = FALSE if bare else either(matches, Effect.ALLOW)
     if caller.session_open:
-        started = unknown("caller_side_not_collected", "R3.73", subject=caller.text)
+        started = unknown("caller_side_not_collected", "R3.73")
         allow = conj((either(matches, Effect.ALLOW), started))
     return LayerResult(Layer.IAM, Side.CALLER, allow, either(matches, Effect.DENY), matches)
 

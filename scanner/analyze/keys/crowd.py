@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from scanner.analyze.decision.every_action import PLACES
 from scanner.analyze.keys.judge import Asked, Judgement, judge_every, judge_one, named_actions, sources_of, strength
 from scanner.analyze.principals.reach import Reached
 from scanner.analyze.principals.selectors import Naming
-from scanner.model.actions import KEY_ACTIONS, Action
+from scanner.model.actions import Action
 from scanner.model.key import KeyFacts
 from scanner.model.world import World
-
-_PLACES = {action.name: number for number, action in enumerate(KEY_ACTIONS)}
 
 
 def judge(world: World, key: KeyFacts, naming: Naming, reached: Reached) -> tuple[Judgement, ...]:
@@ -24,7 +23,7 @@ def _judged(world: World, asked: Asked, actions: Sequence[Action]) -> Iterator[J
     callers = asked.reached.callers
     rows = [judge_every(world, caller, asked) for caller in callers]
     for action in actions:
-        place = _PLACES.get(action.name)
+        place = PLACES.get(action.name)
         for caller, row in zip(callers, rows, strict=True):
             if row is None or place is None:
                 yield judge_one(world, caller, action, asked)

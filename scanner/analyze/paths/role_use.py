@@ -10,9 +10,8 @@ from functools import lru_cache
 
 from scanner.analyze.decision.decide import decide
 from scanner.analyze.decision.evaluation import ALL_SOURCES
-from scanner.analyze.decision.every_action import Manner, every_action
+from scanner.analyze.decision.every_action import DECISION, PLACES, every_action
 from scanner.analyze.decision.remembered import remembered
-from scanner.analyze.decision.verdict import conclude
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.paths.forms import AS_IT_IS, Form, identity_of, world_in
 from scanner.analyze.paths.hops import ASLEEP, NEVER, now_or_later, rank_of
@@ -21,7 +20,7 @@ from scanner.analyze.request.caller import Caller, resolve_caller
 from scanner.analyze.request.request import Request
 from scanner.analyze.statements.match import covers_action
 from scanner.model.actions import KEY_ACTIONS, Action
-from scanner.model.decision import Decision, Verdict
+from scanner.model.decision import Decision
 from scanner.model.key import KeyFacts
 from scanner.model.policy import Effect, PolicyText
 from scanner.model.world import World
@@ -32,7 +31,6 @@ _NOTHING: frozenset[str] = frozenset()
 _NO_ROLE = frozenset({"service", "malformed"})
 _WAKING = {"Disabled": ("EnableKey",), "PendingDeletion": ("CancelKeyDeletion", "EnableKey")}
 """What it takes to make a key of a state usable again."""
-_PLACES = {action.name: number for number, action in enumerate(KEY_ACTIONS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,6 @@ class _Doors:
         return (handed & allowed) | named
 
 
-_DECISION = Manner("decision", lambda reason, rule: Decision(Verdict.DENIED, reason, rules=(rule,)), conclude)
 _Row = tuple[Decision, ...]
 
 
@@ -102,19 +99,19 @@ class RoleUse:
         wanted = self._doors[key.arn].open_to(caller.account_id, allowed)
         if not wanted:
             return ()
-        row = every_action(self._world, caller, key, ALL_SOURCES, _DECISION)
+        row = every_action(self._world, caller, key, ALL_SOURCES, DECISION)
         if row is None:
             uses = (_judge(self._world, caller, key, a) for a in KEY_ACTIONS if a.name in wanted)
             one_by_one = tuple(use for use in uses if use.rank > NEVER)
             return _woken(key.state, one_by_one, lambda a: _judge(self._world, caller, _awake(key), a))
         awake = row
         if key.state in _WAKING:
-            awake = every_action(self._world, caller, _awake(key), ALL_SOURCES, _DECISION) or row
+            awake = every_action(self._world, caller, _awake(key), ALL_SOURCES, DECISION) or row
         place = (id(row), id(awake), wanted, key.state)
         if place not in self._uses:
             known = tuple(_use(a, row[n]) for n, a in enumerate(KEY_ACTIONS) if a.name in wanted)
             strong = tuple(use for use in known if use.rank > NEVER)
-            self._uses[place] = row, awake, _woken(key.state, strong, lambda a: _use(a, awake[_PLACES[a.name]]))
+            self._uses[place] = row, awake, _woken(key.state, strong, lambda a: _use(a, awake[PLACES[a.name]]))
         return self._uses[place][2]
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import product
 
 from scanner.analyze.decision.decide import decide
+from scanner.analyze.decision.every_action import decisions
 from scanner.analyze.keys.assemble import Assembly
-from scanner.analyze.keys.judge import question, strength
+from scanner.analyze.keys.judge import strength
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.permissions.attribute_changes import Change, changes_of
 from scanner.analyze.permissions.attribute_rules import KeySet, allows_directly
@@ -62,13 +63,14 @@ def flips_of(assembly: Assembly, keys: KeySet) -> Iterator[Flip]:
     actions = [a for a in map(find_action, keys.actions) if a is not None]
     for key, alike in judged[:MOST_KEYS]:
         changes = changes_of(keys, key)
-        for caller, action in product(users, actions):
-            today = decide(assembly.world, question(key, caller, action), trace=False)
-            for change in (c for value in ("", *keys.users[caller.text]) for c in changes.get(value, ())):
-                after = decide(assembly.world, question(change.key, caller, action), trace=False)
-                found = _compared(today, after)
+        for caller in users:
+            today = decisions(assembly.world, caller, key)
+            tried = [c for value in ("", *keys.users[caller.text]) for c in changes.get(value, ())]
+            after = [(change, decisions(assembly.world, caller, change.key)) for change in tried]
+            for action, (change, then) in product(actions, after):
+                found = _compared(today(action), then(action))
                 if found is not None:
-                    yield Flip(change, alike, caller.text, action, *found, after)
+                    yield Flip(change, alike, caller.text, action, *found, then(action))
 
 
 def _compared(before: Decision, after: Decision) -> tuple[bool, FindingVerdict] | None:
