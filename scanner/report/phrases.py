@@ -52,6 +52,11 @@ def duration_text(started: str, finished: str) -> str:
     return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
 
 
+def actions_text(actions: Iterable[str]) -> str:
+    """`Decrypt, ReEncryptFrom`: actions of KMS by their own names, as summaries say them."""
+    return ", ".join(action.removeprefix("kms:") for action in actions)
+
+
 def account_text(name: str, account_id: str) -> str:
     """`payroll (444455556666)`, or what is known of the two."""
     return f"{name} ({account_id})" if name and account_id else name or account_id
