@@ -23,6 +23,9 @@ from scanner.report.terraform import terraform_place
 CITED_SHOWN = 3
 """Statements that the line of a gate names; the others stand in findings.json."""
 
+PRINCIPALS_SHOWN = 8
+"""Principals that a card names; findings.json has more of them, and access.csv all."""
+
 PATCH_SHOWN = 80
 """Lines of a patch that a card shows; findings.json has all."""
 
@@ -58,9 +61,9 @@ class FindingCard:
     `path` is the picture and `gates` the same in words, with reasons and statements. `gates_note` says what blocks
     where no single gate does, `rise` that the severity was lower before. `advice` is the first sentence of the
     remediation as a compiler says it, with the others in `more_advice`; `terraform` where the edit belongs, empty where
-    that is said in full; `follow_up` the commands that put the question again, `reached` the principals by account,
-    `rules` the rules by their confidence in words. Excerpts that the page shows elsewhere are no part of `evidence`:
-    `links` leads there from the statements that the card names, `see` has those it does not name.
+    that is said in full; `follow_up` the commands that put the question again, `reached` the first principals by
+    account, `rules` the rules by their confidence in words. Excerpts that the page shows elsewhere are no part of
+    `evidence`: `links` leads there from the statements that the card names, `see` has those it does not name.
     """
 
     finding: Finding
@@ -80,6 +83,7 @@ class FindingCard:
     follow_up: str
     reaches_grantee_only: bool
     reached: tuple[tuple[str, tuple[str, ...]], ...]
+    reached_left_out: bool
     rules: tuple[tuple[str, tuple[str, ...]], ...]
     links: Mapping[StatementRef, str] = field(default_factory=dict)
     see: tuple[tuple[SourceView, str], ...] = ()
@@ -120,13 +124,18 @@ def finding_card(finding: Finding, combination: str, sources: CardSources) -> Fi
         follow_up=follow_up(finding, sources.run_id),
         reaches_grantee_only=finding.reach.principals_sample == (finding.grantee.selector,)
         and finding.reach.principals_total == 1,
-        reached=_by_account(finding.reach.principals_sample),
+        reached=_by_account(finding.reach.principals_sample[:PRINCIPALS_SHOWN]),
+        reached_left_out=finding.reach.truncated
+        or len(finding.reach.principals_sample[:PRINCIPALS_SHOWN]) < finding.reach.principals_total,
         rules=_rules(finding),
     )
 
 
 def _gate_lines(finding: Finding) -> tuple[GateLine, ...]:
-    """The gates in order, those that do not apply last; equal ones that cite nothing share the line of the first."""
+    """The gates in order; equal ones that cite nothing share the line of the first.
+
+    Those that do not apply, and say nothing of why, stand in the picture alone.
+    """
     layers = finding.path.layers
     if not layers:
         return ()
@@ -136,7 +145,9 @@ def _gate_lines(finding: Finding) -> tuple[GateLine, ...]:
         key = (place,) if line.cited else (line.shape, line.does, line.why)
         shared = lines.get(key)
         lines[key] = replace(shared, names=(*shared.names, *line.names)) if shared else line
-    return tuple(sorted(lines.values(), key=lambda line: line.shape == SHAPES[GateOutcome.NOT_APPLICABLE]))
+    beside = SHAPES[GateOutcome.NOT_APPLICABLE]
+    told = [line for line in lines.values() if line.shape != beside or line.why or line.cited]
+    return tuple(sorted(told, key=lambda line: line.shape == beside))
 
 
 def _gate_line(gate: Gate) -> GateLine:

@@ -284,3 +284,40 @@ def test_table_that_goes_on_beyond_its_box_can_be_scrolled_to_its_end(browser: B
         last = box.locator("th").filter(has_text="Findings weakened")
         ends = [node.evaluate("node => node.getBoundingClientRect().right") for node in (last, box)]
         assert ends[0] <= ends[1] + 1
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two findings that cite the same lines of a policy with the same marks."""
+    path = tmp_path_factory.mktemp("shared") / "report.html"
+    first = build.stranger_finding()
+    document = build.document(findings=(first, replace(first, id="kx-000000000002")))
+    path.write_bytes(render_html(document, build.key_rows(), {}, build.documents))
+    return path
+
+
+def test_statement_that_several_cards_cite_leads_to_its_lines_and_paper_has_them(
+    browser: Browser, shared: Path
+) -> None:
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(shared.as_uri())
+        card = page.locator(".finding:has(#kx-000000000002)")
+        card.locator("> summary").click()
+        assert card.locator("figure").count() == 0
+        card.get_by_role("link", name="LegacyShare of key policy").click()
+        lines = page.locator("figure:target")
+        assert lines.get_by_text("arn:aws:iam::999988887777:root").is_visible()
+        assert "delegates to every principal" in lines.inner_text()
+        page.emulate_media(media="print")
+        assert lines.is_visible()
+
+
+def test_search_finds_a_card_by_the_evidence_that_it_leads_to(browser: Browser, shared: Path) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(shared.as_uri())
+        page.get_by_role("searchbox").fill("Delegates to every principal")
+        assert page.locator(".finding:visible").count() == 2
+        page.get_by_role("searchbox").fill("delegates to no principal")
+        assert page.locator(".finding:visible").count() == 0
