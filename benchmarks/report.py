@@ -1,7 +1,10 @@
 """Size and render time of the HTML report per finding, and how it is split: `python benchmarks/report.py [DIR]`.
 
-With a folder, the reports stay there, to be opened in a browser. Figures depend on the machine; bytes do not.
-`--table` measures the table on the index of a split report instead, in Chromium where it is installed.
+The findings are those that the analysis makes of an organization of `benchmarks/org.py`, with remedies, copied under
+other names until there are enough (`benchmarks/reported.py`): nothing of a card is made up here. A key without findings
+takes room as well, so the share of all keys is told beside the cards. With a folder, the reports stay there, to be
+opened in a browser. Figures depend on the machine; bytes do not. `--table` measures the table on the index of a split
+report instead, in Chromium where it is installed.
 """
 
 from __future__ import annotations
@@ -9,37 +12,75 @@ from __future__ import annotations
 import argparse
 import base64
 import hashlib
+import re
 import sys
 import tempfile
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import mean
 from time import perf_counter
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from scanner.model.decision import StatementRef  # noqa: E402
 from scanner.model.finding import Finding, KeyRow, Severity  # noqa: E402
 from scanner.report.context import PageSources  # noqa: E402
 from scanner.report.directory import RunDirectory  # noqa: E402
 from scanner.report.html import render_pages  # noqa: E402
-from scanner.report.keys import KeyHolding  # noqa: E402
 from scanner.report.options import ReportOptions  # noqa: E402
 from scanner.report.pages import HtmlOptions  # noqa: E402
 from scanner.report.write import render_all  # noqa: E402
 
 import report_builders as build  # noqa: E402  # tests/ first
+from reported import Reported, reported, side_by_side  # noqa: E402
+from synthetic.shape import Shape  # noqa: E402
 
-SIZES = (10, 1_000, 20_000)
+ORGANIZATION = Shape(200, 100, 0, "")
+SIZES = (1_000, 20_000)
 TABLES = (20_000, 100_000)
 TEXTS, REPEATED = ("payroll", "decrypt 200000000042", "no such text anywhere"), 5
 CHROMIUM = Path("/usr/bin/chromium")
 FINDINGS_PER_KEY = 4
 KEYS_PER_ACCOUNT = 50
+CARD = re.compile(r'<details class="finding.*?</details>', re.DOTALL)
+KEYS = re.compile(r'<section id="keys".*?</section>', re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Bytes of the pages of a report: all of each page, each card, and all that is said of keys."""
+
+    pages: tuple[int, ...]
+    cards: tuple[int, ...]
+    keys: int
+
+
+def sizes_of(pages: Iterable[str]) -> Sizes:
+    """The sizes of pages."""
+    whole: list[int] = []
+    cards: list[int] = []
+    keys = 0
+    for page in pages:
+        whole.append(len(page.encode()))
+        cards += (len(card.encode()) for card in CARD.findall(page))
+        keys += sum(len(section.encode()) for section in KEYS.findall(page))
+    return Sizes(tuple(sorted(whole)), tuple(cards), keys)
+
+
+def measure(one: Reported, number: int, folder: Path) -> tuple[float, Sizes, int]:
+    """Seconds to render so many findings, the sizes of the pages, and how many keys there are."""
+    directory = RunDirectory.create(folder, f"{number}")
+    many = side_by_side(one, number)
+    started = perf_counter()
+    render_all(many.document, many.sources, directory, ReportOptions(("html",)))
+    seconds = perf_counter() - started
+    pages = [name for name in directory.files() if name.endswith(".html")]
+    return seconds, sizes_of((directory.path / name).read_text("utf-8") for name in pages), len(many.rows)
 
 
 def findings(number: int) -> tuple[Finding, ...]:
-    """Findings of three forms in turn, four to a key, fifty keys to an account."""
+    """Findings for the table: of three forms in turn, four to a key, fifty keys to an account."""
     forms = (build.stranger_finding(), build.partner_finding(), build.grant_finding())
     return tuple(_placed(forms[place % 3], place) for place in range(number))
 
@@ -49,11 +90,6 @@ def rows(number: int) -> tuple[KeyRow, ...]:
     base = build.key_rows()[0]
     places = range(0, 2 * number, FINDINGS_PER_KEY)
     return tuple(replace(base, key_arn=_key(place), account_id=_account(place)) for place in places)
-
-
-def policy_of(key_arn: str) -> str:
-    """A text of its own for each key: one that findings are about was edited by hand."""
-    return build.POLICY.replace("LegacyShare", f"Share{key_arn[-11:]}").replace(build.OWNER, key_arn.split(":")[4])
 
 
 def _account(place: int) -> str:
@@ -88,12 +124,6 @@ def _placed(form: Finding, place: int) -> Finding:
     return replace(
         form,
         id=_finding_id(place),
-        mechanism=replace(form.mechanism, statements=_of_key(form.mechanism.statements, arn)),
-        path=replace(
-            form.path,
-            layers=tuple(replace(gate, statements=_of_key(gate.statements, arn)) for gate in form.path.layers),
-        ),
-        evidence=tuple(replace(part, source_arn=arn, sha256=_text_of(part.sha256, arn)) for part in form.evidence),
         title=form.title.replace("alias/card-data", alias).replace("999988887777", caller),
         severity=tuple(Severity)[place % 5],
         key=key,
@@ -102,45 +132,6 @@ def _placed(form: Finding, place: int) -> Finding:
             form.grantee, account_id=caller, account_name="", vendor="", selector=f"arn:aws:iam::{caller}:root"
         ),
     )
-
-
-def _of_key(refs: tuple[StatementRef, ...], arn: str) -> tuple[StatementRef, ...]:
-    """The statements as those of another key: what a finding cites stands in its own key's policy."""
-    return tuple(replace(ref, source=arn, sha256=_text_of(ref.sha256, arn)) for ref in refs)
-
-
-def _text_of(sha256: str, key_arn: str) -> str:
-    """The hash of the key's own policy in place of the one they are made from; that of a grant stays."""
-    return build.sha256(policy_of(key_arn)) if sha256 == build.sha256(build.POLICY) else sha256
-
-
-def sources_of(number: int) -> PageSources:
-    """Keys, texts and holdings; a key without findings carries what its account's template says, one text for all."""
-    given = rows(number)
-    cited = {_key(place) for place in range(0, number, FINDINGS_PER_KEY)}
-    held = {row.key_arn: row.key_arn if row.key_arn in cited else _template(row.account_id) for row in given}
-    texts = {build.sha256(text): text for text in map(policy_of, set(held.values()))}
-    holdings = {
-        key: KeyHolding((("key policy `default`", build.sha256(policy_of(named))),)) for key, named in held.items()
-    }
-    return PageSources(given, {}, lambda sha256: texts.get(sha256) or build.documents(sha256), holdings.__getitem__)
-
-
-def _template(account_id: str) -> str:
-    """Stands for the key whose text every key without findings of an account has."""
-    return f"arn:aws:kms:eu-west-1:{account_id}:key/00000000-0000-0000-0000-000000000000"
-
-
-def measure(number: int, folder: Path) -> tuple[float, list[int]]:
-    """Seconds to render so many findings, and the sizes of the pages."""
-    directory = RunDirectory.create(folder, f"{number}")
-    sources = sources_of(number)
-    document = build.document(findings=findings(number))
-    started = perf_counter()
-    render_all(document, sources, directory, ReportOptions(("html",)))
-    seconds = perf_counter() - started
-    pages = [name for name in directory.files() if name.endswith(".html")]
-    return seconds, sorted((directory.path / name).stat().st_size for name in pages)
 
 
 def index_of(number: int, path: Path) -> float:
@@ -191,18 +182,40 @@ def tables(folder: Path) -> None:
         print(f"{number:>7,} findings: index {size}, rendered in {seconds:.1f} s; {opened}")
 
 
+OPENED = """() => new Promise(done => requestAnimationFrame(() => setTimeout(() => done(performance.now()))))"""
+"""Milliseconds from the start of the navigation until the page is drawn."""
+
+
+def opened(path: Path) -> str:
+    """How long a page takes to be drawn, the best of a few times."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - the rest of the benchmark needs no browser
+
+    times = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        for _ in range(REPEATED):
+            page = browser.new_page()
+            page.goto(path.as_uri())
+            times.append(page.evaluate(OPENED) / 1000)
+            page.close()
+        browser.close()
+    return f"opened in {min(times):.1f} s"
+
+
 def main(folder: Path) -> None:
-    """Print one line per number of findings."""
-    smallest = 0
+    """Print two lines per number of findings."""
+    (folder / "made-up").mkdir()
+    one = reported(ORGANIZATION, folder / "made-up")
     for number in SIZES:
-        seconds, sizes = measure(number, folder)
-        smallest = smallest or sum(sizes)
-        each = (sum(sizes) - smallest) / max(number - SIZES[0], 1)
-        whole = sum(sizes) / number
+        seconds, sizes, keys = measure(one, number, folder)
+        first = folder / f"{number}" / "report.html"
+        shown = opened(first) if CHROMIUM.is_file() else "no Chromium to open it with"
         print(
-            f"{number:>6,} findings: {len(sizes)} pages, {sum(sizes) / 1e6:.1f} MB, largest {sizes[-1] / 1e6:.2f} MB, "
-            f"{seconds:.1f} s, {each:,.0f} bytes per finding with its share of keys, "
-            f"{whole:,.0f} with its share of everything"
+            f"{number:>6,} findings, {keys:,} keys: {len(sizes.pages)} pages, {sum(sizes.pages) / 1e6:.1f} MB, "
+            f"largest {sizes.pages[-1] / 1e6:.2f} MB, rendered in {seconds:.1f} s; report.html {shown}\n"
+            f"{'':16} {mean(sizes.cards):,.0f} bytes per card, {sizes.keys / keys:,.0f} per key, "
+            f"{(sum(sizes.pages) - sizes.keys) / number:,.0f} per finding without keys, "
+            f"{sum(sizes.pages) / number:,.0f} with everything"
         )
 
 

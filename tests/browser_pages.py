@@ -25,4 +25,4 @@ class Watched:
 
 def shown_findings(page: Page) -> list[str]:
     """Ids of the findings that can be seen."""
-    return page.locator(".finding:visible > summary .id").all_text_contents()
+    return page.locator(".finding:visible > summary > code").all_text_contents()

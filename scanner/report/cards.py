@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import itemgetter
 
@@ -18,9 +18,13 @@ from scanner.report.picture import SHAPES, PicturePart, key_state_gate, picture_
 from scanner.report.reasons import REASONS
 from scanner.report.rerun import follow_up
 from scanner.report.source import Documents, SourceLine, SourceView, source_lines, without_indent
+from scanner.report.terraform import terraform_place
 
 CITED_SHOWN = 3
 """Statements that the line of a gate names; the others stand in findings.json."""
+
+PRINCIPALS_SHOWN = 8
+"""Principals that a card names; findings.json has more of them, and access.csv all."""
 
 PATCH_SHOWN = 80
 """Lines of a patch that a card shows; findings.json has all."""
@@ -56,8 +60,10 @@ class FindingCard:
 
     `path` is the picture and `gates` the same in words, with reasons and statements. `gates_note` says what blocks
     where no single gate does, `rise` that the severity was lower before. `advice` is the first sentence of the
-    remediation as a compiler says it, with the others in `more_advice`; `follow_up` the commands that put the question
-    again, `rules` the rules by their confidence in words.
+    remediation as a compiler says it, with the others in `more_advice`; `terraform` where the edit belongs, empty where
+    that is said in full; `follow_up` the commands that put the question again, `reached` the first principals by
+    account, `rules` the rules by their confidence in words. Excerpts that the page shows elsewhere are no part of
+    `evidence`: `links` leads there from the statements that the card names, `see` has those it does not name.
     """
 
     finding: Finding
@@ -73,9 +79,14 @@ class FindingCard:
     more_advice: str
     patch: tuple[PatchRun, ...]
     patch_left_out: int
+    terraform: str
     follow_up: str
     reaches_grantee_only: bool
+    reached: tuple[tuple[str, tuple[str, ...]], ...]
+    reached_left_out: bool
     rules: tuple[tuple[str, tuple[str, ...]], ...]
+    links: Mapping[StatementRef, str] = field(default_factory=dict)
+    see: tuple[tuple[SourceView, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +118,24 @@ def finding_card(finding: Finding, combination: str, sources: CardSources) -> Fi
         coverage_notes=tuple(coverage_note(ref, sources.notes) for ref in finding.coverage_refs),
         advice=advice,
         more_advice=more_advice,
-        patch=_patch(finding.remediation.diff),
+        patch=_patch(finding.remediation.diff, finding.resource.arn),
         patch_left_out=max(0, finding.remediation.diff.count("\n") + 1 - PATCH_SHOWN),
+        terraform=terraform_place(finding),
         follow_up=follow_up(finding, sources.run_id),
         reaches_grantee_only=finding.reach.principals_sample == (finding.grantee.selector,)
         and finding.reach.principals_total == 1,
+        reached=_by_account(finding.reach.principals_sample[:PRINCIPALS_SHOWN]),
+        reached_left_out=finding.reach.truncated
+        or len(finding.reach.principals_sample[:PRINCIPALS_SHOWN]) < finding.reach.principals_total,
         rules=_rules(finding),
     )
 
 
 def _gate_lines(finding: Finding) -> tuple[GateLine, ...]:
-    """The gates in order, those that do not apply last; equal ones that cite nothing share the line of the first."""
+    """The gates in order; equal ones that cite nothing share the line of the first.
+
+    Those that do not apply, and say nothing of why, stand in the picture alone.
+    """
     layers = finding.path.layers
     if not layers:
         return ()
@@ -127,7 +145,9 @@ def _gate_lines(finding: Finding) -> tuple[GateLine, ...]:
         key = (place,) if line.cited else (line.shape, line.does, line.why)
         shared = lines.get(key)
         lines[key] = replace(shared, names=(*shared.names, *line.names)) if shared else line
-    return tuple(sorted(lines.values(), key=lambda line: line.shape == SHAPES[GateOutcome.NOT_APPLICABLE]))
+    beside = SHAPES[GateOutcome.NOT_APPLICABLE]
+    told = [line for line in lines.values() if line.shape != beside or line.why or line.cited]
+    return tuple(sorted(told, key=lambda line: line.shape == beside))
 
 
 def _gate_line(gate: Gate) -> GateLine:
@@ -201,8 +221,9 @@ def _evidence(finding: Finding, part: Evidence, texts: Documents) -> SourceView:
         else source_lines(text, part.excerpt_from, part.excerpt_to, part.highlights, sorted(ranges), trimmed=True)
     )
     line_from, line_to = (lines[0].number, lines[-1].number) if lines else (part.excerpt_from, part.excerpt_to)
-    source = "" if part.source_arn == finding.resource.arn else part.source_arn
-    return SourceView(part.document, source, part.sha256, line_from, line_to, _once_labelled(without_indent(lines)))
+    return SourceView(
+        part.document, part.source_arn, part.sha256, line_from, line_to, _once_labelled(without_indent(lines))
+    )
 
 
 def _once_labelled(lines: tuple[SourceLine, ...]) -> tuple[SourceLine, ...]:
@@ -213,8 +234,25 @@ def _once_labelled(lines: tuple[SourceLine, ...]) -> tuple[SourceLine, ...]:
     )
 
 
-def _patch(diff: str) -> tuple[PatchRun, ...]:
-    """The lines of a unified diff in runs of equal sign; the two lines of its head are neither added nor removed."""
+def _patch(diff: str, about: str) -> tuple[PatchRun, ...]:
+    """The lines of a unified diff in runs of equal sign; the two lines of its head are neither added nor removed.
+
+    The head names the document without the key or role that the card is about: `patch` is told which file it changes.
+    """
     lines = diff.split("\n") if diff else []
-    signed = (("" if place < 2 else _SIGNS.get(line[:1], ""), line) for place, line in enumerate(lines[:PATCH_SHOWN]))
+    head = [line.removesuffix(f" of {about}") for line in lines[:2]]
+    signed = (
+        ("" if place < 2 else _SIGNS.get(line[:1], ""), line)
+        for place, line in enumerate((*head, *lines[2:PATCH_SHOWN]))
+    )
     return tuple(PatchRun(sign, tuple(line for _, line in run)) for sign, run in groupby(signed, key=itemgetter(0)))
+
+
+def _by_account(principals: Iterable[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Principals of one account after another; those that are no ARN stand under an empty account."""
+    found: dict[str, list[str]] = {}
+    for principal in principals:
+        parts = principal.split(":", 5)
+        account, name = (parts[4], parts[5]) if len(parts) == 6 else ("", principal)
+        found.setdefault(account, []).append(name)
+    return tuple((account, tuple(names)) for account, names in found.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scanner.model.finding import (
@@ -18,6 +18,7 @@ from scanner.model.finding import (
 )
 from scanner.report.approvals import ApprovalView, approval_views
 from scanner.report.cards import CardSources, FindingCard, finding_card
+from scanner.report.cited import cited_by_several, led_to
 from scanner.report.filters import Combination, Filter, filter_combinations, filter_options, page_filters
 from scanner.report.history import (
     MAX_RESOLVED,
@@ -34,7 +35,7 @@ from scanner.report.ordering import rank, worst_first
 from scanner.report.packed import FindingTable, finding_table
 from scanner.report.pages import INDEX, NO_ACCOUNT, Links, Page, PageKind, single_path
 from scanner.report.phrases import account_text
-from scanner.report.source import Documents
+from scanner.report.source import Documents, SourceView
 
 INDEX_FINDINGS = 1000
 """Findings that the index lists, the worst; the pages of the accounts have all of them."""
@@ -89,6 +90,8 @@ class ReportView:
     table: FindingTable | None
     """On the index: all findings, for its script."""
     groups: tuple[Group, ...]
+    cited: Mapping[SourceView, str]
+    """Excerpts that several cards have alike, with their ids in the page."""
     keys: tuple[KeyView, ...]
     filters: tuple[Filter, ...]
     combinations: tuple[Combination, ...]
@@ -130,8 +133,8 @@ def report_view(
     listed = findings[:INDEX_FINDINGS] if page.kind is PageKind.INDEX else findings
     combinations = filter_combinations(listed)
     names = {combination.option_ids: combination.name for combination in combinations}
-    card = _card_maker(names, CardSources(texts, sources.notes, document.run.run_id, since(document)))
-    accepted = tuple(card(finding) for finding in page.accepted)
+    card_sources = CardSources(texts, sources.notes, document.run.run_id, since(document))
+    cards, accepted, cited = _cards(page, names, card_sources)
     gaps = document.coverage.gaps if overview else tuple(_gaps(document, page))
     return ReportView(
         page=page,
@@ -144,7 +147,8 @@ def report_view(
         accounts=_accounts(pages),
         worst=tuple((f, names[filter_options(f)]) for f in listed) if page.kind is PageKind.INDEX else (),
         table=finding_table(findings, links) if page.kind is PageKind.INDEX else None,
-        groups=() if page.kind is PageKind.INDEX else _groups([card(finding) for finding in page.findings]),
+        groups=_groups(cards),
+        cited=cited,
         keys=key_views(page.rows, by_key, texts, sources.holdings),
         filters=page_filters(listed),
         combinations=combinations,
@@ -192,8 +196,17 @@ def _others(document: FindingsDocument, page: Page) -> tuple[Finding, ...]:
     )
 
 
-def _card_maker(names: Mapping[tuple[str, ...], str], sources: CardSources) -> Callable[[Finding], FindingCard]:
-    return lambda finding: finding_card(finding, names.get(filter_options(finding), ""), sources)
+def _cards(
+    page: Page, names: Mapping[tuple[str, ...], str], sources: CardSources
+) -> tuple[tuple[FindingCard, ...], tuple[FindingCard, ...], Mapping[SourceView, str]]:
+    """The cards of a page, those that an entry accepts, and the evidence that several of them share."""
+    findings = () if page.kind is PageKind.INDEX else page.findings
+    cards, accepted = (
+        tuple(finding_card(finding, names.get(filter_options(finding), ""), sources) for finding in given)
+        for given in (findings, page.accepted)
+    )
+    cited = cited_by_several((*cards, *accepted))
+    return led_to(cards, cited), led_to(accepted, cited), cited
 
 
 def _limits(limits: Iterable[str]) -> tuple[str, ...]:

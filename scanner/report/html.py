@@ -21,7 +21,7 @@ from scanner.report.history import STATE_WORDS
 from scanner.report.keys import Holdings, findings_by_key, key_anchor, nothing_held
 from scanner.report.ordering import worst_first
 from scanner.report.pages import HtmlOptions, Links, PageKind, PageLimits, places_of, plan_pages
-from scanner.report.picture import TRACKS, picture_rows
+from scanner.report.picture import TRACKS, picture_frames
 from scanner.report.reasons import REASONS
 from scanner.report.source import Documents
 from scanner.report.templates import Templates, our_templates
@@ -111,7 +111,7 @@ def _rendered(view: ReportView, templates: Templates, options: HtmlOptions) -> t
         "outcome_words": OUTCOME_WORDS,
         "state_words": STATE_WORDS,
         "tracks": TRACKS,
-        "rows": picture_rows(part for card in _cards(view) for part in card.path),
+        "frames": picture_frames(part for card in _cards(view) for part in card.path),
         "key_anchor": key_anchor,
         "stylesheet": trusted_css(stylesheet),
         "style_hash": _hash(stylesheet),

@@ -10,6 +10,7 @@ from scanner.model.decision import Gate, GateOutcome
 from scanner.model.finding import CoverageSummary, GapSummary
 
 TOGETHER = "the conditions of these gates together leave no request"
+_DATA_KEYS = frozenset(f"GenerateDataKey{pair}{hidden}" for pair in ("", "Pair") for hidden in ("", "WithoutPlaintext"))
 _REFUSALS = frozenset({GateOutcome.DENY_EXPLICIT, GateOutcome.DENY_IMPLICIT})
 
 
@@ -50,6 +51,18 @@ def duration_text(started: str, finished: str) -> str:
         return ""
     minutes, rest = divmod(max(seconds, 0), 60)
     return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
+
+
+def actions_text(actions: Iterable[str]) -> str:
+    """`Decrypt, ReEncryptFrom`: actions of KMS by their own names, as summaries say them.
+
+    The four that make data keys are written as policies write them, where all four are meant.
+    """
+    names = [action.removeprefix("kms:") for action in actions]
+    if _DATA_KEYS.issubset(names):
+        first = min(map(names.index, _DATA_KEYS))
+        names = [name for name in (*names[:first], "GenerateDataKey*", *names[first:]) if name not in _DATA_KEYS]
+    return ", ".join(names)
 
 
 def account_text(name: str, account_id: str) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from string import ascii_lowercase
 from typing import Final
 
 from scanner.model.decision import Gate, GateOutcome, Layer, Side, Verdict
@@ -63,7 +62,7 @@ class Box:
     account_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Slot:
     """A gate: the id of its shape, its label, and the middle of both in pixels."""
 
@@ -72,20 +71,14 @@ class Slot:
     x: int
 
 
-@dataclass(frozen=True, slots=True)
-class PicturePart:
-    """A piece of the path that is never broken: a box with the gates behind it, or the gates before the key's box.
-
-    `role` is `step`, `caller` or `owner`; `crosses` says that the account border lies before its gates. `title` and
-    `words` say in plain words what is drawn.
-    """
+@dataclass(frozen=True, slots=True, order=True)
+class Frame:
+    """What a part has in common with others: all but its box. The page draws each once, `words` and all."""
 
     role: str
-    title: str
-    words: str
-    box: Box
-    slots: tuple[Slot, ...]
     crosses: bool
+    slots: tuple[Slot, ...]
+    words: str
 
     @property
     def track(self) -> str:
@@ -93,11 +86,26 @@ class PicturePart:
         labels = tuple(slot.label for slot in self.slots)
         return next((name for name, usual in TRACKS.items() if usual == labels), "")
 
+
+@dataclass(frozen=True, slots=True)
+class PicturePart:
+    """A piece of the path that is never broken: a box with the gates behind it, or the gates before the key's box.
+
+    `role` is `step`, `caller` or `owner`; `crosses` says that the account border lies before its gates. `words`
+    say in plain words what is drawn beside the box.
+    """
+
+    role: str
+    words: str
+    box: Box
+    slots: tuple[Slot, ...]
+    crosses: bool
+
     @property
-    def row(self) -> str:
-        """Id of the line with its labels and shapes, which the page draws once as well."""
-        labels = self.track or "r" + "".join(_label_sign(slot.label) for slot in self.slots)
-        return f"{labels}{''.join(slot.shape[1:] for slot in self.slots)}"
+    def frame(self) -> Frame:
+        """What is drawn and said alike for other parts; the words of a step name its role, so no other has them."""
+        words = "" if self.role == "step" else self.words
+        return Frame(self.role, self.crosses, self.slots, words)
 
 
 def picture_parts(finding: Finding) -> tuple[PicturePart, ...]:
@@ -119,20 +127,13 @@ def picture_parts(finding: Finding) -> tuple[PicturePart, ...]:
     own = tuple(gate for gate in path.layers if gate.side is Side.CALLER)
     slots = _slots((_LABELS[gate.layer], gate.outcome) for gate in own)
     words = _words(own)
-    before = PicturePart("caller", f"From {caller_text(caller)}", words, caller, slots, False)
+    before = PicturePart("caller", words, caller, slots, False)
     return (*steps, before, _owner_part(finding, caller, key))
 
 
-def picture_rows(parts: Iterable[PicturePart]) -> Mapping[str, PicturePart]:
-    """A part for each line with shapes that occurs, by its id: pictures are alike, and a page of them says it once."""
-    return {part.row: part for part in sorted(parts, key=lambda part: part.row)}
-
-
-def _label_sign(label: str) -> str:
-    """A letter for the label of a gate, a capital behind `or`: no line without a usual order has the id of another."""
-    alone = label.removeprefix(_OR)
-    sign = ascii_lowercase[tuple(_LABELS.values()).index(alone)]
-    return sign if alone == label else sign.upper()
+def picture_frames(parts: Iterable[PicturePart]) -> Mapping[Frame, int]:
+    """A number for each frame that occurs: pictures are alike, and a page of them draws and describes it once."""
+    return {frame: number for number, frame in enumerate(sorted({part.frame for part in parts}))}
 
 
 def _owner_part(finding: Finding, caller: Box, key: Box) -> PicturePart:
@@ -148,9 +149,7 @@ def _owner_part(finding: Finding, caller: Box, key: Box) -> PicturePart:
     crosses = _differs(caller.account_id, key.account_id)
     slots = _slots((*_owner_labels(drawn), *((_LABELS[Layer.KEY_STATE], gate.outcome) for gate in state)))
     border = "across the account border; " if crosses else ""
-    return PicturePart(
-        "owner", f"To {caller_text(key)}", border + _words((*gates, *state)), key, slots, crosses
-    )  # fmt: skip
+    return PicturePart("owner", border + _words((*gates, *state)), key, slots, crosses)
 
 
 def _owner_labels(gates: Iterable[Gate]) -> Iterator[tuple[str, GateOutcome]]:
@@ -177,9 +176,7 @@ def _step(hop: Hop, box: Box, role: Box) -> PicturePart:
     crosses = _differs(box.account_id, role.account_id)
     border = "across the account border; " if crosses else ""
     words = f"{border}trust policy of {caller_text(role)}: {GATE_WORDS[outcome]}"
-    return PicturePart(
-        "step", f"From {caller_text(box)}", words, box, _slots(((_LABELS[Layer.TRUST], outcome),)), crosses
-    )
+    return PicturePart("step", words, box, _slots(((_LABELS[Layer.TRUST], outcome),)), crosses)
 
 
 def key_state_gate(finding: Finding) -> tuple[Gate, ...]:

@@ -53,8 +53,9 @@ def trial_command(finding: Finding, run_id: str) -> str:
     document = _PATCHED.match(remedy.diff)
     if document:
         kind, name, arn = document.groups()
+        key = finding.key
         words = {
-            "key": ["--key-policy", f"{arn}=policy.json"],
+            "key": ["--key-policy", f"{_name_of(key) if key and key.arn == arn else arn}=policy.json"],
             "trust": ["--trust-policy", f"{arn}=trust-policy.json"],
             "managed": ["--identity-policy", f"{arn}=policy.json"],
             "inline": ["--identity-policy", f"{arn}/{name}=policy.json"],

@@ -43,13 +43,15 @@ class SourceLine:
     labels: tuple[str, ...]
     tint: str
 
+    @property
+    def shows_hit(self) -> bool:
+        """Whether a mark or a label is there to see: such a line needs no word for its tint."""
+        return bool(self.labels) or any(segment.marked for segment in self.segments)
+
 
 @dataclass(frozen=True, slots=True)
 class SourceView:
-    """An excerpt of a document, or its place where the text is not at hand (`lines` is empty then).
-
-    `source_arn` is empty where the page says already what holds the document.
-    """
+    """An excerpt of a document, or its place where the text is not at hand (`lines` is empty then)."""
 
     document: str
     source_arn: str

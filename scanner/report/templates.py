@@ -17,6 +17,7 @@ from scanner.errors import UsageError
 from scanner.report.escape import element_text, html_value, shorten, trusted_css, trusted_script
 from scanner.report.phrases import (
     account_text,
+    actions_text,
     counted,
     gap_units,
     percent_text,
@@ -123,7 +124,7 @@ def _environment(folder: Path | None) -> jinja2.Environment:
         account=account_text, counted=counted, json=_json_text, percent=percent_text, prose=prose_parts, shorten=shorten
     )
     environment.filters.update(clip=clipped, element_text=element_text, slot_middle=slot_middle, units=units_text)
-    environment.filters.update(gap_units=gap_units, unread=unread_text)
+    environment.filters.update(actions=actions_text, gap_units=gap_units, unread=unread_text)
     return environment
 
 

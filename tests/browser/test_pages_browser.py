@@ -222,7 +222,7 @@ def test_paper_cuts_no_text_however_long_it_is(browser: Browser, report: Path) -
 
 def test_paper_shows_the_worst_open_and_the_others_on_one_line(browser: Browser, report: Path) -> None:
     page = on_paper(browser, report)
-    assert page.locator(f"#{STRANGER} .evidence").first.is_visible()
+    assert page.locator(f"#{STRANGER} figure").first.is_visible()
     assert page.locator(f"#{PARTNER}").is_visible()
     assert not page.locator(f"#{HIDDEN}").is_visible()
     assert page.locator(f".finding:has(#{HIDDEN}) > summary").is_visible()
@@ -240,9 +240,9 @@ def test_print_full_opens_every_card_on_paper_and_none_on_the_screen(browser: Br
     sources = PageSources(build.key_rows(), {}, build.documents)
     render_all(build.document(), sources, directory, ReportOptions(("html",), html=HtmlOptions(print_full=True)))
     page = opened(browser, directory.path / "report.html")
-    assert page.locator(".finding .body:visible").count() == 0
+    assert page.locator(".finding > div:visible").count() == 0
     page.emulate_media(media="print")
-    assert page.locator(".finding .body:visible").count() == page.locator(".finding").count()
+    assert page.locator(".finding > div:visible").count() == page.locator(".finding").count()
 
 
 def test_nothing_moves_for_a_reader_who_asked_for_it(browser: Browser, report: Path) -> None:

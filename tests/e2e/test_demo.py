@@ -210,3 +210,9 @@ def test_report_is_one_file_that_needs_no_network(demo_run) -> None:
     assert "default-src 'none'" in html
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", html)
     assert MEMBER_ROLE in html
+
+
+def test_card_of_the_demo_takes_at_most_five_kilobytes_on_average(demo_run) -> None:
+    cards = re.findall(r'<details class="finding.*?</details>', demo_run.text("report.html"), re.DOTALL)
+    assert len(cards) == len(demo_run.findings())
+    assert sum(len(card.encode()) for card in cards) / len(cards) <= 5_000

@@ -22,6 +22,7 @@ AWS = """#!{python}
 import json, sys
 words = dict(zip(sys.argv, sys.argv[1:]))
 place = next(words[name] for name in ("--key-id", "--policy-arn", "--role-name") if name in words)
+place += words["--region"] if "--region" in words else ""
 place += words["--policy-name"] if "iam" in sys.argv and "--policy-name" in words else ""
 texts = json.load(open("stored.json"))
 if sys.argv[2] in ("put-key-policy", "update-assume-role-policy", "create-policy-version", "put-role-policy"):
@@ -47,8 +48,16 @@ open(sys.argv[1], "w").write(patched(file, diff))
 
 
 CARD = re.compile(r'<details class="finding .*?</details>\n', re.DOTALL)
-NAME = re.compile(r'<span class="id">(.*?)</span>')
-ENDING = re.compile(r'<small>Ask again, try the edit, accept</small>\n<pre class="cli">(.*?)</pre>', re.DOTALL)
+NAME = re.compile(r'<div id="(.*?)">')
+CHANGE = re.compile(r"<pre class=patch>(.*?)</pre>", re.DOTALL)
+ENDING = re.compile(r"<h5>Ask again, try the edit, accept</h5>\n<pre>(.*?)</pre>", re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def shown(demo_run) -> dict[str, str]:
+    """The patch of every card that has one, as it is copied from the page."""
+    cards = [(NAME.search(card), CHANGE.search(card)) for card in CARD.findall(demo_run.text("report.html"))]
+    return {name[1]: html.unescape(re.sub(r"</?(?:ins|del)>", "", diff[1])) for name, diff in cards if name and diff}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +65,7 @@ def texts(demo_run) -> dict[str, str]:
     """Every policy of the demo by what the AWS CLI finds it with."""
     with checked_snapshot(demo_run.directory / "snapshot.sqlite") as connection:
         world = load_world(connection, Assumptions("2026-11-22"))
-    found = {arn: k.key_policy.text for arn, k in world.keys.items() if k.key_policy}
+    found = {f"{arn.rsplit('/', 1)[-1]}{k.region}": k.key_policy.text for arn, k in world.keys.items() if k.key_policy}
     for arn, facts in world.principals.items():
         name = arn.rsplit("/", 1)[-1]
         if facts.trust_policy:
@@ -81,13 +90,15 @@ def run(remedy: dict, texts: dict[str, str], folder: Path) -> tuple[dict, dict]:
     return was, written
 
 
-def test_every_patch_of_the_demo_applies_to_what_its_own_commands_read(demo_run, texts, tmp_path: Path) -> None:
+def test_every_patch_of_a_card_applies_to_what_its_own_commands_read(demo_run, shown, texts, tmp_path: Path) -> None:
     patched = [f for f in demo_run.findings() if f["remediation"]["diff"]]
     assert {f["kind"] for f in patched} >= {"external_access", "assumed_role_path"}
+    assert {f["id"] for f in patched} == set(shown)
     for finding in patched:
         folder = tmp_path / finding["id"]
         folder.mkdir()
-        was, written = run(finding["remediation"], texts, folder)
+        assert "more lines are in findings.json" not in shown[finding["id"]]
+        was, written = run({**finding["remediation"], "diff": shown[finding["id"]]}, texts, folder)
         assert written != was, finding["id"]
         assert written["Version"] == was["Version"]
         assert written["Statement"]

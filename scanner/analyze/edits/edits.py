@@ -256,8 +256,12 @@ def _kind(way: Way, said: Sequence[str]) -> str:
 
 
 def key_policy_commands(key: KeyFacts) -> str:
-    """How the policy is read and written; the patch is applied in between."""
-    place = f"--region {shlex.quote(key.region)} --key-id {shlex.quote(key.arn)} --policy-name default"
+    """How the policy is read and written; the patch is applied in between.
+
+    The id of the key is enough: nobody reads or writes a key policy from another account.
+    """
+    key_id = shlex.quote(key.arn.rsplit("/", 1)[-1])
+    place = f"--region {shlex.quote(key.region)} --key-id {key_id} --policy-name default"
     text = key.key_policy.text if key.key_policy else ""
     again = "" if readable(text) == text else f" | {REPRINT}"
     return (

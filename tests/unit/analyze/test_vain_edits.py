@@ -40,7 +40,7 @@ def test_statement_that_does_nothing_is_removed() -> None:
     assert (remedy.kind, remedy.verified, remedy.effect) == ("remove_statement", True, TRIED)
     assert (remedy.text, remedy.risk_note) == ("Remove statement `Vain`, on which no access depends.", "")
     assert '-      "Sid": "Vain"' in remedy.diff
-    assert f"aws kms put-key-policy --region eu-west-1 --key-id {KEY}" in remedy.cli
+    assert f"aws kms put-key-policy --region eu-west-1 --key-id {KEY.rsplit('/', 1)[-1]}" in remedy.cli
 
 
 def test_statement_without_a_sid_whose_successor_moves_up_is_removed_all_the_same() -> None:

@@ -87,7 +87,7 @@ def test_statements_are_bounded_and_counted() -> None:
 def test_card_shows_keys_with_links_statements_and_where_all_keys_stand() -> None:
     finding = path(gives("decrypt", held(*ARNS[:5], otherwise=2), cites(0)), gives("encrypt", held(*ARNS)))
     html = page(finding)
-    start = html.index('<ul class="caps">')
+    start = html.index("<ul class=caps>")
     shown = html[start : html.index("</ul>", start)]
     assert "with 5 of 30 keys" in shown
     assert "alias/k-00</a>" in shown

@@ -1,9 +1,12 @@
-"""What a finding costs in report.html, over findings as an organization has them."""
+"""What a finding costs in report.html, over findings as the analysis makes them, and over every form of them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path as Folder
+from statistics import mean
 
+import pytest
 from scanner.model.decision import Gate, GateOutcome, Layer, Side, StatementRef
 from scanner.model.finding import (
     CapabilityKeys,
@@ -23,12 +26,17 @@ from scanner.model.finding import (
 from scanner.report.html import render_html
 
 import report_builders as build
+from report import sizes_of
+from reported import Reported, reported, side_by_side
+from synthetic.shape import Shape
 
 MEMBER = "222233334444"
 ROLE = f"arn:aws:iam::{MEMBER}:role/lake-export"
 ENTRY = "arn:aws:iam::888899990000:role/partner-notebooks"
 BUDGET = 5_000
 """Bytes per finding on average (product.md, section 10.4 of the project)."""
+FIXED = 100_000
+"""Bytes of a page that stay the same however many findings there are: style, method, who reaches whom."""
 
 FULL_ACCESS = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
 INLINE = """{
@@ -172,3 +180,47 @@ def test_findings_that_are_measured_have_what_findings_have() -> None:
     assert sum(bool(finding.path.layers) for finding in found) >= 7
     assert sum(bool(finding.remediation.diff) for finding in found) >= 4
     assert {len(finding.evidence) for finding in found} >= {1, 3, 4}
+
+
+@pytest.fixture(scope="module")
+def organization(tmp_path_factory: pytest.TempPathFactory) -> Reported:
+    """A small made-up organization with everything that the analysis says of it."""
+    return reported(Shape(60, 20, 0, ""), tmp_path_factory.mktemp("made-up"))
+
+
+def rendered(given: Reported) -> str:
+    """The whole report on one page."""
+    sources = given.sources
+    return render_html(given.document, sources.rows, sources.notes, sources.documents, sources.holdings).decode()
+
+
+def test_cards_of_an_analyzed_organization_stay_within_the_budget(organization: Reported) -> None:
+    many = side_by_side(organization, 300)
+    sizes = sizes_of([rendered(many)])
+    assert len(sizes.cards) == 300
+    assert mean(sizes.cards) <= BUDGET
+    assert (sum(sizes.pages) - sizes.keys - FIXED) / 300 <= BUDGET
+
+
+def test_findings_of_an_analyzed_organization_are_patched_and_have_several_documents(organization: Reported) -> None:
+    found = organization.document.findings
+    assert sum(bool(finding.remediation.diff) for finding in found) >= len(found) / 4
+    assert {len(finding.evidence) for finding in found} >= {1, 2, 3, 4}
+    assert {finding.kind for finding in found} >= {Kind.EXTERNAL_ACCESS, Kind.ASSUMED_ROLE_PATH}
+
+
+def test_copy_has_names_and_texts_of_its_own_and_as_many_bytes(organization: Reported, tmp_path: Folder) -> None:
+    whole = len(organization.document.findings)
+    many = side_by_side(organization, 2 * whole)
+    first, second = many.document.findings[:whole], many.document.findings[whole:]
+    assert first == organization.document.findings
+    assert not {finding.id for finding in first} & {finding.id for finding in second}
+    assert not {row.key_arn for row in many.rows[: len(organization.rows)]} & {
+        row.key_arn for row in many.rows[len(organization.rows) :]
+    }
+    assert len(many.rows) == 2 * len(organization.rows)
+    for one, other in zip(first, second, strict=True):
+        assert len(one.title) == len(other.title)
+        assert [len(many.texts[e.sha256]) for e in one.evidence] == [len(many.texts[e.sha256]) for e in other.evidence]
+    for sha256, text in many.texts.items():
+        assert build.sha256(text) == sha256

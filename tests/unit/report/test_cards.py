@@ -9,7 +9,7 @@ import pytest
 from scanner.model.arn import KeyArn
 from scanner.model.decision import Gate, GateOutcome, Layer, Side, StatementRef
 from scanner.model.finding import Evidence, Finding, Grantee, Highlight, Hop, Kind, Path, Reach, Remediation
-from scanner.report.cards import CardSources, FindingCard, finding_card
+from scanner.report.cards import PRINCIPALS_SHOWN, CardSources, FindingCard, finding_card
 from scanner.report.html import render_html
 from scanner.report.rerun import accept_command, rerun_command, trial_command
 from scanner.report.source import MAX_LINE, MAX_LINES, source_lines, without_indent
@@ -60,7 +60,9 @@ def test_gates_that_do_the_same_for_the_same_reason_share_a_line() -> None:
     beside = Gate(Layer.SESSION, Side.CALLER, GateOutcome.NOT_APPLICABLE)
     lines = card(build.stranger_finding(path=Path((), (beside, *same)))).gates
     assert lines[0].names == ("identity policies", "service control policies")
-    assert lines[-1].names == ("session policy",)
+    assert "session policy" not in {name for line in lines for name in line.names}, "the picture has it"
+    said = replace(beside, why="no session policy was passed")
+    assert card(build.stranger_finding(path=Path((), (said, *same)))).gates[-1].names == ("session policy",)
 
 
 def test_statement_attached_at_several_places_is_named_once_and_the_rest_counted() -> None:
@@ -76,7 +78,7 @@ def test_advice_is_said_as_a_compiler_does() -> None:
     shown = card(build.stranger_finding(remediation=Remediation("x", "Remove it. Then ask.", "aws x")))
     assert (shown.advice, shown.more_advice) == ("remove it", "Then ask.")
     html = page(build.stranger_finding(remediation=Remediation("x", "SCPs need a look.", "aws x")))
-    assert '<p class="help"><em>help:</em> SCPs need a look</p>' in html
+    assert "<p class=help><em>help:</em> SCPs need a look\n" in html
 
 
 def test_finding_without_advice_has_no_heading_for_it() -> None:
@@ -117,8 +119,8 @@ def test_numbers_go_on_correctly_behind_a_gap() -> None:
     evidence = Evidence("k", build.KEY_ARN, "key policy", digest, 1, 200, (Highlight(100, 1, 3, "here"),))
     document = build.document(findings=(build.stranger_finding(evidence=(evidence,)),), documents={digest: policy})
     html = render_html(document, (), {}, build.documents).decode()
-    assert '<li class="gap">… 94 lines …\n<li value="98">"98"\n' in html
-    assert '<li class="hit"><mark>"10</mark>0" <i>here</i>\n' in html
+    assert '<li class=gap>… 94 lines …\n<li value=98>"98"\n' in html
+    assert '<li><mark>"10</mark>0" <i>here</i>\n' in html
 
 
 def test_label_that_goes_on_is_said_at_its_first_line_only() -> None:
@@ -136,6 +138,15 @@ def test_mark_of_the_first_character_stands_for_its_line() -> None:
     line = source_lines("    {", 0, 0, (Highlight(1, 1, 1, "scp: allow"),), ())[0]
     assert (line.tint, line.labels) == ("hit", ("scp: allow",))
     assert [part.marked for part in line.segments] == [False]
+
+
+def test_line_with_nothing_to_see_in_it_is_said_to_be_a_hit() -> None:
+    """A label that goes on, on a mark that stands for its whole line: the tint is all that is left."""
+    policy = "{\n}"
+    evidence = Evidence("k", build.KEY_ARN, "p", "d", 1, 2, tuple(Highlight(line, 1, 1, "said") for line in (1, 2)))
+    document = build.document(findings=(build.stranger_finding(evidence=(evidence,)),), documents={"d": policy})
+    html = render_html(document, (), {}, build.documents).decode()
+    assert "<li>{ <i>said</i>\n<li class=hit>}\n" in html
 
 
 def test_indentation_that_all_lines_share_is_left_out() -> None:
@@ -179,7 +190,8 @@ def test_key_whose_id_its_replicas_share_is_named_by_its_arn() -> None:
 @pytest.mark.parametrize(
     ("document", "option"),
     [
-        (f"key policy default of {build.KEY_ARN}", f"--key-policy {build.KEY_ARN}=policy.json"),
+        (f"key policy default of {build.KEY_ARN}", f"--key-policy {build.KEY_ID}=policy.json"),
+        (f"key policy default of {build.KEY_ARN}2", f"--key-policy {build.KEY_ARN}2=policy.json"),
         (f"trust policy of {ROLE}", f"--trust-policy {ROLE}=trust-policy.json"),
         ("managed policy P of arn:aws:iam::1:policy/x/P", "--identity-policy arn:aws:iam::1:policy/x/P=policy.json"),
         (f"inline policy a,b of {ROLE}", f"--identity-policy {ROLE}/a,b=policy.json"),
@@ -235,6 +247,44 @@ def test_only_principal_that_is_the_grantee_is_not_written_twice() -> None:
     finding = build.stranger_finding(
         reach=Reach(1, (), (ROLE,), ("444455556666",)), grantee=Grantee(ROLE, "role", "444455556666", "", "vendor")
     )
-    assert "1 known principal with at least a possible decision, in 1 account: the grantee itself" in page(finding)
+    assert "<dd>1, the grantee itself\n" in page(finding)
     other = replace(finding, reach=Reach(3, (), (ROLE,), ("444455556666",)))
-    assert f"in 1 account, some of them: <code>{ROLE}</code>" in page(other)
+    assert "in 1 account, some of them: of 444455556666 <code>role/payroll-reader</code>" in page(other)
+
+
+def test_principals_are_told_by_account() -> None:
+    sample = (
+        "arn:aws:iam::111111111111:role/a",
+        "arn:aws:iam::222222222222:user/b",
+        "arn:aws:iam::111111111111:role/c",
+    )
+    finding = build.stranger_finding(reach=Reach(4, (), (*sample, "s3.amazonaws.com"), ()))
+    assert card(finding).reached == (
+        ("111111111111", ("role/a", "role/c")), ("222222222222", ("user/b",)), ("", ("s3.amazonaws.com",)),
+    )  # fmt: skip
+    told = "of 111111111111 <code>role/a, role/c</code>; of 222222222222 <code>user/b</code>"
+    assert f"{told}; <code>s3.amazonaws.com</code>" in page(finding)
+
+
+def test_key_of_a_group_is_named_in_its_heading_and_on_a_card_without_one() -> None:
+    finding = replace(build.stranger_finding(), evidence=())
+    name = f"<code>{build.KEY_ARN}</code>"
+    html = page(finding)
+    heading = html[html.index('<div class="group') : html.index("<details")]
+    assert name in heading
+    assert build.key_facts().description in heading
+    assert "<dt>Key<dd>" not in html
+    assert f"<dt>Key<dd>{name}" in page(build.accepted(finding))
+
+
+def test_long_lists_of_principals_and_keys_are_cut_and_say_so() -> None:
+    sample = tuple(f"arn:aws:iam::111111111111:role/r{number:02d}" for number in range(PRINCIPALS_SHOWN + 1))
+    finding = build.stranger_finding(reach=Reach(len(sample), (), sample, ("111111111111",)))
+    html = page(finding)
+    assert f"{len(sample)} known principals, at least possibly, in 1 account, some of them: of 111111111111" in html
+    assert f"role/r{PRINCIPALS_SHOWN - 1:02d}</code>" in html
+    assert not card(build.stranger_finding(reach=Reach(2, (), sample[:2], ()))).reached_left_out
+    keys = tuple(build.key_facts(key_id=f"key-{number:02d}", aliases=()) for number in range(20))
+    many = page(replace(finding, key=None, keys=keys, keys_total=23))
+    assert "<dt>Keys reached<dd>23: key-00, " in many
+    assert "key-09 and 13 more" in many

@@ -8,7 +8,7 @@ import pytest
 from scanner.analyze.explain import explain
 from scanner.analyze.principals.question import ask, find_key
 from scanner.report.explain import render_explanation
-from scanner.report.phrases import gap_units
+from scanner.report.phrases import actions_text, gap_units
 
 import report_builders as build
 from builders import KEY, MEMBER, allow, deny, iam, key, policy, principal, world
@@ -46,3 +46,10 @@ def test_explain_says_that_conditions_of_gates_contradict_where_no_gate_denies(
     text = render_explanation(explain(given, ask(given, find_key(given, KEY), APP, "Decrypt", ())), plain=plain)
     assert line in text
     assert ("no gate denies by itself" in text.lower()) is bool(line)
+
+
+def test_actions_that_make_data_keys_are_one_word_where_all_four_are_meant() -> None:
+    four = [f"kms:GenerateDataKey{pair}{hidden}" for pair in ("", "Pair") for hidden in ("", "WithoutPlaintext")]
+    assert actions_text(["kms:Encrypt", *four, "kms:ReEncryptTo"]) == "Encrypt, GenerateDataKey*, ReEncryptTo"
+    assert actions_text(four[:3]) == "GenerateDataKey, GenerateDataKeyWithoutPlaintext, GenerateDataKeyPair"
+    assert actions_text(["kms:Decrypt", "sts:AssumeRole"]) == "Decrypt, sts:AssumeRole"

@@ -9,7 +9,7 @@ import pytest
 from scanner.model.decision import Gate, GateOutcome, Layer, Side
 from scanner.model.finding import Finding, FindingVerdict, Grantee, Hop, Path
 from scanner.report.html import render_html
-from scanner.report.picture import PicturePart, clipped, picture_parts, principal_box
+from scanner.report.picture import PicturePart, clipped, picture_frames, picture_parts, principal_box
 
 import report_builders as build
 
@@ -178,20 +178,31 @@ def test_long_name_keeps_both_ends() -> None:
     assert shown.endswith("9abcdef")
 
 
-def test_picture_is_an_image_with_title_and_words_and_uses_shapes_defined_once() -> None:
-    html = render_html(build.document(), build.key_rows(), {}, build.documents).decode()
-    for shape in ("pa", "pd", "pi", "pu", "pn", "pb", "pk"):
+def page(*findings: Finding) -> str:
+    """The page of some findings."""
+    return render_html(build.document(findings=findings), build.key_rows(), {}, build.documents).decode()
+
+
+def names_of_pictures(html: str) -> list[str]:
+    """What each picture is called: by the words of its frame, or by its own."""
+    shared = dict(re.findall(r'<title id="(d\d+)">([^<]+)</title>', html))
+    found = re.findall(r"<svg role=img(?: aria-labelledby=(d\d+))?>(?:<title>([^<]+)</title>)?<use", html)
+    return [shared[frame] if frame else own for frame, own in found]
+
+
+def test_picture_is_an_image_named_in_words_and_uses_shapes_defined_once() -> None:
+    html = page(*build.document().findings)
+    for shape in ("pa", "pd", "pi", "pu", "pn", "pl", "pt", "tc", "to", "tt"):
         assert html.count(f'<symbol id="{shape}">') == 1
-    images = re.findall(
-        r'<svg class="(?:step|caller|owner) w\d" role="img"><title>([^<]+)</title><desc>([^<]+)</desc>', html
-    )
-    assert len(images) == 2 * sum(bool(finding.path.layers) for finding in build.document().findings)
-    assert images[0][1].startswith("identity policies, service control policies: not read")
-    used = set(re.findall(r'<use href="#(\w+)"', html))
+    names = names_of_pictures(html)
+    assert len(names) == 2 * sum(bool(finding.path.layers) for finding in build.document().findings)
+    assert names[0].startswith("identity policies, service control policies: not read")
+    assert all(names)
+    used = set(re.findall(r'<use (?:class="[\w-]+" )?href="?#(\w+)', html))
     assert used <= set(re.findall(r'<symbol id="(\w+)"', html))
 
 
-def test_lines_with_other_labels_or_shapes_have_ids_of_their_own() -> None:
+def test_part_whose_labels_shapes_border_or_words_differ_has_a_frame_of_its_own() -> None:
     callers = [
         (), (gate(Layer.IAM),), (gate(Layer.SCP),), (gate(Layer.IAM), gate(Layer.SCP)),
         (gate(Layer.SCP), gate(Layer.IAM)), (gate(Layer.IAM, UNREAD), gate(Layer.SCP)),
@@ -199,23 +210,33 @@ def test_lines_with_other_labels_or_shapes_have_ids_of_their_own() -> None:
     ]  # fmt: skip
     policy, grant, ram = gate(Layer.KEY_POLICY), gate(Layer.GRANT), gate(Layer.RAM)
     owners = [(policy, grant), (grant, policy), (grant,), (policy, ram), (policy, grant, ram), (policy,)]
-    before = {drawn(*own, policy)[-2].row for own in callers}
-    behind = {drawn(*own)[-1].row for own in owners}
-    assert (len(before), len(behind)) == (len(callers), len(owners))
-    assert all(row.isalpha() for row in before | behind)
+    owners += [(policy, gate(Layer.RAM, BESIDE))]  # drawn as without it, and said
+    parts = [drawn(*own, policy)[-2] for own in callers] + [drawn(*own)[-1] for own in owners]
+    crossing = drawn(policy)[-1]
+    inside = replace(crossing, crosses=not crossing.crosses)
+    assert sorted(picture_frames([*parts, inside]).values()) == list(range(len(parts) + 1))
 
 
-def test_lines_with_equal_shapes_are_drawn_once_and_used_by_every_picture() -> None:
+def test_parts_that_look_alike_share_a_frame_that_is_drawn_and_described_once() -> None:
     first = build.stranger_finding()
-    html = render_html(
-        build.document(findings=(first, replace(first, id="kx-000000000002"))), (), {}, build.documents
-    ).decode()
-    before, owner = picture_parts(first)
-    assert owner.row == "toaaa"
-    for row in (before.row, owner.row):
-        assert html.count(f'<use href="#{row}"/>') == 2
-        assert html.count(f'<symbol id="{row}">') == 1
-    symbol = (
-        '<symbol id="toaaa"><use href="#to"/><use href="#pa" x="32"/><use href="#pa" x="88"/><use href="#pa" x="144"/>'
-    )
-    assert html.count(symbol) == 1
+    html = page(first, replace(first, id="kx-000000000002"))
+    frames = picture_frames(picture_parts(first))
+    assert len(frames) == 2
+    for part in picture_parts(first):
+        number = frames[part.frame]
+        assert html.count(f"<use href=#p{number} />") == 2
+        assert html.count(f'<symbol id="p{number}">') == 1
+        assert html.count(f'<title id="d{number}">{part.words}</title>') == 1
+    shapes = '<use href="#to"/><use href="#pa" x="32"/><use href="#pa" x="88"/><use href="#pa" x="144"/>'
+    assert html.count(shapes) == 1
+
+
+def test_part_of_an_assumed_role_says_in_its_own_words_whose_trust_policy_it_is() -> None:
+    hops = (Hop("arn:aws:iam::444455556666:root", "sts:AssumeRole", ENTRY, "allowed", ""),)
+    finding = replace(build.stranger_finding(), path=Path(hops, build.gates()))
+    other = replace(finding, id="kx-000000000002", path=Path((replace(hops[0], role_arn=LAST),), build.gates()))
+    names = names_of_pictures(page(finding, other))
+    assert len(names) == 6
+    assert sum("trust policy of role/entry of 888899990000" in name for name in names) == 1
+    assert sum("trust policy of role/last of" in name for name in names) == 1
+    assert len(picture_frames([*picture_parts(finding), *picture_parts(other)])) == 4

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import pytest
 from scanner.model.finding import Finding, Remediation, Severity
 from scanner.report.escape import markdown_block
 from scanner.report.html import render_html
 from scanner.report.markdown import render_markdown
+from scanner.report.terraform import terraform_place
 
-from report_builders import document, stranger_finding
+from report_builders import KEY_ARN, document, stranger_finding
 
 DIFF = '--- key policy default of K\n+++ key policy default of K\n@@ -1,2 +1,2 @@\n {\n-  "a": "<b>"\n+  "a": "@team"'
+REMOVE = "# remove these resources, if Terraform holds them"
 TRIED = "Tried on the snapshot: the finding goes."
 
 
@@ -35,29 +38,80 @@ def test_card_shows_the_patch_with_signs_as_text() -> None:
     assert '<ins>+  "a": "@team"</ins></pre>' in shown
     assert "<del>---" not in shown
     assert "<ins>+++" not in shown
-    assert f"<p>{TRIED}</p>" in shown
+    assert f"<p>{TRIED}<" in shown
     assert "Before you do: Ask <code>owner</code> first." in shown
 
 
 def test_card_says_where_the_edit_belongs_in_terraform_after_the_command_line() -> None:
     remedy = Remediation("narrow_principal", "Take it out.", "aws x", terraform='resource "aws_kms_key" "<this>" {}')
     shown = page(replace(stranger_finding(), remediation=remedy))
-    assert '<small>Terraform</small>\n<pre class="cli">resource "aws_kms_key" "&lt;this&gt;" {}</pre>' in shown
-    assert shown.index("<small>AWS CLI</small>") < shown.index("<small>Terraform</small>")
-    assert "Terraform</small>" not in page(with_remedy())
+    assert '<h5>Terraform</h5>\n<pre>resource "aws_kms_key" "&lt;this&gt;" {}</pre>' in shown
+    assert shown.index("<h5>AWS CLI</h5>") < shown.index("<h5>Terraform</h5>")
+    assert "Terraform</h5>" not in page(with_remedy())
+
+
+def changed(holder: str, other: str = "", document: str = "  policy = <<POLICY\n{}\nPOLICY") -> str:
+    """Terraform of a document that changes."""
+    head = f"# the patch belongs in this resource, if Terraform holds it{other}"
+    return f'{head}\nresource "aws_kms_key_policy" "this" {{\n{holder}\n{document}\n}}'
+
+
+@pytest.mark.parametrize(
+    ("terraform", "said"),
+    [
+        (changed(f'  key_id = "{KEY_ARN}"'), "patch `policy` of `aws_kms_key_policy` with this key as `key_id`."),
+        (
+            changed(f'  key_id = "{KEY_ARN}"', " (or its aws_kms_key)"),
+            "patch `policy` of `aws_kms_key_policy` with this key as `key_id`, or its aws_kms_key.",
+        ),
+        (
+            changed(
+                '  name = "a"\n  role = "b"', document="  # policy: too long to show, change it as the patch shows"
+            ),
+            'patch `policy` of `aws_kms_key_policy` with `name = "a", role = "b"`.',
+        ),
+        (
+            f'{REMOVE}\n# aws_kms_grant: key_id = "{KEY_ARN}", role = "x"\n# aws_iam_role: name = "y"',
+            'remove `aws_kms_grant` with this key as `key_id`, `role = "x"`; `aws_iam_role` with `name = "y"`.',
+        ),
+        ('resource "aws_kms_key" "other" {}', ""),
+        ("", ""),
+    ],
+)
+def test_card_names_the_resource_and_the_attribute_that_change(terraform: str, said: str) -> None:
+    finding = with_remedy()
+    assert terraform_place(replace(finding, remediation=replace(finding.remediation, terraform=terraform))) == said
+
+
+def test_resource_is_written_out_on_the_card_only_where_no_patch_shows_the_change() -> None:
+    terraform = changed(f'  key_id = "{KEY_ARN}"')
+    finding = with_remedy()
+    shown = page(replace(finding, remediation=replace(finding.remediation, terraform=terraform)))
+    assert "<p>Terraform: patch <code>policy</code> of <code>aws_kms_key_policy</code>" in shown
+    assert "&lt;&lt;POLICY" not in shown
+    alone = page(replace(finding, remediation=replace(finding.remediation, terraform=terraform, diff="")))
+    assert "&lt;&lt;POLICY" in alone
+
+
+def test_patch_is_headed_by_the_document_without_the_key_that_the_card_is_about() -> None:
+    heads = [f"{sign} key policy default of {KEY_ARN}" for sign in ("---", "+++")]
+    shown = page(with_remedy("\n".join([*heads, "@@ -1,1 +1,1 @@", f"-of {KEY_ARN}", "+b"])))
+    assert f"--- key policy default\n+++ key policy default\n@@ -1,1 +1,1 @@\n<del>-of {KEY_ARN}</del>" in shown
+    other = page(with_remedy("\n".join([f"{head}2" for head in heads])))
+    assert f"--- key policy default of {KEY_ARN}2" in other
 
 
 def test_lines_of_a_patch_are_marked_in_runs_and_stay_as_they_are() -> None:
     diff = "--- a\n+++ a\n@@ -1,4 +1,3 @@\n {\n-one\n-two\n+three\n }"
     shown = page(with_remedy(diff))
     assert " {\n<del>-one\n-two</del>\n<ins>+three</ins>\n }</pre>" in shown
-    block = re.search(r'<pre class="cli patch">(.*?)</pre>', shown, re.DOTALL)
+    block = re.search(r"<pre class=patch>(.*?)</pre>", shown, re.DOTALL)
     assert block is not None
     assert re.sub(r"</?(?:ins|del)>", "", block.group(1)) == diff
 
 
 def test_card_without_a_patch_has_no_block_for_it() -> None:
-    assert 'class="cli patch"' not in page(with_remedy(""))
+    assert "<pre class=patch>" not in page(with_remedy(""))
 
 
 def test_long_patch_is_cut_and_says_so() -> None:

@@ -42,7 +42,7 @@ def test_card_shows_every_role_on_the_way_above_the_gates() -> None:
     )
     start = html.index('<ol class="gates hops">')
     table = html[start : html.index("</ol>", start)]
-    assert html.index('<ul class="gates">', start) < html.index("Principals reached", start)
+    assert html.index("<ul class=gates>", start) < html.index("Severity and history", start)
     assert table.count("<li><code>sts:AssumeRole") == 2
     told = ("Vendor", "lines 4–10", "a trust policy was not read", "no statement of its trust policy was read")
     for wanted in (ENTRY.arn, LAST.arn, "sts:ExternalId = x", *told):
