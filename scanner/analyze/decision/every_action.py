@@ -18,8 +18,9 @@ from scanner.analyze.decision.layers import LayerResult, guardrails_of, scp_leve
 from scanner.analyze.decision.moments import moments_in
 from scanner.analyze.decision.remembered import RememberingWorld
 from scanner.analyze.decision.sides import Sides, own_policies_of
-from scanner.analyze.decision.sights import CallerSight, ResourceSight, concerns, is_damaged
+from scanner.analyze.decision.sights import CallerSight, ResourceSight, concerns, is_damaged, who_asks
 from scanner.analyze.decision.verdict import conclude, region_expression
+from scanner.analyze.logic.expression import Expression
 from scanner.analyze.request.caller import Caller, may_be_service_linked
 from scanner.analyze.request.context import RequestContext
 from scanner.analyze.request.request import Request
@@ -33,6 +34,7 @@ from scanner.model.world import World
 T = TypeVar("T")
 PLACES = {action.name: number for number, action in enumerate(KEY_ACTIONS)}
 """Where an action stands in a row."""
+_WITHOUT_CONTEXT = who_asks(())
 _UNGRANTED = (None,) * len(KEY_ACTIONS)
 _LISTED = frozenset({PrincipalKind.USER, PrincipalKind.ROLE, PrincipalKind.ROOT_USER, PrincipalKind.FEDERATED})
 """Callers of whom everything that their own side says stands in documents, if they were collected."""
@@ -109,7 +111,7 @@ def decisions(world: World, caller: Caller, key: KeyFacts) -> Callable[[Action],
 
 
 class _Pair:
-    """A caller and a key."""
+    """A caller and a key. The request is made, and the place of it, where something has to be worked out."""
 
     def __init__(
         self, world: World, sides: Sides, caller: Caller, key: KeyFacts, sources: Sources,
@@ -117,8 +119,12 @@ class _Pair:
     ) -> None:  # fmt: skip
         self._world, self._sides, self._caller, self._key = world, sides, caller, key
         self._sources, self._carried = sources, context
-        self._context = RequestContext(world, self._request(0))
-        self._place = sides.place(self._context)
+        kept = sides.kept
+        self._where = sides.where(world)
+        self._caller_number = kept.number(kept.callers, caller.text, caller)
+        self._key_number = kept.number(kept.keys, key.arn, key)
+        self._how_asked = who_asks(tuple(context.items())) if context else _WITHOUT_CONTEXT
+        self._made: RequestContext | None = None
 
     def _request(self, number: int) -> Request:
         action = KEY_ACTIONS[number]
@@ -126,24 +132,37 @@ class _Pair:
             self._caller, action.iam_name, self._key.arn, action=action, key=self._key, context=self._carried
         )  # fmt: skip
 
+    def _context(self) -> RequestContext:
+        if self._made is None:
+            self._made = RequestContext(self._world, self._request(0))
+        return self._made
+
     def row(self, manner: Manner[T]) -> tuple[T, ...] | None:
         """What is worked out for every action."""
         who, its = self._who(), self._its()
         if who.dated or its.dated:
             return None
-        caller, key = self._caller, self._key
-        mine, own, granted = self._said_by_caller(who), self._said_by_key(its), self._granted()
+        caller, key, kept = self._caller, self._key, self._sides.kept
+        mine, own = self._said_by_caller(who), self._said_by_key(its)
+        granted = self._granted() if key.grants else ()
         how = (
             manner.kind, caller.kind, caller.session_policies == (), caller.is_any_service,
-            key.account_id == caller.account_id, key.partition == caller.partition,
-            region_expression(self._world, self._context.request),
+            key.account_id == caller.account_id, key.partition == caller.partition, self._region(),
         )  # fmt: skip
-        rows, place = self._sides.kept.rows, (how, mine[0], own[0], granted)
-        found = rows.get(place)
+        place = (how, mine[0], own[0], granted)
+        found = kept.rows.get(place)
         if found is None:
             told = zip(mine[1], own[1], granted or _UNGRANTED, strict=True)
-            found = rows[place] = self._worked_out(manner, tuple(told), self._sides.kept.results.setdefault(how, {}))
+            found = kept.rows[place] = self._worked_out(manner, tuple(told), kept.results.setdefault(how, {}))
         return cast("tuple[T, ...]", found)
+
+    def _region(self) -> Expression:
+        caller, key, kept = self._caller, self._key, self._sides.kept
+        at = (self._where, caller.kind, caller.account_id, key.account_id, key.region)
+        found = kept.regions.get(at)
+        if found is None:
+            found = kept.regions[at] = region_expression(self._world, self._request(0))
+        return found
 
     def _worked_out(
         self, manner: Manner[T], told: tuple[Hashable, ...], known: dict[Hashable, object]
@@ -177,13 +196,14 @@ class _Pair:
     # -- the caller's side --------------------------------------------------------------------------------------------
 
     def _who(self) -> _Who:
-        kept, at = self._sides.kept, (self._place.where, self._place.caller)
+        kept, at = self._sides.kept, (self._where, self._caller_number)
         found = kept.whos.get(at)
         if found is None:
-            levels = scp_levels(self._context)
+            context = self._context()
+            levels = scp_levels(context)
             guards = () if isinstance(levels, LayerResult) else tuple(p for level in levels for p in level)
             own = own_policies_of(self._caller)
-            sight = self._sides.own_sight(self._place, self._context)
+            sight = self._sides.own_sight(self._sides.place(context), context)
             dated = bool(moments_in(self._world, (*own, *guards)))
             found = kept.whos[at] = _Who(self._alike(own, levels, guards), sight, groups_of((*own, *guards)), dated)
         return cast("_Who", found)
@@ -193,22 +213,24 @@ class _Pair:
         guards: tuple[PolicyText, ...],
     ) -> int:  # fmt: skip
         """The number of all callers whose own side says the same about every key of which it sees the same."""
-        caller, place, kept = self._caller, self._place, self._sides.kept
+        caller, kept = self._caller, self._sides.kept
         if caller.kind not in _LISTED or not caller.collected or may_be_service_linked(caller):
-            return kept.number_of(("by itself", place.where, place.caller))
+            return kept.number_of(("by itself", self._where, self._caller_number))
         documents = tuple(p for p in own if concerns(p, "kms"))
         written = tuple((p.sha256, p.kind, _named_in_doubt(p)) for p in documents)
-        seen = self._sides.caller_sight(place.where, (*documents, *guards)).of(place, self._context)
+        sight = self._sides.caller_sight(self._where, (*documents, *guards))
+        seen = sight.of(self._caller_number, self._how_asked, self._context)
         by = (levels.applicable, levels.allow, levels.deny) if isinstance(levels, LayerResult) else levels
         facts = (
             caller.kind, caller.session_open, caller.boundary is None, caller.session_policies is None,
             caller.session_policies == (),
         )  # fmt: skip
-        return kept.number_of(("alike", place.where, facts, written, seen, by))
+        return kept.number_of(("alike", self._where, facts, written, seen, by))
 
     def _said_by_caller(self, who: _Who) -> tuple[int, tuple[int, ...]]:
         kept = self._sides.kept
-        at = (who.alike, who.sight.of_key(self._place, self._context), self._place.who)
+        asked = self._how_asked
+        at = (who.alike, who.sight.of_key(self._key_number, asked, self._context), asked)
         found = kept.caller_rows.get(at)
         if found is None:
             said: dict[int, int] = {}
@@ -222,29 +244,29 @@ class _Pair:
     # -- the key's side -----------------------------------------------------------------------------------------------
 
     def _its(self) -> _Its:
-        kept, at = self._sides.kept, (self._place.where, self._place.key)
+        kept, at = self._sides.kept, (self._where, self._key_number)
         found = kept.its.get(at)
         if found is None:
             key = self._key
             own = tuple(p for p in (key.key_policy, key.ram_policy) if p is not None)
             guards = tuple(guardrails_of(self._world, key.account_id, "rcps"))
-            rcps = None
+            where, rcps = self._where, None
             if guards:
-                rcps = (
-                    self._sides.caller_sight(self._place.where, guards),
-                    self._sides.sight(self._place.where, guards, "kms"),
-                )
+                rcps = self._sides.caller_sight(where, guards), self._sides.sight(where, guards, "kms")
             dated = bool(moments_in(self._world, (*own, *guards)))
-            sight = self._sides.sight_of_key(self._place, key)
+            sight = self._sides.sight_of_key(self._where, self._key_number, key)
             found = kept.its[at] = _Its(sight, groups_of((*own, *guards)), rcps, dated)
         return cast("_Its", found)
 
     def _said_by_key(self, its: _Its) -> tuple[int, tuple[int, ...]]:
-        kept, caller, key, place = self._sides.kept, self._caller, self._key, self._place
+        kept, caller, key, asked = self._sides.kept, self._caller, self._key, self._how_asked
         exempt: Hashable = caller.text if may_be_service_linked(caller) else caller.is_service_linked_role
-        guarded = its.rcps and (its.rcps[0].of(place, self._context), its.rcps[1].of_key(place, self._context))
-        seen = its.sight.of(place, self._context)
-        at = (place.where, place.key, place.who, seen, exempt, guarded, self._sources)
+        guarded = its.rcps and (
+            its.rcps[0].of(self._caller_number, asked, self._context),
+            its.rcps[1].of_key(self._key_number, asked, self._context),
+        )
+        seen = its.sight.of(self._caller_number, asked, self._context)
+        at = (self._where, self._key_number, asked, seen, exempt, guarded, self._sources)
         found = kept.key_rows.get(at)
         if found is None:
             known: dict[int, Hashable] = {}
@@ -261,10 +283,10 @@ class _Pair:
 
     def _granted(self) -> tuple[Hashable, ...]:
         """What grants give the caller, by action; empty where none concerns it."""
-        if not self._key.grants or "grant" not in self._sources.mechanisms:
+        if "grant" not in self._sources.mechanisms:
             return ()
-        kept, place = self._sides.kept, self._place
-        at = (place.where, place.key, place.caller, place.who, self._sources.grants)
+        kept = self._sides.kept
+        at = (self._where, self._key_number, self._caller_number, self._how_asked, self._sources.grants)
         if at not in kept.granted:
             given = tuple(self._given(number) for number in range(len(KEY_ACTIONS)))
             kept.granted[at] = given if any(given) else ()

@@ -23,7 +23,8 @@ from scanner.analyze.decision.layers import (
     unless_service_linked,
     without_effect,
 )
-from scanner.analyze.decision.sights import CallerSight, Glance, Place, ResourceSight, glance_of
+from scanner.analyze.decision.sights import CallerSight, Glance, Place, ResourceSight, glance_of, who_asks
+from scanner.analyze.logic.expression import Expression
 from scanner.analyze.request.caller import Caller
 from scanner.analyze.request.context import RequestContext
 from scanner.analyze.request.request import Request
@@ -36,6 +37,9 @@ T = TypeVar("T")
 
 MOST_SIDES = 400_000
 """Sides, layers and verdicts that are kept; beyond them everything is worked out again."""
+
+MOST_WORLDS = 100
+"""Worlds that are known again by being the same object; others by what they hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,7 @@ class Kept:
 
     things: list[object] = field(default_factory=list)
     worlds: dict[Hashable, int] = field(default_factory=dict)
+    seen: dict[int, int] = field(default_factory=dict)
     callers: dict[str, list[tuple[int, object]]] = field(default_factory=dict)
     keys: dict[str, list[tuple[int, object]]] = field(default_factory=dict)
     count: int = 0
@@ -134,6 +139,7 @@ class Kept:
     refused: dict[Hashable, tuple[object | None, ...]] = field(default_factory=dict)
     granted: dict[Hashable, tuple[Hashable, ...]] = field(default_factory=dict)
     rows: dict[Hashable, object] = field(default_factory=dict)
+    regions: dict[Hashable, Expression] = field(default_factory=dict)
 
     def number_of(self, said: Hashable) -> int:
         """The number of what a side or layer says."""
@@ -172,10 +178,10 @@ class Sides:
         carried = tuple(request.context.items())
         assumes = request.iam_action.startswith("sts:")
         return Place(
-            self._where(context.world), kept.number(kept.callers, request.caller.text, request.caller),
+            self.where(context.world), kept.number(kept.callers, request.caller.text, request.caller),
             None if request.key is None else kept.number(kept.keys, request.key.arn, request.key),
             (request.iam_action, request.action is None, request.role is None, carried),
-            (request.role is None, assumes, carried),
+            who_asks(carried, about_role=request.role is not None, assumes=assumes),
         )  # fmt: skip
 
     def caller_side(self, place: Place, context: RequestContext) -> CallerSide:
@@ -195,7 +201,12 @@ class Sides:
         """The layers of the owner's side of a request on a key."""
         kept = self.kept
         rcp = self.rcp(place, context, key.account_id, exempt=_is_spared_by_rcps(context.request, key))
-        whole = (place.where, place.key, place.how, self.sight_of_key(place, key).of(place, context))
+        whole = (
+            place.where,
+            place.key,
+            place.how,
+            self.sight_of_key(place.where, place.key or 0, key).of(place.caller, place.who, lambda: context),
+        )
         own = kept.key_sides.get(whole)
         if own is None:
             policy, ram = _own_policies(context)
@@ -221,17 +232,23 @@ class Sides:
 
     # -- what is seen -------------------------------------------------------------------------------------------------
 
-    def _where(self, world: World) -> int:
+    def where(self, world: World) -> int:
         """The number of everything in a world that decisions look at beside the request."""
+        kept, known = self.kept, self.kept.seen.get(id(world))
+        if known is not None:
+            return known
         held = (world.accounts, world.organizations, world.asserted)
         place = (
             *map(id, held), world.as_of, world.credit_scp, world.credit_rcp, world.unlisted_accounts_collected,
             world.organization_gap,
         )  # fmt: skip
-        if place not in self.kept.worlds:
-            self.kept.worlds[place] = len(self.kept.worlds)
-            self.kept.things.append(held)
-        return self.kept.worlds[place]
+        if place not in kept.worlds:
+            kept.worlds[place] = len(kept.worlds)
+            kept.things.append(held)
+        if len(kept.seen) < MOST_WORLDS:
+            kept.things.append(world)
+            kept.seen[id(world)] = kept.worlds[place]
+        return kept.worlds[place]
 
     def own_sight(self, place: Place, context: RequestContext) -> ResourceSight:
         """What the caller's own policies see of resources; its guardrails see for themselves."""
@@ -264,12 +281,12 @@ class Sides:
             self.kept.caller_sights[at] = CallerSight(policies, self.kept.number_of)
         return self.kept.caller_sights[at]
 
-    def sight_of_key(self, place: Place, key: KeyFacts) -> CallerSight:
+    def sight_of_key(self, where: int, number: int, key: KeyFacts) -> CallerSight:
         """What the policies of a key see of callers; its guardrails see for themselves."""
-        at = (place.where, place.key)
+        at = (where, number)
         if at not in self.kept.key_sights:
             own = tuple(p for p in (key.key_policy, key.ram_policy) if p is not None)
-            self.kept.key_sights[at] = self.caller_sight(place.where, own)
+            self.kept.key_sights[at] = self.caller_sight(where, own)
         return self.kept.key_sights[at]
 
     # -- guardrails ---------------------------------------------------------------------------------------------------
@@ -302,7 +319,12 @@ class Sides:
             policies = tuple(dict.fromkeys(p for attached in levels for p in attached))
             sights = self.caller_sight(place.where, policies), self.sight(place.where, policies, service)
             kept.guard_sights[looking] = sights
-        whole = (looking, place.how, sights[0].of(place, context), sights[1].of(place, context))
+        whole = (
+            looking,
+            place.how,
+            sights[0].of(place.caller, place.who, lambda: context),
+            sights[1].of(place, context),
+        )
         if whole not in kept.layers:
             kept.layers[whole] = work(levels, context)
         return kept.layers[whole]

@@ -35,6 +35,17 @@ class Place:
     who: Hashable
 
 
+def who_asks(carried: Hashable, *, about_role: bool = False, assumes: bool = False) -> Hashable:
+    """What counts of a request for what is seen of its caller, beside the caller.
+
+    Args:
+        carried: what the request is said to carry.
+        about_role: it is about a role or user.
+        assumes: it assumes a role.
+    """
+    return about_role, assumes, carried
+
+
 @dataclass(frozen=True, slots=True)
 class Glance:
     """What one document looks at of the resource of a request.
@@ -97,6 +108,7 @@ class ResourceSight:
         self._by_action = any(g.by_action for g in parts)
         self._single = any(g.single for g in parts)
         self._found: dict[Hashable, int] = {}
+        self._of_keys: dict[Hashable, int] = {}
 
     def of(self, place: Place, context: RequestContext) -> int:
         """The number of what is seen of a request."""
@@ -107,18 +119,24 @@ class ResourceSight:
             self._found[at] = self._seen(context)
         return self._found[at]
 
-    def of_key(self, place: Place, context: RequestContext) -> int:
+    def of_key(self, key: int, who: Hashable, asked: Callable[[], RequestContext]) -> int:
         """The number of what is seen of a request's key, whatever the action.
 
         What a condition key that hangs on the action holds is decided by the action and the kind of key (R1.2, R5.50).
+
+        Args:
+            key, who: as in the place of the request.
+            asked: the request, made where it has to be looked at.
         """
-        at = ("key", place.key, place.who)
-        if at not in self._found:
-            key = context.request.key
-            kind = (key.spec, key.usage) if key is not None and self._by_action else ()
+        at = (key, who)
+        found = self._of_keys.get(at)
+        if found is None:
+            context = asked()
+            one = context.request.key
+            kind = (one.spec, one.usage) if one is not None and self._by_action else ()
             seen = (*self._covered(context), tuple(context.bind(n, self._kind) for n in self._of_key), kind)
-            self._found[at] = self._number_of(seen)
-        return self._found[at]
+            found = self._of_keys[at] = self._number_of(seen)
+        return found
 
     def _covered(self, context: RequestContext) -> tuple[Hashable, ...]:
         arn = context.request.resource
@@ -164,28 +182,33 @@ class CallerSight:
         self._forms: dict[Hashable, Hashable] = {}
         self._outcomes: dict[tuple[Binding, ...], tuple[Expression, ...]] = {}
 
-    def of(self, place: Place, context: RequestContext) -> int:
-        """The number of what is seen of a request's caller."""
-        at = (place.caller, place.who)
+    def of(self, caller: int, who: Hashable, asked: Callable[[], RequestContext]) -> int:
+        """The number of what is seen of a request's caller.
+
+        Args:
+            caller, who: as in the place of the request.
+            asked: the request, made where it has to be looked at.
+        """
+        at = (caller, who)
         found = self._found.get(at)
         if found is None:
-            caller = context.request.caller
+            context = asked()
+            one = context.request.caller
             seen = (
-                caller.text if may_be_service_linked(caller) else caller.is_service_linked_role,
-                self._named(place, caller), self._outcome(context),
-                tuple(context.bind(name, DocumentKind.KEY_POLICY) for name in self._names),
+                one.text if may_be_service_linked(one) else one.is_service_linked_role, self._named(caller, one),
+                self._outcome(context), tuple(context.bind(name, DocumentKind.KEY_POLICY) for name in self._names),
             )  # fmt: skip
             found = self._found[at] = self._number_of(seen)
         return found
 
-    def _named(self, place: Place, caller: Caller) -> Hashable:
+    def _named(self, number: int, caller: Caller) -> Hashable:
         """How statements name a caller: all users and roles of an account alike, unless they may mean a single one."""
         if not self._naming:
             return None
         if self._individual:
-            return place.caller
+            return number
         single = caller.kind not in _MEMBERS or not self._with_members.isdisjoint(("", caller.account_id))
-        at = place.caller if single else (caller.account_id, caller.kind, caller.partition)
+        at = number if single else (caller.account_id, caller.kind, caller.partition)
         if at not in self._forms:
             self._forms[at] = tuple(match_principals(statement, caller) for statement in self._naming)
         return self._forms[at]
