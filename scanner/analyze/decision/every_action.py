@@ -14,7 +14,7 @@ from typing import Generic, TypeVar, cast
 from scanner.analyze.decision.action_groups import Groups, groups_of
 from scanner.analyze.decision.decide import decide, decided_with, grants_of, refused_at_once, said_by_grants, settled
 from scanner.analyze.decision.evaluation import ALL_SOURCES, Evaluation, Sources
-from scanner.analyze.decision.layers import LayerResult, guardrails_of, scp_levels
+from scanner.analyze.decision.layers import LayerResult, guardrails_of, rcps_over, scp_levels
 from scanner.analyze.decision.moments import moments_in
 from scanner.analyze.decision.remembered import RememberingWorld
 from scanner.analyze.decision.sides import Sides, own_policies_of
@@ -67,8 +67,12 @@ class _Who:
 
 @dataclass(frozen=True, slots=True)
 class _Its:
-    """A key: what its documents see of callers, and of actions; `rcps` are the guardrails of its account."""
+    """A key: `alike` numbers all whose own side says the same; what its documents see of callers, and of actions.
 
+    `rcps` are the guardrails of its account.
+    """
+
+    alike: int
     sight: CallerSight
     groups: Groups
     rcps: tuple[CallerSight, ResourceSight] | None
@@ -254,9 +258,22 @@ class _Pair:
             if guards:
                 rcps = self._sides.caller_sight(where, guards), self._sides.sight(where, guards, "kms")
             dated = bool(moments_in(self._world, (*own, *guards)))
-            sight = self._sides.sight_of_key(self._where, self._key_number, key)
-            found = kept.its[at] = _Its(sight, groups_of((*own, *guards)), rcps, dated)
+            sight = self._sides.sight_of_key(where, self._key_number, key)
+            alike = self._alike_keys(own, guards)
+            found = kept.its[at] = _Its(alike, sight, groups_of((*own, *guards)), rcps, dated)
         return cast("_Its", found)
+
+    def _alike_keys(self, own: tuple[PolicyText, ...], guards: tuple[PolicyText, ...]) -> int:
+        """The number of all keys whose own side says the same about every caller of whom it sees the same."""
+        key, kept, where = self._key, self._sides.kept, self._where
+        if key.key_policy is None or key.ram_policy is not None or not key.ram_policy_read or key.gaps:
+            return kept.number_of(("key by itself", where, self._key_number))
+        levels = rcps_over(self._world, key.account_id)
+        by = (levels.applicable, levels.allow, levels.deny) if isinstance(levels, LayerResult) else guards
+        seen = self._sides.sight(where, own, "kms").of_key(self._key_number, self._how_asked, self._context)
+        facts = (key.manager, key.usage, key.spec, key.state, key.grants_complete)
+        written = tuple((p.sha256, p.kind, _named_in_doubt(p)) for p in own)
+        return kept.number_of(("key", where, facts, written, seen, by))
 
     def _said_by_key(self, its: _Its) -> tuple[int, tuple[int, ...]]:
         kept, caller, key, asked = self._sides.kept, self._caller, self._key, self._how_asked
@@ -266,7 +283,7 @@ class _Pair:
             its.rcps[1].of_key(self._key_number, asked, self._context),
         )
         seen = its.sight.of(self._caller_number, asked, self._context)
-        at = (self._where, self._key_number, asked, seen, exempt, guarded, self._sources)
+        at = (its.alike, asked, seen, exempt, guarded, self._sources)
         found = kept.key_rows.get(at)
         if found is None:
             known: dict[int, Hashable] = {}

@@ -190,9 +190,15 @@ def rcp_layer(context: RequestContext, owner: str, *, exempt: bool = False) -> L
 
 
 def rcp_levels(context: RequestContext, owner: str, *, exempt: bool) -> Levels | LayerResult:
-    """The resource control policies that count for an owner; what holds instead where none do or none were read."""
-    world, caller = context.world, context.request.caller
-    if exempt or caller.is_service_linked_role or not world.credit_rcp:
+    """The resource control policies that count for a request; what holds instead where none do or none were read."""
+    if exempt or context.request.caller.is_service_linked_role:
+        return _not_applicable(Layer.RCP, Side.OWNER)
+    return rcps_over(context.world, owner)
+
+
+def rcps_over(world: World, owner: str) -> Levels | LayerResult:
+    """The resource control policies over an account; what holds instead where none are or none were read."""
+    if not world.credit_rcp:
         return _not_applicable(Layer.RCP, Side.OWNER)
     organization = organization_of(world, owner)
     account = account_of(world, owner)

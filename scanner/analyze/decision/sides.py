@@ -42,6 +42,13 @@ MOST_WORLDS = 100
 """Worlds that are known again by being the same object; others by what they hold."""
 
 
+_BOUND_AS = {
+    DocumentKind.RCP: DocumentKind.RCP, DocumentKind.KEY_POLICY: DocumentKind.KEY_POLICY,
+    DocumentKind.RAM_POLICY: DocumentKind.KEY_POLICY,
+}  # fmt: skip
+"""Kinds of documents in which condition keys may hold something else than in those of callers (R6.U)."""
+
+
 @dataclass(frozen=True, slots=True)
 class CallerSide:
     """What limits and allows on the caller's side; `said` numbers all that a verdict takes from it."""
@@ -268,7 +275,7 @@ class Sides:
         kind = DocumentKind.IDENTITY
         for policy in policies:
             glances[glance_of(policy, service)] = None
-            kind = policy.kind if policy.kind is DocumentKind.RCP else kind
+            kind = _BOUND_AS.get(policy.kind, kind)
         at = (where, kind, tuple(glances))
         if at not in self.kept.resource_sights:
             self.kept.resource_sights[at] = ResourceSight(glances, kind, self.kept.number_of)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.logic.expression import Expression
@@ -20,8 +21,7 @@ from scanner.model.policy import ConditionTest, Document, DocumentKind, PolicyTe
 from scanner.model.principal import PrincipalKind
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a request stands among those of an analysis, by numbers.
 
     `where` is that of the world, `key` None for a request that is not about a key. `how` is what else of it counts for
