@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from scanner.analyze.decision.remembered import RememberingWorld
 from scanner.analyze.findings import AnalysisRules, key_findings
 from scanner.analyze.keys.access import insider_rows
 from scanner.analyze.keys.assemble import Assembly
@@ -68,12 +69,14 @@ def who_can(world: World, key: KeyFacts, rules: AnalysisRules, wanted: Wanted) -
 
     The lines are those of the findings and of access.csv: both are made by the same code.
     """
+    world = RememberingWorld.of(world, answers=False, sides=rules.by_class)
     population = Population(world)
     behind: list[AccessRow] = []
     assembly = Assembly(world, rules.trust, rules.severity, Classes(world))
     findings = [] if key.manager == "AWS" else key_findings(key, population, assembly, rules, behind.append)
     through_roles = follow_roles(
-        assembly, population, (key,), rules.max_role_hops, rules.service_principals, iam_changes=rules.iam_changes
+        assembly, population, (key,), rules.max_role_hops, rules.service_principals, iam_changes=rules.iam_changes,
+        keys_only=True,
     )  # fmt: skip
     findings.extend(finding for finding in through_roles.findings if finding.keys_total)
     behind.extend(through_roles.rows(assembly, key))

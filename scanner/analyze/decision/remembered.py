@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, fields
 from typing import TypeVar, cast
 
 from scanner.analyze.decision.sides import Sides, is_plain
+from scanner.analyze.request.context import RequestContext
 from scanner.analyze.request.request import Request
+from scanner.model.policy import PolicyText
 from scanner.model.world import World
 
 T = TypeVar("T")
@@ -102,3 +104,13 @@ def sides_in(world: World, request: Request) -> Sides | None:
         return None
     world.sides.make_room()
     return world.sides
+
+
+def seen_of_caller(world: World, request: Request, documents: tuple[PolicyText, ...]) -> int | None:
+    """What documents see of a caller, by number; None where the world keeps no sides."""
+    sides = sides_in(world, request)
+    if sides is None:
+        return None
+    context = RequestContext(world, request)
+    place = sides.place(context)
+    return sides.caller_sight(place.where, documents).of(place.caller, place.who, lambda: context)

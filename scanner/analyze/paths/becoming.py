@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from copy import copy
+from functools import partial
 
-from scanner.analyze.paths.changes import Changes, Enters
+from scanner.analyze.paths.changes import Changes, Enters, by
 from scanner.analyze.paths.forms import AS_IT_IS, Form, caller_in, identity_of, is_almighty
 from scanner.analyze.paths.hops import PERHAPS, SURE, Step
 from scanner.analyze.principals.likeness import likeness_in
@@ -25,6 +26,7 @@ class Becoming:
         self._world = world
         self._changes = Changes(world)
         self._likeness = likeness_in(world)
+        self._known: dict[Hashable, tuple[Caller, tuple[Step, ...]]] = {}
         self._accounts: dict[str, dict[str, PrincipalFacts]] = {}
         for arn, facts in identities.items():
             self._accounts.setdefault(facts.account_id, {})[arn] = facts
@@ -33,6 +35,7 @@ class Becoming:
         """The same where one identity has other facts."""
         other = copy(self)
         here = {**self._accounts[facts.account_id], facts.arn: facts}
+        other._known = {}
         other._accounts = {**self._accounts, facts.account_id: here}
         return other
 
@@ -54,12 +57,27 @@ class Becoming:
             return
         targets = [t for arn, t in self._accounts[facts.account_id].items() if arn != facts.arn]
         if form.rewritten or is_almighty(facts):
-            for step in self._one_of_each(caller, facts, targets, enters):
+            for step in self._shared(caller, facts, form, partial(self._one_of_each, caller, facts, targets, enters)):
                 if step.change is not None or form.rewritten:
                     yield step
             return
         for target in targets:
             yield from self._changes.of_another(caller, target, enters)
+
+    def _shared(
+        self, caller: Caller, facts: PrincipalFacts, form: Form, follow: Callable[[], Iterator[Step]]
+    ) -> Iterable[Step]:
+        """The same steps for all who cannot be told apart by what they ask, nor by any document that may name them.
+
+        Whoever has a permissions boundary gains from others of its kind, which are not the same for each.
+        """
+        if caller.boundary is not None:
+            return follow()
+        place = (form, self._changes.class_of(caller), self._likeness.of(facts))
+        if place not in self._known:
+            self._known[place] = caller, tuple(follow())
+        first, steps = self._known[place]
+        return steps if first is caller else (by(caller, step) for step in steps)
 
     def _one_of_each(
         self, caller: Caller, facts: PrincipalFacts, targets: Iterable[PrincipalFacts], enters: Enters

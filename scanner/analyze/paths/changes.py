@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -61,6 +61,10 @@ class Changes:
     def __init__(self, world: World) -> None:
         self._world = world
         self._requests = Requests(world)
+
+    def class_of(self, caller: Caller) -> Hashable:
+        """Callers of whom every request to change something is decided alike."""
+        return self._requests.class_of(caller)
 
     def of_itself(self, caller: Caller, facts: PrincipalFacts, form: Form) -> Iterator[Step]:
         """The forms that a session can give its own identity."""
@@ -192,6 +196,23 @@ def _here(caller: Caller) -> Mapping[str, tuple[str, ...]]:
 
 def _on(caller: Caller, action: str, target: PrincipalFacts) -> Request:
     return Request(caller, action, target.arn, role=target, context=_here(caller))
+
+
+def by(caller: Caller, step: Step) -> Step:
+    """A step as somebody else takes it who cannot be told apart: the same requests, asked by that one."""
+    change = step.change
+    if change is not None:
+        requests = tuple(_asked_by(caller, step.caller, request) for request in change.requests)
+        change = replace(change, requests=requests)
+    return replace(step, caller=caller, change=change)
+
+
+def _asked_by(caller: Caller, other: Caller, request: Request) -> Request:
+    """A request of one asked by another; what somebody writes to be admitted names whoever writes it."""
+    role = request.role
+    if role is not None and role.trust_policy == _naming(other):
+        role = replace(role, trust_policy=_naming(caller))
+    return replace(request, caller=caller, role=role)
 
 
 def _step(caller: Caller, target: PrincipalFacts, change: Change, passed: Passed) -> Step:

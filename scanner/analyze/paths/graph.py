@@ -86,6 +86,27 @@ class RoleGraph:
         """The roles by ARN."""
         return {arn: p for arn, p in self.identities.items() if p.kind is PrincipalKind.ROLE}
 
+    def accounts_leading_to(self, accounts: Iterable[str]) -> frozenset[str] | None:
+        """The accounts from which chains of roles may lead into some accounts, those included; None where all may.
+
+        What trust policies write decides, so that more may be found than who gets there: changes of IAM and roles given
+        to services stay within an account (R7.8, R8.9).
+        """
+        into: dict[str, set[str]] = defaultdict(set)
+        for account, trusting in self._trusting.items():
+            for arn in trusting:
+                into[self.identities[arn].account_id].add(account)
+        open_to_all = {self.identities[arn].account_id for arn in self._open}
+        found, fresh = set(accounts), list(accounts)
+        while fresh:
+            account = fresh.pop()
+            if account in open_to_all:
+                return None
+            further = into[account] - found
+            found |= further
+            fresh.extend(further)
+        return frozenset(found)
+
     def with_less_trust(self, role: PrincipalFacts) -> RoleGraph:
         """The graph with a role in its new form, which admits fewer than before; what that cannot touch stays."""
         other, arn = copy(self), role.arn

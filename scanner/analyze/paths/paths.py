@@ -202,6 +202,13 @@ class Paths:
         """By key ARN what an identity can do with the key itself, in the form that the node says."""
         return self._uses.of(node)
 
+    def entries(self) -> tuple[str, ...]:
+        """The roles from which the keys may be reached, as far as trust policies and the keys name accounts."""
+        accounts = self._uses.accounts
+        leading = None if "*" in accounts else self.graph.accounts_leading_to(accounts)
+        roles = self.graph.roles.items()
+        return tuple(arn for arn, role in roles if leading is None or role.account_id in leading)
+
     def with_less_trust(self, role: PrincipalFacts) -> Paths:
         """The paths with a role in its new form: it admits fewer, and what its sessions can do is as before."""
         other = copy(self)

@@ -7,10 +7,11 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from scanner.analyze.decision.decide import decide
-from scanner.analyze.decision.remembered import remembered
+from scanner.analyze.decision.remembered import remembered, seen_of_caller
 from scanner.analyze.decision.trust import decide_assume
 from scanner.analyze.paths.hops import ASSUME, NEVER, PERHAPS, SURE, now_or_later, rank_of
 from scanner.analyze.request.caller import Caller, organization_of
+from scanner.analyze.request.iam_keys import GIVE_ROLE
 from scanner.analyze.request.request import Request
 from scanner.model.decision import Decision, Verdict
 from scanner.model.policy import PolicyText
@@ -58,7 +59,7 @@ class Requests:
 
     def _decision(self, request: Request) -> Decision:
         asked = (request.iam_action, request.resource, tuple(sorted(request.context.items())))
-        place = (self._class(request.caller), asked, request.role and request.role.trust_policy)
+        place = (self.class_of(request.caller), asked, request.role and request.role.trust_policy)
         if place not in self._decided:
             judge = decide_assume if request.iam_action == ASSUME else decide
             self._decided[place] = remembered(
@@ -67,7 +68,7 @@ class Requests:
             )  # fmt: skip
         return self._decided[place]
 
-    def _class(self, caller: Caller) -> Hashable:
+    def class_of(self, caller: Caller) -> Hashable:
         """Callers that no document which counts can tell apart; a service is one by its name."""
         own = (
             caller.text,
@@ -77,12 +78,23 @@ class Requests:
         if own not in self._callers:
             documents = [*caller.identity_policies, *self._guardrails(caller)]
             documents.extend(p for p in (caller.boundary,) if p is not None)
-            seen = caller.is_service or any(_SEES_CALLERS.search(p.text) for p in documents)
+            seen = self._seen(caller, tuple(dict.fromkeys(documents)))
             alike = (
                 caller.account_id, caller.kind, own[1:], caller.collected, caller.gap, caller.is_service_linked_role,
+                seen,
             )  # fmt: skip
-            self._callers[own] = own if seen else alike
+            self._callers[own] = own if seen is None else alike
         return self._callers[own]
+
+    def _seen(self, caller: Caller, documents: tuple[PolicyText, ...]) -> Hashable | None:
+        """What documents see of a caller; None where that was not worked out and may be a single one."""
+        if caller.is_service:
+            return None
+        if not any(_SEES_CALLERS.search(p.text) for p in documents):
+            return ()
+        requests = (Request(caller, action, caller.principal_arn) for action in (GIVE_ROLE, ASSUME))
+        seen = tuple(seen_of_caller(self._world, request, documents) for request in requests)
+        return None if None in seen else seen
 
     def _guardrails(self, caller: Caller) -> Iterable[PolicyText]:
         organization = organization_of(self._world, caller.account_id)

@@ -70,16 +70,18 @@ def follow_roles(
     service_principals: str,
     *,
     iam_changes: bool = True,
+    keys_only: bool = False,
 ) -> RolePaths:
     """Follow everybody who enters a role from outside to the given keys, and put it into findings.
 
     Args:
+        keys_only: leave out roles from which no key is reached at all.
         service_principals: which services are told: `all`, `unguarded` or `none`.
         iam_changes: follow roles passed to services and changes to IAM as well.
     """
     paths = Paths(population, keys, assembly.trust, max_hops=max_hops, iam_changes=iam_changes)
     left_out = _LEFT_OUT[service_principals]
-    everything = paths.claims()
+    everything = paths.claims(paths.entries() if keys_only else None)
     claims = tuple(claim for claim in everything if claim.party not in left_out)
     untold = tuple(claim for claim in everything if claim.party in left_out)
     idle = tuple(claim for claim in paths.idle() if claim.party not in left_out)

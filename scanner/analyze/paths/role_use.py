@@ -78,6 +78,11 @@ class RoleUse:
                 for account in (*doors.delegated, *doors.direct):
                     self._by_account[account][key.arn] = key
 
+    @property
+    def accounts(self) -> frozenset[str]:
+        """The accounts of which some identity may use one of the keys; `*` among them stands for any."""
+        return frozenset(account for account, keys in self._by_account.items() if keys)
+
     def on_terms_of(self, form: Form) -> RoleUse:
         """The same for identities that changes gave a form."""
         other = copy(self)
@@ -128,6 +133,11 @@ class UseByForm:
 
     def __init__(self, world: World, keys: Iterable[KeyFacts]) -> None:
         self._by_form = {AS_IT_IS: RoleUse(world, keys)}
+
+    @property
+    def accounts(self) -> frozenset[str]:
+        """The accounts of which some identity may use one of the keys; `*` among them stands for any."""
+        return self._by_form[AS_IT_IS].accounts
 
     def of(self, node: str) -> Mapping[str, tuple[Use, ...]]:
         """By key ARN what a session can do; nothing that is surely refused."""
