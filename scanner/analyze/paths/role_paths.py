@@ -78,6 +78,12 @@ def follow_roles(
         iam_changes: follow roles passed to services and changes to IAM as well.
     """
     paths = Paths(population, keys, assembly.trust, max_hops=max_hops, iam_changes=iam_changes)
+    return told_of(paths, assembly, service_principals)
+
+
+def told_of(paths: Paths, assembly: Assembly, service_principals: str) -> RolePaths:
+    """What paths give, in findings; `service_principals` as above."""
+    max_hops = paths.graph.max_hops
     left_out = _LEFT_OUT[service_principals]
     everything = paths.claims()
     claims = tuple(claim for claim in everything if claim.party not in left_out)
