@@ -8,11 +8,12 @@ import os
 import platform
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from threading import Thread
-from typing import TYPE_CHECKING
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from weakref import WeakSet
 
 from scanner import ENGINE, __version__
 from scanner.errors import UnavailableError, WorkerError
@@ -22,8 +23,13 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _PATIENCE = 10.0
 """Seconds that a cluster has to answer, and to have a worker."""
+_LOOK_EVERY = 10.0
+"""Seconds between two looks at whether a cluster still has workers."""
 _FEW_THINGS, _OFTEN = 50_000, (20, 50)
 """How many new things there are before the interpreter looks for garbage among them, and how often among older ones."""
 
@@ -58,7 +64,7 @@ def lanes_of(how: HowToAnalyze) -> Iterator[Sequence[Executor]]:
 
 @contextmanager
 def rarely_collecting() -> Iterator[None]:
-    """An analysis keeps nearly all it makes, and looking through it for garbage takes a quarter of its time."""
+    """An analysis keeps nearly all it makes, and looking through it for garbage takes a tenth of its time."""
     before = gc.get_threshold()
     gc.set_threshold(_FEW_THINGS, *_OFTEN)
     try:
@@ -136,18 +142,58 @@ def _cluster(address: str) -> Iterator[Sequence[Executor]]:
             f"no Dask scheduler answers at `{address}`",
             hint="--dask takes the address that `dask scheduler` prints, such as tcp://10.0.0.5:8786",
         ) from error
+    over, watch = Event(), None
     try:
-        yield _workers_of(client, address)
+        lanes = _workers_of(client, address)
+        watch = Thread(target=_give_up_without_workers, args=(client, lanes, over), daemon=True)
+        watch.start()
+        yield lanes
     except (KilledWorker, CancelledError, CommClosedError) as error:
         raise WorkerError(
             f"the Dask cluster at `{address}` has lost a part of the analysis",
             hint="look at the logs of its workers, most often one wanted more memory; the snapshot is kept as it was",
         ) from error
     finally:
+        over.set()
+        if watch is not None:
+            watch.join()
         client.close(timeout=_PATIENCE)
 
 
-def _workers_of(client: Client, address: str) -> Sequence[Executor]:
+class _Lane(Executor):
+    """A worker of a cluster, asked for parts that can be given up."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._asked: WeakSet[Future[Any]] = WeakSet()
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Have the worker call the function, or another one where it is lost."""
+        future = self._executor.submit(fn, *args, **kwargs)
+        self._asked.add(future)
+        return future
+
+    def give_up(self) -> None:
+        """Let whoever waits for a part know that it does not come."""
+        for future in list(self._asked):
+            future.cancel()
+
+
+def _give_up_without_workers(client: Client, lanes: Sequence[_Lane], over: Event) -> None:
+    """Dask waits for ever for workers to come; an analysis ends where there was none twice in a row."""
+    empty = 0
+    while not over.wait(_LOOK_EVERY):
+        try:
+            found = client.scheduler_info(n_workers=-1)["workers"]
+        except (OSError, CancelledError, RuntimeError):  # the scheduler is gone, or the client is being closed
+            found = {}
+        empty = 0 if found else empty + 1
+        if empty > 1:
+            for lane in lanes:
+                lane.give_up()
+
+
+def _workers_of(client: Client, address: str) -> Sequence[_Lane]:
     try:
         client.wait_for_workers(1, timeout=_PATIENCE)
     except TimeoutError as error:
@@ -155,7 +201,7 @@ def _workers_of(client: Client, address: str) -> Sequence[Executor]:
             f"the Dask scheduler at `{address}` has no worker", hint=f"start some: dask worker {address} --nthreads 1"
         ) from error
     names = sorted(client.scheduler_info(n_workers=-1)["workers"])
-    lanes = [client.get_executor(workers=[name], allow_other_workers=True, pure=False) for name in names]
+    lanes = [_Lane(client.get_executor(workers=[name], allow_other_workers=True, pure=False)) for name in names]
     for name, lane in zip(names, lanes, strict=True):
         _check_release(name, lane)
     return lanes

@@ -43,7 +43,7 @@ class SharedBytes:
 
 @contextmanager
 def _nothing_to_collect() -> Iterator[None]:
-    """Nothing that is read or written is garbage, and looking for it takes ten times as long as reading."""
+    """Nothing that is read or written is garbage, and looking for it takes several times as long as reading."""
     collecting = gc.isenabled()
     gc.disable()
     try:

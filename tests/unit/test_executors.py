@@ -158,6 +158,23 @@ def test_scheduler_without_workers_is_refused(monkeypatch: pytest.MonkeyPatch) -
         assert f"dask worker {started.scheduler_address}" in str(caught.value.hint)
 
 
+def test_cluster_that_loses_all_its_workers_ends_the_analysis(
+    snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executors, "_LOOK_EVERY", 0.1)
+    with cluster(1) as started:
+
+        def lose_them(judging: Any) -> None:
+            if judging.what == "judging keys":
+                started.scale(0)
+                started.sync(started._correct_state)
+
+        with pytest.raises(WorkerError, match="has lost a part of the analysis") as caught:
+            judged(snapshot, tmp_path, dask=started.scheduler_address, on_progress=lose_them)
+    assert caught.value.exit_code == 2
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "carrier-pigeon://loft", "not an address"])
 def test_address_that_does_not_answer_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executors, "_PATIENCE", 0.2)
