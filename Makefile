@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$name"; break; }; done)
 
-.PHONY: help setup demo test crash coverage lint check style types contracts browser bench scale sampled fuzz faults clean
+.PHONY: help setup demo test crash coverage lint check style types contracts browser bench scale executor sampled fuzz faults clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo 'make faults   every API call times every way its answer can go wrong, printed as a matrix; minutes'
 	@echo 'make bench    decisions per second, beside other evaluators where they are installed; the analysis of small organizations; rows per second of access.csv; calls per second of the collector'
 	@echo 'make scale    the analysis of large made-up organizations, table into docs/benchmarks.md; up to ten minutes for each'
+	@echo 'make executor the same analysis by one process, by two, and by a Dask cluster of two: make executor SIZES=300x100'
 	@echo 'make sampled  engine, reference and whole analysis on triples of made-up organizations: make sampled N=300000 SEED=0'
 	@echo 'make clean    remove .venv/, caches and builds; kms-scan-out/ stays'
 
@@ -92,6 +93,10 @@ bench: $(STAMP)
 SIZES ?= 300x100 1000x300 1000x1000 10000x1000 100000x10000 1000x1000:unique 1000x1000:star
 scale: $(STAMP)
 	$(BIN)/python benchmarks/scale.py --sizes $(SIZES) --write docs/benchmarks.md
+
+executor: SIZES := 300x100 1000x300
+executor: $(STAMP)
+	$(BIN)/python benchmarks/executor.py $(SIZES)
 
 sampled: $(STAMP)
 	$(BIN)/python benchmarks/sampled.py $(N) --seed $(SEED)

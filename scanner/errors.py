@@ -5,7 +5,8 @@ KmsScanError (1)
 │   ├── ConfigError               a configuration file with every problem in it
 │   ├── SnapshotError             a snapshot or run that cannot be read
 │   ├── OutputError               a folder or file that cannot be written
-│   └── UnavailableError          a part or an extra that is not in this installation
+│   ├── UnavailableError          a part or an extra that is not in this installation
+│   └── WorkerError               processes or a cluster that were to do parts of an analysis and do not
 ├── NothingScannedError (5)       nothing could be scanned: credentials, organization, every role refused
 └── InterruptedRunError (130)     stopped by a signal; what was collected is kept
 
@@ -66,6 +67,10 @@ class UnavailableError(UsageError):
     def __init__(self, message: str, *, hint: str | None = None, details: tuple[dict[str, object], ...] = ()) -> None:
         super().__init__(message, hint=hint)
         self.details = details
+
+
+class WorkerError(UsageError):
+    """Processes or a cluster that were to do parts of an analysis, and do not answer or have ended."""
 
 
 class NothingScannedError(KmsScanError):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 import signal
 import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -23,6 +25,7 @@ from scanner.clock import SystemClock
 from scanner.config import Settings, config_hash
 from scanner.contents import checked_snapshot, holding_of, read_findings, text_of
 from scanner.errors import InterruptedRunError, OutputError, SnapshotError, UsageError
+from scanner.executors import HowToAnalyze, lanes_of
 from scanner.logs import log_context, run_log
 from scanner.model.finding import Finding, FindingsDocument, KeyRow
 from scanner.model.lifecycle import History
@@ -35,14 +38,14 @@ from scanner.report.directory import RunDirectory
 from scanner.report.escape import CsvDialect
 from scanner.report.graph import GRAPH, dump_graph
 from scanner.report.graphml import GRAPHML, dump_graphml
-from scanner.report.manifest import check_files, recorded_in, write_manifest
+from scanner.report.manifest import MANIFEST, check_files, recorded_in, write_manifest
 from scanner.report.options import ReportOptions
 from scanner.report.pages import HtmlOptions, PageLimits
 from scanner.report.streams import AccessWriter, CoverageWriter, KeysWriter, read_key_rows, read_ledger
 from scanner.resume import reopened
 from scanner.retention import prune
 from scanner.runs import FINDINGS, LATEST, SNAPSHOT, find_run, run_before, run_to_judge
-from scanner.signals import stoppable
+from scanner.signals import interruptible, stoppable
 from scanner.snapshot.read import read_header
 from scanner.snapshot.store import SnapshotStore, settle
 from scanner.snapshot.view import load_meta, load_scope
@@ -51,6 +54,10 @@ from scanner.workers import DaemonThreads
 from scanner.worlds import world_in, world_of
 
 logger = logging.getLogger(__name__)
+
+_ALONE = HowToAnalyze()
+_JUDGED = (MANIFEST, FINDINGS, GRAPH, GRAPHML, "coverage.csv", "keys.csv", "access.csv")
+"""What an analysis writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,19 +142,41 @@ def _interrupted(directory: RunDirectory, received: Sequence[int], run_id: str) 
 
 
 def analyze_run(
-    directory: RunDirectory, settings: Settings, *, accepted: SuppressionFile | None = None
+    directory: RunDirectory,
+    settings: Settings,
+    *,
+    accepted: SuppressionFile | None = None,
+    how: HowToAnalyze = _ALONE,
 ) -> FindingsDocument:
     """Judge the snapshot of a run directory and write findings.json, the graph, keys.csv, access.csv, coverage.csv.
 
-    A first manifest says what the judgement was made with.
+    A first manifest says what the judgement was made with. Where it does not come to its end, none of the files stays.
 
     Args:
         accepted: the reviewed exceptions, where they are not those of the file that the configuration names.
+        how: who does the work; what is written is the same.
 
     Raises:
         SnapshotError: the snapshot is missing, damaged or of another version.
         OutputError: a file cannot be written.
+        WorkerError: processes or a cluster that were to do the work do not.
     """
+    try:
+        with lanes_of(how) as lanes:
+            return _analyzed(directory, settings, accepted, how, lanes)
+    except BaseException:
+        with contextlib.suppress(OutputError):
+            directory.remove(*_JUDGED)
+        raise
+
+
+def _analyzed(
+    directory: RunDirectory,
+    settings: Settings,
+    accepted: SuppressionFile | None,
+    how: HowToAnalyze,
+    lanes: Sequence[Executor],
+) -> FindingsDocument:
     from scanner.report.write import write_findings  # noqa: PLC0415  # pandas is loaded by commands that write reports
 
     dialect = CsvDialect(settings.output.csv_dialect)
@@ -158,10 +187,12 @@ def analyze_run(
         world = world_in(connection, settings)
         if accepted is None:
             accepted = suppressions_of(settings, date.fromisoformat(world.as_of[:10]))
-        earlier = _earlier(settings, meta, directory.path.parent)
+        earlier = _earlier(settings, meta, directory.path.parent, lanes)
         rows: list[KeyRow] = []
         with AccessWriter(directory, dialect) as access:
-            judged = analyze(world, rules, write_key=rows.append, write_access=access.write)
+            judged = analyze(
+                world, rules, write_key=rows.append, write_access=access.write, lanes=lanes, on_progress=how.on_progress
+            )  # fmt: skip
         result, resolved, history = _reviewed(judged, world, earlier, accepted, settings)
         with KeysWriter(directory, dialect) as keys:
             for row in recounted(rows, judged.findings, result.findings):
@@ -200,7 +231,9 @@ def _facts(connection: sqlite3.Connection, settings: Settings, trust: Trust, wor
     )
 
 
-def _earlier(settings: Settings, meta: Mapping[str, str], folder: Path) -> Earlier | None:
+def _earlier(
+    settings: Settings, meta: Mapping[str, str], folder: Path, lanes: Sequence[Executor]
+) -> Earlier | None:  # fmt: skip
     """The baseline that was asked for; None where none was, or where `latest` finds no earlier run in the folder."""
     name = settings.gate.baseline
     if name is None:
@@ -212,7 +245,9 @@ def _earlier(settings: Settings, meta: Mapping[str, str], folder: Path) -> Earli
             return None
     else:
         found = find_run(name, settings.output.directory)
-    return earlier_run(found, read_findings(found.path), config_hash(settings), partial(judge_again, settings))
+    return earlier_run(
+        found, read_findings(found.path), config_hash(settings), partial(judge_again, settings, lanes=lanes)
+    )
 
 
 def _reviewed(
@@ -233,7 +268,9 @@ def _reviewed(
     return result, resolved, History(baseline, held.notes, accepted.sha256, trend)
 
 
-def judge_again(settings: Settings, directory: RunDirectory, as_of: str) -> tuple[Finding, ...]:
+def judge_again(
+    settings: Settings, directory: RunDirectory, as_of: str, *, lanes: Sequence[Executor] = ()
+) -> tuple[Finding, ...]:  # fmt: skip
     """The findings of a run's snapshot with the present engine and configuration, at an evaluation time of its own.
 
     Raises:
@@ -243,10 +280,12 @@ def judge_again(settings: Settings, directory: RunDirectory, as_of: str) -> tupl
         world = world_in(connection, settings, as_of)
     _, rules = analysis_rules(settings)
     nowhere = deque[object](maxlen=0).append
-    return analyze(world, rules, write_key=nowhere, write_access=nowhere).findings
+    return analyze(world, rules, write_key=nowhere, write_access=nowhere, lanes=lanes).findings
 
 
-def analyze_named(name: str, settings: Settings, *, folder_given: bool) -> tuple[FindingsDocument, RunDirectory]:
+def analyze_named(
+    name: str, settings: Settings, *, folder_given: bool, how: HowToAnalyze = _ALONE
+) -> tuple[FindingsDocument, RunDirectory]:  # fmt: skip
     """Judge a run or a lone snapshot, in a folder that holds no judgement yet.
 
     A run that was collected and not judged is judged in place. Otherwise its snapshot is copied into a new run
@@ -257,7 +296,17 @@ def analyze_named(name: str, settings: Settings, *, folder_given: bool) -> tuple
     Raises:
         SnapshotError: there is no such run or snapshot, or it is damaged or of another version.
         OutputError: a file cannot be written.
+        WorkerError: processes or a cluster that were to do the work do not.
+        InterruptedRunError: a signal came; nothing was written.
     """
+    said = f"stopped by a signal: nothing was written, and the snapshot of `{name}` is as it was"
+    with interruptible(said, f"judge it again: kms-scan analyze {name}"):
+        return _analyze_named(name, settings, how, folder_given=folder_given)
+
+
+def _analyze_named(
+    name: str, settings: Settings, how: HowToAnalyze, *, folder_given: bool
+) -> tuple[FindingsDocument, RunDirectory]:  # fmt: skip
     output, lone = settings.output.directory, Path(name)
     parent = output
     if lone.is_file():
@@ -268,14 +317,14 @@ def analyze_named(name: str, settings: Settings, *, folder_given: bool) -> tuple
         if not folder_given or output.resolve() == directory.path.parent:
             parent = directory.path.parent
             if not (directory.path / FINDINGS).exists():
-                return analyze_run(directory, settings), directory
+                return analyze_run(directory, settings, how=how), directory
     run_id = read_header(source).get("run_id", "")
     if not run_id or "/" in run_id or run_id.startswith("."):
         raise SnapshotError(f"`{source}` names no run")
     settle(source)
     with checked_snapshot(source), RunDirectory.unpublished(parent, run_id) as made:
         made.copy(SNAPSHOT, source)
-        document = analyze_run(made, settings)
+        document = analyze_run(made, settings, how=how)
         return document, made.publish(run_id)
 
 
@@ -315,17 +364,25 @@ def run(
     environ: Mapping[str, str],
     *,
     clock: SystemClock,
-    on_progress: Callable[..., None],
     synthetic: bool = False,
     resume: str | None = None,
+    how: HowToAnalyze = _ALONE,
 ) -> Outcome:
-    """Collect, analyze and report: what cron calls. `resume` continues the collection of an interrupted run."""
-    directory = collect_run(settings, environ, clock=clock, on_progress=on_progress, synthetic=synthetic, resume=resume)
+    """Collect, analyze and report: what cron calls.
+
+    Args:
+        resume: the interrupted run whose collection is continued.
+        how: who does the work of the analysis, and who is told how far it is and how far the collection.
+    """
+    directory = collect_run(
+        settings, environ, clock=clock, on_progress=how.on_progress, synthetic=synthetic, resume=resume
+    )  # fmt: skip
+    kept = f"what was collected is in `{directory.path}`"
     try:
-        analyze_run(directory, settings)
+        with interruptible(f"stopped by a signal: {kept}", f"judge it: kms-scan analyze {directory.path}"):
+            analyze_run(directory, settings, how=how)
     except UsageError as error:
-        hints = (error.hint, f"what was collected is in `{directory.path}`")
-        error.hint = "; ".join(hint for hint in hints if hint)
+        error.hint = "; ".join(hint for hint in (error.hint, kept) if hint)
         raise
     output = settings.output
     html = HtmlOptions(PageLimits(output.html_max_findings))

@@ -19,7 +19,7 @@ from scanner.resume import configuration_of
 from scanner.suppressions import SuppressionFile, SuppressionRules, read_suppressions
 
 if TYPE_CHECKING:
-    from scanner.analyze.findings import AnalysisRules
+    from scanner.analyze.parts import AnalysisRules
 
 
 def collect_settings(settings: Settings, environ: Mapping[str, str], run_id: str):  # type: ignore[no-untyped-def]  # loaded with boto3
@@ -123,7 +123,7 @@ def suppression_rules(settings: Settings) -> SuppressionRules:
 
 def analysis_rules(settings: Settings) -> tuple[Trust, AnalysisRules]:
     """What the analysis takes from the configuration."""
-    from scanner.analyze.findings import AnalysisRules  # noqa: PLC0415  # half of the analysis, which one question spares
+    from scanner.analyze.parts import AnalysisRules  # noqa: PLC0415  # half of the analysis, which one question spares
 
     trust = trust_of(settings)
     overrides = tuple(

@@ -1,4 +1,4 @@
-"""Shows how far a collection is: one live line on a terminal, a log line now and then elsewhere."""
+"""Shows how far a collection or an analysis is: one live line on a terminal, a log line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
+
+from scanner.analyze.judging import Judging
 
 if TYPE_CHECKING:
     from scanner.collect.settings import Progress
@@ -20,21 +22,25 @@ _SECONDS = 60.0
 
 @contextmanager
 def shown(
-    stream: TextIO, monotonic: Callable[[], float], *, quiet: bool, no_color: bool = False
-) -> Iterator[Callable[[Progress], None]]:
-    """A callback for the collector; the live line disappears when the block ends."""
+    stream: TextIO, monotonic: Callable[[], float], *, quiet: bool, no_color: bool = False, first: str = ""
+) -> Iterator[Callable[[Progress | Judging], None]]:
+    """A callback for the collector and the analysis; the live line disappears when the block ends.
+
+    Args:
+        first: what the live line says until it is told more.
+    """
     if quiet:
         yield lambda _: None
         return
+    told = _Told(monotonic)
     if not stream.isatty():
-        yield _Logged(monotonic).update
+        yield told.log
         return
     from rich.console import Console  # noqa: PLC0415  # only a terminal pays for rich
     from rich.status import Status  # noqa: PLC0415
 
-    with Status("asking who we are", console=Console(file=stream, no_color=no_color or None), spinner="line") as status:
-        started = monotonic()
-        yield lambda progress: status.update(in_words(progress, monotonic() - started))
+    with Status(first, console=Console(file=stream, no_color=no_color or None), spinner="line") as status:
+        yield lambda progress: status.update(told.in_words(progress))
 
 
 def in_words(progress: Progress, seconds: float) -> str:
@@ -44,23 +50,51 @@ def in_words(progress: Progress, seconds: float) -> str:
         f"account-regions {done}/{total}  keys {progress.keys:,}  calls {progress.calls:,}  "
         f"throttled {progress.throttled}  gaps {progress.gaps}"
     )
-    if 0 < done < total:
-        left = int(seconds / done * (total - done))
-        text += f"  ETA {left // 60:02d}:{left % 60:02d}"
-    return text
+    return text + _time_left(done, total, seconds)
 
 
-class _Logged:
+def judging_in_words(judging: Judging, seconds: float) -> str:
+    """`judging keys 120/300  ETA 00:40`, the time being that of this step; steps that are not counted by name."""
+    if not judging.total:
+        return judging.what
+    left = _time_left(judging.done, judging.total, seconds)
+    return f"{judging.what} {judging.done:,}/{judging.total:,}{left}"
+
+
+def _time_left(done: int, total: int, seconds: float) -> str:
+    if not 0 < done < total:
+        return ""
+    left = int(seconds / done * (total - done))
+    return f"  ETA {left // 60:02d}:{left % 60:02d}"
+
+
+class _Told:
+    """How long the present step has taken, and when a log line was written last."""
+
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._started = self._last = monotonic()
-        self._percent = 0
+        self._began = self._last = monotonic()
+        self._step, self._percent = "", 0
 
-    def update(self, progress: Progress) -> None:
+    def in_words(self, progress: Progress | Judging) -> str:
+        """What is said now."""
+        return self._at(self._monotonic(), progress)
+
+    def _at(self, now: float, progress: Progress | Judging) -> str:
+        if not isinstance(progress, Judging):
+            return in_words(progress, now - self._began)
+        if progress.what != self._step:
+            self._step, self._began = progress.what, now
+        return judging_in_words(progress, now - self._began)
+
+    def log(self, progress: Progress | Judging) -> None:
+        """Write a line where the last is a minute old; of a collection, which takes hours, also at every tenth."""
         now = self._monotonic()
-        total = progress.account_regions_total or 1
-        percent = 100 * progress.account_regions_done // total
+        text = self._at(now, progress)
+        percent = self._percent
+        if not isinstance(progress, Judging):
+            percent = 100 * progress.account_regions_done // (progress.account_regions_total or 1)
         if percent < self._percent + _STEP and now - self._last < _SECONDS:
             return
         self._percent, self._last = percent, now
-        logger.info(in_words(progress, now - self._started))
+        logger.info(text)

@@ -1,4 +1,4 @@
-"""Decides what a signal does to a collection: the first one ends it in order, the second one at once."""
+"""Decides what a signal does to a collection and to an analysis: the first ends it in order, the second at once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
 from types import FrameType
+
+from scanner.errors import InterruptedRunError
 
 _STOPPING = b"stopping: units in flight have 30 s to finish; a second signal ends at once\n"
 
@@ -32,6 +34,44 @@ def stoppable() -> Iterator[tuple[Event, list[int]]]:
     previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop, received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal that ends an analysis where it stands; `number` is which."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"signal {number}")
+        self.number = number
+
+
+@contextmanager
+def interruptible(said: str, hint: str) -> Iterator[None]:
+    """SIGINT or SIGTERM ends the block: an analysis changes nothing but files that it takes away again.
+
+    The second signal ends the process without unwinding.
+
+    Raises:
+        InterruptedRunError: a signal came; with what is said and what to do.
+    """
+    received: list[int] = []
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        del frame
+        if received:
+            os._exit(128 + number)
+        received.append(number)
+        raise Stopped(number)
+
+    previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except Stopped as stopped:
+        error = InterruptedRunError(said, hint=hint)
+        error.exit_code = 128 + stopped.number
+        raise error from None
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

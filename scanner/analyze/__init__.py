@@ -4,6 +4,9 @@ The questions that can be asked are modules here: `findings` judges a whole snap
 apart, `who_can` lists who can use a key, `rejudge` compares with other documents, `summary` sums a run up below its
 `headline`.
 
+A whole snapshot is judged in `parts`, which processes that share `shared_bytes` can do apart: `spread` has them done
+and puts them together, and `judging` says how far that is.
+
 What answers them are packages. Each imports only from those below it (an import contract holds them to that):
 
 - `edits`: other documents in the place of those that were read: what-if, and edits that are tried first.

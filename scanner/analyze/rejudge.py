@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from scanner.analyze.edits.insiders import asked, insiders_compared
 from scanner.analyze.edits.whatif import Overlay, missing_principals
-from scanner.analyze.findings import AnalysisRules, analyze
+from scanner.analyze.findings import analyze
 from scanner.analyze.history.difference import compare_access
 from scanner.analyze.history.sameness import reads_the_same
 from scanner.analyze.language.parse import parse_policy
+from scanner.analyze.parts import AnalysisRules
 from scanner.analyze.principals.reach import Population
 from scanner.model.actions import ACTIONS
 from scanner.model.arn import KeyArn, key_id_of

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from scanner.analyze.decision.remembered import RememberingWorld
-from scanner.analyze.findings import AnalysisRules, key_findings
 from scanner.analyze.keys.access import insider_rows
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.damaged import is_opaque
 from scanner.analyze.keys.judge import strength
+from scanner.analyze.keys.key_findings import key_findings
+from scanner.analyze.parts import AnalysisRules
 from scanner.analyze.paths.admission import FEDERATED_OPEN, FEDERATED_PINNED
 from scanner.analyze.paths.role_paths import follow_roles, role_paths_in_words
 from scanner.analyze.principals.classes import Classes
@@ -73,10 +74,10 @@ def who_can(world: World, key: KeyFacts, rules: AnalysisRules, wanted: Wanted) -
     population = Population(world)
     behind: list[AccessRow] = []
     assembly = Assembly(world, rules.trust, rules.severity, Classes(world))
-    findings = [] if key.manager == "AWS" else key_findings(key, population, assembly, rules, behind.append)
+    services = rules.service_principals
+    findings = [] if key.manager == "AWS" else key_findings(key, population, assembly, services, behind.append)
     through_roles = follow_roles(
-        assembly, population, (key,), rules.max_role_hops, rules.service_principals, iam_changes=rules.iam_changes,
-        keys_only=True,
+        assembly, population, (key,), rules.max_role_hops, services, iam_changes=rules.iam_changes, keys_only=True
     )  # fmt: skip
     findings.extend(finding for finding in through_roles.findings if finding.keys_total)
     behind.extend(through_roles.rows(assembly, key))

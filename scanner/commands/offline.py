@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -12,9 +13,11 @@ import click
 from scanner.commands.options import (
     formats_option,
     gate_options,
+    how_to_analyze,
     json_option,
     load,
     logging_options,
+    spread_options,
     suppressions_option,
 )
 from scanner.errors import UsageError
@@ -24,6 +27,7 @@ _ANALYZE_EXAMPLES = """\b
 Examples:
   kms-scan analyze latest
   kms-scan analyze kms-scan-out/2026-11-22T0010Z-7f3a
+  kms-scan analyze latest --processes 4
   kms-scan analyze snapshot.sqlite -o review --as-of 2027-01-01T00:00:00Z
 """
 _REPORT_EXAMPLES = """\b
@@ -46,6 +50,7 @@ Examples:
 @click.option("--as-of", metavar="ISO8601", help="Evaluation time [collection time].")
 @suppressions_option
 @gate_options
+@spread_options
 @json_option
 @logging_options
 def analyze(snapshot: str, as_json: bool, **options: Any) -> int:
@@ -54,11 +59,17 @@ def analyze(snapshot: str, as_json: bool, **options: Any) -> int:
     `latest` is the newest collection that has ended. A run that was collected only is judged in place. For one that
     was judged before, and for a lone file, a new run directory is created, with a copy of the snapshot.
     """
+    from scanner.clock import SystemClock  # noqa: PLC0415
     from scanner.pipeline import analyze_named  # noqa: PLC0415
+    from scanner.progress import shown  # noqa: PLC0415
     from scanner.report.json import dump_summary  # noqa: PLC0415
 
     loaded = load(options)
-    document, directory = analyze_named(snapshot, loaded.settings, folder_given=bool(options["output"]))
+    quiet, no_color = options["quiet"], options["no_color"]
+    monotonic, first = SystemClock().monotonic, "reading the snapshot"
+    with shown(sys.stderr, monotonic, quiet=quiet, no_color=no_color, first=first) as on_progress:
+        how = how_to_analyze(options, on_progress)
+        document, directory = analyze_named(snapshot, loaded.settings, folder_given=bool(options["output"]), how=how)
     if as_json:
         click.echo(dump_summary(document).decode())
     else:

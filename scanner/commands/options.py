@@ -14,12 +14,13 @@ import click
 from click.core import ParameterSource
 
 from scanner.clock import SystemClock
-from scanner.errors import KmsScanError
+from scanner.errors import KmsScanError, UsageError
 from scanner.logs import configure
 from scanner.model.neutral import terminal_safe
 
 if TYPE_CHECKING:
     from scanner.config import LoadedSettings
+    from scanner.executors import HowToAnalyze
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -106,6 +107,35 @@ def _again(context: click.Context, run_id: str) -> str:
         for one in values:
             words += [parameter.opts[-1]] if one is True else [parameter.opts[-1], str(one)]
     return shlex.join([*words, "--resume", run_id])
+
+
+def spread_options(command: F) -> F:
+    """Group Work: who does the analysis. What is written is the same."""
+    for decorate in (
+        click.option("--dask", metavar="ADDRESS", default="", help="Analyze on the workers of a Dask scheduler."),
+        click.option(
+            "--processes", metavar="N", type=click.IntRange(1, 256), default=1, show_default=True,
+            help="Analyze in so many processes.",
+        ),
+    ):  # fmt: skip
+        command = decorate(command)
+    return command
+
+
+def how_to_analyze(options: Mapping[str, Any], on_progress: Callable[..., None]) -> HowToAnalyze:
+    """Who does the analysis, as it was typed.
+
+    Raises:
+        UsageError: both processes and a cluster were asked for.
+    """
+    from scanner.executors import HowToAnalyze  # noqa: PLC0415  # loads the analysis
+
+    processes, dask = options["processes"], options["dask"]
+    if dask and processes > 1:
+        raise UsageError(
+            "--dask and --processes exclude each other", hint="the cluster decides how many workers it has"
+        )
+    return HowToAnalyze(processes, dask, on_progress)
 
 
 def gate_options(command: F) -> F:

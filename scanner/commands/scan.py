@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import click
@@ -13,12 +15,14 @@ from scanner.commands.options import (
     environment,
     formats_option,
     gate_options,
+    how_to_analyze,
     json_option,
     load,
     logging_options,
     resumable,
     resume_option,
     scope_options,
+    spread_options,
 )
 
 _RUN_EXAMPLES = """\b
@@ -40,20 +44,20 @@ Examples:
 @resume_option
 @formats_option
 @gate_options
+@spread_options
 @json_option
 @logging_options
 def run(as_json: bool, resume: str | None, **options: Any) -> int:
     """Collect, analyze and report; what cron calls."""
     from scanner.pipeline import run as run_all  # noqa: PLC0415
-    from scanner.progress import shown  # noqa: PLC0415
     from scanner.report.json import dump_summary  # noqa: PLC0415
     from scanner.report.terminal import render_summary  # noqa: PLC0415
 
     loaded = load(options, require_role=True)
     clock = SystemClock()
-    progress = shown(sys.stderr, clock.monotonic, quiet=options["quiet"], no_color=options["no_color"])
-    with resumable(), progress as on_progress:
-        outcome = run_all(loaded.settings, environment(), clock=clock, on_progress=on_progress, resume=resume)
+    with resumable(), _progress(clock, options) as on_progress:
+        how = how_to_analyze(options, on_progress)
+        outcome = run_all(loaded.settings, environment(), clock=clock, resume=resume, how=how)
     document = outcome.document
     if as_json:
         click.echo(dump_summary(document).decode())
@@ -70,12 +74,10 @@ def run(as_json: bool, resume: str | None, **options: Any) -> int:
 def collect(as_json: bool, resume: str | None, **options: Any) -> int:
     """AWS -> snapshot.sqlite in a new run directory, or in that of an interrupted run."""
     from scanner.pipeline import collect_run  # noqa: PLC0415
-    from scanner.progress import shown  # noqa: PLC0415
 
     loaded = load(options, require_role=True)
     clock = SystemClock()
-    progress = shown(sys.stderr, clock.monotonic, quiet=options["quiet"], no_color=options["no_color"])
-    with resumable(), progress as on_progress:
+    with resumable(), _progress(clock, options) as on_progress:
         directory = collect_run(loaded.settings, environment(), clock=clock, on_progress=on_progress, resume=resume)
     snapshot = directory.path / "snapshot.sqlite"
     if as_json:
@@ -83,3 +85,10 @@ def collect(as_json: bool, resume: str | None, **options: Any) -> int:
     else:
         click.echo(f"{snapshot}\nnext: kms-scan analyze {directory.path}")
     return 0
+
+
+def _progress(clock: SystemClock, options: Mapping[str, Any]) -> AbstractContextManager[Callable[..., None]]:
+    from scanner.progress import shown  # noqa: PLC0415
+
+    quiet, no_color = options["quiet"], options["no_color"]
+    return shown(sys.stderr, clock.monotonic, quiet=quiet, no_color=no_color, first="asking who we are")

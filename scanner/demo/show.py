@@ -15,6 +15,7 @@ from scanner.clock import SystemClock
 from scanner.config import Settings
 from scanner.demo.server import DemoServer, start_demo
 from scanner.errors import UsageError
+from scanner.executors import HowToAnalyze
 from scanner.pipeline import Outcome, run
 from scanner.progress import shown as progress_shown
 from scanner.runs import real_run
@@ -73,7 +74,8 @@ def run_demo(
             _environment_of(server),
             progress_shown(stream, clock.monotonic, quiet=quiet, no_color=no_color) as on_progress,
         ):
-            outcome = run(settings, environ, clock=clock, on_progress=on_progress, synthetic=True)
+            how = HowToAnalyze(on_progress=on_progress)
+            outcome = run(settings, environ, clock=clock, synthetic=True, how=how)
         yield Demo(server, outcome)
 
 

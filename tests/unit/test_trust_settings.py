@@ -190,11 +190,11 @@ def test_boundary_cannot_be_checked_where_the_organization_was_not_read() -> Non
 
 
 def test_refusal_after_collecting_says_where_the_collected_run_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: object, __: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise UsageError("no", hint="correct it")
 
     monkeypatch.setattr(pipeline, "collect_run", lambda *_, **__: SimpleNamespace(path=Path("out/run-1")))
     monkeypatch.setattr(pipeline, "analyze_run", refuse)
     with pytest.raises(UsageError) as caught:
-        pipeline.run(Settings(), {}, clock=pipeline.SystemClock(), on_progress=print)
+        pipeline.run(Settings(), {}, clock=pipeline.SystemClock())
     assert caught.value.hint == "correct it; what was collected is in `out/run-1`"

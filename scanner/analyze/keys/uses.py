@@ -74,6 +74,15 @@ class ForeignUses:
                 carried = self.carried.setdefault(self._grounds_of(world, judgement), {})
                 _keep(carried, (key.arn, judgement.action.name), judgement)
 
+    def add(self, later: ForeignUses) -> None:
+        """Add what was noted apart from this, at keys that come later and not here."""
+        for name, uses in later.by_class.items():
+            self.by_class.setdefault(name, {}).update(uses)
+        for grounds, carried in later.carried.items():
+            self.carried.setdefault(grounds, {}).update(carried)
+        for grounds, rules in later.unsure.items():
+            self.unsure.setdefault(grounds, set()).update(rules)
+
     def _grounds_of(self, world: World, judgement: Judgement) -> Grounds:
         """The statements in the policies of the caller itself."""
         layer = own_identity(world, judgement)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from itertools import chain as chained
 
 from scanner.analyze.paths.becoming import Becoming
 from scanner.analyze.paths.forms import IDENTITIES, caller_in, identity_of
@@ -50,6 +51,20 @@ class Closure:
     def reaches(self, arn: str) -> bool:
         """Whether an identity is on some chain in some form, within the limit or just beyond."""
         return any(identity_of(node)[0] == arn for node in (*self.chains, *self.beyond))
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Steps between identities by the node they start at: to others, and to other forms of the same."""
+
+    onward: Mapping[str, tuple[Step, ...]]
+    forms: Mapping[str, tuple[Step, ...]]
+
+    @property
+    def ends(self) -> set[str]:
+        """The nodes they lead to."""
+        steps = chained(*self.onward.values(), *self.forms.values())
+        return {step.node for step in steps}
 
 
 class RoleGraph:
@@ -143,6 +158,18 @@ class RoleGraph:
             for further in self._onward[node]:
                 self._into[further.role.arn][node] = None
         return self._onward[node]
+
+    def edges_at(self, nodes: Sequence[str]) -> Edges:
+        """The edges that start at some nodes."""
+        return Edges({node: self.onward(node) for node in nodes}, {node: self.forms(node) for node in nodes})
+
+    def take(self, edges: Edges) -> None:
+        """Know edges of the same world that were judged elsewhere."""
+        self._onward.update(edges.onward)
+        self._forms.update(edges.forms)
+        for node, steps in edges.onward.items():
+            for further in steps:
+                self._into[further.role.arn][node] = None
 
     def _near(self, caller: Caller) -> Iterator[PrincipalFacts]:
         """The roles of which the trust policy may admit a caller, in order of names."""

@@ -194,15 +194,30 @@ class Paths:
         self._keys: dict[str, KeyFacts] = {key.arn: key for key in keys}
         self._trust = trust
         self._uses = UseByForm(self.world, self._keys.values())
+        self._uses_told: dict[str, Mapping[str, tuple[Use, ...]]] = {}
         self._doors = Doors(population)
         self._ways: dict[str, dict[str, tuple[Way, ...]]] = {}
         self._idle: list[Source] = []
 
     def uses_of(self, node: str) -> Mapping[str, tuple[Use, ...]]:
         """By key ARN what an identity can do with the key itself, in the form that the node says."""
-        return self._uses.of(node)
+        told = self._uses_told.get(node)
+        return self._uses.of(node) if told is None else told
+
+    def take_uses(self, uses: Mapping[str, Mapping[str, tuple[Use, ...]]]) -> None:
+        """Know by node what identities of the same world can do with the same keys, judged elsewhere."""
+        self._uses_told.update(uses)
 
     def entries(self) -> tuple[str, ...]:
+        """The ARNs of the roles that somebody enters from outside, in order."""
+        return tuple(arn for arn, role in self.graph.roles.items() if self._doors.sources_of(role))
+
+    def nodes_behind(self, entries: Iterable[str]) -> tuple[str, ...]:
+        """Everybody whom sessions of some roles get to be, in order."""
+        closures = map(self.graph.closure, entries)
+        return tuple(sorted({node for c in closures for node in (*c.chains, *c.beyond)}))
+
+    def leading(self) -> tuple[str, ...]:
         """The roles from which the keys may be reached, as far as trust policies and the keys name accounts."""
         accounts = self._uses.accounts
         leading = None if "*" in accounts else self.graph.accounts_leading_to(accounts)
@@ -263,7 +278,7 @@ class Paths:
             best: dict[str, dict[str, Way]] = {}
             seen: set[tuple[str, int, bool]] = set()
             for target, chain, cut in _strongest_first(self.graph.closure(role_arn)):
-                for key_arn, uses in self._uses.of(target).items():
+                for key_arn, uses in self.uses_of(target).items():
                     if (key_arn, id(uses), cut) in seen:
                         continue  # somebody who cannot be told apart is reached by a chain that is no weaker
                     seen.add((key_arn, id(uses), cut))

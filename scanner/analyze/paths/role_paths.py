@@ -80,8 +80,16 @@ def follow_roles(
         iam_changes: follow roles passed to services and changes to IAM as well.
     """
     paths = Paths(population, keys, assembly.trust, max_hops=max_hops, iam_changes=iam_changes)
+    return told_of(paths, assembly, service_principals, paths.leading() if keys_only else None)
+
+
+def told_of(
+    paths: Paths, assembly: Assembly, service_principals: str, entries: Iterable[str] | None = None
+) -> RolePaths:
+    """What paths give, in findings; `service_principals` as above. `entries` are roles to enter by, None for all."""
+    max_hops = paths.graph.max_hops
     left_out = _LEFT_OUT[service_principals]
-    everything = paths.claims(paths.entries() if keys_only else None)
+    everything = paths.claims(entries)
     claims = tuple(claim for claim in everything if claim.party not in left_out)
     untold = tuple(claim for claim in everything if claim.party in left_out)
     idle = tuple(claim for claim in paths.idle() if claim.party not in left_out)

@@ -1,0 +1,159 @@
+"""The parts of an analysis that can be done apart from each other: edges between identities, uses of keys, keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, Self
+
+from scanner.analyze.decision.remembered import RememberingWorld
+from scanner.analyze.edits.remedied import remedied
+from scanner.analyze.keys.access import insider_rows
+from scanner.analyze.keys.assemble import Assembly
+from scanner.analyze.keys.key_findings import key_findings
+from scanner.analyze.keys.severity import SeverityRules
+from scanner.analyze.paths.graph import DEFAULT_HOPS
+from scanner.analyze.paths.paths import Paths
+from scanner.analyze.principals.classes import Classes
+from scanner.analyze.principals.party import Trust
+from scanner.analyze.principals.reach import Population
+from scanner.model.finding import AccessRow, Finding
+from scanner.model.key import KeyFacts
+from scanner.model.world import World
+
+WriteAccess = Callable[[AccessRow], None]
+"""Receives rows of access.csv."""
+About = Mapping[str, Sequence[Finding]]
+"""By key ARN the findings about paths through roles that reach it; remedies name them."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisRules:
+    """What the user decided about the analysis."""
+
+    trust: Trust = field(default_factory=Trust)
+    severity: SeverityRules = field(default_factory=SeverityRules)
+    service_principals: str = "unguarded"
+    insiders: bool = False
+    managers: tuple[str, ...] = ("customer",)
+    """Whose keys are listed: `customer` keys are judged, `aws` managed ones are inventory (R9.5)."""
+    remedies: bool = True
+    """Try edits of the key's own documents that would end an access; false leaves general advice."""
+    max_role_hops: int = DEFAULT_HOPS
+    """Longest chain of assumed roles that is followed."""
+    iam_changes: bool = True
+    """Follow roles passed to services and changes to IAM; false follows trust policies alone, for tests of both."""
+    by_class: bool = True
+    """Decide once for callers, keys and actions that cannot be told apart; false decides each by itself, for tests that
+    compare both ways."""
+    remember: bool = True
+    """Decide once what holds with and without an edit; false decides again, for tests that compare both ways."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedKey:
+    """What was found about one key, and the rows about principals of its own account."""
+
+    findings: Sequence[Finding] = ()
+    insiders: Iterable[AccessRow] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A world, the rules it is judged by, and what judging it needs: everything that a part is done on.
+
+    The same part of the same world and rules comes out the same on any bench.
+    """
+
+    world: World
+    rules: AnalysisRules
+    population: Population
+    assembly: Assembly
+    keys: Sequence[KeyFacts]
+    """The keys that are listed, in order of their ARN."""
+    paths: Paths
+
+    @classmethod
+    def of(cls, world: World, rules: AnalysisRules) -> Self:
+        """A bench with nothing done on it."""
+        population, classes = Population(world), Classes(world) if rules.by_class else None
+        assembly = Assembly(world, rules.trust, rules.severity, classes)
+        listed = sorted(world.keys.values(), key=lambda k: k.arn)
+        keys = [k for k in listed if k.manager.lower() in rules.managers]
+        judged = [k for k in keys if k.manager != "AWS"]
+        paths = Paths(
+            population, judged, rules.trust, max_hops=rules.max_role_hops, iam_changes=rules.iam_changes
+        )  # fmt: skip
+        return cls(world, rules, population, assembly, keys, paths)
+
+    @property
+    def judged(self) -> list[KeyFacts]:
+        """The keys that are judged: those of AWS cannot be shared."""
+        return [k for k in self.keys if k.manager != "AWS"]
+
+    def judge_keys(
+        self, keys: Iterable[KeyFacts], about: About, write_access: WriteAccess
+    ) -> Iterator[JudgedKey]:  # fmt: skip
+        """Every key in turn; the rows about outsiders are written before the key is told."""
+        rules, assembly = self.rules, self.assembly
+        for key in keys:
+            if key.manager == "AWS":
+                yield JudgedKey()
+                continue
+            found = key_findings(key, self.population, assembly, rules.service_principals, write_access)
+            if rules.remedies:
+                found = remedied(key, found, self.world, self._judge_edited, about.get(key.arn, ()))
+            inside = rules.insiders
+            yield JudgedKey(found, insider_rows(self.world, key, self.population, assembly.classes) if inside else ())
+
+    def _judge_edited(self, key: KeyFacts) -> list[Finding]:
+        """A key as it would be with other documents, services of every kind included; nothing of it is written."""
+        assembly = self.assembly
+        classes = assembly.classes.afresh() if assembly.classes else None
+        aside = Assembly(assembly.world, assembly.trust, assembly.severity, classes)
+        return key_findings(key, self.population, aside, "all", unwanted)
+
+
+def remembering(world: World, rules: AnalysisRules) -> World:
+    """The world as it is to be judged: where edits are tried, most decisions hold with and without them."""
+    return RememberingWorld.of(world, answers=rules.remedies and rules.remember, sides=rules.by_class)
+
+
+def unwanted(row: object) -> None:
+    """Rows of tables are not wanted beside an analysis."""
+    del row
+
+
+class Hands(Protocol):
+    """Who does the parts of an analysis."""
+
+    @property
+    def bench(self) -> Bench:
+        """The bench on which the parts are put together."""
+
+    def on(self, world: World, rules: AnalysisRules) -> Hands:
+        """The same for a world made of this one, as it would be with other documents."""
+
+    def prepare(self) -> None:
+        """Judge for the paths of the bench what they will ask; what is left out is judged when they ask."""
+
+    def judge_keys(self, about: About, write_access: WriteAccess) -> Iterator[JudgedKey]:
+        """Every key of the bench in turn, as `Bench.judge_keys`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneHand:
+    """Does every part in place and when it is needed."""
+
+    bench: Bench
+
+    def on(self, world: World, rules: AnalysisRules) -> OneHand:
+        """The same for another world."""
+        return OneHand(Bench.of(world, rules))
+
+    def prepare(self) -> None:
+        """Nothing beforehand."""
+
+    def judge_keys(self, about: About, write_access: WriteAccess) -> Iterator[JudgedKey]:
+        """Every key in turn."""
+        return self.bench.judge_keys(self.bench.keys, about, write_access)

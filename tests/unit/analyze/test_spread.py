@@ -1,0 +1,252 @@
+"""Parts of an analysis done by others: the result is that of one hand, whoever does how many parts in which order."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from scanner.analyze import spread as module
+from scanner.analyze.findings import AnalysisResult, analyze
+from scanner.analyze.judging import Judging
+from scanner.analyze.keys.uses import ForeignUses
+from scanner.analyze.parts import AnalysisRules
+from scanner.analyze.shared_bytes import SharedBytes
+from scanner.analyze.spread import shards_of
+from scanner.model.finding import AccessRow, FindingVerdict, KeyRow
+from scanner.model.world import World
+from scanner.snapshot.read import reading
+from scanner.snapshot.view import Assumptions, load_meta, load_world
+
+from builders import FULL, KEY, MEMBER, OWNER, STRANGER, allow, iam, key, policy, principal, world
+from org import write
+from synthetic.shape import Shape
+
+
+class Inline(Executor):
+    """Does what it is asked for at once, and counts it."""
+
+    def __init__(self, before: Callable[[], None] = lambda: None) -> None:
+        self.before = before
+        self.worlds_sent: list[int] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """The result is there when the call returns."""
+        self.before()
+        self.worlds_sent.append(sum(bool(content) for _, content in args[0]))
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+@dataclass(frozen=True)
+class Everything:
+    """All that an analysis gives, in the order in which it was given."""
+
+    result: AnalysisResult
+    keys: tuple[KeyRow, ...]
+    access: tuple[AccessRow, ...]
+
+
+def everything(given: World, rules: AnalysisRules, lanes: Sequence[Executor] = ()) -> Everything:
+    keys: list[KeyRow] = []
+    access: list[AccessRow] = []
+    result = analyze(given, rules, write_key=keys.append, write_access=access.append, lanes=lanes)
+    return Everything(result, tuple(keys), tuple(access))
+
+
+@pytest.fixture(autouse=True)
+def _new_worker() -> None:
+    module._opened.clear()
+
+
+@pytest.fixture(scope="module")
+def organization(tmp_path_factory: pytest.TempPathFactory) -> World:
+    path = write(Shape(34, 12, seed=2), tmp_path_factory.mktemp("org") / "snapshot.sqlite")
+    with reading(path) as connection:
+        return load_world(connection, Assumptions(load_meta(connection)["as_of"]))
+
+
+RULES = AnalysisRules(insiders=True, managers=("customer", "aws"))
+
+
+@pytest.fixture(scope="module")
+def serial(organization: World) -> Everything:
+    return everything(organization, RULES)
+
+
+def test_organization_has_what_parts_could_lose(serial: Everything) -> None:
+    kinds = {f.kind.value for f in serial.result.findings}
+    assert {"external_access", "assumed_role_path", "key_hygiene", "broad_key_permission", "foreign_key_use"} <= kinds
+    assert any(f.remediation.verified for f in serial.result.findings if f.kind.value == "broad_key_permission")
+    assert serial.result.documents
+    assert {row.mechanism for row in serial.access} >= {"role", "key_policy", "grant"}
+
+
+@pytest.mark.parametrize("number", [1, 3, 7])
+def test_result_is_the_same_for_any_number_of_executors(number: int, organization: World, serial: Everything) -> None:
+    assert everything(organization, RULES, [Inline() for _ in range(number)]) == serial
+
+
+def test_result_is_the_same_where_parts_are_done_at_the_same_time(organization: World, serial: Everything) -> None:
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+        assert everything(organization, RULES, [one, other]) == serial
+
+
+def test_result_is_the_same_for_keys_one_by_one(
+    organization: World, serial: Everything, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_KEYS", 1)
+    monkeypatch.setattr(module, "_IN_FLIGHT", 1)
+    assert everything(organization, RULES, [Inline(), Inline()]) == serial
+
+
+@pytest.mark.parametrize("rules", [
+    replace(RULES, remedies=False), replace(RULES, remedies=False, by_class=False), replace(RULES, iam_changes=False),
+    replace(RULES, service_principals="none", remember=False),
+])  # fmt: skip
+def test_result_is_the_same_by_other_rules(rules: AnalysisRules) -> None:
+    role = principal(iam(OWNER, "role/App"), FULL, trust=policy(allow(STRANGER, "sts:AssumeRole")))
+    ours = principal(iam(MEMBER, "user/Ann"), policy(allow(None, "kms:*")))
+    keys = [key(allow("*"), allow(iam(OWNER, "root"), "kms:*"), arn=f"{KEY}{number}") for number in range(5)]
+    given = world(role, ours, *keys, key(allow(STRANGER), arn=KEY.replace(OWNER, MEMBER)),
+                  key(arn=f"{KEY}9", manager="AWS"))  # fmt: skip
+    alone = everything(given, rules)
+    assert alone.access
+    assert len(alone.keys) == 7
+    assert everything(given, rules, [Inline(), Inline()]) == alone
+
+
+def test_worlds_are_sent_once(organization: World) -> None:
+    lane = Inline()
+    everything(organization, replace(RULES, remedies=False), [lane])
+    assert lane.worlds_sent[0] == 1
+    assert not any(lane.worlds_sent[1:])
+
+
+def test_worker_that_forgets_is_sent_the_worlds_again(organization: World, serial: Everything) -> None:
+    lane = Inline(before=module._opened.clear)
+    assert everything(organization, RULES, [lane]) == serial
+    assert max(lane.worlds_sent) == 2
+
+
+def test_worker_keeps_the_world_that_others_are_made_of(organization: World) -> None:
+    everything(organization, RULES, [Inline()])
+    assert len(module._opened) == module._KEPT
+    assert min(map(len, module._opened)) == 1
+
+
+def test_rows_do_not_wait_for_the_last_key(organization: World) -> None:
+    order: list[str] = []
+    rules = replace(RULES, remedies=False)
+    lane = Inline(before=lambda: order.append("part"))
+    analyze(organization, rules, write_key=lambda _: order.append("key"), write_access=lambda _: None, lanes=[lane])
+    assert "part" in order[order.index("key") :]
+
+
+def test_progress_counts_every_key(organization: World) -> None:
+    told: list[Judging] = []
+    analyze(
+        organization, replace(RULES, remedies=False), write_key=lambda _: None, write_access=lambda _: None,
+        lanes=[Inline()], on_progress=told.append,
+    )  # fmt: skip
+    number = len(organization.keys)
+    counted = [judging for judging in told if judging.total]
+    assert counted == [Judging("judging keys", done, number) for done in range(1, number + 1)]
+    assert [j.what for j in told if not j.total] == ["following roles", "judging identity policies"]
+
+
+def test_empty_world_has_no_parts() -> None:
+    lane = Inline()
+    assert everything(world(), RULES, [lane]) == everything(world(), RULES)
+    assert not lane.worlds_sent
+
+
+def test_what_uses_hang_on_is_added_to_what_is_known_of_the_same_grounds() -> None:
+    one, other = ((("policy", "aa", 0), False),), ((("policy", "bb", 1), True),)
+    uses = ForeignUses(unsure={one: {"R3.27"}})
+    uses.add(ForeignUses(unsure={one: {"R5.26"}, other: {"R6.3"}}))
+    assert uses.unsure == {one: {"R3.27", "R5.26"}, other: {"R6.3"}}
+
+
+# -- shards -----------------------------------------------------------------------------------------------------------
+
+
+def keys_of(*places: str) -> list[Any]:
+    return [key(arn=f"arn:aws:kms:{place}:key/{number}") for number, place in enumerate(places)]
+
+
+def test_shards_end_where_the_account_changes() -> None:
+    one, other = f"eu-west-1:{OWNER}", f"eu-west-1:{MEMBER}"
+    assert list(shards_of(keys_of(one, one, other, other, other), 3)) == [(0, 2), (2, 5)]
+    assert list(shards_of(keys_of(one, one, other, other, other), 5)) == [(0, 5)]
+    assert list(shards_of(keys_of(one, f"us-east-1:{OWNER}"), 1)) == [(0, 1), (1, 2)]
+
+
+def test_account_with_more_keys_than_a_shard_is_cut() -> None:
+    one, other = f"eu-west-1:{OWNER}", f"eu-west-1:{MEMBER}"
+    assert list(shards_of(keys_of(one, other, other, other, other, other), 2)) == [(0, 1), (1, 3), (3, 5), (5, 6)]
+    assert list(shards_of([], 2)) == []
+
+
+# -- bytes ------------------------------------------------------------------------------------------------------------
+
+
+def test_facts_of_the_world_are_not_copied_and_others_are() -> None:
+    role = principal(iam(OWNER, "role/App"), policy(allow()))
+    given = world(key(allow(STRANGER)), role)
+    shared = SharedBytes(given)
+    strange = principal(iam(MEMBER, "role/Other"))
+    (one, other), verdict, nothing = shared.load(shared.dump(((role, strange), FindingVerdict.POSSIBLE, None)))
+    assert one is role
+    assert other == strange
+    assert other is not strange
+    assert verdict is FindingVerdict.POSSIBLE
+    assert nothing is None
+    assert role.identity_policies[0].text.encode() not in shared.dump(role)
+
+
+def test_dataclasses_come_back_whole_whatever_their_fields() -> None:
+    shared = SharedBytes()
+    for thing in (Lone(("a",)), Grown(3), Judging("keys", 1, 2), Lone(())):
+        again = shared.load(shared.dump(thing))
+        assert again == thing
+        assert type(again) is type(thing)
+
+
+@dataclass(frozen=True, slots=True)
+class Lone:
+    """A single field, whose value is a tuple."""
+
+    values: tuple[str, ...]
+
+
+@dataclass
+class Grown:
+    """Something made otherwise than by its fields alone."""
+
+    number: int
+
+    def __post_init__(self) -> None:
+        self.number += 1
+
+
+def test_reading_leaves_the_search_for_garbage_as_it_was() -> None:
+    shared = SharedBytes()
+    shared.load(shared.dump(1))
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        shared.load(shared.dump(1))
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_key_of_the_stranger_is_told_by_both_hands() -> None:
+    given = world(key(allow(iam(STRANGER, "root")), arn=KEY))
+    assert everything(given, RULES, [Inline()]) == everything(given, RULES)
+    assert everything(given, RULES).result.findings
