@@ -489,6 +489,21 @@ def test_answers_stay_the_same_where_room_is_made(monkeypatch: pytest.MonkeyPatc
     assert kept.sides.kept is not first
 
 
+@pytest.mark.parametrize("most", [0, 1])
+def test_worlds_beyond_those_known_by_sight_are_known_by_what_they_hold(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(sides_module, "MOST_WORLDS", most)
+    given = world_of(admin(OWNER), plain(OWNER))
+    kept, who = RememberingWorld.of(given, answers=False), resolve_caller(given, admin(OWNER).arn)
+    other = replace(kept, keys={}), replace(kept, organizations=())
+    found = [row_of(here, here, who, plain(OWNER)) for here in (kept, *other, kept)]
+    assert kept.sides is not None
+    assert len(kept.sides.kept.seen) == most
+    assert len(kept.sides.kept.worlds) == 2
+    assert found[0] is found[-1]
+
+
 def test_world_that_keeps_no_sides_has_no_rows() -> None:
     given = world_of(admin(OWNER), plain(OWNER))
     who, used = resolve_caller(given, admin(OWNER).arn), plain(OWNER)
