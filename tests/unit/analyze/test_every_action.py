@@ -263,6 +263,29 @@ def test_grants_shares_and_what_was_not_read_of_a_key_tell_it_apart() -> None:
         assert share((twin, used), (twin, used))
 
 
+def test_documents_without_conditions_are_told_apart_by_what_they_say() -> None:
+    who = admin(MEMBER)
+    assert differ(
+        (who, plain(OWNER, allow("*", "kms:Decrypt"))), (who, plain(OWNER, allow("*", "kms:Sign*"), number=1))
+    )
+    pairs = (admin(OWNER), plain(OWNER)), (admin(MEMBER), plain(MEMBER))
+    guards = {OWNER: [policy(deny("*", "kms:Decrypt"))], MEMBER: [policy(deny("*", "kms:Encrypt"))]}
+    assert differ(*pairs, organization(rcps=guards))
+    silent = policy(allow(None, "s3:*"))
+    assert differ((admin(OWNER, boundary=silent), plain(OWNER)), (admin(MEMBER), plain(MEMBER)))
+    limited = admin(OWNER, boundary=policy(allow(None, "kms:Decrypt")))
+    more = admin(MEMBER, FULL, policy(allow(None, "kms:Decrypt")))
+    assert differ((limited, plain(OWNER)), (more, plain(MEMBER)))
+
+
+def test_region_of_a_key_tells_it_apart() -> None:
+    open_to_all = allow("*", "kms:*")
+    far = key(open_to_all, arn=KEY.replace("eu-west-1", "me-south-1"))
+    assert differ(
+        (admin(MEMBER), plain(OWNER, open_to_all)), (admin(MEMBER), far), account(MEMBER, opted_in_regions=frozenset())
+    )  # fmt: skip
+
+
 def test_state_and_kind_of_a_key_tell_it_apart() -> None:
     who = admin(OWNER)
     for facts in ({"state": "Disabled"}, {"state": "Odd"}, {"spec": "RSA_2048"}, {"manager": "AWS"}):
