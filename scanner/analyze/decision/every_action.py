@@ -200,7 +200,7 @@ class _Pair:
     # -- the caller's side --------------------------------------------------------------------------------------------
 
     def _who(self) -> _Who:
-        kept, at = self._sides.kept, (self._where, self._caller_number)
+        kept, at = self._sides.kept, (self._where, self._caller_number, self._how_asked)
         found = kept.whos.get(at)
         if found is None:
             context = self._context()
@@ -248,7 +248,7 @@ class _Pair:
     # -- the key's side -----------------------------------------------------------------------------------------------
 
     def _its(self) -> _Its:
-        kept, at = self._sides.kept, (self._where, self._key_number)
+        kept, at = self._sides.kept, (self._where, self._key_number, self._how_asked)
         found = kept.its.get(at)
         if found is None:
             key = self._key

@@ -182,13 +182,13 @@ class Sides:
     def place(self, context: RequestContext) -> Place:
         """Where a request stands."""
         kept, request = self.kept, context.request
-        carried = tuple(request.context.items())
-        assumes = request.iam_action.startswith("sts:")
+        carried, keyless = tuple(request.context.items()), request.key is None
+        assumes = request.iam_action.lower().startswith("sts:")
         return Place(
             self.where(context.world), kept.number(kept.callers, request.caller.text, request.caller),
             None if request.key is None else kept.number(kept.keys, request.key.arn, request.key),
-            (request.iam_action, request.action is None, request.role is None, carried),
-            who_asks(carried, about_role=request.role is not None, assumes=assumes),
+            (request.iam_action, request.action is None, request.role is None, keyless, carried),
+            who_asks(carried, keyless=keyless, about_role=request.role is not None, assumes=assumes),
         )  # fmt: skip
 
     def caller_side(self, place: Place, context: RequestContext) -> CallerSide:

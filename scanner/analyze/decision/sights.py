@@ -15,7 +15,7 @@ from scanner.analyze.request.caller import Caller, is_service_name, may_be_servi
 from scanner.analyze.request.context import RequestContext
 from scanner.analyze.request.dependence import Part, hangs_on, looked_at
 from scanner.analyze.statements.condition import condition_expression
-from scanner.analyze.statements.match import match_principals, may_be_of, names_principals
+from scanner.analyze.statements.match import OF_UNIQUE_IDS, match_principals, may_be_of, names_principals
 from scanner.model.arn import is_account_id, parse_arn
 from scanner.model.policy import ConditionTest, Document, DocumentKind, PolicyText, Statement
 from scanner.model.principal import PrincipalKind
@@ -35,15 +35,18 @@ class Place(NamedTuple):
     who: Hashable
 
 
-def who_asks(carried: Hashable, *, about_role: bool = False, assumes: bool = False) -> Hashable:
+def who_asks(
+    carried: Hashable, *, keyless: bool = False, about_role: bool = False, assumes: bool = False
+) -> Hashable:  # fmt: skip
     """What counts of a request for what is seen of its caller, beside the caller.
 
     Args:
         carried: what the request is said to carry.
+        keyless: it is not about a key; kms:CallerAccount and kms:ViaService are then absent.
         about_role: it is about a role or user.
         assumes: it assumes a role.
     """
-    return about_role, assumes, carried
+    return keyless, about_role, assumes, carried
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,10 +232,11 @@ _MEMBERS = frozenset({PrincipalKind.USER, PrincipalKind.ROLE})
 
 def _members_named_in(principal: str) -> tuple[str, ...]:
     """The account of which an entry of a Principal element may mean a single user or role; empty text for any."""
-    if principal == "*" or is_account_id(principal) or principal.endswith(":root"):
-        return ()
     arn = parse_arn(principal)
-    return ("",) if arn is None and not is_service_name(principal) else () if arn is None else (arn.account_id,)
+    if arn is not None:
+        return () if arn.resource == "root" else (arn.account_id,)
+    service = is_service_name(principal) and not principal.startswith(OF_UNIQUE_IDS)
+    return () if principal == "*" or is_account_id(principal) or service else ("",)
 
 
 def _is_of_caller(name: str) -> bool:

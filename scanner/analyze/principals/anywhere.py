@@ -1,4 +1,4 @@
-"""What documents and decisions would say in any account, so that those of two accounts can be compared."""
+"""What documents would say in any account, so that those of two accounts can be compared."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ class Places:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._found: dict[tuple[str, bool, bool], Hashable] = {}
+        self._found: dict[tuple[str, bool], Hashable] = {}
 
     def of_caller(self, account_id: str, *, paths: bool) -> Hashable:
         """Everything that counts of an account whose principals ask, beside its number.
@@ -23,28 +23,20 @@ class Places:
         Args:
             paths: whether some document looks at the units that the account is in.
         """
-        return self._of(account_id, paths, as_owner=False)
-
-    def of_owner(self, account_id: str, *, paths: bool) -> Hashable:
-        """The same for an account that owns a key."""
-        return self._of(account_id, paths, as_owner=True)
-
-    def _of(self, account_id: str, paths: bool, *, as_owner: bool) -> Hashable:
-        form = account_id, paths, as_owner
+        form = account_id, paths
         if form not in self._found:
             account, organization = account_of(self._world, account_id), organization_of(self._world, account_id)
             place: Hashable = None
             if organization is not None:
                 path = tuple(organization.members.get(account.id, ()))
-                attached = (organization.rcps if as_owner else organization.scps) or {}
+                attached = organization.scps or {}
                 levels = (attached.get(target) for target in (*path, account_id))
                 told = tuple(dict.fromkeys(_guarding(level) for level in levels if level is not None))
                 manager = account_id == organization.management_account
                 place = organization.id, manager, path if paths else (), told
-            regions = account.default_regions if as_owner else account.opted_in_regions
             self._found[form] = (
                 account.collected, account.iam_complete, account.ours, account.organization_unknown, account.status,
-                account.gap, regions, place,
+                account.gap, account.opted_in_regions, place,
             )  # fmt: skip
         return self._found[form]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.request.caller import is_service_name
+from scanner.analyze.statements.match import OF_UNIQUE_IDS
 from scanner.model.arn import is_account_id, parse_arn
 from scanner.model.key import Grant, KeyFacts
 from scanner.model.policy import ConditionTest, Document, Effect, PolicyText, PrincipalEntry, Statement
@@ -59,7 +60,7 @@ def selector_of(text: str, partition: str) -> Selector:
     """
     if is_account_id(text):
         return Selector(f"arn:{partition}:iam::{text}:root", "account", text, partition)
-    if text.startswith(("AIDA", "AROA")) and ":" not in text:
+    if text.startswith(OF_UNIQUE_IDS) and ":" not in text:
         return Selector(text, "unknown_id")
     if is_service_name(text):
         return Selector(text, "service")

@@ -13,7 +13,7 @@ from scanner.model.policy import Statement
 
 _ACTION_KEYS = {name.lower() for action in ACTIONS.values() for name in action.request_keys}
 _OF_ACTIONS = ("kms:encryptioncontext:", "kms:recipientattestation:", "aws:requesttag/")
-_VARIABLE = re.compile(r"\$\{([^{},]*)")
+_VARIABLE = re.compile(r"\$\{([^{}]*)")
 
 
 class Part(StrEnum):
@@ -54,8 +54,12 @@ def hangs_on(name: str) -> Part:
 
 
 def looked_at(statement: Statement) -> Iterable[str]:
-    """The condition keys of a statement and those whose values it fills in, in lower case."""
+    """The condition keys of a statement and those whose values it fills in, in lower case.
+
+    What follows a comma in a variable is a default, or belongs to the name: both readings count.
+    """
     elements = (*(statement.resources or ()), *(statement.not_resources or ()))
     written = (*(v for test in statement.conditions for v in test.values), *(e.value for e in elements))
-    variables = (name.strip().lower() for text in written for name in _VARIABLE.findall(text))
+    filled_in = (found for text in written for found in _VARIABLE.findall(text))
+    variables = (n.strip().lower() for found in filled_in for n in dict.fromkeys((found, found.partition(",")[0])))
     return (*(test.key.lower() for test in statement.conditions), *variables)

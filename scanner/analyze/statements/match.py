@@ -39,6 +39,8 @@ from scanner.model.policy import Document, DocumentKind, Element, PrincipalEntry
 from scanner.model.principal import PrincipalKind
 
 _STRANGERS = frozenset({PrincipalKind.ACCOUNT, PrincipalKind.ANY})
+OF_UNIQUE_IDS = ("AIDA", "AROA")
+"""What the unique ids of users and roles begin with."""
 
 
 class MatchKind(StrEnum):
@@ -79,7 +81,7 @@ def match_principal_text(value: str, caller: Caller) -> PrincipalMatch | None:
     """How an ARN, account id or unique id matches a caller that is no service; also used for grants (R4.9)."""
     if is_account_id(value):
         return (MatchKind.ACCOUNT, TRUE) if caller.account_id == value else None
-    if value.startswith(("AIDA", "AROA")) and ":" not in value:
+    if value.startswith(OF_UNIQUE_IDS) and ":" not in value:
         return _match_unique_id(value, caller)
     arn = parse_arn(value)
     if arn is None or arn.partition != caller.partition or "*" in value or "?" in value:
@@ -211,7 +213,7 @@ def _some_identity_spared(entries: Iterable[PrincipalEntry], context: RequestCon
     ways = [conj(spared)]
     if account:
         ways.append(_is_one_of((f"arn:{caller.partition}:iam::{caller.account_id}:root",), context))
-    if any(a.service == "sts" for a in own) or any(value.startswith(("AIDA", "AROA")) for value in forms):
+    if any(a.service == "sts" for a in own) or any(value.startswith(OF_UNIQUE_IDS) for value in forms):
         ways.append(undocumented)
     return disj(ways)
 

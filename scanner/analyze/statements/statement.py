@@ -32,11 +32,6 @@ class Match:
     applies: Expression
 
 
-_NEEDS_RESOURCE = frozenset({
-    DocumentKind.IDENTITY, DocumentKind.BOUNDARY, DocumentKind.SESSION, DocumentKind.SCP, DocumentKind.RCP,
-})  # fmt: skip
-
-
 def statement_matches(document: Document, statement: Statement, context: RequestContext) -> tuple[Match, ...]:
     """Every way a statement that covers the action may apply to the request; empty where it surely does not.
 
