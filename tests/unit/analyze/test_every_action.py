@@ -268,7 +268,8 @@ def test_documents_without_conditions_are_told_apart_by_what_they_say() -> None:
     assert differ(
         (who, plain(OWNER, allow("*", "kms:Decrypt"))), (who, plain(OWNER, allow("*", "kms:Sign*"), number=1))
     )
-    pairs = (admin(OWNER), plain(OWNER)), (admin(MEMBER), plain(MEMBER))
+    public = allow("*", "kms:*")
+    pairs = (admin(OWNER), plain(OWNER, public)), (admin(MEMBER), plain(MEMBER, public))
     guards = {OWNER: [policy(deny("*", "kms:Decrypt"))], MEMBER: [policy(deny("*", "kms:Encrypt"))]}
     assert differ(*pairs, organization(rcps=guards))
     silent = policy(allow(None, "s3:*"))
