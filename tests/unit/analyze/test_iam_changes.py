@@ -441,6 +441,24 @@ def test_answers_by_class_and_one_by_one_agree_after_changes() -> None:
     assert both[0].access == both[1].access
 
 
+BY_NAME = {"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/Never*"}}
+
+
+@pytest.mark.parametrize(
+    "guards", [(), (organization(scps={OWNER: [policy(allow(None, "*"), deny(None, "s3:*", when=BY_NAME))]}),)]
+)
+def test_administrators_that_nothing_tells_apart_become_others_by_requests_of_their_own(guards: Any) -> None:
+    first, second = (role(OWNER, f"Admin{n}", admits(VENDOR), policy(allow(None, "*"))) for n in (1, 2))
+    named = role(OWNER, "Named", admits({"Service": "ec2.amazonaws.com"}))
+    open_ = role(OWNER, "Open", admits(iam(OWNER, "root")))
+    used = key(*(allow(who.arn, "kms:Decrypt") for who in (named, open_)))
+    both = [followed(first, second, named, open_, used, *guards, by_class=flag) for flag in (True, False)]
+    assert both[0].findings == both[1].findings
+    assert both[0].access == both[1].access
+    told = {f.resource.arn: {h.principal for h in f.path.hops[1:]} for f in both[0].of(Kind.ASSUMED_ROLE_PATH)}
+    assert told == {first.arn: {first.arn}, second.arn: {second.arn}}
+
+
 # -- where it shows ---------------------------------------------------------------------------------------------------
 
 
