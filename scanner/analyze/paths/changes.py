@@ -202,17 +202,9 @@ def by(caller: Caller, step: Step) -> Step:
     """A step as somebody else takes it who cannot be told apart: the same requests, asked by that one."""
     change = step.change
     if change is not None:
-        requests = tuple(_asked_by(caller, step.caller, request) for request in change.requests)
+        requests = tuple(replace(request, caller=caller) for request in change.requests)
         change = replace(change, requests=requests)
     return replace(step, caller=caller, change=change)
-
-
-def _asked_by(caller: Caller, other: Caller, request: Request) -> Request:
-    """A request of one asked by another; what somebody writes to be admitted names whoever writes it."""
-    role = request.role
-    if role is not None and role.trust_policy == _naming(other):
-        role = replace(role, trust_policy=_naming(caller))
-    return replace(request, caller=caller, role=role)
 
 
 def _step(caller: Caller, target: PrincipalFacts, change: Change, passed: Passed) -> Step:

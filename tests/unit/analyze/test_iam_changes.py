@@ -449,7 +449,7 @@ BY_NAME = {"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/Never*"}}
 )
 def test_administrators_that_nothing_tells_apart_become_others_by_requests_of_their_own(guards: Any) -> None:
     first, second = (role(OWNER, f"Admin{n}", admits(VENDOR), policy(allow(None, "*"))) for n in (1, 2))
-    named = role(OWNER, "Named", admits({"Service": "ec2.amazonaws.com"}))
+    named = role(OWNER, "Named", admits(iam(MEMBER, "root")))
     open_ = role(OWNER, "Open", admits(iam(OWNER, "root")))
     used = key(*(allow(who.arn, "kms:Decrypt") for who in (named, open_)))
     both = [followed(first, second, named, open_, used, *guards, by_class=flag) for flag in (True, False)]
