@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from scanner.model.decision import Gate, GateOutcome, StatementRef
-from scanner.model.finding import Evidence, Finding, FindingVerdict
+from scanner.model.finding import Evidence, Finding, FindingVerdict, Remediation
 from scanner.report.capabilities import CapabilityLine, capability_lines
 from scanner.report.coverage_notes import coverage_note
 from scanner.report.history import rise_text
@@ -29,6 +29,7 @@ PRINCIPALS_SHOWN = 8
 PATCH_SHOWN = 80
 """Lines of a patch that a card shows; findings.json has all."""
 
+_CLEAN = tuple(f"Tried on the snapshot: the finding goes, {rest}" for rest in ("no other ", "nothing else changes"))
 _SIGNS = {"+": "ins", "-": "del"}
 _BESIDE_THE_GATES = ("key_", "region_", "not_yet")
 """Starts of the reasons that block although every gate lets the request through: state of the key, Region, date."""
@@ -60,10 +61,11 @@ class FindingCard:
 
     `path` is the picture and `gates` the same in words, with reasons and statements. `gates_note` says what blocks
     where no single gate does, `rise` that the severity was lower before. `advice` is the first sentence of the
-    remediation as a compiler says it, with the others in `more_advice`; `terraform` where the edit belongs, empty where
-    that is said in full; `follow_up` the commands that put the question again, `reached` the first principals by
-    account, `rules` the rules by their confidence in words. Excerpts that the page shows elsewhere are no part of
-    `evidence`: `links` leads there from the statements that the card names, `see` has those it does not name.
+    remediation as a compiler says it, with the others in `more_advice`, `effect` what the trial showed; `terraform`
+    where the edit belongs, empty where that is said in full; `follow_up` the commands that put the question again,
+    `reached` the first principals by account, `rules` the rules by their confidence in words. Excerpts that the page
+    shows elsewhere are no part of `evidence`: `links` leads there from the statements that the card names, `see` has
+    those it does not name.
     """
 
     finding: Finding
@@ -77,6 +79,7 @@ class FindingCard:
     coverage_notes: tuple[str, ...]
     advice: str
     more_advice: str
+    effect: str
     patch: tuple[PatchRun, ...]
     patch_left_out: int
     terraform: str
@@ -118,6 +121,7 @@ def finding_card(finding: Finding, combination: str, sources: CardSources) -> Fi
         coverage_notes=tuple(coverage_note(ref, sources.notes) for ref in finding.coverage_refs),
         advice=advice,
         more_advice=more_advice,
+        effect=_effect(finding.remediation),
         patch=_patch(finding.remediation.diff, finding.resource.arn),
         patch_left_out=max(0, finding.remediation.diff.count("\n") + 1 - PATCH_SHOWN),
         terraform=terraform_place(finding),
@@ -175,6 +179,11 @@ def _first_sentence(text: str) -> tuple[str, str]:
     if first[:1].isupper() and not first[1:2].isupper():
         first = first[0].lower() + first[1:]
     return first, rest
+
+
+def _effect(remedy: Remediation) -> str:
+    """What the trial of an edit showed; of a clean one, which most are, what the page says of them once."""
+    return "Tried on the snapshot: clean." if remedy.verified and remedy.effect.startswith(_CLEAN) else remedy.effect
 
 
 def _rules(finding: Finding) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -205,7 +205,8 @@ _PROOF = {
     "Remediation": {
         "kind": "what kind of edit it is; none where no edit is known",
         "text": "what to do, in words",
-        "cli": "the same as commands; never executed by this tool",
+        "cli": "the same as a block for a shell, which stops at the first step that fails; $RUN is the run; "
+        "never executed by this tool",
         "diff": "the same as a patch of the document; empty without one",
         "terraform": "where the same change belongs in Terraform: resource, attribute, document if short",
         "verified": "whether the edit was tried on the snapshot and ends this finding and nothing else",

@@ -1,8 +1,7 @@
-"""The command lines that put the question of a finding again: as it is, as it would be edited, and as accepted."""
+"""The command lines that put the question of a finding to its run again, or accept it."""
 
 from __future__ import annotations
 
-import re
 import shlex
 
 from scanner.model.finding import Finding, KeyFactsRef, Kind
@@ -12,9 +11,6 @@ _PRINCIPALS = frozenset({"role", "user", "session", "root_user", "service"})
 """Kinds of selectors that `explain` takes as they stand."""
 _SHARED_ID = "mrk-"
 """Start of the ids of multi-Region keys, whose replicas have the same one."""
-_PATCHED = re.compile(r"--- (key|trust|managed|inline) policy (?:(\S+) )?(?:of group \S+ )?of (arn:\S+)\n")
-"""What a patch names as its document: kind, name, and the ARN of the key, role, policy or holder."""
-_REVOKED = re.compile(r"^aws kms revoke-grant .*--grant-id (\S+)$", re.MULTILINE)
 
 
 def follow_up(finding: Finding, run_id: str) -> str:
@@ -22,7 +18,7 @@ def follow_up(finding: Finding, run_id: str) -> str:
 
     Every word is quoted for a POSIX shell, for names come from AWS.
     """
-    lines = (command(finding, run_id) for command in (rerun_command, trial_command, accept_command))
+    lines = (command(finding, run_id) for command in (rerun_command, accept_command))
     return "\n".join(line for line in lines if line)
 
 
@@ -43,31 +39,11 @@ def rerun_command(finding: Finding, run_id: str) -> str:
     return shlex.join(["kms-scan", "who-can", run_id, *words])
 
 
-def trial_command(finding: Finding, run_id: str) -> str:
-    """`kms-scan what-if …` with the file that the commands of the remedy leave patched, or without its grants.
-
-    Empty where a document is deleted, or changed by hand.
-    """
-    remedy = finding.remediation
-    words = [word for grant in _REVOKED.findall(remedy.cli) for word in ("--revoke", *shlex.split(grant))]
-    document = _PATCHED.match(remedy.diff)
-    if document:
-        kind, name, arn = document.groups()
-        key = finding.key
-        words = {
-            "key": ["--key-policy", f"{_name_of(key) if key and key.arn == arn else arn}=policy.json"],
-            "trust": ["--trust-policy", f"{arn}=trust-policy.json"],
-            "managed": ["--identity-policy", f"{arn}=policy.json"],
-            "inline": ["--identity-policy", f"{arn}/{name}=policy.json"],
-        }[kind]
-    return shlex.join(["kms-scan", "what-if", run_id, *words]) if words else ""
-
-
 def accept_command(finding: Finding, run_id: str) -> str:
     """`kms-scan suppress …`, which refuses to write before somebody has said why, who answers and until when."""
     if finding.is_suppressed:
         return ""
-    said = '--reason "$REASON" --owner "$OWNER" --expires "$EXPIRES"'
+    said = '--reason "$REASON" --owner "$OWNER" --expires "$EXPIRES" --ticket "$TICKET"'
     return f"{shlex.join(['kms-scan', 'suppress', run_id, finding.id])} {said}"
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from scanner.analyze.edits.surroundings import grants_around, statements_around, with_text
 from scanner.analyze.edits.textedit import REPRINT, PolicyDraft, readable
 from scanner.analyze.keys.evidence import MAX_STATEMENTS
-from scanner.analyze.keys.remedy import revoke_command
+from scanner.analyze.keys.shell import Place, change_block, key_name, revoke_block
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.principals.selectors import external_selectors, is_fence, operations_by_selector, selector_of
 from scanner.analyze.request.caller import ANY_SERVICE
@@ -80,12 +80,12 @@ def _revocations(finding: Finding, key: KeyFacts) -> Iterator[Edit]:
     text = "Revoke the grant." if number == 1 else f"Revoke the {number} grants that give it access."
     if number > _GRANTS_SHOWN:
         text += f" The commands are those for the first {_GRANTS_SHOWN}; the ids of the others are in the snapshot."
-    commands = [revoke_command(key, g.grant_id) for g in held[:_GRANTS_SHOWN]]
+    cli = revoke_block(key, [g.grant_id for g in held[:_GRANTS_SHOWN]])
     operations = {o for g in held if _is_for_others(g, selector, key) for o in g.operations}
     inside = tuple(a for a in KEY_ACTIONS if a.name in operations)
     before, after = (grants_around(key, ids, without=gone) for gone in (False, True))
     whole = replace(key, grants=tuple(g for g in key.grants or () if g.grant_id not in ids))
-    yield Edit("revoke_grant", Way.REMOVE, text, "\n".join(commands), "", whole, before, after, inside)
+    yield Edit("revoke_grant", Way.REMOVE, text, cli, "", whole, before, after, inside)
 
 
 def _is_for_others(grant: Grant, selector: str, key: KeyFacts) -> bool:
@@ -112,7 +112,8 @@ def _policy_edits(finding: Finding, key: KeyFacts, policy: PolicyText, organizat
         after = with_text(shown, edited)
         changed = [n.statement for n, what in zip(named, done, strict=True) if what]
         yield Edit(
-            _kind(way, said), way, in_words(said), key_policy_commands(key), draft.patch(f"{policy.name} of {key.arn}"),
+            _kind(way, said), way, in_words(said), key_policy_commands(key, to_organization=way is Way.ORGANIZATION),
+            draft.patch(f"{policy.name} of {key.arn}"),
             replace(key, key_policy=after), *statements_around(key, shown, after, changed, draft.removed),
             tuple(lost_inside(changed, way, key)),
         )  # fmt: skip
@@ -255,25 +256,22 @@ def _kind(way: Way, said: Sequence[str]) -> str:
     return "remove_statement" if all(s.startswith("remove") for s in said) else "narrow_principal"
 
 
-def key_policy_commands(key: KeyFacts) -> str:
-    """How the policy is read and written; the patch is applied in between.
+def key_policy_commands(key: KeyFacts, *, to_organization: bool = False) -> str:
+    """How the policy is read, patched and written; `to_organization` where everybody becomes the organization.
 
     The id of the key is enough: nobody reads or writes a key policy from another account.
     """
     key_id = shlex.quote(key.arn.rsplit("/", 1)[-1])
-    place = f"--region {shlex.quote(key.region)} --key-id {key_id} --policy-name default"
     text = key.key_policy.text if key.key_policy else ""
     again = "" if readable(text) == text else f" | {REPRINT}"
-    return (
-        f"aws kms get-key-policy {place} --query Policy --output text{again} > policy.json\n"
-        f"{patch_command('policy.json', key.account_id)}\n"
-        f"aws kms put-key-policy {place} --policy file://policy.json"
+    return change_block(
+        Place(
+            key.account_id,
+            f"--region {shlex.quote(key.region)} --key-id {key_id} --policy-name default",
+            f'aws kms get-key-policy "$@" --query Policy --output text{again}',
+            'aws kms put-key-policy "$@" --policy',
+            "--key-policy",
+            key_name(key),
+        ),
+        may_widen=to_organization,
     )
-
-
-def patch_command(file: str, account: str) -> str:
-    """How the patch of a finding is applied to a document that was read.
-
-    The comment has a line of its own: an interactive zsh would hand it to `patch`.
-    """
-    return f"# in account {account}, with the patch saved as change.patch\npatch {file} change.patch"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from scanner.analyze.edits.edits import in_words, label_of
 from scanner.analyze.edits.hygiene_edits import revocation
@@ -13,8 +13,9 @@ from scanner.analyze.permissions.broad_statements import open_accounts
 from scanner.analyze.permissions.foreign_named import naming_statements
 from scanner.analyze.permissions.stand_ins import KeyPattern, patterns_of
 from scanner.analyze.principals.selectors import is_fence
-from scanner.model.arn import KeyArn
+from scanner.model.arn import KeyArn, parse_arn
 from scanner.model.finding import Finding
+from scanner.model.key import Grant
 from scanner.model.policy import PolicyText, Statement
 from scanner.model.world import World
 
@@ -98,7 +99,14 @@ def _without_grants(finding: Finding, world: World) -> Iterator[WorldEdit]:
     ids = {ref.grant_id for ref in finding.mechanism.grants}
     gone = [g for g in (key.grants or () if key else ()) if g.grant_id in ids]
     if key is not None and gone:
-        retire = all("RetireGrant" in g.operations for g in gone)
+        holder = _retiring_account(gone)
         which = "the grant" if len(gone) == 1 else f"the {len(gone)} grants"
-        text = f"Retire {which}, as who holds it may." if retire else f"Let the owner of the key revoke {which}."
-        yield revocation(world, key, gone, text, "retire" if retire else "revoke")
+        text = f"Retire {which}, as who holds it may." if holder else f"Let the owner of the key revoke {which}."
+        yield revocation(world, key, gone, text, holder)
+
+
+def _retiring_account(gone: Sequence[Grant]) -> str:
+    """The account whose principals may all retire the grants that they hold; empty where it is not one."""
+    holders = {arn.account_id if (arn := parse_arn(g.grantee_principal or "")) else "" for g in gone}
+    one = holders.pop() if len(holders) == 1 else ""
+    return one if all("RetireGrant" in g.operations for g in gone) else ""

@@ -11,7 +11,7 @@ from scanner.analyze.edits.terraform import grants_hint, key_policy_hint
 from scanner.analyze.edits.textedit import PolicyDraft, readable
 from scanner.analyze.edits.world_trials import WorldEdit, keys_of
 from scanner.analyze.keys.hygiene import stale_grants
-from scanner.analyze.keys.remedy import revoke_command
+from scanner.analyze.keys.shell import revoke_block
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.principals.reach import Population
 from scanner.analyze.request.caller import organization_of
@@ -27,6 +27,7 @@ _GRANTS_SHOWN = 20
 _GONE_WITH_IT = frozenset({"kms:RetireGrant"})
 """Nobody can retire a grant that is gone."""
 _NO_SERVICES = "AWS services that this statement let through are no longer let through by it."
+_TO_ORGANIZATION = "aws:PrincipalOrgID"
 _STAY = "Grants that it has created stay: list them, and revoke those that are not wanted."
 
 
@@ -46,16 +47,16 @@ def hygiene_edits(finding: Finding, key: KeyFacts, population: Population) -> It
             yield from drawn(finding, key, key.key_policy, world)
 
 
-def revocation(world: World, key: KeyFacts, gone: Sequence[Grant], text: str, verb: str = "revoke") -> WorldEdit:
-    """The grants of a key revoked, or retired by who holds them."""
+def revocation(world: World, key: KeyFacts, gone: Sequence[Grant], text: str, holder: str = "") -> WorldEdit:
+    """The grants of a key revoked, or retired from the account of their holder."""
     ids = {g.grant_id for g in gone}
     kept = tuple(g for g in key.grants or () if g.grant_id not in ids)
-    commands = [revoke_command(key, g.grant_id, verb) for g in gone[:_GRANTS_SHOWN]]
+    cli = revoke_block(key, [g.grant_id for g in gone[:_GRANTS_SHOWN]], "retire" if holder else "revoke", holder)
     if len(gone) > _GRANTS_SHOWN:
-        commands.append(f"# the same for {len(gone) - _GRANTS_SHOWN} more grants; their ids are in the snapshot")
+        cli += f"\n# the same for {len(gone) - _GRANTS_SHOWN} more grants; their ids are in the snapshot"
     after = replace(world, keys={**world.keys, key.arn: replace(key, grants=kept)})
     return WorldEdit(
-        "revoke_grant", text, "\n".join(commands), "", grants_hint(key, gone), after, keys_of(world, key.account_id),
+        "revoke_grant", text, cli, "", grants_hint(key, gone), after, keys_of(world, key.account_id),
         meant=_GONE_WITH_IT,
     )  # fmt: skip
 
@@ -72,8 +73,9 @@ def _edit(
 ) -> WorldEdit:
     edited = with_text(shown, draft.edited())
     after = replace(world, keys={**world.keys, key.arn: replace(key, key_policy=edited)})
+    cli = key_policy_commands(key, to_organization=_TO_ORGANIZATION in said[0])
     return WorldEdit(
-        kind, in_words(said), key_policy_commands(key), draft.patch(f"{shown.name} of {key.arn}"),
+        kind, in_words(said), cli, draft.patch(f"{shown.name} of {key.arn}"),
         key_policy_hint(key, edited.text), after, keys_of(world, key.account_id), policies=(edited,),
         risks=tuple(risks),
     )  # fmt: skip
@@ -116,7 +118,7 @@ def _fences(finding: Finding, key: KeyFacts, policy: PolicyText, world: World) -
     """Everybody narrowed to the organization or the key's own account, else taken out."""
     shown, statements = _cited(finding, policy)
     own = organization_of(world, key.account_id)
-    tests = [("aws:PrincipalOrgID", own.id)] if own else []
+    tests = [(_TO_ORGANIZATION, own.id)] if own else []
     for name, value in (*tests, ("kms:CallerAccount", key.account_id)):
         draft = PolicyDraft(shown.text)
         if statements and all(draft.add_condition(s, "StringEquals", name, value) for s in statements):

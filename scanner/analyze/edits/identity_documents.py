@@ -6,12 +6,12 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from scanner.analyze.edits.edits import patch_command
 from scanner.analyze.edits.surroundings import with_text
 from scanner.analyze.edits.terraform import identity_policy_hint
 from scanner.analyze.edits.textedit import PolicyDraft, as_cli_prints
 from scanner.analyze.edits.whatif import address_of, is_managed, plain_name, with_document
 from scanner.analyze.edits.world_trials import WorldEdit
+from scanner.analyze.keys.shell import Place, change_block, deletion_block
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.permissions.broad_statements import broad_in
 from scanner.analyze.principals.principal_classes import IDENTITIES, class_name
@@ -88,7 +88,7 @@ def identity_edit(world: World, held: HeldText, draft: PolicyDraft, purpose: Pur
         if any(is_managed(policy) for _, policy in held.addresses):
             return None
         after, diff, keys = _without(world, addresses), "", tuple(sorted(world.keys))
-        cli = _listed(_deletion(policy) for _, policy in held.addresses)
+        cli = _listed(held, deletion_block)
         hint = identity_policy_hint(held.policy, "")
     else:
         edited = with_text(held.policy, draft.edited())
@@ -97,7 +97,7 @@ def identity_edit(world: World, held: HeldText, draft: PolicyDraft, purpose: Pur
         after = _with(world, addresses, edited)
         keys = tuple(sorted(world.keys)) if broad_in(held.policy) else purpose.keys
         diff = draft.patch(f"{held.policy.name} of {held.policy.source}")
-        cli = _listed(_replacement(policy) for _, policy in held.addresses)
+        cli = _listed(held, change_block)
         hint = identity_policy_hint(held.policy, edited.text)
     holders = frozenset(str(a) for a, facts in after.principals.items() if facts != world.principals[a])
     return WorldEdit(purpose.kind, purpose.text, cli, diff, hint, after, keys, holders, frozenset(purpose.meant))
@@ -129,41 +129,39 @@ def _without(world: World, addresses: set[str]) -> World:
 # -- commands ---------------------------------------------------------------------------------------------------------
 
 
-def _listed(commands: Iterable[str]) -> str:
-    every = list(commands)
-    more = len(every) - _MOST_SHOWN
-    rest = [f"# the same for {more} more policies with this text"] if more > 0 else []
-    return "\n".join([*every[:_MOST_SHOWN], *rest])
+def _listed(held: HeldText, block: Callable[[Place, str], str]) -> str:
+    """A block for each of the first places; the files of the second and third have names of their own."""
+    policies = [policy for _, policy in held.addresses]
+    shown = [
+        block(_place(policy), "policy" if number == 1 else f"policy-{number}")
+        for number, policy in enumerate(policies[:_MOST_SHOWN], 1)
+    ]
+    more = len(policies) - _MOST_SHOWN
+    return "\n".join([*shown, *([f"# the same for {more} more policies with this text"] if more > 0 else [])])
 
 
-def _replacement(policy: PolicyText) -> str:
-    """How a policy is read and written; the patch is made in between."""
+def _place(policy: PolicyText) -> Place:
+    """Where a policy stands: as the default version of a managed one, or inline with a user, role or group."""
     account = policy.source.split(":")[4]
-    change = patch_command("policy.json", account)
     if is_managed(policy):
-        arn = shlex.quote(policy.source)
-        return (
-            f"version=$(aws iam get-policy --policy-arn {arn} --query Policy.DefaultVersionId --output text)\n"
-            f'aws iam get-policy-version --policy-arn {arn} --version-id "$version" '
-            "--query PolicyVersion.Document --output json > policy.json\n"
-            f"{change}\n"
-            f"aws iam create-policy-version --policy-arn {arn} --policy-document file://policy.json --set-as-default"
+        return Place(
+            account,
+            f"--policy-arn {shlex.quote(policy.source)}",
+            'version=$(aws iam get-policy "$@" --query Policy.DefaultVersionId --output text)\n'
+            'aws iam get-policy-version "$@" --version-id "$version" --query PolicyVersion.Document --output json',
+            'aws iam create-policy-version "$@" --set-as-default --query PolicyVersion.VersionId --output text '
+            "--policy-document",
+            "--identity-policy",
+            policy.source,
         )
-    kind, place = _place(policy)
-    return (
-        f"aws iam get-{kind}-policy {place} --query PolicyDocument --output json > policy.json\n"
-        f"{change}\n"
-        f"aws iam put-{kind}-policy {place} --policy-document file://policy.json"
-    )
-
-
-def _deletion(policy: PolicyText) -> str:
-    kind, place = _place(policy)
-    return f"# in account {policy.source.split(':')[4]}\naws iam delete-{kind}-policy {place}"
-
-
-def _place(policy: PolicyText) -> tuple[str, str]:
-    """Whether a user, role or group holds an inline policy, and both names as options."""
     kind, _, path = policy.source.split(":", 5)[5].partition("/")
-    name = path.rsplit("/", 1)[-1]
-    return kind, f"--{kind}-name {shlex.quote(name)} --policy-name {shlex.quote(plain_name(policy))}"
+    name = plain_name(policy)
+    return Place(
+        account,
+        f"--{kind}-name {shlex.quote(path.rsplit('/', 1)[-1])} --policy-name {shlex.quote(name)}",
+        f'aws iam get-{kind}-policy "$@" --query PolicyDocument --output json',
+        f'aws iam put-{kind}-policy "$@" --policy-document',
+        "--identity-policy",
+        f"{policy.source}/{name}",
+        f'aws iam delete-{kind}-policy "$@"',
+    )

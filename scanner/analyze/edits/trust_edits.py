@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from scanner.analyze.edits.edits import in_words, label_of, patch_command, take_values
+from scanner.analyze.edits.edits import in_words, label_of, take_values
 from scanner.analyze.edits.surroundings import with_text
 from scanner.analyze.edits.textedit import PolicyDraft, as_cli_prints
+from scanner.analyze.keys.shell import Place, change_block
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.paths.paths import Claim
 from scanner.analyze.paths.sources import Source, partition_of
@@ -130,10 +131,14 @@ def _kind(way: TrustWay, said: Sequence[str]) -> str:
 
 
 def _commands(role: PrincipalFacts) -> str:
-    """How the policy is read and written; the patch is made in between."""
-    place = f"--role-name {shlex.quote(role.arn.rsplit('/', 1)[-1])}"
-    return (
-        f"aws iam get-role {place} --query Role.AssumeRolePolicyDocument --output json > trust-policy.json\n"
-        f"{patch_command('trust-policy.json', role.account_id)}\n"
-        f"aws iam update-assume-role-policy {place} --policy-document file://trust-policy.json"
+    """How the policy is read, patched and written."""
+    return change_block(
+        Place(
+            role.account_id,
+            f"--role-name {shlex.quote(role.arn.rsplit('/', 1)[-1])}",
+            'aws iam get-role "$@" --query Role.AssumeRolePolicyDocument --output json',
+            'aws iam update-assume-role-policy "$@" --policy-document',
+            "--trust-policy",
+            role.arn,
+        )
     )

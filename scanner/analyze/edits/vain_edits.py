@@ -8,7 +8,7 @@ from dataclasses import replace
 from scanner.analyze.edits.edits import Edit, Way, key_policy_commands, label_of, lost_inside, text_of
 from scanner.analyze.edits.surroundings import alone, grants_around, statements_around, with_text
 from scanner.analyze.edits.textedit import PolicyDraft, readable
-from scanner.analyze.keys.remedy import revoke_command
+from scanner.analyze.keys.shell import revoke_block
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.principals.selectors import selector_of
 from scanner.model.finding import Finding
@@ -33,7 +33,7 @@ def _revocation(grant_id: str, key: KeyFacts) -> Edit:
     before, after = (grants_around(key, {grant_id}, without=gone) for gone in (False, True))
     whole = replace(key, grants=tuple(g for g in key.grants or () if g.grant_id != grant_id))
     return Edit(
-        "revoke_grant", Way.REMOVE, "Revoke the grant.", revoke_command(key, grant_id), "", whole, before, after, ()
+        "revoke_grant", Way.REMOVE, "Revoke the grant.", revoke_block(key, [grant_id]), "", whole, before, after, ()
     )
 
 

@@ -13,10 +13,10 @@ from scanner.analyze.keys.everybody import Told
 from scanner.analyze.keys.evidence import MAX_STATEMENTS, grant_evidence, grant_ref, statement_evidence
 from scanner.analyze.keys.identity import finding_id, fingerprint
 from scanner.analyze.keys.judge import Judgement
-from scanner.analyze.keys.remedy import revoke_command
 from scanner.analyze.keys.rules import rules_of
 from scanner.analyze.keys.sentences import hygiene_remedy, hygiene_title
 from scanner.analyze.keys.severity import LEFT, Exposure, severity_of
+from scanner.analyze.keys.shell import revoke_block
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.logic.axioms import axioms_for
 from scanner.analyze.logic.expression import conj, neg
@@ -346,7 +346,7 @@ def _finding(assembly: Assembly, key: KeyFacts, fault: _Fault) -> Finding:
     kind, text = hygiene_remedy(fault.reason)
     command = ""
     if fault.grants:
-        command = revoke_command(key, fault.grants[0].grant_id)
+        command = revoke_block(key, [fault.grants[0].grant_id])
     return Finding(
         id=finding_id(Kind.KEY_HYGIENE, key.arn, fault.reason),
         fingerprint=fingerprint([fault.reason, fault.verdict, fault.in_use, fault.details]),

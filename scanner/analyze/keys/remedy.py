@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-
+from scanner.analyze.keys.shell import revoke_block
 from scanner.analyze.principals.selectors import GRANT, Naming
 from scanner.model.finding import FindingVerdict, Remediation
 from scanner.model.key import KeyFacts
@@ -13,7 +12,7 @@ def remediation_of(naming: Naming, key: KeyFacts, verdict: FindingVerdict) -> Re
     """The kind of change that ends the access. It is not tried out on the snapshot in this version."""
     if naming.mechanism == GRANT:
         grant = naming.grants[0]
-        command = revoke_command(key, grant.grant_id)
+        command = revoke_block(key, [grant.grant_id])
         more = f" The same for the other {len(naming.grants) - 1} grant(s)." if len(naming.grants) > 1 else ""
         return Remediation("revoke_grant", f"Revoke the grant if the access is not wanted.{more}", command)
     if verdict is FindingVerdict.INEFFECTIVE:
@@ -33,9 +32,3 @@ def remediation_of(naming: Naming, key: KeyFacts, verdict: FindingVerdict) -> Re
     }
     kind, text = texts.get(naming.selector.kind, ("remove_statement", "Remove the principal if it needs no access."))
     return Remediation(kind, text)
-
-
-def revoke_command(key: KeyFacts, grant_id: str, verb: str = "revoke") -> str:
-    """The command that revokes a grant, or retires it."""
-    place = f"--region {shlex.quote(key.region)} --key-id {shlex.quote(key.arn)}"
-    return f"aws kms {verb}-grant {place} --grant-id {shlex.quote(grant_id)}"

@@ -326,7 +326,7 @@ def test_grants_to_deleted_grantees_are_one_finding_of_the_key() -> None:
     assert (found.severity, found.verdict, found.verdict_reasons) == ("info", "confirmed", ("stale_grant",))
     assert found.summary.startswith(f"3 grants name `AROAGONE`, `{gone}`, which was deleted")
     assert (found.mechanism.kind, found.mechanism.grants_total, len(found.evidence)) == ("grant", 3, 3)
-    assert found.remediation.cli.endswith("--grant-id g-1")
+    assert found.remediation.cli.endswith("--grant-id g-1\necho in place)")
     assert found.capabilities[0].actions == ("kms:Decrypt", "kms:Encrypt")
     assert found.capabilities[0].capability == "decrypt"
     assert set(result.result.documents) >= {e.sha256 for e in found.evidence}

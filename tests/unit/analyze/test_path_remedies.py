@@ -60,10 +60,18 @@ def test_principal_is_taken_out_of_a_list() -> None:
     assert changed(finding, "-") == [f'"{VENDOR}",']
     assert remedy.diff.startswith(f"--- trust policy of {iam(OWNER, 'role/R')}\n")
     assert remedy.cli.splitlines() == [
-        "aws iam get-role --role-name R --query Role.AssumeRolePolicyDocument --output json > trust-policy.json",
-        f"# in account {OWNER}, with the patch saved as change.patch",
-        "patch trust-policy.json change.patch",
-        "aws iam update-assume-role-policy --role-name R --policy-document file://trust-policy.json",
+        "(set -eux -- --role-name R",
+        f'test "$(aws sts get-caller-identity --query Account --output text)" = {OWNER}',
+        'aws iam get-role "$@" --query Role.AssumeRolePolicyDocument --output json > read.json',
+        "patch -N -F0 -o policy.json read.json change.patch",
+        f'kms-scan what-if "$RUN" --trust-policy {iam(OWNER, "role/R")}=policy.json --fail-on-widened',
+        "set -C; cat read.json > policy.before.json",
+        'aws iam update-assume-role-policy "$@" --policy-document file://policy.json',
+        (
+            'test "$(aws iam get-role "$@" --query Role.AssumeRolePolicyDocument --output json | tr -d \' \\n\')" = '
+            "\"$(tr -d ' \\n' < policy.json)\""
+        ),
+        "echo in place)",
     ]
 
 

@@ -77,8 +77,8 @@ def test_statement_for_nobody_else_is_removed() -> None:
         "Where some of the access is wanted: name the roles that need the key instead of their whole account."
     )
     assert remedy.diff.startswith(f"--- key policy default of {KEY}\n+++ key policy default of {KEY}\n@@ ")
-    assert "put-key-policy --region eu-west-1" in remedy.cli
-    assert "--policy file://policy.json" in remedy.cli
+    assert remedy.cli.startswith("(set -eux -- --region eu-west-1 --key-id ")
+    assert '\naws kms put-key-policy "$@" --policy file://policy.json\n' in remedy.cli
 
 
 def test_principal_is_taken_out_where_others_are_named_too() -> None:
@@ -330,8 +330,11 @@ def test_grants_are_revoked_with_one_command_each() -> None:
     remedy = finding.remediation
     assert (remedy.kind, remedy.verified, remedy.diff, remedy.effect) == ("revoke_grant", True, "", TRIED)
     assert remedy.text.startswith("Revoke the 25 grants that give it access. The commands are those for the first 20;")
-    assert remedy.cli.splitlines()[1] == f"aws kms revoke-grant --region eu-west-1 --key-id {KEY} --grant-id g-1"
-    assert len(remedy.cli.splitlines()) == 20
+    said = remedy.cli.splitlines()
+    assert said[0] == f"(set -eux -- --region eu-west-1 --key-id {KEY}"
+    assert said[2].startswith('kms-scan what-if "$RUN" --revoke g-0 --revoke g-1 --revoke ')
+    assert said[4] == 'aws kms revoke-grant "$@" --grant-id g-1'
+    assert sum(line.startswith("aws kms revoke-grant ") for line in said) == 20
 
 
 def test_grant_of_an_insider_that_an_outsider_may_retire_is_not_revoked() -> None:

@@ -40,7 +40,7 @@ def test_statement_that_does_nothing_is_removed() -> None:
     assert (remedy.kind, remedy.verified, remedy.effect) == ("remove_statement", True, TRIED)
     assert (remedy.text, remedy.risk_note) == ("Remove statement `Vain`, on which no access depends.", "")
     assert '-      "Sid": "Vain"' in remedy.diff
-    assert f"aws kms put-key-policy --region eu-west-1 --key-id {KEY.rsplit('/', 1)[-1]}" in remedy.cli
+    assert remedy.cli.startswith(f"(set -eux -- --region eu-west-1 --key-id {KEY.rsplit('/', 1)[-1]} ")
 
 
 def test_statement_without_a_sid_whose_successor_moves_up_is_removed_all_the_same() -> None:
@@ -109,7 +109,13 @@ def test_grant_that_does_nothing_is_revoked() -> None:
     given = (grant(CHINA, grant_id="g-vain"), grant(OUR, grant_id="g-used"))
     remedy = only(OWN, grants=given).remediation
     assert (remedy.kind, remedy.verified, remedy.effect, remedy.diff) == ("revoke_grant", True, TRIED, "")
-    assert remedy.cli == f"aws kms revoke-grant --region eu-west-1 --key-id {KEY} --grant-id g-vain"
+    assert remedy.cli.splitlines() == [
+        f"(set -eux -- --region eu-west-1 --key-id {KEY}",
+        f'test "$(aws sts get-caller-identity --query Account --output text)" = {KEY.split(":")[4]}',
+        'kms-scan what-if "$RUN" --revoke g-vain --fail-on-widened',
+        'aws kms revoke-grant "$@" --grant-id g-vain',
+        "echo in place)",
+    ]
 
 
 def test_shares_and_what_may_work_keep_their_advice() -> None:

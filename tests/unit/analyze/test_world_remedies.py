@@ -75,7 +75,7 @@ def test_grants_to_the_dead_are_revoked_and_the_trial_is_clean() -> None:
     remedy = hygiene(reason="stale_grant", grants=held).remediation
     assert (remedy.kind, remedy.verified, remedy.effect) == ("revoke_grant", True, CLEAN)
     assert remedy.text == "Revoke the 2 grants; no access is lost."
-    assert remedy.cli.splitlines()[1].endswith("--grant-id 'g 2'")
+    assert remedy.cli.splitlines()[4].endswith("--grant-id 'g 2'")
     assert "aws_kms_grant" in remedy.terraform
 
 
@@ -172,14 +172,22 @@ def test_foreign_key_is_taken_out_of_the_resources() -> None:
     assert found.remediation.text.startswith(f"Take `{THEIRS}` out of statement `S`. ")
     assert (found.remediation.kind, found.remediation.verified) == ("narrow_resource", True)
     assert found.remediation.effect == CLEAN
-    assert "put-role-policy --role-name App --policy-name 0" in found.remediation.cli
+    assert found.remediation.cli.startswith("(set -eux -- --role-name App --policy-name 0\n")
+    assert '\naws iam put-role-policy "$@" --policy-document file://policy.json\n' in found.remediation.cli
     assert 'resource "aws_iam_role_policy"' in found.remediation.terraform
 
 
 def test_statement_about_the_foreign_key_alone_goes_and_an_empty_inline_policy_is_deleted() -> None:
     found = foreign(policy(allow(None, "kms:Encrypt", Resource=THEIRS)))
     assert (found.remediation.kind, found.remediation.diff) == ("remove_statement", "")
-    assert found.remediation.cli == f"# in account {MEMBER}\naws iam delete-role-policy --role-name App --policy-name 0"
+    assert found.remediation.cli.splitlines() == [
+        "(set -eux -- --role-name App --policy-name 0",
+        f'test "$(aws sts get-caller-identity --query Account --output text)" = {MEMBER}',
+        'aws iam get-role-policy "$@" --query PolicyDocument --output json > read.json',
+        "set -C; cat read.json > policy.before.json",
+        'aws iam delete-role-policy "$@"',
+        "echo in place)",
+    ]
     assert found.remediation.terraform.startswith("# remove these resources")
 
 
@@ -217,7 +225,9 @@ def test_grant_that_its_holder_may_retire_is_retired() -> None:
     held = grant(APP, "Decrypt", "RetireGrant")
     found = one(Kind.FOREIGN_KEY_USE, key(OWN, grants=(held,)), principal(APP))
     assert found.remediation.text == "Nothing to do if the use is wanted; else: retire the grant, as who holds it may."
-    assert found.remediation.cli.startswith("aws kms retire-grant --region eu-west-1 ")
+    retired = found.remediation.cli.splitlines()
+    assert retired[0].startswith("(set -eux -- --region eu-west-1 --key-id arn:")
+    assert retired[3] == 'aws kms retire-grant "$@" --grant-id g-1'
 
 
 def test_grant_is_revoked_by_the_owner_else() -> None:
@@ -314,7 +324,8 @@ def test_text_held_in_two_accounts_has_no_edit() -> None:
 def test_managed_policy_is_written_as_a_new_version() -> None:
     found = one(Kind.BROAD_KEY_PERMISSION, managed(ADMIN, policy(allow(None, "kms:Decrypt"))))
     assert found.remediation.verified
-    assert f"aws iam create-policy-version --policy-arn arn:aws:iam::{OWNER}:policy/P " in found.remediation.cli
+    assert found.remediation.cli.startswith(f"(set -eux -- --policy-arn arn:aws:iam::{OWNER}:policy/P\n")
+    assert '\naws iam create-policy-version "$@" --set-as-default ' in found.remediation.cli
     assert 'resource "aws_iam_policy"' in found.remediation.terraform
 
 
@@ -327,7 +338,9 @@ def test_policy_that_would_be_too_long_has_no_edit() -> None:
 def test_of_many_roles_with_one_text_the_commands_are_those_of_the_first() -> None:
     roles = [principal(iam(OWNER, f"role/R{n}"), policy(allow(None, "kms:Decrypt"))) for n in range(5)]
     cli = one(Kind.BROAD_KEY_PERMISSION, *roles).remediation.cli
-    assert cli.count("put-role-policy") == 3
+    assert cli.count("put-role-policy") == cli.count("(set -eux -- ") == 3
+    for number, file in enumerate(("policy", "policy-2", "policy-3")):
+        assert f"role/R{number}/0={file}.json --fail-on-widened\nset -C; cat read.json > {file}.before.json\n" in cli
     assert cli.endswith("# the same for 2 more policies with this text")
 
 
@@ -366,7 +379,7 @@ def test_alias_actions_are_taken_out() -> None:
     )
     found = control(policy(allow(None, "kms:*Alias")), of_key=key(OWN, aliases=("alias/app-1",)), user=user)
     assert found.remediation.kind == "remove_statement"
-    assert found.remediation.cli.splitlines()[-1].startswith("aws iam delete-role-policy --role-name Admin")
+    assert found.remediation.cli.splitlines()[-2] == 'aws iam delete-role-policy "$@"'
 
 
 def test_aliases_by_a_wildcard_over_all_actions_have_no_edit() -> None:

@@ -11,7 +11,7 @@ from scanner.model.decision import Gate, GateOutcome, Layer, Side, StatementRef
 from scanner.model.finding import Evidence, Finding, Grantee, Highlight, Hop, Kind, Path, Reach, Remediation
 from scanner.report.cards import PRINCIPALS_SHOWN, CardSources, FindingCard, finding_card
 from scanner.report.html import render_html
-from scanner.report.rerun import accept_command, rerun_command, trial_command
+from scanner.report.rerun import accept_command, rerun_command
 from scanner.report.source import MAX_LINE, MAX_LINES, source_lines, without_indent
 
 import report_builders as build
@@ -187,45 +187,10 @@ def test_key_whose_id_its_replicas_share_is_named_by_its_arn() -> None:
     assert f" --key {build.KEY_ARN}2 " in rerun_command(build.stranger_finding(key=key), "r")
 
 
-@pytest.mark.parametrize(
-    ("document", "option"),
-    [
-        (f"key policy default of {build.KEY_ARN}", f"--key-policy {build.KEY_ID}=policy.json"),
-        (f"key policy default of {build.KEY_ARN}2", f"--key-policy {build.KEY_ARN}2=policy.json"),
-        (f"trust policy of {ROLE}", f"--trust-policy {ROLE}=trust-policy.json"),
-        ("managed policy P of arn:aws:iam::1:policy/x/P", "--identity-policy arn:aws:iam::1:policy/x/P=policy.json"),
-        (f"inline policy a,b of {ROLE}", f"--identity-policy {ROLE}/a,b=policy.json"),
-        (
-            "inline policy a of group G of arn:aws:iam::1:group/G",
-            "--identity-policy arn:aws:iam::1:group/G/a=policy.json",
-        ),
-    ],
-)
-def test_patched_document_is_judged_by_what_if(document: str, option: str) -> None:
-    remedy = Remediation("narrow_principal", "Change it.", "aws …", f"--- {document}\n+++ {document}\n@@ -1,1 +1,1 @@")
-    assert trial_command(build.stranger_finding(remediation=remedy), "r") == f"kms-scan what-if r {option}"
-
-
-def test_grants_that_go_are_judged_by_what_if() -> None:
-    finding = build.grant_finding()
-    remedy = Remediation(
-        "revoke_grant",
-        "Revoke the grant.",
-        "aws kms revoke-grant --key-id k --grant-id g1\naws kms revoke-grant --grant-id g2",
-    )
-    words = trial_command(replace(finding, remediation=remedy), "r")
-    assert words == "kms-scan what-if r --revoke g1 --revoke g2"
-
-
-def test_nothing_is_judged_where_no_edit_was_drawn() -> None:
-    assert trial_command(build.stranger_finding(remediation=Remediation("none", "Ask.")), "r") == ""
-    deleted = Remediation("remove_statement", "Remove it.", "aws iam delete-role-policy --role-name R --policy-name P")
-    assert trial_command(build.stranger_finding(remediation=deleted), "r") == ""
-
-
 def test_exception_is_written_by_suppress_and_not_offered_twice() -> None:
     assert accept_command(build.stranger_finding(), "r") == (
-        'kms-scan suppress r kx-pnfc3b5nav5y --reason "$REASON" --owner "$OWNER" --expires "$EXPIRES"'
+        'kms-scan suppress r kx-pnfc3b5nav5y --reason "$REASON" --owner "$OWNER" --expires "$EXPIRES" '
+        '--ticket "$TICKET"'
     )
     assert accept_command(build.accepted(build.stranger_finding()), "r") == ""
 

@@ -35,11 +35,37 @@ def summary(finding: Finding) -> str:
 def test_card_shows_the_patch_with_signs_as_text() -> None:
     shown = page(with_remedy())
     assert '<del>-  "a": "&lt;b&gt;"</del>' in shown
-    assert '<ins>+  "a": "@team"</ins></pre>' in shown
+    assert '<ins>+  "a": "@team"</ins>\n</pre>' in shown
     assert "<del>---" not in shown
     assert "<ins>+++" not in shown
     assert f"<p>{TRIED}<" in shown
     assert "Before you do: Ask <code>owner</code> first." in shown
+
+
+@pytest.mark.parametrize(
+    ("effect", "verified", "said"),
+    [
+        (f"{TRIED[:-1]}, no other access to this key changes, and so on.", True, "Tried on the snapshot: clean."),
+        (f"{TRIED[:-1]}, nothing else changes, and so on.", True, "Tried on the snapshot: clean."),
+        (f"{TRIED[:-1]}, nothing else changes, and so on.", False, f"{TRIED[:-1]}, nothing else changes, and so on."),
+        (f"{TRIED[:-1]}, 1 other finding changes.", True, f"{TRIED[:-1]}, 1 other finding changes."),
+    ],
+)
+def test_clean_trial_is_one_word_on_the_card(effect: str, verified: bool, said: str) -> None:
+    remedy = Remediation("narrow_principal", "Take it out.", "aws x", DIFF, verified, effect)
+    assert f"<p>{said}<" in page(replace(stranger_finding(), remediation=remedy))
+
+
+def test_how_a_fix_is_applied_is_said_once_and_only_beside_cards() -> None:
+    finding = with_remedy()
+    shown = page(finding)
+    assert shown.count('<section id="applying"') == 1
+    assert shown.index('<section id="applying"') < shown.index('<section id="findings"')
+    run = document().run.run_id
+    assert f'export RUN="$PWD/kms-scan-out/{run}" ' in shown
+    for step in ('kms-scan run --key KEY_ARN --baseline "$RUN" -o AFTER', 'kms-scan diff "$RUN" AFTER/latest'):
+        assert f"{step}\n" in shown
+    assert '<section id="applying"' not in render_html(document(findings=()), (), {}, lambda sha256: None).decode()
 
 
 def test_card_says_where_the_edit_belongs_in_terraform_after_the_command_line() -> None:
@@ -104,10 +130,10 @@ def test_patch_is_headed_by_the_document_without_the_key_that_the_card_is_about(
 def test_lines_of_a_patch_are_marked_in_runs_and_stay_as_they_are() -> None:
     diff = "--- a\n+++ a\n@@ -1,4 +1,3 @@\n {\n-one\n-two\n+three\n }"
     shown = page(with_remedy(diff))
-    assert " {\n<del>-one\n-two</del>\n<ins>+three</ins>\n }</pre>" in shown
+    assert " {\n<del>-one\n-two</del>\n<ins>+three</ins>\n }\n</pre>" in shown
     block = re.search(r"<pre class=patch>(.*?)</pre>", shown, re.DOTALL)
     assert block is not None
-    assert re.sub(r"</?(?:ins|del)>", "", block.group(1)) == diff
+    assert re.sub(r"</?(?:ins|del)>", "", block.group(1)) == f"{diff}\n"
 
 
 def test_card_without_a_patch_has_no_block_for_it() -> None:
