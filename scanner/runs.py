@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from scanner.errors import SnapshotError
@@ -18,22 +19,46 @@ SNAPSHOT = "snapshot.sqlite"
 FINDINGS = "findings.json"
 SUMMARY = "summary.json"
 LATEST = "latest"
+_NAMED = 3
+_MOST_FOLDERS, _MOST_BYTES = 1_000, 16 << 20
+"""Folders that are looked into, and the size of a manifest that is read, for a run under another name."""
 
 
 def find_run(name: str, output: Path) -> RunDirectory:
     """The run directory for a path, a run id or `latest`, the link to the newest complete report.
 
+    A run that was sent to somebody and has another name is found by the id in its manifest, among the folders of the
+    output folder and of the working directory.
+
     Raises:
-        SnapshotError: there is none.
+        SnapshotError: there is none, or several folders hold it.
     """
     given, known = Path(name), output / name
     for path in (given, known):
-        if path.is_dir():
+        if name and path.is_dir():
             return RunDirectory(path.resolve())
-    hint = "run `kms-scan run` first"
+    renamed = sorted({path.resolve() for folder in (output, Path()) for path in _renamed(name, folder)})
+    if len(renamed) > 1:
+        there = ", ".join(f"`{path}`" for path in renamed[:_NAMED])
+        raise SnapshotError(f"{len(renamed)} folders hold run `{name}`: {there}", hint="name one of them")
+    if renamed:
+        return RunDirectory(renamed[0])
+    hint = f"name the folder that holds {MANIFEST}, or run `kms-scan run` first"
     if name == LATEST and next(run_folders(output), None) is not None:
         hint = f"no run in `{output}` has a report yet: name the run, or `kms-scan analyze latest` and `report latest`"
     raise SnapshotError(f"there is no run `{name}`, neither as a folder nor in `{output}`", hint=hint)
+
+
+def _renamed(run_id: str, output: Path) -> Iterator[Path]:
+    """The folders whose manifest says that they hold the run."""
+    for path in islice(run_folders(output), _MOST_FOLDERS):
+        try:
+            with (path / MANIFEST).open("rb") as file:
+                manifest = json.loads(file.read(_MOST_BYTES))
+        except (OSError, ValueError, RecursionError):
+            continue
+        if isinstance(manifest, dict) and manifest.get("run_id") == run_id:
+            yield path
 
 
 def run_to_judge(name: str, output: Path) -> RunDirectory:

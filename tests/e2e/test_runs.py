@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from scanner.cli import main
 from scanner.demo.show import refuse_real_runs
-from scanner.errors import UsageError
+from scanner.errors import SnapshotError, UsageError
+from scanner.runs import find_run
 from scanner.snapshot.read import content_hash
 
 JUDGED = ("findings.json", "graph.json", "graph.graphml", "keys.csv", "access.csv", "coverage.csv")
@@ -255,3 +256,61 @@ def test_demo_is_refused_before_the_server_starts(cli, collected, monkeypatch) -
     code, _, err = cli("demo")
     assert code == 2
     assert "--output" in err
+
+
+# -- a run under another name -----------------------------------------------------------------------------------------
+
+
+def sent(demo_run, folder: Path) -> str:
+    """The files of a run without its snapshot's bulk, as somebody sends them; returns the id of the run."""
+    folder.mkdir(parents=True)
+    for name in ("manifest.json", "findings.json"):
+        shutil.copy(demo_run.directory / name, folder)
+    return json.loads((folder / "manifest.json").read_bytes())["run_id"]
+
+
+@pytest.mark.parametrize("place", ["run", "kms-scan-out/run"])
+def test_run_is_found_by_the_id_of_its_manifest_under_another_name(demo_run, tmp_path, monkeypatch, place: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_id = sent(demo_run, tmp_path / place)
+    assert find_run(run_id, Path("kms-scan-out")).path == tmp_path / place
+
+
+def test_folder_of_that_name_goes_before_a_manifest(demo_run, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_id = sent(demo_run, tmp_path / "copy")
+    sent(demo_run, tmp_path / "kms-scan-out" / run_id)
+    assert find_run(run_id, Path("kms-scan-out")).path == tmp_path / "kms-scan-out" / run_id
+
+
+def test_run_in_several_folders_is_not_chosen_from(demo_run, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_id = sent(demo_run, tmp_path / "one")
+    sent(demo_run, tmp_path / "two")
+    with pytest.raises(SnapshotError) as raised:
+        find_run(run_id, Path("kms-scan-out"))
+    assert raised.value.message.startswith(f"2 folders hold run `{run_id}`: `{tmp_path / 'one'}`, ")
+    assert raised.value.hint == "name one of them"
+
+
+@pytest.mark.parametrize("text", ["", "[", "[]", '{"run_id": 1}', "[" * 100_000, None])
+def test_folder_without_a_manifest_of_the_run_is_none(tmp_path, monkeypatch, text: str | None) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "deep" / "deeper").mkdir(parents=True)
+    (tmp_path / "deep" / "deeper" / "manifest.json").write_text('{"run_id": "r"}')
+    (tmp_path / "folder").mkdir()
+    if text is not None:
+        (tmp_path / "folder" / "manifest.json").write_text(text)
+    for name in ("r", ""):
+        with pytest.raises(SnapshotError) as raised:
+            find_run(name, Path("kms-scan-out"))
+        assert "name the folder that holds manifest.json" in (raised.value.hint or "")
+
+
+def test_question_of_a_card_is_put_to_a_run_that_was_sent(demo_run, cli, tmp_path) -> None:
+    run_id = sent(demo_run, tmp_path / "run")
+    shutil.copy(demo_run.directory / "snapshot.sqlite", tmp_path / "run")
+    key = next(f["key"]["key_id"] for f in demo_run.findings() if f["key"])
+    code, out, err = cli("who-can", run_id, "--key", key, "-q")
+    assert code == 0, err
+    assert out
