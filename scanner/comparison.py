@@ -47,6 +47,12 @@ class RunsCompared:
         """The findings that are not what they were, or rank higher than they did."""
         return tuple(f for f in self.findings if f.lifecycle != Lifecycle.UNCHANGED or f.rise)
 
+    @property
+    def accepted(self) -> int:
+        """Findings of the newer run that a reviewed entry accepts, and that the older one counted or did not have."""
+        before = {f.id for f in self.old.findings if f.is_suppressed}
+        return sum(f.is_suppressed and f.id not in before for f in self.new.findings)
+
     def grew(self, level: str) -> bool:
         """Whether a new, reopened, wider or graver finding reaches a severity; accepted ones are not counted."""
         grown = (f for f in self.findings if f.has_grown and not f.is_suppressed)

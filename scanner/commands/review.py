@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shlex
 from dataclasses import asdict
 from typing import Any
 
@@ -51,7 +52,7 @@ def diff(old: str, new: str, fail_on: str | None, shape: str, as_json: bool, **o
     code = 3 if fail_on is not None and found.grew(fail_on) else 0
     view = ComparisonView(
         found.old.run, found.new.run, found.access.differences, found.access.unchanged, found.changed, found.counts,
-        found.comparable, found.judged_again, code,
+        found.comparable, found.judged_again, code, found.accepted,
     )  # fmt: skip
     if as_json or shape == "json":
         click.echo(dump_comparison(view))
@@ -101,6 +102,7 @@ def suppress(run: str, finding: str, pin: bool, as_json: bool, **options: Any) -
         click.echo(json.dumps({"file": str(path)} | asdict(entry), sort_keys=True))
     else:
         click.echo(terminal_safe(f"{path}: {finding} is accepted until {entry.expires}: {known[finding].title}"))
+        click.echo(f"it counts from the next analysis: {shlex.join(['kms-scan', 'analyze', run])}")
     return 0
 
 

@@ -106,7 +106,13 @@ ACCESS = _columns(
     ("party", "row of the severity table"),
     ("capability", "what the actions amount to"),
     ("actions", "the KMS actions that share this decision"),
-    ("decision", "allowed, conditional, latent or unknown; denied access has no row"),
+    (
+        "decision",
+        (
+            "allowed, conditional, latent or unknown; denied access has no row. Unknown where the other account's own "
+            "side was not read (R3.30): what our side allows is then in `finding_verdict`"
+        ),
+    ),
     ("reason", "reason code of the decision"),
     ("conditions", "under which conditions"),
     ("mechanism", "key_policy, grant, ram or role"),

@@ -41,6 +41,8 @@ class ComparisonView:
     comparable: bool
     judged_again: bool
     exit_code: int
+    accepted: int = 0
+    """Findings that are accepted by a reviewed entry now and were not before."""
 
 
 def render_comparison(view: ComparisonView, *, paint: Paint = unpainted) -> Iterator[str]:
@@ -59,7 +61,7 @@ def render_comparison(view: ComparisonView, *, paint: Paint = unpainted) -> Iter
         yield f"  {lifecycle:<14} {finding.severity:<9} {finding.id}  {safe(finding.title, _LONGEST)}"
         if finding.rise:
             yield f"{'':<28}{safe(rise_text(finding, old.as_of[:10]), _LONGEST)}"
-    yield f"findings: {counts_text(view.counts) or 'none'}"
+    yield f"findings: {_counted(view)}"
 
 
 def _notes(view: ComparisonView) -> Iterator[str]:
@@ -74,13 +76,18 @@ def counts_text(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{counts[name]:,} {name.replace('_', ' ')}" for name in Lifecycle if counts.get(name))
 
 
+def _counted(view: ComparisonView) -> str:
+    accepted = f"; {view.accepted:,} accepted since" if view.accepted else ""
+    return f"{counts_text(view.counts) or 'none'}{accepted}"
+
+
 def comparison_markdown(view: ComparisonView) -> Iterator[str]:
     """The same for a ticket or a pull request."""
     yield f"# {counted(len(view.differences), 'difference')} in access"
     yield ""
     yield f"- Before: {markdown_code(view.old.run_id)}, {markdown_text(view.old.as_of)}"
     yield f"- After: {markdown_code(view.new.run_id)}, {markdown_text(view.new.as_of)}"
-    yield f"- Findings: {counts_text(view.counts) or 'none'}"
+    yield f"- Findings: {_counted(view)}"
     for note in _notes(view):
         yield f"- {note[0].upper()}{note[1:]}"
     yield ""
@@ -106,6 +113,7 @@ def dump_comparison(view: ComparisonView) -> str:
         "differences": [difference_fields(d) for d in view.differences],
         "unchanged": view.unchanged,
         "counts": dict(view.counts),
+        "accepted": view.accepted,
         "findings": [
             {
                 "id": f.id,

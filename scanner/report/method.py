@@ -196,7 +196,8 @@ VERDICTS: Final = Table(
             (
                 "Some principal is allowed on both sides; or the key side alone allows and the decision has "
                 "been handed to an "
-                "account that is outside our view and not ours"
+                "account that is outside our view and not ours: access.csv then says `unknown`, "
+                "because that account's own side was not read (R3.30)"
             ),
         ),
         ("conditional", "Real, under the printed condition"),

@@ -318,7 +318,9 @@ def test_finding_is_accepted_by_a_command_and_comes_back_when_its_access_changes
     accept = ("suppress", first.name, finding["id"], "--owner", "hr@acme.example", "--expires", "2027-03-31")
     code, out, _ = cli(*accept, "--reason", "Payroll: month-end", "--ticket", "RISK-1042")
     assert code == 0
-    assert "is accepted until 2027-03-31" in out
+    wrote, counts = out.splitlines()
+    assert wrote.startswith(f"suppressions.yaml: {finding['id']} is accepted until 2027-03-31: ")
+    assert counts == f"it counts from the next analysis: kms-scan analyze {first.name}"
 
     second = organization.collected(organization.with_statements(allow(STRANGER)))
     _, summary = judged(second, "--baseline", "latest")
@@ -327,6 +329,9 @@ def test_finding_is_accepted_by_a_command_and_comes_back_when_its_access_changes
     assert (held["severity"], held["suppression"]["state"], held["suppression"]["ticket"]) == (
         "critical", "active", "RISK-1042",
     )  # fmt: skip
+    assert cli("diff", first.name, second.name)[1].splitlines()[-1].endswith("; 1 accepted since")
+    assert json.loads(cli("diff", first.name, second.name, "--json")[1])["accepted"] == 1
+    assert "accepted since" not in cli("diff", second.name, second.name)[1]
     rows = {r["finding_id"]: r for r in csv.DictReader((second / "findings.csv").read_text("utf-8-sig").splitlines())}
     row = rows[finding["id"]]
     assert (row["suppressed"], row["suppressed_by"], row["suppressed_until"]) == (

@@ -42,7 +42,8 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def test_same_policy_makes_no_difference(ask: Any) -> None:
     code, out, err = ask("--key-policy", "alias/cards=same.json", "--fail-on-widened", same=CARD_POLICY)
     assert (code, err) == (0, "")
-    assert "compared 1 key; no difference" in out
+    assert "what if  key policy of arn:" in out
+    assert ", the same as was collected\ncompared 1 key; no difference" in out
     assert "= 5 accesses from outside unchanged" in out
     assert "= everybody inside the keys' own accounts keeps what they have" in out
 
@@ -52,6 +53,7 @@ def test_lost_access_is_told_with_the_finding_that_goes(ask: Any) -> None:
     code, out, _ = ask("--key-policy", "alias/cards=new.json", "--fail-on-widened", new=new)
     assert code == 0
     assert "- lost          any principal of 999988887777 (unknown): decrypt, metadata with alias/cards" in out
+    assert "as was collected" not in out
     assert "= role/admin, root can still change the policy of alias/cards" in out
     assert "1 finding would change" in out
     assert "  critical confirmed -> none  Any principal of an unknown account 999988887777 can decrypt" in out

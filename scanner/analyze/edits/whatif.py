@@ -180,7 +180,7 @@ class _Draft:
         gaps = {part: ref for part, ref in key.gaps.items() if part != "key_policy"}
         self.keys[key.arn] = replace(self.keys[key.arn], key_policy=policy, gaps=gaps)
         self.touched.add(key.arn)
-        self.changes.append(f"key policy of {key.arn}")
+        self.changes.append(f"key policy of {key.arn}{_noted(key.key_policy, policy)}")
 
     def revoke(self, grant_id: str) -> None:
         """Take a grant away from the key that holds it."""
@@ -208,7 +208,7 @@ class _Draft:
         policy = read_replacement(replacement, facts.trust_policy or blank)
         self.principals[arn] = replace(facts, trust_policy=policy)
         self.everywhere = True
-        self.changes.append(f"trust policy of {arn}")
+        self.changes.append(f"trust policy of {arn}{_noted(facts.trust_policy, policy)}")
 
     def _role(self, target: str) -> str:
         """The ARN of the one role that a text names: by its ARN, as `role/NAME`, or by its name alone."""
@@ -225,7 +225,8 @@ class _Draft:
     def _identity_policy(self, replacement: Replacement) -> None:
         address = self._address(replacement.target)
         self._once(replacement.kind.short_name, address)
-        policy = read_replacement(replacement, self._at(address))
+        old = self._at(address)
+        policy = read_replacement(replacement, old)
         holders = 0
         for arn, facts in self.principals.items():
             here = any(address_of(held) == address for held in _held(facts))
@@ -233,7 +234,8 @@ class _Draft:
             if here:
                 self.principals[arn] = with_document(facts, address, policy)
         self.everywhere = True
-        self.changes.append(f"identity policy {address}" + (f" of {holders} principals" if holders > 1 else ""))
+        whose = f" of {holders} principals" if holders > 1 else ""
+        self.changes.append(f"identity policy {address}{whose}{_noted(old, policy)}")
 
     def _at(self, address: str) -> PolicyText:
         return next(p for facts in self.world.principals.values() for p in _held(facts) if address_of(p) == address)
@@ -299,6 +301,12 @@ class _Draft:
             whose = f" of {', '.join(unread)}" if unread else ""
             raise UsageError(f"the {kind.short_name}s{whose} were not read, so none of them can be replaced")
         raise _unknown(kind.short_name, target, [text for place in found for text in place], "")
+
+
+def _noted(old: PolicyText | None, new: PolicyText) -> str:
+    """A note where a document is the one that was collected, but for white space."""
+    same = old is not None and "".join(old.text.split()) == "".join(new.text.split())
+    return ", the same as was collected" if same else ""
 
 
 def missing_principals(document: Document, world: World) -> Iterator[tuple[int, str]]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from html import unescape
+from pathlib import Path
 
 import pytest
+from scanner.config import load_settings
 from scanner.model.finding import Finding, Remediation, Severity
 from scanner.report.escape import markdown_block
 from scanner.report.html import render_html
@@ -169,3 +172,14 @@ def test_patch_cannot_leave_its_block() -> None:
     assert "<script>alert" not in page(with_remedy(hostile))
     assert markdown_block(["a\nb"], "diff") == ["```diff", "a\\nb", "```"]
     assert re.search(r"\\u202e", page(with_remedy(hostile)))
+
+
+def test_line_that_approves_a_partner_is_a_configuration(tmp_path: Path) -> None:
+    shown = render_html(document(findings=()), (), {}, lambda sha256: None).decode()
+    example = re.search(r"<pre>(trust:\n.*?)</pre>", shown, re.DOTALL)
+    assert example is not None
+    file = tmp_path / "config.yaml"
+    file.write_text(f"version: 1\naws: {{member_role: Audit}}\n{unescape(example.group(1))}")
+    (account,) = load_settings(file, environ={}, flags={}).settings.trust.accounts
+    assert (account.id, account.approved_by) == ("444455556666", "RISK-1042")
+    assert [str(capability) for capability in account.capabilities] == ["decrypt", "metadata"]
