@@ -23,7 +23,7 @@ from scanner.suppressions import SuppressionFile, read_suppressions
 _OWN = frozenset({"files", "not_hashed", "written", "written_by", "judged", "reported"})
 """Members of a manifest that are not those of the run, or are compared file by file."""
 
-_NO_MORE = "it is missing"
+_NO_MORE = f"{MANIFEST} names it, and it is not in this folder"
 _NOT_THE_FILE = f"it is not the file that {MANIFEST} names"
 
 

@@ -137,6 +137,8 @@ def report(
     elif only:
         for name in dict.fromkeys(only):
             click.echo(directory.path / single_path(name))
+        if not options["quiet"]:
+            click.echo("manifest.json of the run names it from now on: a copy made before does not have it", err=True)
     else:
         click.echo(render_summary(document, directory.path / "report.html", document.run.exit_code))
     return 0

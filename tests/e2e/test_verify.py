@@ -240,8 +240,9 @@ def test_other_rows_that_were_sealed_again_give_other_files(run, verified) -> No
 @pytest.mark.parametrize("name", [*MADE, "snapshot.sqlite"])
 def test_file_that_is_gone_is_missing(run, verified, name) -> None:
     (run / name).unlink()
-    code, states, _ = verified(run)
+    code, states, answer = verified(run)
     assert (code, states[name]) == (3, "missing")
+    assert "manifest.json names it, and it is not in this folder" in json.dumps(answer)
 
 
 def test_link_is_no_file_of_a_run(run, verified, tmp_path) -> None:
@@ -313,6 +314,12 @@ def test_later_report_of_the_same_format_or_finding_takes_the_place_of_the_earli
     assert [(report["formats"], report["only"], report["print_full"]) for report in reported] == [
         (["html", "json"], [], False), ([], [finding], True), (["csv", "ocsf"], [], False),
     ]  # fmt: skip
+
+
+def test_report_of_one_finding_says_that_the_manifest_names_it(run, cli) -> None:
+    finding = json.loads((run / "findings.json").read_text())["findings"][0]["id"]
+    assert "manifest.json of the run names it from now on" in cli("report", str(run), "--only", finding)[2]
+    assert "manifest.json" not in cli("report", str(run), "--only", finding, "-q", "--print", "full")[2]
 
 
 def test_pages_by_templates_of_the_user_are_not_performed_again(run, verified, cli, tmp_path) -> None:
