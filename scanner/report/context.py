@@ -31,7 +31,8 @@ from scanner.report.history import (
 )
 from scanner.report.keys import Holdings, KeyView, key_anchor, key_arns, key_views, nothing_held
 from scanner.report.matrix import AccountMatrix, account_matrix
-from scanner.report.ordering import rank, worst_first
+from scanner.report.ordering import rank, urgent_first, worst_first
+from scanner.report.outsiders import Outsiders, outsiders_who_decrypt
 from scanner.report.packed import FindingTable, finding_table
 from scanner.report.pages import INDEX, NO_ACCOUNT, Links, Page, PageKind, single_path
 from scanner.report.phrases import account_text
@@ -39,6 +40,8 @@ from scanner.report.source import Documents, SourceView
 
 INDEX_FINDINGS = 1000
 """Findings that the index lists, the worst; the pages of the accounts have all of them."""
+
+_GRAVE = frozenset({Severity.CRITICAL, Severity.HIGH})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,8 @@ class ReportView:
     kinds: tuple[tuple[str, int], ...]
     reach: AccountMatrix | None
     """On the whole page and on the index."""
+    outsiders: Outsiders | None
+    """On the whole page and on the index, where an outsider surely decrypts."""
     accounts: tuple[AccountLine, ...]
     worst: tuple[tuple[Finding, str], ...]
     """On the index: the worst findings, each with its combination of filter values."""
@@ -113,6 +118,11 @@ class ReportView:
     resolved: tuple[Finding, ...]
     """Findings of earlier runs that are gone, at most `MAX_RESOLVED`."""
 
+    @property
+    def urgent(self) -> list[Finding]:
+        """What is at least of high severity, in the order in which to do it."""
+        return urgent_first(finding for finding in self.findings if finding.severity in _GRAVE)
+
 
 def report_view(
     document: FindingsDocument,
@@ -130,11 +140,10 @@ def report_view(
     texts: Documents = lambda sha256: document.documents.get(sha256) or sources.documents(sha256)  # noqa: E731
     overview = page.kind in {PageKind.WHOLE, PageKind.INDEX}
     findings = page.findings
-    listed = findings[:INDEX_FINDINGS] if page.kind is PageKind.INDEX else findings
-    combinations = filter_combinations(listed)
+    combinations = filter_combinations(listed := findings[:INDEX_FINDINGS] if page.kind is PageKind.INDEX else findings)
     names = {combination.option_ids: combination.name for combination in combinations}
-    card_sources = CardSources(texts, sources.notes, document.run.run_id, since(document))
-    cards, accepted, cited = _cards(page, names, card_sources)
+    given = CardSources(texts, sources.notes, document.run.run_id, since(document))
+    cards, accepted, cited = _cards(page, names, given)
     gaps = document.coverage.gaps if overview else tuple(_gaps(document, page))
     return ReportView(
         page=page,
@@ -144,6 +153,7 @@ def report_view(
         severities=_severities(findings),
         kinds=tuple(sorted(Counter(finding.kind.value for finding in findings).items())),
         reach=account_matrix(findings, sources.rows) if overview else None,
+        outsiders=outsiders_who_decrypt(findings, sources.rows) if overview else None,
         accounts=_accounts(pages),
         worst=tuple((f, names[filter_options(f)]) for f in listed) if page.kind is PageKind.INDEX else (),
         table=finding_table(findings, links) if page.kind is PageKind.INDEX else None,

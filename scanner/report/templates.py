@@ -15,6 +15,7 @@ from jinja2.lexer import Token, TokenStream
 
 from scanner.errors import UsageError
 from scanner.report.escape import element_text, html_value, shorten, trusted_css, trusted_script
+from scanner.report.ordering import at_will
 from scanner.report.phrases import (
     account_text,
     actions_text,
@@ -125,6 +126,7 @@ def _environment(folder: Path | None) -> jinja2.Environment:
     )
     environment.filters.update(clip=clipped, element_text=element_text, slot_middle=slot_middle, units=units_text)
     environment.filters.update(actions=actions_text, gap_units=gap_units, unread=unread_text)
+    environment.tests["at_will"] = at_will
     return environment
 
 
