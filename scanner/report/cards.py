@@ -63,7 +63,8 @@ class FindingCard:
     remediation as a compiler says it, with the others in `more_advice`; `terraform` where the edit belongs, empty where
     that is said in full; `follow_up` the commands that put the question again, `reached` the first principals by
     account, `rules` the rules by their confidence in words. Excerpts that the page shows elsewhere are no part of
-    `evidence`: `links` leads there from the statements that the card names, `see` has those it does not name.
+    `evidence`: `links` leads there from the statements that the card names, and to its own excerpts, whose ids are in
+    `anchors`; `see` has those it does not name.
     """
 
     finding: Finding
@@ -87,6 +88,7 @@ class FindingCard:
     rules: tuple[tuple[str, tuple[str, ...]], ...]
     links: Mapping[StatementRef, str] = field(default_factory=dict)
     see: tuple[tuple[SourceView, str], ...] = ()
+    anchors: Mapping[SourceView, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,7 +216,8 @@ def _cards(
         for given in (findings, page.accepted)
     )
     cited = cited_by_several((*cards, *accepted))
-    return led_to(cards, cited), led_to(accepted, cited), cited
+    led = led_to((*cards, *accepted), cited)
+    return led[: len(cards)], led[len(cards) :], cited
 
 
 def _limits(limits: Iterable[str]) -> tuple[str, ...]:
