@@ -12,9 +12,9 @@ from scanner.model.finding import Evidence, Finding, FindingVerdict
 from scanner.report.capabilities import CapabilityLine, capability_lines
 from scanner.report.coverage_notes import coverage_note
 from scanner.report.history import rise_text
-from scanner.report.method import CONFIDENCE_WORDS, GATE_WORDS, LAYER_WORDS
+from scanner.report.method import CONFIDENCE_WORDS, LAYER_WORDS
 from scanner.report.phrases import TOGETHER, refuses_alone
-from scanner.report.picture import SHAPES, PicturePart, key_state_gate, picture_parts
+from scanner.report.picture import SHAPES, PicturePart, gate_word, key_state_gate, picture_parts, standing_gates
 from scanner.report.reasons import REASONS
 from scanner.report.rerun import follow_up
 from scanner.report.source import Documents, SourceLine, SourceView, source_lines, without_indent
@@ -138,7 +138,7 @@ def _gate_lines(finding: Finding) -> tuple[GateLine, ...]:
 
     Those that do not apply, and say nothing of why, stand in the picture alone.
     """
-    layers = finding.path.layers
+    layers = standing_gates(finding)
     if not layers:
         return ()
     lines: dict[tuple[object, ...], GateLine] = {}
@@ -160,8 +160,8 @@ def _gate_line(gate: Gate) -> GateLine:
     return GateLine(
         (LAYER_WORDS[gate.layer],),
         SHAPES[gate.outcome],
-        GATE_WORDS[gate.outcome],
-        gate.why,
+        gate_word(gate),
+        gate.why.removeprefix(f"{gate_word(gate)}, "),
         tuple(cited.values())[:CITED_SHOWN],
         len(gate.statements),
     )

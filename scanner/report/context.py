@@ -29,6 +29,7 @@ from scanner.report.history import (
     since,
     suppression_sentences,
 )
+from scanner.report.key_sets import KeySet, key_sets
 from scanner.report.keys import Holdings, KeyView, key_anchor, key_arns, key_views, nothing_held
 from scanner.report.matrix import AccountMatrix, account_matrix
 from scanner.report.ordering import rank, urgent_first, worst_first
@@ -97,6 +98,8 @@ class ReportView:
     groups: tuple[Group, ...]
     cited: Mapping[SourceView, str]
     """Excerpts that several cards have alike, with their ids in the page."""
+    key_sets: Mapping[str, KeySet]
+    """By the id of a finding: all keys that it reaches, where its card does not name them all."""
     keys: tuple[KeyView, ...]
     filters: tuple[Filter, ...]
     combinations: tuple[Combination, ...]
@@ -138,13 +141,12 @@ def report_view(
     index.
     """
     texts: Documents = lambda sha256: document.documents.get(sha256) or sources.documents(sha256)  # noqa: E731
-    overview = page.kind in {PageKind.WHOLE, PageKind.INDEX}
     findings = page.findings
     combinations = filter_combinations(listed := findings[:INDEX_FINDINGS] if page.kind is PageKind.INDEX else findings)
     names = {combination.option_ids: combination.name for combination in combinations}
     given = CardSources(texts, sources.notes, document.run.run_id, since(document))
     cards, accepted, cited = _cards(page, names, given)
-    gaps = document.coverage.gaps if overview else tuple(_gaps(document, page))
+    gaps = document.coverage.gaps if page.is_overview else tuple(_gaps(document, page))
     return ReportView(
         page=page,
         document=document,
@@ -152,13 +154,14 @@ def report_view(
         findings=findings,
         severities=_severities(findings),
         kinds=tuple(sorted(Counter(finding.kind.value for finding in findings).items())),
-        reach=account_matrix(findings, sources.rows) if overview else None,
-        outsiders=outsiders_who_decrypt(findings, sources.rows) if overview else None,
+        reach=account_matrix(findings, sources.rows) if page.is_overview else None,
+        outsiders=outsiders_who_decrypt(findings, sources.rows) if page.is_overview else None,
         accounts=_accounts(pages),
         worst=tuple((f, names[filter_options(f)]) for f in listed) if page.kind is PageKind.INDEX else (),
         table=finding_table(findings, links) if page.kind is PageKind.INDEX else None,
         groups=_groups(cards),
         cited=cited,
+        key_sets=key_sets((card.finding for card in (*cards, *accepted)), sources.rows),
         keys=key_views(page.rows, by_key, texts, sources.holdings),
         filters=page_filters(listed),
         combinations=combinations,
@@ -167,12 +170,12 @@ def report_view(
         limits=_limits(document.run.limits),
         accepted=accepted,
         approved=tuple(f for f in findings if f.grantee.approval is not None and f.grantee.approval.covered),
-        approvals=approval_views(document.run.approvals, worst_first(document.findings)) if overview else (),
+        approvals=approval_views(document.run.approvals, worst_first(document.findings)) if page.is_overview else (),
         others=_others(document, page) if page.kind is PageKind.SINGLE else (),
         since=since(document),
         changes=change_sentences(document),
         suppressions=suppression_sentences(document),
-        resolved=tuple(resolved_findings(document)[:MAX_RESOLVED]) if overview else (),
+        resolved=tuple(resolved_findings(document)[:MAX_RESOLVED]) if page.is_overview else (),
     )
 
 

@@ -73,6 +73,16 @@ def key_anchor(key_arn: str) -> str:
     return f"key-{hashlib.sha256(visible(key_arn).encode()).hexdigest()[:12]}"
 
 
+def key_names(key_rows: Sequence[KeyRow]) -> dict[str, str]:
+    """The first alias of every key, or its id; with the Region where keys of several have that alias."""
+    names = {row.key_arn: (row.aliases or (row.key_arn.rsplit("/", 1)[-1],))[0] for row in key_rows}
+    often = Counter(names.values())
+    return {
+        row.key_arn: f"{names[row.key_arn]} in {row.region}" if often[names[row.key_arn]] > 1 else names[row.key_arn]
+        for row in key_rows
+    }
+
+
 def sorted_rows(rows: Iterable[KeyRow]) -> list[KeyRow]:
     """Rows of keys in the order in which pages list them."""
     return sorted(rows, key=lambda row: (row.account_id, row.region, row.key_arn))

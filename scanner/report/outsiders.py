@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scanner.model.finding import CapabilityResult, Finding, FindingVerdict, KeyRow, Kind
+from scanner.report.keys import key_names
 from scanner.report.matrix import caller_name
 from scanner.report.ordering import urgent_first
 from scanner.report.phrases import whose_choice
@@ -68,7 +68,7 @@ def outsiders_who_decrypt(findings: Iterable[Finding], key_rows: Iterable[KeyRow
 
     What is told as possible is not in it, as in the headline.
     """
-    names = _names(tuple(key_rows))
+    names = key_names(tuple(key_rows))
     counted = [finding for finding in findings if _counts(finding)]
     if not counted:
         return None
@@ -84,16 +84,6 @@ def outsiders_who_decrypt(findings: Iterable[Finding], key_rows: Iterable[KeyRow
         len(direct & by_role),
         len(later - direct - by_role),
     )
-
-
-def _names(key_rows: Sequence[KeyRow]) -> dict[str, str]:
-    """The first alias of every key, or its id; with the Region where keys of several have that alias."""
-    names = {row.key_arn: (row.aliases or (row.key_arn.rsplit("/", 1)[-1],))[0] for row in key_rows}
-    often = Counter(names.values())
-    return {
-        row.key_arn: f"{names[row.key_arn]} in {row.region}" if often[names[row.key_arn]] > 1 else names[row.key_arn]
-        for row in key_rows
-    }
 
 
 def _counts(finding: Finding) -> bool:

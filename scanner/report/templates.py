@@ -21,6 +21,7 @@ from scanner.report.phrases import (
     actions_text,
     counted,
     gap_units,
+    nth,
     percent_text,
     prose_parts,
     units_text,
@@ -125,7 +126,7 @@ def _environment(folder: Path | None) -> jinja2.Environment:
         account=account_text, counted=counted, json=_json_text, percent=percent_text, prose=prose_parts, shorten=shorten
     )
     environment.filters.update(clip=clipped, element_text=element_text, slot_middle=slot_middle, units=units_text)
-    environment.filters.update(actions=actions_text, gap_units=gap_units, unread=unread_text)
+    environment.filters.update(actions=actions_text, gap_units=gap_units, nth=nth, unread=unread_text)
     environment.tests["at_will"] = at_will
     return environment
 

@@ -60,7 +60,7 @@ def test_excerpt_of_several_cards_stands_once_and_the_statement_of_each_gate_lea
     assert html.count("<figure id=e1>") == 1
     for name in ("kx-000000000001", "kx-000000000002"):
         shown = card_of(html, name)
-        assert "<small><a href=#e1>statement 0 of SCP FullAWSAccess at r-acme, line 1</a></small>" in shown
+        assert "<small><a href=#e1>the first statement of SCP FullAWSAccess at r-acme, line 1</a></small>" in shown
         assert shown.count("<figure") == 1, "what only this card has stays on it"
         assert "names the grantee" in shown
 
