@@ -113,6 +113,7 @@ def _rendered(view: ReportView, templates: Templates, options: HtmlOptions) -> t
         "tracks": TRACKS,
         "frames": picture_frames(part for card in _cards(view) for part in card.path),
         "key_anchor": key_anchor,
+        "aliases": {key.row.key_arn: key.row.aliases for key in view.keys},
         "stylesheet": trusted_css(stylesheet),
         "style_hash": _hash(stylesheet),
         "script": trusted_script(script),
