@@ -116,7 +116,7 @@ def _rendered(view: ReportView, templates: Templates, options: HtmlOptions) -> t
         "key_anchor": key_anchor,
         "meanings": MEANINGS,
         "rules": rules_cited(view.document.findings) if view.page.is_overview else (),
-        "aliases": {key.row.key_arn: key.row.aliases for key in view.keys},
+        "aliases": {key.anchor: key.row.aliases for key in view.keys},
         "stylesheet": trusted_css(stylesheet),
         "style_hash": _hash(stylesheet),
         "script": trusted_script(script),

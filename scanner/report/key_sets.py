@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from scanner.model.finding import Finding, KeyRow
-from scanner.report.keys import key_arns, key_names
+from scanner.report.keys import key_arns, key_names, named_keys
 
 NAMED = 10
 """Keys that a card names itself."""
@@ -35,9 +35,6 @@ def key_sets(findings: Iterable[Finding], key_rows: Iterable[KeyRow]) -> Mapping
             reaching.setdefault((arns, finding.keys_total), []).append(finding.id)
     found: dict[str, KeySet] = {}
     for number, ((arns, total), ids) in enumerate(reaching.items(), 1):
-        named = sorted(
-            ((arn, names.get(arn, arn.rsplit("/", 1)[-1])) for arn in arns), key=lambda key: (key[1], key[0])
-        )
-        keys = KeySet(f"k{number}", tuple(named), max(0, total - len(arns)), tuple(ids))
+        keys = KeySet(f"k{number}", named_keys(arns, names), max(0, total - len(arns)), tuple(ids))
         found.update(dict.fromkeys(ids, keys))
     return found

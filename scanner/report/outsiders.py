@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scanner.model.finding import CapabilityResult, Finding, FindingVerdict, KeyRow, Kind
-from scanner.report.keys import key_names
+from scanner.report.keys import key_names, named_keys
 from scanner.report.matrix import caller_name
 from scanner.report.ordering import urgent_first
 from scanner.report.phrases import whose_choice
@@ -111,12 +111,11 @@ def _rows(findings: Sequence[Finding], names: Mapping[str, str]) -> Iterable[Out
     for finding in findings:
         arns = _keys(finding)
         first = shown.setdefault(arns, finding.id) if len(arns) > 1 else finding.id
-        named = ((arn, names.get(arn, arn.rsplit("/", 1)[-1])) for arn in arns)
         yield Outsider(
             finding,
             caller_name(finding),
             tuple(_terms(finding)),
-            tuple(sorted(named, key=lambda key: (key[1], key[0]))),
+            named_keys(arns, names),
             finding.keys_total > len(finding.reach.strength) and finding.kind is Kind.ASSUMED_ROLE_PATH,
             "" if first == finding.id else first,
         )
