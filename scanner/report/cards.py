@@ -12,9 +12,9 @@ from scanner.model.finding import Evidence, Finding, FindingVerdict, Remediation
 from scanner.report.capabilities import CapabilityLine, capability_lines
 from scanner.report.coverage_notes import coverage_note
 from scanner.report.history import rise_text
-from scanner.report.method import CONFIDENCE_WORDS, GATE_WORDS, LAYER_WORDS
+from scanner.report.method import CONFIDENCE_WORDS, LAYER_WORDS
 from scanner.report.phrases import TOGETHER, refuses_alone
-from scanner.report.picture import SHAPES, PicturePart, key_state_gate, picture_parts
+from scanner.report.picture import SHAPES, PicturePart, gate_word, key_state_gate, picture_parts, standing_gates
 from scanner.report.reasons import REASONS
 from scanner.report.rerun import follow_up
 from scanner.report.source import Documents, SourceLine, SourceView, source_lines, without_indent
@@ -64,8 +64,8 @@ class FindingCard:
     remediation as a compiler says it, with the others in `more_advice`, `effect` what the trial showed; `terraform`
     where the edit belongs, empty where that is said in full; `follow_up` the commands that put the question again,
     `reached` the first principals by account, `rules` the rules by their confidence in words. Excerpts that the page
-    shows elsewhere are no part of `evidence`: `links` leads there from the statements that the card names, `see` has
-    those it does not name.
+    shows elsewhere are no part of `evidence`: `links` leads there from the statements that the card names, and to its
+    own excerpts, whose ids are in `anchors`; `see` has those it does not name.
     """
 
     finding: Finding
@@ -90,6 +90,7 @@ class FindingCard:
     rules: tuple[tuple[str, tuple[str, ...]], ...]
     links: Mapping[StatementRef, str] = field(default_factory=dict)
     see: tuple[tuple[SourceView, str], ...] = ()
+    anchors: Mapping[SourceView, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def _gate_lines(finding: Finding) -> tuple[GateLine, ...]:
 
     Those that do not apply, and say nothing of why, stand in the picture alone.
     """
-    layers = finding.path.layers
+    layers = standing_gates(finding)
     if not layers:
         return ()
     lines: dict[tuple[object, ...], GateLine] = {}
@@ -162,8 +163,8 @@ def _gate_line(gate: Gate) -> GateLine:
     return GateLine(
         (LAYER_WORDS[gate.layer],),
         SHAPES[gate.outcome],
-        GATE_WORDS[gate.outcome],
-        gate.why,
+        gate_word(gate),
+        gate.why.removeprefix(f"{gate_word(gate)}, "),
         tuple(cited.values())[:CITED_SHOWN],
         len(gate.statements),
     )

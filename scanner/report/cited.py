@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 
 from scanner.model.decision import StatementRef
 from scanner.report.cards import FindingCard
@@ -23,18 +24,27 @@ def cited_by_several(cards: Iterable[FindingCard]) -> Mapping[SourceView, str]:
 
 
 def led_to(cards: Iterable[FindingCard], cited: Mapping[SourceView, str]) -> tuple[FindingCard, ...]:
-    """The cards without those excerpts: the statement that a gate, a role or a capability names leads to them."""
-    return tuple(_led_to(card, cited) for card in cards)
+    """The cards without those excerpts: the statement that a gate, a role or a capability names leads to them.
+
+    It leads to an excerpt of the card itself as well. The cards are all of one page, so that ids are used once.
+    """
+    ids = (f"x{number}" for number in count(1))
+    return tuple(_led_to(card, cited, ids) for card in cards)
 
 
-def _led_to(card: FindingCard, cited: Mapping[SourceView, str]) -> FindingCard:
+def _led_to(card: FindingCard, cited: Mapping[SourceView, str], ids: Iterator[str]) -> FindingCard:
     shared = [part for part in card.evidence if part in cited]
-    links = {ref: cited[part] for ref in _named(card) for part in shared if _holds(part, ref)}
+    own = tuple(part for part in card.evidence if part not in cited)
+    named = tuple(_named(card))
+    anchors = {part: next(ids) for part in own if part.lines and any(_holds(part, ref) for ref in named)}
+    places = {**anchors, **{part: cited[part] for part in shared}}
+    links = {ref: places[part] for ref in named for part in places if _holds(part, ref)}
     return replace(
         card,
-        evidence=tuple(part for part in card.evidence if part not in cited),
+        evidence=own,
         links=links,
         see=tuple((part, cited[part]) for part in shared if cited[part] not in links.values()),
+        anchors=anchors,
     )
 
 

@@ -29,9 +29,11 @@ from scanner.report.history import (
     since,
     suppression_sentences,
 )
+from scanner.report.key_sets import KeySet, key_sets
 from scanner.report.keys import Holdings, KeyView, key_anchor, key_arns, key_views, nothing_held
 from scanner.report.matrix import AccountMatrix, account_matrix
-from scanner.report.ordering import rank, worst_first
+from scanner.report.ordering import rank, urgent_first, worst_first
+from scanner.report.outsiders import Outsiders, outsiders_who_decrypt
 from scanner.report.packed import FindingTable, finding_table
 from scanner.report.pages import INDEX, NO_ACCOUNT, Links, Page, PageKind, single_path
 from scanner.report.phrases import account_text
@@ -39,6 +41,8 @@ from scanner.report.source import Documents, SourceView
 
 INDEX_FINDINGS = 1000
 """Findings that the index lists, the worst; the pages of the accounts have all of them."""
+
+_GRAVE = frozenset({Severity.CRITICAL, Severity.HIGH})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,8 @@ class ReportView:
     kinds: tuple[tuple[str, int], ...]
     reach: AccountMatrix | None
     """On the whole page and on the index."""
+    outsiders: Outsiders | None
+    """On the whole page and on the index, where an outsider surely decrypts."""
     accounts: tuple[AccountLine, ...]
     worst: tuple[tuple[Finding, str], ...]
     """On the index: the worst findings, each with its combination of filter values."""
@@ -92,6 +98,8 @@ class ReportView:
     groups: tuple[Group, ...]
     cited: Mapping[SourceView, str]
     """Excerpts that several cards have alike, with their ids in the page."""
+    key_sets: Mapping[str, KeySet]
+    """By the id of a finding: all keys that it reaches, where its card does not name them all."""
     keys: tuple[KeyView, ...]
     filters: tuple[Filter, ...]
     combinations: tuple[Combination, ...]
@@ -113,6 +121,11 @@ class ReportView:
     resolved: tuple[Finding, ...]
     """Findings of earlier runs that are gone, at most `MAX_RESOLVED`."""
 
+    @property
+    def urgent(self) -> list[Finding]:
+        """What is at least of high severity, in the order in which to do it."""
+        return urgent_first(finding for finding in self.findings if finding.severity in _GRAVE)
+
 
 def report_view(
     document: FindingsDocument,
@@ -128,14 +141,12 @@ def report_view(
     index.
     """
     texts: Documents = lambda sha256: document.documents.get(sha256) or sources.documents(sha256)  # noqa: E731
-    overview = page.kind in {PageKind.WHOLE, PageKind.INDEX}
     findings = page.findings
-    listed = findings[:INDEX_FINDINGS] if page.kind is PageKind.INDEX else findings
-    combinations = filter_combinations(listed)
+    combinations = filter_combinations(listed := findings[:INDEX_FINDINGS] if page.kind is PageKind.INDEX else findings)
     names = {combination.option_ids: combination.name for combination in combinations}
-    card_sources = CardSources(texts, sources.notes, document.run.run_id, since(document))
-    cards, accepted, cited = _cards(page, names, card_sources)
-    gaps = document.coverage.gaps if overview else tuple(_gaps(document, page))
+    given = CardSources(texts, sources.notes, document.run.run_id, since(document))
+    cards, accepted, cited = _cards(page, names, given)
+    gaps = document.coverage.gaps if page.is_overview else tuple(_gaps(document, page))
     return ReportView(
         page=page,
         document=document,
@@ -143,12 +154,14 @@ def report_view(
         findings=findings,
         severities=_severities(findings),
         kinds=tuple(sorted(Counter(finding.kind.value for finding in findings).items())),
-        reach=account_matrix(findings, sources.rows) if overview else None,
+        reach=account_matrix(findings, sources.rows) if page.is_overview else None,
+        outsiders=outsiders_who_decrypt(findings, sources.rows) if page.is_overview else None,
         accounts=_accounts(pages),
         worst=tuple((f, names[filter_options(f)]) for f in listed) if page.kind is PageKind.INDEX else (),
         table=finding_table(findings, links) if page.kind is PageKind.INDEX else None,
         groups=_groups(cards),
         cited=cited,
+        key_sets=key_sets((card.finding for card in (*cards, *accepted)), sources.rows),
         keys=key_views(page.rows, by_key, texts, sources.holdings),
         filters=page_filters(listed),
         combinations=combinations,
@@ -157,12 +170,12 @@ def report_view(
         limits=_limits(document.run.limits),
         accepted=accepted,
         approved=tuple(f for f in findings if f.grantee.approval is not None and f.grantee.approval.covered),
-        approvals=approval_views(document.run.approvals, worst_first(document.findings)) if overview else (),
+        approvals=approval_views(document.run.approvals, worst_first(document.findings)) if page.is_overview else (),
         others=_others(document, page) if page.kind is PageKind.SINGLE else (),
         since=since(document),
         changes=change_sentences(document),
         suppressions=suppression_sentences(document),
-        resolved=tuple(resolved_findings(document)[:MAX_RESOLVED]) if overview else (),
+        resolved=tuple(resolved_findings(document)[:MAX_RESOLVED]) if page.is_overview else (),
     )
 
 
@@ -206,7 +219,8 @@ def _cards(
         for given in (findings, page.accepted)
     )
     cited = cited_by_several((*cards, *accepted))
-    return led_to(cards, cited), led_to(accepted, cited), cited
+    led = led_to((*cards, *accepted), cited)
+    return led[: len(cards)], led[len(cards) :], cited
 
 
 def _limits(limits: Iterable[str]) -> tuple[str, ...]:

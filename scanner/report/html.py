@@ -23,6 +23,7 @@ from scanner.report.ordering import worst_first
 from scanner.report.pages import HtmlOptions, Links, PageKind, PageLimits, places_of, plan_pages
 from scanner.report.picture import TRACKS, picture_frames
 from scanner.report.reasons import REASONS
+from scanner.report.rules import MEANINGS, rules_cited
 from scanner.report.source import Documents
 from scanner.report.templates import Templates, our_templates
 from scanner.report.trend import trend_of
@@ -113,6 +114,9 @@ def _rendered(view: ReportView, templates: Templates, options: HtmlOptions) -> t
         "tracks": TRACKS,
         "frames": picture_frames(part for card in _cards(view) for part in card.path),
         "key_anchor": key_anchor,
+        "meanings": MEANINGS,
+        "rules": rules_cited(view.document.findings) if view.page.is_overview else (),
+        "aliases": {key.anchor: key.row.aliases for key in view.keys},
         "stylesheet": trusted_css(stylesheet),
         "style_hash": _hash(stylesheet),
         "script": trusted_script(script),

@@ -73,6 +73,19 @@ def key_anchor(key_arn: str) -> str:
     return f"key-{hashlib.sha256(visible(key_arn).encode()).hexdigest()[:12]}"
 
 
+def key_names(key_rows: Sequence[KeyRow]) -> dict[str, str]:
+    """The first alias of every key, or its id, by anchor; with the Region where keys of several have that alias."""
+    names = {key_anchor(row.key_arn): (row.aliases or (row.key_arn.rsplit("/", 1)[-1],))[0] for row in key_rows}
+    often, regions = Counter(names.values()), {key_anchor(row.key_arn): row.region for row in key_rows}
+    return {anchor: f"{name} in {regions[anchor]}" if often[name] > 1 else name for anchor, name in names.items()}
+
+
+def named_keys(arns: Iterable[str], names: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """ARNs with the names of `key_names`, sorted by name; a key without a row goes by its id."""
+    named = ((arn, names.get(key_anchor(arn), arn.rsplit("/", 1)[-1])) for arn in arns)
+    return tuple(sorted(named, key=lambda key: (key[1], key[0])))
+
+
 def sorted_rows(rows: Iterable[KeyRow]) -> list[KeyRow]:
     """Rows of keys in the order in which pages list them."""
     return sorted(rows, key=lambda row: (row.account_id, row.region, row.key_arn))

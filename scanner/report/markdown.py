@@ -27,7 +27,16 @@ from scanner.report.history import (
     suppression_sentences,
 )
 from scanner.report.ordering import worst_first
-from scanner.report.phrases import account_text, counted, gap_units, percent_text, prose_parts, units_text, unread_text
+from scanner.report.phrases import (
+    account_text,
+    counted,
+    gap_units,
+    nth,
+    percent_text,
+    prose_parts,
+    units_text,
+    unread_text,
+)
 from scanner.report.trend import trend_sentences
 
 MAX_FINDINGS = 50
@@ -120,7 +129,10 @@ def _coverage(document: FindingsDocument) -> Iterator[str]:
     unread = ", ".join(coverage.organization_unread)
     more = f" Every account is concerned by what of the organization was not read or understood: {unread}."
     yield f"Read completely: {units_text(coverage)} ({percent_text(coverage.percent)}).{more if unread else ''}"
-    yield f"Paths through assumed roles: {_text(document.run.role_paths)}."
+    meant = (
+        " (to reach a key is any right on it, even to read its metadata)" if " reach" in document.run.role_paths else ""
+    )
+    yield f"Paths through assumed roles: {_text(document.run.role_paths)}{meant}."
     if coverage.guardrails:
         yield _text(coverage.guardrails)
     yield ""
@@ -296,8 +308,8 @@ def _finding(finding: Finding, notes: Mapping[str, str], day: str) -> Iterator[s
     yield f"  - Grantee {_code(finding.grantee.selector)}, {_text(finding.summary)}"
     for ref in finding.mechanism.statements:
         where = f", lines {ref.line_from}–{ref.line_to}" if ref.line_from else ""
-        statement = _code(ref.sid) if ref.sid else str(ref.index)
-        yield f"  - Evidence: statement {statement} of {_text(ref.document)}{where}, sha256 {_code(ref.sha256)}"
+        statement = f"statement {_code(ref.sid)}" if ref.sid else f"the {nth(ref.index)} statement"
+        yield f"  - Evidence: {statement} of {_text(ref.document)}{where}, sha256 {_code(ref.sha256)}"
     for grant in finding.mechanism.grants[:3]:
         yield f"  - Evidence: grant {_code(grant.grant_id)}, {_text(', '.join(grant.operations))}"
     for ref_text in finding.coverage_refs[:3]:

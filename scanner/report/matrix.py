@@ -80,7 +80,7 @@ def account_matrix(findings: Sequence[Finding], key_rows: Iterable[KeyRow] = ())
     pairs: _Pairs = {}
     groups: dict[str, int] = {}
     for finding in reaching:
-        caller = _caller(finding)
+        caller = caller_name(finding)
         groups[caller] = min(groups.get(caller, len(_GROUPS)), _group(finding.grantee.party))
         for owner, key in _keys(finding, names):
             pair = pairs.setdefault((caller, owner), _Pair(finding))
@@ -99,7 +99,8 @@ def account_matrix(findings: Sequence[Finding], key_rows: Iterable[KeyRow] = ())
     )
 
 
-def _caller(finding: Finding) -> str:
+def caller_name(finding: Finding) -> str:
+    """Who a finding is about, as people call it: an account, anybody, or what stands in the document."""
     grantee = finding.grantee
     if grantee.account_id and grantee.kind in _ACCOUNT_KINDS:
         return account_text(grantee.vendor or grantee.account_name, grantee.account_id)

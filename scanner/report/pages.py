@@ -64,6 +64,11 @@ class Page:
     part: int = 1
     parts: int = 1
 
+    @property
+    def is_overview(self) -> bool:
+        """Whether it tells of the whole run."""
+        return self.kind in {PageKind.WHOLE, PageKind.INDEX}
+
 
 @dataclass(frozen=True, slots=True)
 class Links:

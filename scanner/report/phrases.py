@@ -11,6 +11,7 @@ from scanner.model.finding import CoverageSummary, GapSummary
 
 TOGETHER = "the conditions of these gates together leave no request"
 _DATA_KEYS = frozenset(f"GenerateDataKey{pair}{hidden}" for pair in ("", "Pair") for hidden in ("", "WithoutPlaintext"))
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _REFUSALS = frozenset({GateOutcome.DENY_EXPLICIT, GateOutcome.DENY_IMPLICIT})
 
 
@@ -51,6 +52,11 @@ def duration_text(started: str, finished: str) -> str:
         return ""
     minutes, rest = divmod(max(seconds, 0), 60)
     return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
+
+
+def nth(index: int) -> str:
+    """`first` for 0, as people count; from the eleventh on in digits."""
+    return _ORDINALS[index] if index < len(_ORDINALS) else f"{index + 1}th"
 
 
 def actions_text(actions: Iterable[str]) -> str:

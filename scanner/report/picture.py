@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
-from operator import attrgetter
 from typing import Final
 
 from scanner.model.decision import Gate, GateOutcome, Layer, Side, Verdict
@@ -29,6 +28,10 @@ _LABELS: Final[Mapping[str, str]] = {
     Layer.KEY_POLICY: "key policy", Layer.GRANT: "grant", Layer.RAM: "RAM", Layer.TRUST: "trust",
     Layer.KEY_STATE: "state",
 }  # fmt: skip
+_NEEDLESS = "not needed"
+_SPARED = frozenset({Layer.IAM, Layer.KEY_POLICY})
+_HOLDS = frozenset({FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL})
+_LETS_THROUGH = frozenset({GateOutcome.ALLOW, GateOutcome.CONDITIONAL})
 _OR = "or "
 """Stands before the label of a gate that is enough where the one before is not."""
 
@@ -117,6 +120,7 @@ def picture_parts(finding: Finding) -> tuple[PicturePart, ...]:
     path = finding.path
     if not path.layers:
         return ()
+    layers = standing_gates(finding)
     names = account_names(finding)
     callers = [
         _grantee_box(finding.grantee, names),
@@ -124,7 +128,7 @@ def picture_parts(finding: Finding) -> tuple[PicturePart, ...]:
     ]
     steps = [_step(hop, box, role) for hop, box, role in zip(path.hops, callers, callers[1:], strict=False)]
     caller, key = callers[-1], _key_box(finding, names)
-    own = tuple(gate for gate in path.layers if gate.side is Side.CALLER)
+    own = tuple(gate for gate in layers if gate.side is Side.CALLER)
     slots = _slots((_LABELS[gate.layer], gate.outcome) for gate in own)
     words = _words(own)
     before = PicturePart("caller", words, caller, slots, False)
@@ -137,7 +141,7 @@ def picture_frames(parts: Iterable[PicturePart]) -> Mapping[Frame, int]:
 
 
 def _owner_part(finding: Finding, caller: Box, key: Box) -> PicturePart:
-    gates = [gate for gate in finding.path.layers if gate.side is Side.OWNER and gate.layer is not Layer.KEY_STATE]
+    gates = [gate for gate in standing_gates(finding) if gate.side is Side.OWNER and gate.layer is not Layer.KEY_STATE]
     drawn = [
         gate
         for gate in gates
@@ -224,8 +228,32 @@ def _differs(one: str, other: str) -> bool:
 
 def _words(gates: Iterable[Gate]) -> str:
     """The gates in order; neighbours that do the same share the word for it."""
-    runs = groupby(gates, key=attrgetter("outcome"))
-    return "; ".join(f"{', '.join(LAYER_WORDS[gate.layer] for gate in run)}: {GATE_WORDS[does]}" for does, run in runs)
+    runs = groupby(gates, key=gate_word)
+    return "; ".join(f"{', '.join(LAYER_WORDS[gate.layer] for gate in run)}: {does}" for does, run in runs)
+
+
+def gate_word(gate: Gate) -> str:
+    """What a gate does, in a word; one that another stands in for is not needed."""
+    return _NEEDLESS if gate.why.startswith(_NEEDLESS) else GATE_WORDS[gate.outcome]
+
+
+def standing_gates(finding: Finding) -> tuple[Gate, ...]:
+    """The gates of a finding; one that does not allow, and stops nothing, is shown as one that does not apply.
+
+    Access that is sure, be it under conditions, has all that it needs: what does not allow it is not needed then, as
+    the key policy beside a grant, or identity policies where the key policy names the caller.
+    """
+    layers = finding.path.layers
+    if finding.verdict not in _HOLDS:
+        return layers
+    granted = any(gate.layer is Layer.GRANT and gate.outcome in _LETS_THROUGH for gate in layers)
+    instead = f"{_NEEDLESS}, {'the grant' if granted else 'the key policy'} stands in for it"
+    return tuple(
+        replace(gate, outcome=GateOutcome.NOT_APPLICABLE, why=gate.why if _NEEDLESS in gate.why else instead)
+        if gate.outcome is GateOutcome.DENY_IMPLICIT and gate.layer in _SPARED
+        else gate
+        for gate in layers
+    )
 
 
 def caller_text(box: Box) -> str:

@@ -8,7 +8,7 @@ REASONS: Final = {
     "both_sides_allow": "the key and the caller's account both allow it",
     "grant_held": "a grant gives it",
     "root_user_only": "only the root user of the account passes",
-    "delegated_to_third_party": "the decision was handed to an account outside our view",
+    "delegated_to_third_party": "our side allows it, and the other account, which is not read, allows itself",
     "service_admitted": "an AWS service is admitted",
     "trust_open": "a trust policy is open",
     "residual_condition": "a condition remains that depends on the request",

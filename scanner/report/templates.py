@@ -14,12 +14,15 @@ from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
 
 from scanner.errors import UsageError
+from scanner.report.coverage_notes import hidden_text
 from scanner.report.escape import element_text, html_value, shorten, trusted_css, trusted_script
+from scanner.report.ordering import at_will
 from scanner.report.phrases import (
     account_text,
     actions_text,
     counted,
     gap_units,
+    nth,
     percent_text,
     prose_parts,
     units_text,
@@ -124,7 +127,10 @@ def _environment(folder: Path | None) -> jinja2.Environment:
         account=account_text, counted=counted, json=_json_text, percent=percent_text, prose=prose_parts, shorten=shorten
     )
     environment.filters.update(clip=clipped, element_text=element_text, slot_middle=slot_middle, units=units_text)
-    environment.filters.update(actions=actions_text, gap_units=gap_units, unread=unread_text)
+    environment.filters.update(
+        actions=actions_text, gap_units=gap_units, hidden=hidden_text, nth=nth, unread=unread_text
+    )
+    environment.tests["at_will"] = at_will
     return environment
 
 

@@ -68,6 +68,22 @@ def test_search_hides_what_does_not_hold_the_text_and_the_count_says_so(browser:
     assert len(shown_findings(page)) == before
 
 
+def test_search_wants_every_word_wherever_it_stands_and_reads_the_heading_above_a_card(
+    browser: Browser, report: Path
+) -> None:
+    page = opened(browser, report)
+    status, box = page.get_by_role("status"), page.get_by_role("searchbox")
+    box.fill("payments-prod Payroll-READER")
+    assert PARTNER in shown_findings(page)
+    assert STRANGER not in shown_findings(page)
+    box.fill("card data pay")
+    assert {PARTNER, STRANGER} <= set(shown_findings(page))
+    box.fill("payments-prod zebra")
+    assert status.inner_text().startswith("0 of ")
+    assert status.inner_text().endswith(": none has all these words")
+    assert "every word" in str(box.get_attribute("placeholder"))
+
+
 def test_search_that_meets_only_what_filters_hide_says_so(browser: Browser, report: Path) -> None:
     page = opened(browser, report)
     status = page.get_by_role("status")

@@ -319,5 +319,5 @@ def test_search_finds_a_card_by_the_evidence_that_it_leads_to(browser: Browser, 
         page.goto(shared.as_uri())
         page.get_by_role("searchbox").fill("Delegates to every principal")
         assert page.locator(".finding:visible").count() == 2
-        page.get_by_role("searchbox").fill("delegates to no principal")
+        page.get_by_role("searchbox").fill("delegates to nowhere")
         assert page.locator(".finding:visible").count() == 0

@@ -14,6 +14,7 @@ import pytest
 from scanner.cli import main
 from scanner.collect.permissions import member_actions, organization_actions
 from scanner.demo.server import MEMBER_ROLE
+from scanner.report.keys import key_anchor
 
 from unit.demo.expected_findings import (
     EXPECTED,
@@ -210,6 +211,22 @@ def test_report_is_one_file_that_needs_no_network(demo_run) -> None:
     assert "default-src 'none'" in html
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", html)
     assert MEMBER_ROLE in html
+
+
+def test_table_of_outsiders_agrees_with_the_headline_and_with_access_csv(demo_run) -> None:
+    html = demo_run.text("report.html")
+    table = html.partition('id="outsiders"')[2].partition("</table>")[0]
+    ids = set(re.findall(r'href="#(kx-[a-z0-9]+)"', table))
+    named = set(re.findall(r'href="#(key-[0-9a-f]+)"', table))
+    rows = [
+        row for row in csv.DictReader(io.StringIO(demo_run.text("access.csv").removeprefix("\ufeff")))
+        if row["finding_id"] in ids and row["capability"] == "decrypt" and row["reason"] != "key_state"
+    ]  # fmt: skip
+    assert {key_anchor(row["key_arn"]) for row in rows} == named
+    headline = json.loads(demo_run.text("findings.json"))["run"]["headline"]
+    assert headline.startswith(f"Outsiders can decrypt data with {len(named)} keys: ")
+    assert f"{len(named)} keys in all" in table
+    assert "2 more keys" in table
 
 
 def test_card_of_the_demo_takes_at_most_five_kilobytes_on_average(demo_run) -> None:

@@ -94,7 +94,7 @@ def test_card_shows_keys_with_links_statements_and_where_all_keys_stand() -> Non
     assert "and 2 more" in shown
     assert "<small>with all 30 keys</small>" in shown
     assert "with 2 others less surely or on other conditions" in shown
-    assert "statement 0 of inline policy vendor, line 4" in shown
+    assert "the first statement of inline policy vendor, line 4" in shown
     assert f"access.csv has a row for every key, under <code>{finding.id}</code>" in html
 
 

@@ -253,3 +253,17 @@ def test_long_lists_of_principals_and_keys_are_cut_and_say_so() -> None:
     many = page(replace(finding, key=None, keys=keys, keys_total=23))
     assert "<dt>Keys reached<dd>23: key-00, " in many
     assert "key-09 and 13 more" in many
+
+
+def test_whole_foreign_account_is_no_principal_that_is_listed() -> None:
+    base = build.stranger_finding()
+    grantee = replace(base.grantee, kind="account")
+    reach = replace(base.reach, principals_total=1, principals_sample=(grantee.selector,))
+    finding = replace(base, grantee=grantee, reach=reach, verdict_reasons=("delegated_to_third_party",))
+    html = render_html(build.document(findings=(finding,)), build.key_rows(), {}, build.documents).decode()
+    said = "every principal that the administrator of 999988887777 allows (not read)"
+    assert f"<dt>Principals reached<dd>{said}" in html
+    assert "our side allows it, and the other account, which is not read, allows itself" in html
+    known = replace(finding, verdict_reasons=("root_user_only",))
+    html = render_html(build.document(findings=(known,)), build.key_rows(), {}, build.documents).decode()
+    assert "<dt>Principals reached<dd>1, the grantee itself" in html

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from scanner.model.decision import Gate, GateOutcome, Layer, Side, StatementRef
-from scanner.model.finding import Evidence, Finding, FindingsDocument, Highlight, Path, Severity
+from scanner.model.finding import Evidence, Finding, FindingsDocument, Highlight, Path, Remediation, Severity
 from scanner.report.cards import CardSources, FindingCard, finding_card
 from scanner.report.cited import cited_by_several, led_to
 from scanner.report.html import render_html
@@ -60,7 +60,7 @@ def test_excerpt_of_several_cards_stands_once_and_the_statement_of_each_gate_lea
     assert html.count("<figure id=e1>") == 1
     for name in ("kx-000000000001", "kx-000000000002"):
         shown = card_of(html, name)
-        assert "<small><a href=#e1>statement 0 of SCP FullAWSAccess at r-acme, line 1</a></small>" in shown
+        assert "<small><a href=#e1>the first statement of SCP FullAWSAccess at r-acme, line 1</a></small>" in shown
         assert shown.count("<figure") == 1, "what only this card has stays on it"
         assert "names the grantee" in shown
 
@@ -76,7 +76,7 @@ def test_shared_excerpt_keeps_its_holder_its_hash_and_its_labels() -> None:
 
 def test_excerpt_of_one_card_stays_on_it_and_the_page_has_no_section() -> None:
     html = page(finding(1))
-    assert "<figure id=" not in html
+    assert "<figure id=e" not in html
     assert 'id="cited"' not in html
     assert card_of(html, "kx-000000000001").count("<figure") == 2
 
@@ -89,8 +89,8 @@ def test_excerpt_with_other_marks_is_not_taken_for_the_same() -> None:
 def test_excerpt_that_no_gate_of_the_card_names_is_led_to_from_its_evidence() -> None:
     given = cards(finding(1, named=False), finding(2))
     unnamed, named = led_to(given, cited_by_several(given))
-    assert ([anchor for _, anchor in unnamed.see], unnamed.links) == (["e1"], {})
-    assert (named.see, list(named.links.values())) == ((), ["e1"])
+    assert ([anchor for _, anchor in unnamed.see], SCP in unnamed.links) == (["e1"], False)
+    assert (named.see, named.links[SCP]) == ((), "e1")
     shown = card_of(page(finding(1, named=False), finding(2)), "kx-000000000001")
     assert "<p><a href=#e1>SCP FullAWSAccess <code>p-FullAWSAccess</code>, line 1</a>" in shown
 
@@ -119,3 +119,20 @@ def test_order_of_findings_does_not_change_the_numbers() -> None:
     given = (finding(1), finding(2), *(finding(number, label=other, severity=Severity.LOW) for number in (3, 4)))
     assert list(cited_by_several(cards(*given))) == list(cited_by_several(cards(*reversed(given))))
     assert len(cited_by_several(cards(*given))) == 2
+
+
+def test_statement_of_a_gate_leads_to_the_excerpt_on_its_own_card_and_ids_are_used_once() -> None:
+    html = page(finding(1), finding(2))
+    for number, name in enumerate(("kx-000000000001", "kx-000000000002"), 1):
+        card = card_of(html, name)
+        assert f"<a href=#x{number}><code>LegacyShare</code>" in card
+        assert f"<figure id=x{number}>" in card
+    found = re.findall(r"<figure id=(\w+)>", html)
+    assert len(found) == len(set(found)) == 3
+
+
+def test_id_of_another_finding_leads_to_its_card_where_that_is_in_the_report() -> None:
+    note = "Access stays through `kx-000000000002`, and through `kx-nowhere`."
+    html = page(finding(1, remediation=Remediation("x", "Do it.", risk_note=note)), finding(2))
+    card = card_of(html, "kx-000000000001")
+    assert '<a href="#kx-000000000002">kx-000000000002</a>, and through <code>kx-nowhere</code>' in card

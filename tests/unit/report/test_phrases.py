@@ -8,7 +8,7 @@ import pytest
 from scanner.analyze.explain import explain
 from scanner.analyze.principals.question import ask, find_key
 from scanner.report.explain import render_explanation
-from scanner.report.phrases import actions_text, gap_units
+from scanner.report.phrases import actions_text, gap_units, nth
 
 import report_builders as build
 from builders import KEY, MEMBER, allow, deny, iam, key, policy, principal, world
@@ -53,3 +53,7 @@ def test_actions_that_make_data_keys_are_one_word_where_all_four_are_meant() -> 
     assert actions_text(["kms:Encrypt", *four, "kms:ReEncryptTo"]) == "Encrypt, GenerateDataKey*, ReEncryptTo"
     assert actions_text(four[:3]) == "GenerateDataKey, GenerateDataKeyWithoutPlaintext, GenerateDataKeyPair"
     assert actions_text(["kms:Decrypt", "sts:AssumeRole"]) == "Decrypt, sts:AssumeRole"
+
+
+def test_places_are_counted_as_people_do() -> None:
+    assert [nth(index) for index in (0, 9, 10)] == ["first", "tenth", "11th"]

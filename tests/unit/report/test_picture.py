@@ -9,7 +9,14 @@ import pytest
 from scanner.model.decision import Gate, GateOutcome, Layer, Side
 from scanner.model.finding import Finding, FindingVerdict, Grantee, Hop, Path
 from scanner.report.html import render_html
-from scanner.report.picture import PicturePart, clipped, picture_frames, picture_parts, principal_box
+from scanner.report.picture import (
+    PicturePart,
+    clipped,
+    picture_frames,
+    picture_parts,
+    principal_box,
+    standing_gates,
+)
 
 import report_builders as build
 
@@ -60,8 +67,38 @@ def test_every_outcome_has_its_shape_and_its_words(outcome: GateOutcome, shape: 
 
 def test_mechanisms_are_alternatives_and_those_that_do_not_apply_are_only_told() -> None:
     owner = drawn(gate(Layer.KEY_POLICY, SILENT), gate(Layer.RAM, BESIDE), gate(Layer.GRANT, ALLOW))[-1]
-    assert shapes(owner) == [("key policy", "pd"), ("or grant", "pa"), ("state", "pa")]
+    assert shapes(owner) == [("key policy", "pn"), ("or grant", "pa"), ("state", "pa")]
+    assert "key policy: not needed" in owner.words
     assert "RAM share: does not apply" in owner.words
+
+
+@pytest.mark.parametrize(
+    ("verdict", "layer", "outcome", "shown"),
+    [
+        (FindingVerdict.CONFIRMED, Layer.KEY_POLICY, SILENT, BESIDE),
+        (FindingVerdict.CONDITIONAL, Layer.IAM, SILENT, BESIDE),
+        (FindingVerdict.BLOCKED, Layer.KEY_POLICY, SILENT, SILENT),
+        (FindingVerdict.POSSIBLE, Layer.KEY_POLICY, SILENT, SILENT),
+        (FindingVerdict.CONFIRMED, Layer.SCP, SILENT, SILENT),
+        (FindingVerdict.CONFIRMED, Layer.KEY_POLICY, GateOutcome.DENY_EXPLICIT, GateOutcome.DENY_EXPLICIT),
+    ],
+)
+def test_gate_is_not_needed_only_where_access_is_sure_and_another_can_stand_in(
+    verdict: FindingVerdict, layer: Layer, outcome: GateOutcome, shown: GateOutcome
+) -> None:
+    path = Path((), (gate(layer, outcome), gate(Layer.GRANT, ALLOW)))
+    finding = replace(build.stranger_finding(), verdict=verdict, path=path)
+    first = standing_gates(finding)[0]
+    assert first.outcome is shown
+    assert (first.why == "not needed, the grant stands in for it") is (shown is BESIDE)
+
+
+def test_identity_policies_beside_a_key_policy_that_names_the_caller_say_what_stands_in() -> None:
+    path = Path((), (gate(Layer.IAM, SILENT), gate(Layer.KEY_POLICY, ALLOW)))
+    finding = replace(build.stranger_finding(), path=path)
+    assert standing_gates(finding)[0].why == "not needed, the key policy stands in for it"
+    card = render_html(build.document(findings=(finding,)), build.key_rows(), {}, build.documents).decode()
+    assert "identity policies: <em class=pn>not needed</em>, the key policy stands in for it" in card
 
 
 def test_key_policy_is_drawn_even_where_it_does_not_apply() -> None:

@@ -96,3 +96,12 @@ def test_run_whose_findings_are_all_resolved_says_what_is_gone() -> None:
     assert f"Compared with run `{EARLIER.run_id}`" in said
     assert "high from 1 to 0" in said
     assert f"`{gone.id}`" in said
+
+
+def test_statement_without_a_sid_and_reaching_a_key_are_said_in_words() -> None:
+    base = build.stranger_finding()
+    nameless = replace(base.mechanism.statements[0], sid="", index=0)
+    finding = replace(base, mechanism=replace(base.mechanism, statements=(nameless,)))
+    text = render_markdown(build.document(findings=(finding,)), {}).decode()
+    assert "Evidence: the first statement of key policy" in text
+    assert "3 keys (to reach a key is any right on it, even to read its metadata)." in text
