@@ -349,7 +349,7 @@ class Stage:
         asked = settings(accounts=accounts, gate=gate, output={"directory": str(output)}, limits=limits)
         with _as_nobody(self._session, self.world.url):
             try:
-                done = pipeline.run(asked, {}, clock=FakeClock(NOW), on_progress=lambda _: None)  # type: ignore[arg-type]
+                done = pipeline.run(asked, {}, clock=FakeClock(NOW))  # type: ignore[arg-type]
             except KmsScanError as error:
                 (folder,) = (path for path in output.iterdir() if path.is_dir())
                 return Ran(error.exit_code, _ledger(folder), folder, None)

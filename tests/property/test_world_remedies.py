@@ -87,11 +87,11 @@ def with_edit(before: World, finding: Finding) -> World:
     remedy = finding.remediation
     grants = set(re.findall(r"(?:revoke|retire)-grant .* --grant-id (\S+)", remedy.cli))
     if grants:
-        held = before.keys[next(arn for arn in before.keys if f"--key-id {arn} " in remedy.cli)]
+        held = before.keys[next(arn for arn in before.keys if f"--key-id {arn}\n" in remedy.cli)]
         kept = tuple(g for g in held.grants or () if g.grant_id not in grants)
         return replace(before, keys={**before.keys, held.arn: replace(held, grants=kept)})
-    accounts = set(re.findall(r"# in account (\d+)", remedy.cli))
-    places = set(re.findall(r"(?:put|delete)-role-policy --role-name (\S+) --policy-name (\d)", remedy.cli))
+    accounts = set(re.findall(r"--output text\)\" = (\d+)$", remedy.cli, re.MULTILINE))
+    places = set(re.findall(r"^\(set -eux -- --role-name (\S+) --policy-name (\d)$", remedy.cli, re.MULTILINE))
 
     def is_meant(facts: PrincipalFacts, held: PolicyText) -> bool:
         return facts.account_id in accounts and (facts.arn.split("/")[-1], held.name.split()[-1]) in places

@@ -272,7 +272,7 @@ def test_policy_that_is_also_the_name_of_a_principal_is_named_in_full() -> None:
     assert error.message == f"`{outer}` names 2 policies: `{outer}`, `{outer}/own`"
     alone = replace(nested, identity_policies=())
     after = overlay(world(key(OWN), holder, alone), [given(DocumentKind.IDENTITY, outer, KMS)])
-    assert after.changes == (f"identity policy {outer}",)
+    assert after.changes == (f"identity policy {outer}, the same as was collected",)
 
 
 def test_target_given_twice_is_refused() -> None:
