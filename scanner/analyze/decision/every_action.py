@@ -276,14 +276,13 @@ class _Pair:
         return kept.number_of(("key", where, facts, written, seen, by))
 
     def _said_by_key(self, its: _Its) -> tuple[int, tuple[int, ...]]:
-        kept, caller, key, asked = self._sides.kept, self._caller, self._key, self._how_asked
-        exempt: Hashable = caller.text if may_be_service_linked(caller) else caller.is_service_linked_role
+        kept, key, asked = self._sides.kept, self._key, self._how_asked
         guarded = its.rcps and (
             its.rcps[0].of(self._caller_number, asked, self._context),
             its.rcps[1].of_key(self._key_number, asked, self._context),
         )
         seen = its.sight.of(self._caller_number, asked, self._context)
-        at = (its.alike, asked, seen, exempt, guarded, self._sources)
+        at = (its.alike, asked, seen, guarded, self._sources)
         found = kept.key_rows.get(at)
         if found is None:
             known: dict[int, Hashable] = {}

@@ -71,9 +71,10 @@ class Becoming:
 
         Whoever has a permissions boundary gains from others of its kind, which are not the same for each.
         """
-        if caller.boundary is not None:
+        alike = self._changes.class_of(caller)
+        if caller.boundary is not None or alike is None:
             return follow()
-        place = (form, self._changes.class_of(caller), self._likeness.of(facts))
+        place = (form, alike, self._likeness.of(facts))
         if place not in self._known:
             self._known[place] = caller, tuple(follow())
         first, steps = self._known[place]

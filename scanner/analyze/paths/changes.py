@@ -62,9 +62,9 @@ class Changes:
         self._world = world
         self._requests = Requests(world)
 
-    def class_of(self, caller: Caller) -> Hashable:
-        """Callers of whom every request to change something is decided alike."""
-        return self._requests.class_of(caller)
+    def class_of(self, caller: Caller) -> Hashable | None:
+        """Callers of whom every request to change something is decided alike; None where each is asked for itself."""
+        return self._requests.class_of(caller) if self._requests.shares else None
 
     def of_itself(self, caller: Caller, facts: PrincipalFacts, form: Form) -> Iterator[Step]:
         """The forms that a session can give its own identity."""

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from scanner.analyze.decision.decide import decide
-from scanner.analyze.decision.remembered import remembered, seen_of_caller
+from scanner.analyze.decision.remembered import RememberingWorld, remembered, seen_of_caller
 from scanner.analyze.decision.trust import decide_assume
 from scanner.analyze.paths.hops import ASSUME, NEVER, PERHAPS, SURE, now_or_later, rank_of
 from scanner.analyze.request.caller import Caller, organization_of
@@ -47,6 +47,11 @@ class Requests:
         self._world = world
         self._decided: dict[Hashable, Decision] = {}
         self._callers: dict[Hashable, Hashable] = {}
+
+    @property
+    def shares(self) -> bool:
+        """Whether what one asks may stand for all of its class, as it does in a world that keeps sides."""
+        return isinstance(self._world, RememberingWorld) and self._world.sides is not None
 
     def passed(self, requests: Sequence[Request], rules: tuple[str, ...]) -> Passed:
         """What becomes of requests that must all pass; the first that never passes ends it."""

@@ -577,3 +577,84 @@ def test_worlds_that_differ_in_anything_decisions_look_at_keep_their_answers_apa
         found.append(row_of(here, replace(kept, **change), who, plain(OWNER)))
     assert found[0] is found[-1]
     assert len(set(found)) == 6
+
+
+# -- what stands beside texts and sights ------------------------------------------------------------------------------
+
+
+def test_text_that_is_a_boundary_of_one_and_a_policy_of_another_limits_only_the_one() -> None:
+    wide, narrow = policy(allow(None, "kms:*")), policy(allow(None, "kms:Decrypt"))
+    limited = role(OWNER, "Limited", admits(VENDOR), wide, boundary=narrow)
+    elsewhere = role(OWNER, "Elsewhere", admits(VENDOR), wide, narrow, boundary=policy(allow(None, "s3:*")))
+    assert differ((limited, plain(OWNER)), (elsewhere, plain(OWNER)))
+
+
+def test_resource_control_policy_that_spares_one_of_two_roles_tells_them_apart() -> None:
+    spares = deny("*", "kms:Decrypt", when={"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/Admin"}})
+    guarded = organization(rcps={ROOT: [policy(spares)]})
+    other = role(OWNER, "Other", admits(VENDOR), FULL)
+    assert differ((admin(OWNER), plain(OWNER)), (other, plain(OWNER)), guarded)
+
+
+def test_what_a_grant_gives_hangs_on_the_context_and_on_which_grants_count() -> None:
+    team = {"EncryptionContextSubset": {"team": "ledger"}}
+    bound = grant(admin(MEMBER).arn, "Decrypt", grant_id="g-bound", constraints=team)
+    free = grant(admin(MEMBER).arn, "Encrypt", grant_id="g-free")
+    used = plain(OWNER, grants=(bound, free))
+    given = world_of(admin(MEMBER), used)
+    kept, who = RememberingWorld.of(given, answers=False), resolve_caller(given, admin(MEMBER).arn)
+    asked = [
+        (Sources(("grant",), grants=frozenset({one})), context)
+        for one in ("g-bound", "g-free")
+        for context in ({}, *({"kms:encryptioncontext:team": (team,)} for team in ("ledger", "other")))
+    ]
+    found = [row_of(given, kept, who, used, sources, context) for sources, context in asked]
+    verdicts = [(row[PLACES["Decrypt"]].verdict.value, row[PLACES["Encrypt"]].verdict.value) for row in found]
+    assert verdicts[:3] == [("conditional", "denied"), ("allowed", "denied"), ("denied", "denied")]
+    assert verdicts[3:] == [("denied", "allowed")] * 3
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_policy_about_something_else_does_not_shift_what_a_role_sees_of_keys(first: int) -> None:
+    """Two roles of one class look at keys by sights of their own, whose numbers must mean the same."""
+    by_tag = policy(allow(None, "kms:*", when={"StringEquals": {"aws:ResourceTag/Project": "Alpha"}}))
+    pair = (
+        role(OWNER, "One", admits(VENDOR), by_tag),
+        role(OWNER, "Two", admits(VENDOR), by_tag, policy(allow(None, "s3:*"))),
+    )
+    keys = [plain(OWNER, number=n, tags={"Project": value}) for n, value in enumerate(("Alpha", "Beta"))]
+    given = world_of(*pair, *keys)
+    kept = RememberingWorld.of(given, answers=False)
+    one, two = (resolve_caller(given, pair[n].arn) for n in (first, 1 - first))
+    found = [row_of(given, kept, who, used) for who, used in zip((one, two, two, one), (*keys, *keys), strict=True)]
+    assert found[0] is found[2]
+    assert found[1] is found[3]
+    assert found[0] != found[1]
+
+
+def test_condition_of_a_caller_on_what_is_carried_is_answered_in_each_context() -> None:
+    inside = policy(allow(None, "kms:*", when={"StringEquals": {"aws:SourceVpc": "vpc-1"}}))
+    given = world_of(admin(OWNER, inside), plain(OWNER))
+    kept, who = RememberingWorld.of(given, answers=False), resolve_caller(given, admin(OWNER).arn)
+    contexts: list[Context] = [{}, {"aws:sourcevpc": ("vpc-1",)}, {"aws:sourcevpc": ("vpc-2",)}]
+    found = [row_of(given, kept, who, plain(OWNER), context=context)[PLACES["Decrypt"]] for context in contexts]
+    assert [decision.verdict.value for decision in found] == ["conditional", "allowed", "denied"]
+
+
+def test_request_on_something_of_another_account_is_not_answered_as_one_of_the_own() -> None:
+    given = world_of(admin(OWNER))
+    kept, who = RememberingWorld.of(given, answers=False), resolve_caller(given, admin(OWNER).arn)
+    for order in ((OWNER, MEMBER), (MEMBER, OWNER)):
+        for owner in order:
+            request = Request(who, "iam:PassRole", iam(owner, "role/Any"))
+            answer = decide(kept, request, trace=False)
+            assert answer == decide(given, request, trace=False)
+            assert (answer.verdict is Verdict.DENIED) is (owner == MEMBER)
+
+
+def test_gap_of_one_key_is_not_cited_for_another() -> None:
+    keys = [plain(OWNER, number=n, spec="", usage="", gaps={"describe": f"row/{n}"}) for n in (1, 2)]
+    given = world_of(admin(OWNER), *keys)
+    kept, who = RememberingWorld.of(given, answers=False), resolve_caller(given, admin(OWNER).arn)
+    cited = [row_of(given, kept, who, used)[PLACES["Decrypt"]].rules for used in keys]
+    assert cited == [("row/1",), ("row/2",)]

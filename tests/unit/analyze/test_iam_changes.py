@@ -459,6 +459,42 @@ def test_administrators_that_nothing_tells_apart_become_others_by_requests_of_th
     assert told == {first.arn: {first.arn}, second.arn: {second.arn}}
 
 
+FIRST_ALONE = {"ArnNotLike": {"aws:PrincipalArn": iam(OWNER, "role/Admin1")}}
+
+
+@pytest.mark.parametrize(
+    ("trusted", "guards"),
+    [
+        (iam(OWNER, "role/Admin1"), ()),
+        (iam(MEMBER, "root"), (organization(
+            scps={OWNER: [policy(allow(None, "*"), deny(None, "iam:*", "sts:*", when=FIRST_ALONE))]}
+        ),)),
+    ],
+)  # fmt: skip
+def test_administrators_that_a_document_tells_apart_are_asked_each(trusted: str, guards: Any) -> None:
+    first, second = (role(OWNER, f"Admin{n}", admits(VENDOR), policy(allow(None, "*"))) for n in (1, 2))
+    named = role(OWNER, "Named", admits(trusted))
+    used = key(allow(named.arn, "kms:Decrypt"))
+    for roles in ((first, second), (second, first)):
+        both = [followed(*roles, named, used, *guards, by_class=flag) for flag in (True, False)]
+        assert both[0].findings == both[1].findings
+        assert both[0].access == both[1].access
+    paths_of = {row.path.split(" ")[0]: row.path for row in both[0].access if row.principal_arn == VENDOR}
+    assert paths_of.get(first.arn) != (paths_of.get(second.arn) or "").replace("Admin2", "Admin1")
+
+
+def test_administrator_of_whom_something_was_not_read_is_not_taken_for_one_who_was_read() -> None:
+    read, unread = (
+        role(OWNER, name, admits(VENDOR), policy(allow(None, "*")), complete=whole, gap=gap)
+        for name, whole, gap in (("Admin1", True, ""), ("Admin2", False, "row"))
+    )
+    used = key(allow(iam(OWNER, "role/Named"), "kms:Decrypt"))
+    for roles in ((read, unread), (unread, read)):
+        found = followed(*roles, role(OWNER, "Named", admits(iam(MEMBER, "root"))), used)
+        verdicts = {f.resource.arn: f.verdict.value for f in found.of(Kind.ASSUMED_ROLE_PATH)}
+        assert verdicts == {read.arn: "confirmed", unread.arn: "possible"}
+
+
 # -- where it shows ---------------------------------------------------------------------------------------------------
 
 
