@@ -52,6 +52,7 @@ class Outsiders:
     """The table, the most urgent first, and what the headline counts: `direct` and `through_roles` overlap in `both`.
 
     `not_today` are keys that the same paths would reach and whose state or Region stops it, so that they do not count.
+    `at_least` says that some path has more keys than findings hold, so that every number here may be higher.
     """
 
     rows: tuple[Outsider, ...]
@@ -61,6 +62,7 @@ class Outsiders:
     through_roles: int
     both: int
     not_today: int
+    at_least: bool
 
 
 def outsiders_who_decrypt(findings: Iterable[Finding], key_rows: Iterable[KeyRow]) -> Outsiders | None:
@@ -83,6 +85,7 @@ def outsiders_who_decrypt(findings: Iterable[Finding], key_rows: Iterable[KeyRow
         len(by_role),
         len(direct & by_role),
         len(later - direct - by_role),
+        any(map(_has_more, counted)),
     )
 
 
@@ -106,6 +109,11 @@ def _keys(finding: Finding) -> tuple[str, ...]:
     )
 
 
+def _has_more(finding: Finding) -> bool:
+    """Whether a path has more keys than the finding holds one by one."""
+    return finding.kind is Kind.ASSUMED_ROLE_PATH and finding.keys_total > len(finding.reach.strength)
+
+
 def _rows(findings: Sequence[Finding], names: Mapping[str, str]) -> Iterable[Outsider]:
     shown: dict[tuple[str, ...], str] = {}
     for finding in findings:
@@ -116,7 +124,7 @@ def _rows(findings: Sequence[Finding], names: Mapping[str, str]) -> Iterable[Out
             caller_name(finding),
             tuple(_terms(finding)),
             named_keys(arns, names),
-            finding.keys_total > len(finding.reach.strength) and finding.kind is Kind.ASSUMED_ROLE_PATH,
+            _has_more(finding),
             "" if first == finding.id else first,
         )
 

@@ -89,9 +89,15 @@ def test_nobody_who_surely_decrypts_gives_no_table(changes: dict[str, object]) -
 
 
 def test_path_with_more_keys_than_findings_hold_says_or_more() -> None:
-    table = outsiders_who_decrypt((by_role("kx-a", {build.KEY_ARN: 5}, keys_total=2000),), build.key_rows())
+    path = by_role("kx-a", {build.KEY_ARN: 5}, keys_total=2000)
+    table = outsiders_who_decrypt((path,), build.key_rows())
     assert table is not None
     assert table.rows[0].more
+    html = [
+        render_html(build.document(findings=(f,)), build.key_rows(), {}, build.documents).decode()
+        for f in (path, by_role("kx-a", {build.KEY_ARN: 5}, keys_total=1))
+    ]
+    assert ["At least 1 key in all" in text for text in html] == [True, False]
 
 
 def test_rows_beyond_the_limit_are_counted() -> None:
