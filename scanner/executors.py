@@ -90,6 +90,8 @@ def _processes(number: int) -> Iterator[Sequence[Executor]]:
     try:
         greetings = [lane.submit(greet) for lane in lanes]
         workers = [greeting.result()[1] for greeting in greetings]
+        for lane in lanes:
+            _hear_the_end_of(lane)
         yield lanes
         for lane in lanes:
             lane.shutdown()
@@ -105,6 +107,15 @@ def _processes(number: int) -> Iterator[Sequence[Executor]]:
                 os.kill(worker, signal.SIGKILL)
         for lane in lanes:
             lane.shutdown(cancel_futures=True)
+
+
+def _hear_the_end_of(lane: ProcessPoolExecutor) -> None:
+    """Have what waits for the rest of an answer know that a process was killed while it wrote one.
+
+    As long as this process holds the writing end of the pipe too, which it never uses, that pipe does not end, and the
+    executor waits for ever, its `shutdown` included.
+    """
+    lane._result_queue._writer.close()  # type: ignore[attr-defined]
 
 
 def _begin() -> None:
@@ -156,7 +167,7 @@ def _cluster(address: str) -> Iterator[Sequence[Executor]]:
     finally:
         over.set()
         if watch is not None:
-            watch.join()
+            watch.join(_PATIENCE)
         client.close(timeout=_PATIENCE)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from distributed import LocalCluster
 from scanner.cli import main
 
 JUDGED = ("findings.json", "graph.json", "graph.graphml", "keys.csv", "access.csv", "coverage.csv")
@@ -34,10 +36,14 @@ def test_processes_write_what_one_process_writes(demo_run, tmp_path) -> None:
 
 
 def test_cluster_writes_what_one_process_writes(demo_run, tmp_path) -> None:
-    with LocalCluster(
-        n_workers=1, threads_per_worker=2, processes=False, protocol="tcp", host="127.0.0.1", dashboard_address=None
-    ) as cluster:
-        run = judged(demo_run, tmp_path, "--dask", cluster.scheduler_address)
+    shutil.copy(demo_run.directory / "snapshot.sqlite", tmp_path)
+    program = Path(__file__).parents[1] / "with_dask.py"
+    words = ("commanded", str(tmp_path / "snapshot.sqlite"), str(tmp_path / "out"))
+    done = subprocess.run(
+        [sys.executable, str(program), *words], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == {"exit_code": 3}, done.stderr
+    (run,) = (tmp_path / "out").iterdir()
     for name in JUDGED:
         assert (run / name).read_bytes() == (demo_run.directory / name).read_bytes(), name
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import builtins
 import gc
+import json
 import multiprocessing
 import os
 import signal
+import struct
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from distributed import LocalCluster
 from scanner import executors
 from scanner.config import Settings
 from scanner.errors import InterruptedRunError, UnavailableError, WorkerError
@@ -103,6 +104,50 @@ def test_process_that_dies_is_an_error_that_says_what_to_do(snapshot: Path, tmp_
     assert not list(tmp_path.iterdir())
 
 
+def begin_an_answer(said: Path) -> None:
+    """Write a part of an answer, say so, and never go on."""
+    frame = sys._getframe()
+    while "result_queue" not in frame.f_locals:
+        assert frame.f_back is not None
+        frame = frame.f_back
+    promised = 1000
+    os.write(frame.f_locals["result_queue"]._writer.fileno(), struct.pack("!i", promised) + b"some of them")
+    said.write_text("begun")
+    signal.pause()
+
+
+@pytest.fixture
+def said(tmp_path: Path) -> Path:
+    """A pipe with a name: whoever reads it waits for the one who writes."""
+    os.mkfifo(tmp_path / "said")
+    return tmp_path / "said"
+
+
+def test_process_that_is_killed_in_the_middle_of_an_answer_is_an_error_too(said: Path) -> None:
+    def begin_and_lose_it() -> None:
+        with lanes_of(HowToAnalyze(processes=2)) as lanes:
+            answer = lanes[1].submit(begin_an_answer, said)
+            assert said.read_text() == "begun"
+            for child in multiprocessing.active_children():
+                child.kill()
+            answer.result(timeout=60)
+
+    with pytest.raises(WorkerError, match="has ended before the part was done"):
+        begin_and_lose_it()
+
+
+def test_interruption_does_not_wait_for_the_rest_of_an_answer(said: Path) -> None:
+    def begin_and_fail() -> None:
+        with lanes_of(HowToAnalyze(processes=2)) as lanes:
+            lanes[0].submit(begin_an_answer, said)
+            assert said.read_text() == "begun"
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        begin_and_fail()
+    assert not multiprocessing.active_children()
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_ends_an_analysis_and_leaves_nothing(
@@ -132,55 +177,49 @@ def test_search_for_garbage_is_as_before_when_the_analysis_has_ended() -> None:
 # -- Dask -------------------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def cluster(workers: int) -> Iterator[LocalCluster]:
-    """A scheduler on a loopback port, with workers that are threads of this process."""
-    with LocalCluster(
-        n_workers=workers, threads_per_worker=2, processes=False, protocol="tcp", host="127.0.0.1",
-        dashboard_address=None,
-    ) as started:  # fmt: skip
-        yield started
+@pytest.fixture
+def with_dask(tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """A call of `with_dask.py`: what it found."""
+
+    def call(*words: str) -> dict[str, Any]:
+        program = [sys.executable, str(Path(__file__).parents[1] / "with_dask.py"), *words]
+        done = subprocess.run(program, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return found
+
+    return call
 
 
-def test_files_are_the_same_by_dask(snapshot: Path, alone: dict[str, bytes], tmp_path: Path) -> None:
-    with cluster(2) as started:
-        assert judged(snapshot, tmp_path, dask=started.scheduler_address) == alone
+def test_files_are_the_same_by_dask(
+    snapshot: Path, alone: dict[str, bytes], tmp_path: Path, with_dask: Callable[..., dict[str, Any]]
+) -> None:
+    directory = Path(with_dask("analyzed", str(snapshot), str(tmp_path))["directory"])
+    assert {name: (directory / name).read_bytes() for name in WRITTEN} == alone
 
 
-def test_scheduler_without_workers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with cluster(0) as started:
-        monkeypatch.setattr(executors, "_PATIENCE", 0.2)
-        with (
-            pytest.raises(WorkerError, match="has no worker") as caught,
-            lanes_of(HowToAnalyze(dask=started.scheduler_address)),
-        ):
-            pytest.fail("a cluster without workers was taken")
-        assert f"dask worker {started.scheduler_address}" in str(caught.value.hint)
+def test_scheduler_without_workers_is_refused(with_dask: Callable[..., dict[str, Any]]) -> None:
+    found = with_dask("without_workers")
+    assert "has no worker" in found["message"]
+    assert f"dask worker {found['address']}" in found["hint"]
 
 
 def test_cluster_that_loses_all_its_workers_ends_the_analysis(
-    snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    snapshot: Path, tmp_path: Path, with_dask: Callable[..., dict[str, Any]]
 ) -> None:
-    monkeypatch.setattr(executors, "_LOOK_EVERY", 0.1)
-    with cluster(1) as started:
-
-        def lose_them(judging: Any) -> None:
-            if judging.what == "judging keys":
-                started.scale(0)
-                started.sync(started._correct_state)
-
-        with pytest.raises(WorkerError, match="has lost a part of the analysis") as caught:
-            judged(snapshot, tmp_path, dask=started.scheduler_address, on_progress=lose_them)
-    assert caught.value.exit_code == 2
+    found = with_dask("lost", str(snapshot), str(tmp_path))
+    assert "has lost a part of the analysis" in found["message"]
+    assert found["exit_code"] == 2
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "carrier-pigeon://loft", "not an address"])
-def test_address_that_does_not_answer_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executors, "_PATIENCE", 0.2)
-    with pytest.raises(WorkerError, match="no Dask scheduler answers") as caught, lanes_of(HowToAnalyze(dask=address)):
-        pytest.fail("nobody answers there")
-    assert caught.value.exit_code == 2
+def test_address_that_does_not_answer_is_refused(with_dask: Callable[..., dict[str, Any]]) -> None:
+    addresses = ["tcp://127.0.0.1:1", "carrier-pigeon://loft", "not an address"]
+    found = with_dask("asked", *addresses)["refused"]
+    assert [one["address"] for one in found] == addresses
+    for one in found:
+        assert one["message"] == f"no Dask scheduler answers at `{one['address']}`"
+        assert one["exit_code"] == 2
 
 
 def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
