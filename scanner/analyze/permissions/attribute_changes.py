@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 
 from scanner.analyze.logic.patterns import glob, tokens_of
 from scanner.analyze.permissions.attribute_rules import OTHER_VALUE, TAG, KeySet
 from scanner.analyze.request.caller import Caller
 from scanner.analyze.request.request import Request
-from scanner.model.actions import ACTIONS
+from scanner.model.actions import ACTIONS, Action
 from scanner.model.key import KeyFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One thing that a change takes, whoever makes it: an action on an alias of keys like `of`, or on `of` itself."""
+
+    action: Action
+    of: KeyFacts
+    resource: str
+    context: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @property
+    def place(self) -> tuple[Hashable, ...]:
+        """What tells it from the other things that changes of the keys of one world take."""
+        return self.action.name, self.resource, self.context
+
+    def request(self, caller: Caller) -> Request:
+        """The request of somebody who makes the change."""
+        key = self.of if self.resource == self.of.arn else None
+        return Request(
+            caller, self.action.iam_name, self.resource, action=self.action, key=key, context=dict(self.context)
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,20 +48,19 @@ class Change:
     value: str = ""
     donor: KeyFacts | None = None
 
-    def requests(self, key: KeyFacts, caller: Caller) -> Iterator[Request]:
-        """Every request that must be allowed; an alias action needs the alias as well as the key (R1.7)."""
+    def takes(self, key: KeyFacts) -> Iterator[Taken]:
+        """Everything that must be allowed; an alias action needs the alias as well as the key (R1.7)."""
         action = ACTIONS[self.action.lower()]
         if action.resource == "alias":
             for alias in self.subjects:
-                arn = f"arn:{key.partition}:kms:{key.region}:{key.account_id}:{alias}"
-                yield Request(caller, action.iam_name, arn, action=action)
+                yield Taken(action, key, f"arn:{key.partition}:kms:{key.region}:{key.account_id}:{alias}")
             for held in (key, *((self.donor,) if self.donor else ())):
-                yield Request(caller, action.iam_name, held.arn, action=action, key=held)
+                yield Taken(action, held, held.arn)
             return
-        context = {"aws:tagkeys": self.subjects}
+        context: dict[str, tuple[str, ...]] = {"aws:tagkeys": self.subjects}
         if self.value:
             context[f"aws:requesttag/{self.subjects[0].lower()}"] = (self.value,)
-        yield Request(caller, action.iam_name, key.arn, action=action, key=key, context=context)
+        yield Taken(action, key, key.arn, tuple(context.items()))
 
 
 def changes_of(keys: KeySet, key: KeyFacts) -> dict[str, tuple[Change, ...]]:

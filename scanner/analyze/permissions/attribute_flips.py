@@ -1,4 +1,4 @@
-"""What changing a tag or an alias of keys decides, proven by judging again, and who may make which change (R8.5)."""
+"""What changing a tag or an alias of keys decides, proven by judging again (R8.5)."""
 
 from __future__ import annotations
 
@@ -6,26 +6,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from scanner.analyze.decision.decide import decide
 from scanner.analyze.decision.every_action import decisions
 from scanner.analyze.keys.assemble import Assembly
-from scanner.analyze.keys.judge import strength
-from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.permissions.attribute_changes import Change, changes_of
-from scanner.analyze.permissions.attribute_rules import KeySet, allows_directly
+from scanner.analyze.permissions.attribute_rules import KeySet
 from scanner.analyze.permissions.attribute_words import attribute_in_words
-from scanner.analyze.permissions.drafts import verdict_of
 from scanner.analyze.principals.principal_classes import class_name
-from scanner.analyze.principals.reach import Population
 from scanner.analyze.request.caller import Caller, resolve_caller
-from scanner.analyze.request.request import Request
-from scanner.analyze.statements.match import action_matches
 from scanner.model.actions import Action, find_action
 from scanner.model.decision import Decision, Verdict
 from scanner.model.finding import FindingVerdict
 from scanner.model.key import KeyFacts
-from scanner.model.policy import Effect
-from scanner.model.principal import PrincipalKind
 
 MOST_KEYS, MOST_USERS = 25, 50
 """Distinct keys and users of a set that are judged again with a changed attribute; that others are not is said."""
@@ -45,9 +36,6 @@ class Flip:
     opens: bool
     verdict: FindingVerdict
     decision: Decision
-
-
-# -- what a change of the attribute decides ---------------------------------------------------------------------------
 
 
 def flips_of(assembly: Assembly, keys: KeySet) -> Iterator[Flip]:
@@ -119,50 +107,3 @@ def asked_of(keys: KeySet) -> tuple[KeyFacts, ...]:
 def like(assembly: Assembly, caller: Caller, keys: Iterable[KeyFacts]) -> object:
     """What a caller shares with those that cannot be told apart from it at any of the keys."""
     return tuple(assembly.classes.of(caller, key) for key in keys) if assembly.classes else caller.text
-
-
-# -- who may change it -------------------------------------------------------------------------------------------------
-
-
-def candidates(population: Population, keys: KeySet, flips: Iterable[Flip]) -> Iterator[Caller]:
-    """Users and roles of the keys' account whose policies, or the key policies, speak of changing the attribute."""
-    names = sorted({f"kms:{f.change.action}" for f in flips})
-    first = next(iter(keys.keys.values()))
-    directly = [allows_directly(key, name) for key in keys.keys.values() for name in names]
-    everybody = any(d[0] for d in directly) or any(k.key_policy is None for k in keys.keys.values())
-    named = {arn for d in directly for arn in d[1]}
-    for caller in population.identities_of(keys.account_id, first.partition):
-        if caller.kind not in {PrincipalKind.USER, PrincipalKind.ROLE}:
-            continue
-        if everybody or caller.text in named or not caller.collected or _speaks_of(caller, names):
-            yield caller
-
-
-def _speaks_of(caller: Caller, names: list[str]) -> bool:
-    return any(
-        s.effect is not Effect.DENY and action_matches(s, name) is not False
-        for policy in caller.identity_policies
-        for s in parse_policy(policy).statements
-        for name in names
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Making:
-    """That somebody may make a change: how sure, by what decision, about which of the requests that it takes."""
-
-    verdict: FindingVerdict
-    decision: Decision
-    request: Request
-
-
-def may_make(assembly: Assembly, caller: Caller, flip: Flip) -> Making | None:
-    """Whether the caller may do everything the change takes; the weakest answer counts, a refusal is none."""
-    answers: list[Making] = []
-    for request in flip.change.requests(flip.keys[0], caller):
-        decision = decide(assembly.world, request, trace=False)
-        verdict = verdict_of(decision)
-        if verdict is None or verdict[0] is FindingVerdict.BLOCKED:
-            return None
-        answers.append(Making(verdict[0], decision, request))
-    return min(answers, key=lambda a: strength(a.verdict))

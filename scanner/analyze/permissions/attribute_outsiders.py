@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.evidence import MAX_STATEMENTS, statement_evidence
@@ -19,8 +19,8 @@ from scanner.analyze.paths.path_findings import admitting, as_written, carrying,
 from scanner.analyze.paths.paths import Claim, conditions_of_steps
 from scanner.analyze.paths.role_paths import RolePaths
 from scanner.analyze.paths.sources import Source
-from scanner.analyze.permissions.attribute_changes import Change
-from scanner.analyze.permissions.attribute_flips import Flip, Making, asked_of, candidates, like, may_make
+from scanner.analyze.permissions.attribute_flips import Flip, asked_of, like
+from scanner.analyze.permissions.attribute_makers import Makers, Making, candidates
 from scanner.analyze.permissions.attribute_rules import KeySet
 from scanner.analyze.permissions.attribute_words import (
     OPENS,
@@ -88,7 +88,7 @@ class _Set:
     keys: KeySet
     makers: dict[str, Caller]
     opened: dict[str, list[Flip]]
-    made: dict[tuple[object, Change], Making | None] = field(default_factory=dict)
+    deciders: Makers
 
 
 class Outsiders:
@@ -100,7 +100,7 @@ class Outsiders:
         self._through_roles = through_roles
         self._by_selector: dict[str, dict[str, _Reach]] | None = None
 
-    def findings(self, keys: KeySet, flips: Sequence[Flip]) -> Iterator[Finding]:
+    def findings(self, keys: KeySet, flips: Sequence[Flip], deciders: Makers) -> Iterator[Finding]:
         """One finding per outsider who decrypts, signs, delegates or controls keys of a set by changing them first.
 
         Users of our own identity providers are no outsiders. A path that is asleep today is told as such a path alone.
@@ -108,7 +108,7 @@ class Outsiders:
         opening = [f for f in flips if f.opens and COLUMN[f.action.capability] == LEFT]
         if not opening:
             return
-        given = self._set(keys, opening)
+        given = self._set(keys, opening, deciders)
         if not given.makers or not given.opened:
             return
         for text, reached in sorted(self._reached().items()):
@@ -116,7 +116,7 @@ class Outsiders:
             if found:
                 yield self._finding(given.keys, text, found)
 
-    def _set(self, keys: KeySet, opening: Sequence[Flip]) -> _Set:
+    def _set(self, keys: KeySet, opening: Sequence[Flip], deciders: Makers) -> _Set:
         world, asked = self._assembly.world, asked_of(keys)
         found = candidates(self._population, keys, opening)
         makers = {c.text: c for c in found if c.kind is PrincipalKind.ROLE}
@@ -128,7 +128,7 @@ class Outsiders:
             same = like(self._assembly, resolve_caller(world, arn), asked)
             if same in by_class and world.principals[arn].kind is PrincipalKind.ROLE:
                 opened[arn] = by_class[same]
-        return _Set(keys, makers, opened)
+        return _Set(keys, makers, opened, deciders)
 
     def _reached(self) -> dict[str, dict[str, _Reach]]:
         """The roles that every outsider gets to, by what trust policies call it; made when it is first asked for."""
@@ -148,24 +148,16 @@ class Outsiders:
         pairs.sort(key=lambda p: (-min(p[0].rank, p[1].rank), not p[2], p[0].order, p[1].order))
         best: dict[tuple[str, str], _Opened] = {}
         for maker, user, _ in pairs:
-            ceiling = min(maker.rank, user.rank)
+            ceiling, caller = min(maker.rank, user.rank), given.makers[maker.steps[-1].role.arn]
             for flip in given.opened[user.steps[-1].role.arn]:
                 place = (flip.keys[0].arn, flip.action.name)
                 held = best[place].rank if place in best else ASLEEP
-                made = self._made(given, maker, flip) if held < ceiling else None
+                made = given.deciders.may_make(caller, flip) if held < ceiling else None
                 if made is not None:
                     strength = min(ceiling, rank_of(made.decision), _rank(flip))
                     if strength > held:
                         best[place] = _Opened(flip, made, maker, user, strength)
         return list(best.values())
-
-    def _made(self, given: _Set, maker: _Reach, flip: Flip) -> Making | None:
-        """The decision that lets a role make a change; roles that cannot be told apart share it."""
-        caller = given.makers[maker.steps[-1].role.arn]
-        place = (like(self._assembly, caller, flip.keys), flip.change)
-        if place not in given.made:
-            given.made[place] = may_make(self._assembly, caller, flip)
-        return given.made[place]
 
     # -- the finding --------------------------------------------------------------------------------------------------
 

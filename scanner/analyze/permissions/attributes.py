@@ -10,8 +10,8 @@ from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.judge import Alone, Judgement, strength
 from scanner.analyze.keys.sentences import DOES_TO
 from scanner.analyze.paths.role_paths import RolePaths
-from scanner.analyze.permissions.attribute_changes import Change
-from scanner.analyze.permissions.attribute_flips import Flip, Making, asked_of, candidates, flips_of, like, may_make
+from scanner.analyze.permissions.attribute_flips import Flip, asked_of, flips_of, like
+from scanner.analyze.permissions.attribute_makers import Makers, candidates
 from scanner.analyze.permissions.attribute_outsiders import Outsiders
 from scanner.analyze.permissions.attribute_rules import KeySet, key_sets
 from scanner.analyze.permissions.attribute_words import (
@@ -44,19 +44,22 @@ def attribute_findings(assembly: Assembly, population: Population, through_roles
     for keys in key_sets(assembly.world):
         flips = list(flips_of(assembly, keys))
         if flips:
-            yield from _of_controllers(assembly, population, keys, flips)
+            makers = Makers(assembly)
+            yield from _of_controllers(assembly, candidates(population, keys, flips), keys, flips, makers)
             yield from _of_users(assembly, keys, flips)
-            yield from outsiders.findings(keys, flips)
+            yield from outsiders.findings(keys, flips, makers)
 
 
 # -- who may change it ------------------------------------------------------------------------------------------------
 
 
-def _of_controllers(assembly: Assembly, population: Population, keys: KeySet, flips: list[Flip]) -> Iterator[Finding]:
+def _of_controllers(
+    assembly: Assembly, speaking: Iterable[Caller], keys: KeySet, flips: list[Flip], makers: Makers
+) -> Iterator[Finding]:
     """A finding for every class of the keys' own account that may make a change which decides something."""
     classes: dict[str, dict[object, list[Caller]]] = {}
-    asked = asked_of(keys)
-    for caller in candidates(population, keys, flips):
+    asked = _asked_with_donors(keys, flips)
+    for caller in speaking:
         classes.setdefault(class_name(caller), {}).setdefault(like(assembly, caller, asked), []).append(caller)
     alike = {arn: _kind(assembly, arn, asked) for arn in keys.users}
     number = Counter(alike.values())
@@ -68,11 +71,11 @@ def _of_controllers(assembly: Assembly, population: Population, keys: KeySet, fl
             before = len(cases)
             own = [f for f in flips if alike[f.user] == (name, same)]
             others = [f for f in flips if alike[f.user] != (name, same) or number[name, same] > 1]
-            for flip, judgement in _controlled(assembly, callers[0], own):
+            for flip, judgement in _controlled(makers, callers[0], own):
                 if flip.opens:
                     cases.append(Case(replace(judgement, reason=OPENS), _ROWS[OPENS]))
                     reached.update({k.arn: k for k in flip.keys})
-            for flip, judgement in _controlled(assembly, callers[0], others):
+            for flip, judgement in _controlled(makers, callers[0], others):
                 cases.append(Case(replace(judgement, reason=DECIDES), _ROWS[DECIDES]))
                 reached.update({k.arn: k for k in flip.keys})
             if len(cases) > before:
@@ -81,26 +84,29 @@ def _of_controllers(assembly: Assembly, population: Population, keys: KeySet, fl
             yield finding_of(assembly, _draft(assembly, name, keys, _Told(cases, members, reached)))
 
 
+def _asked_with_donors(keys: KeySet, flips: Iterable[Flip]) -> tuple[KeyFacts, ...]:
+    """The keys that are judged again, and those from which an alias is moved: nobody else's answer holds for both."""
+    donors = (f.change.donor for f in flips)
+    return tuple({k.arn: k for k in (*asked_of(keys), *(d for d in donors if d is not None))}.values())
+
+
 def _kind(assembly: Assembly, arn: str, asked: tuple[KeyFacts, ...]) -> tuple[str, object]:
     """The class of a user of the keys, and within it what it shares with those that cannot be told apart."""
     caller = resolve_caller(assembly.world, arn)
     return class_name(caller), like(assembly, caller, asked)
 
 
-def _controlled(assembly: Assembly, caller: Caller, flips: Iterable[Flip]) -> Iterator[tuple[Flip, Judgement]]:
+def _controlled(makers: Makers, caller: Caller, flips: Iterable[Flip]) -> Iterator[tuple[Flip, Judgement]]:
     """The flips whose change the caller may make: as sure as the weaker of the two.
 
     Once a change is sure for a key and an action, further ones of the same kind say nothing new.
     """
-    decided: dict[Change, Making | None] = {}
     sure: set[tuple[str, str, bool]] = set()
     for flip in flips:
         place = (flip.keys[0].arn, flip.action.name, flip.opens)
         if place in sure:
             continue
-        if flip.change not in decided:
-            decided[flip.change] = may_make(assembly, caller, flip)
-        may = decided[flip.change]
+        may = makers.may_make(caller, flip)
         if may is not None:
             verdict = min((may.verdict, flip.verdict), key=strength)
             if verdict is FindingVerdict.CONFIRMED:

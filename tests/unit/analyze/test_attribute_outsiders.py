@@ -7,6 +7,7 @@ from typing import Any
 from scanner.analyze.principals.approvals import ApprovedAccount
 from scanner.analyze.principals.borders import InnerBoundary
 from scanner.analyze.principals.party import Trust
+from scanner.model.decision import Layer
 from scanner.model.finding import OWN_ACCOUNT, Finding, Kind
 
 from builders import (
@@ -16,6 +17,7 @@ from builders import (
     STRANGER,
     allow,
     analyzed,
+    deny,
     iam,
     key,
     organization,
@@ -25,7 +27,7 @@ from builders import (
 )
 
 VENDOR, HELPER, APP = iam(OWNER, "role/Vendor"), iam(OWNER, "role/Helper"), iam(OWNER, "role/App")
-OUTSIDE = iam(STRANGER, "root")
+OUTSIDE, ANOTHER = iam(STRANGER, "root"), iam("999988887778", "root")
 OWN_ROOT = allow(iam(OWNER, "root"), "kms:*")
 OPEN = {"StringEquals": {"aws:ResourceTag/open": "yes"}}
 BY_TAG = policy(allow(when=OPEN))
@@ -231,6 +233,25 @@ def test_keys_of_one_set_are_one_finding() -> None:
 def test_roles_that_cannot_be_told_apart_share_the_answer() -> None:
     one, two = (principal(arn, TAGGING, BY_TAG, trust=ADMITTING) for arn in (VENDOR, HELPER))
     assert told(control(PLAIN, one, two)) == STRANGER_CAN
+
+
+def test_evidence_of_roles_that_cannot_be_told_apart_is_their_own() -> None:
+    fence = policy(allow(None, "kms:TagResource", when={"Bool": {"aws:MultiFactorAuthPresent": "false"}}))
+    for_each = {VENDOR: OUTSIDE, HELPER: ANOTHER}
+    found = controls(PLAIN, *(principal(r, fence, BY_TAG, trust=trusting(w)) for r, w in for_each.items()))
+    for arn, outsider in for_each.items():
+        (finding,) = (f for f in found if f.grantee.selector == outsider)
+        (by,) = (gate for gate in finding.path.layers if gate.layer is Layer.IAM)
+        assert {ref.source for ref in by.statements} == {arn}
+
+
+def test_alias_of_a_key_that_one_of_two_roles_may_not_change_is_moved_by_the_other_alone() -> None:
+    moving = policy(allow(None, "kms:UpdateAlias"))
+    refusing = deny(VENDOR, "kms:UpdateAlias")
+    donor = key(OWN_ROOT, refusing, arn=f"{KEY[:-1]}c", aliases=("alias/app-one",))
+    helper = principal(HELPER, moving, BY_ALIAS, trust=trusting(OUTSIDE))
+    vendor = principal(VENDOR, moving, BY_ALIAS, trust=trusting(ANOTHER))
+    assert control(key(OWN_ROOT, aliases=()), donor, helper, vendor).grantee.selector == OUTSIDE
 
 
 def test_every_action_that_a_change_opens_is_told_once() -> None:
