@@ -24,7 +24,7 @@ from scanner.analyze.keys.severity import rank
 from scanner.analyze.paths.admission import FEDERATED_OPEN, NO_EXTERNAL_ID
 from scanner.analyze.paths.hops import ASSUME, NEVER, step
 from scanner.analyze.paths.path_findings import path_finding
-from scanner.analyze.paths.paths import Claim, Paths, condition_in_words
+from scanner.analyze.paths.paths import Claim, Paths
 from scanner.analyze.paths.role_paths import RolePaths
 from scanner.analyze.paths.sources import partition_of
 from scanner.analyze.principals.reach import Population
@@ -189,7 +189,7 @@ def _state(claim: Claim) -> _State:
         for s in claim.sources
         for one in s.steps
     }
-    reached = {(a.key.arn, a.way.use.action.name, a.rank, a.way.cut, condition_in_words(a)) for a in claim.arrivals}
+    reached = {(a.key.arn, a.way.use.action.name, a.rank, a.way.cut, a.approach.condition) for a in claim.arrivals}
     return claim.party, claim.remarks, claim.cut, entries, reached
 
 

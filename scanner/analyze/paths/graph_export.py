@@ -80,9 +80,9 @@ def _assumed(through_roles: RolePaths) -> Iterator[GraphEdge]:
 
 def _further(through_roles: RolePaths) -> Iterator[Step]:
     """The steps of paths that some change is on: of what could be changed besides, the graph does not tell."""
-    arrivals = (a for claim in through_roles.claims for a in claim.arrivals)
-    chains = {id(a.way.chain): a.way.chain for a in arrivals if any(s.change for s in a.way.chain.steps)}
-    found = {(s.caller.text, s.node, s.action): s for chain in chains.values() for s in chain.steps}
+    chains = {id(a.way.chain): a.way.chain for claim in through_roles.claims for a in claim.arrivals}
+    changing = (chain for chain in chains.values() if any(s.change for s in chain.steps))
+    found = {(s.caller.text, s.node, s.action): s for chain in changing for s in chain.steps}
     return (step for _, step in sorted(found.items()))
 
 

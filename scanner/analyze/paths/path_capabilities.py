@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from scanner.analyze.decision.decide import evaluate
 from scanner.analyze.decision.gates import gates_of
@@ -17,7 +18,7 @@ from scanner.analyze.keys.severity import Exposure, rank, severity_of
 from scanner.analyze.paths.admission import standing_on_path
 from scanner.analyze.paths.forms import ANYTHING
 from scanner.analyze.paths.path_words import confirmed_path_reason
-from scanner.analyze.paths.paths import DEPTH_LIMIT, Arrival, Claim, condition_in_words, reason_of, residual_of
+from scanner.analyze.paths.paths import DEPTH_LIMIT, Approach, Arrival, Claim, reason_of, residual_of
 from scanner.analyze.paths.role_use import request_on
 from scanner.analyze.principals.approvals import Use
 from scanner.analyze.principals.borders import crossing
@@ -39,8 +40,7 @@ _Place = tuple[str, FindingVerdict, str]
 """What the members of one result share: capability, verdict and condition."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """An arrival with its severity. `order`: worst, strongest path, gravest capability first, then the key by name."""
 
     arrival: Arrival
@@ -57,15 +57,19 @@ def judged_arrivals(assembly: Assembly, claim: Claim) -> list[Judged]:
 
 def _judged(assembly: Assembly, claim: Claim) -> Iterator[Judged]:
     known: dict[object, tuple[Severity, _Trail, Standing]] = {}
+    orders: dict[Approach, tuple[str, bool, int, int, int]] = {}
     for arrival in claim.arrivals:
-        key, capability = arrival.key, arrival.way.use.action.capability
-        place = (key.arn, capability, arrival.rank, arrival.vouched)
+        key, approach = arrival.key, arrival.approach
+        if approach not in orders:
+            capability, verdict, _ = approach.place
+            weight = CAPABILITIES.index(capability)
+            orders[approach] = capability, approach.choice[1], -strength(verdict), -approach.rank, weight
+        capability, vouched, surest, strongest, weight = orders[approach]
+        place = (key.arn, capability, strongest, vouched)
         if place not in known:
             known[place] = _severity(assembly, claim, key, capability, arrival)
         severity, trail, standing = known[place]
-        weight = CAPABILITIES.index(capability)
-        order = (-rank(severity), -strength(arrival.verdict), -arrival.rank, weight, key.arn)
-        yield Judged(arrival, severity, trail, standing, order)
+        yield Judged(arrival, severity, trail, standing, (-rank(severity), surest, strongest, weight, key.arn))
 
 
 def _severity(
@@ -103,12 +107,9 @@ def path_capabilities(
         severity, trail, standing = _severity(assembly, claim, None, UNDOCUMENTED, None)
         cut = CapabilityResult(UNDOCUMENTED, (), FindingVerdict.POSSIBLE, severity, (DEPTH_LIMIT,))
         return (cut,), trail, standing
-    strongest: dict[str, Judged] = {}
-    for one in sorted(judged, key=lambda j: (-j.arrival.rank, j.order)):
-        strongest.setdefault(one.arrival.way.use.action.name, one)
     groups: dict[_Place, list[Judged]] = defaultdict(list)
-    for one in strongest.values():
-        groups[_place_of(one.arrival)].append(one)
+    for one in _strongest(judged):
+        groups[one.arrival.approach.place].append(one)
     held = _Held(judged)
     built: list[tuple[CapabilityResult, _Trail, Standing]] = []
     for place, members in groups.items():
@@ -119,8 +120,15 @@ def path_capabilities(
     return marked([result for result, _, _ in built]), built[0][1], built[0][2]
 
 
-def _place_of(arrival: Arrival) -> _Place:
-    return arrival.way.use.action.capability, arrival.verdict, condition_in_words(arrival)
+def _strongest(judged: Iterable[Judged]) -> list[Judged]:
+    """The strongest path of every action to the worst key, strongest first; given worst first."""
+    found: dict[str, tuple[int, int, Judged]] = {}
+    for number, one in enumerate(judged):
+        approach = one.arrival.approach
+        action = approach.way.use.action.name
+        if action not in found or -approach.rank < found[action][0]:
+            found[action] = -approach.rank, number, one
+    return [one for _, _, one in sorted(found.values(), key=lambda f: f[:2])]
 
 
 def _result(
@@ -132,8 +140,9 @@ def _result(
     names = frozenset(m.arrival.way.use.action.iam_name for m in members)
     return CapabilityResult(
         capability, tuple(sorted(names)), verdict, max((m.severity for m in members), key=rank),
-        tuple(dict.fromkeys(_reason(assembly, claim, m.arrival) for m in members)), condition, residual_of(first),
-        first.caller_chosen, first.vouched, held.by(names, place), _giving(assembly, members),
+        tuple(dict.fromkeys(_reason(assembly, claim, m.arrival) for m in members)), condition,
+        residual_of(first.approach), first.caller_chosen, first.vouched, held.by(names, place),
+        _giving(assembly, members),
     )  # fmt: skip
 
 
@@ -143,10 +152,14 @@ class _Held:
     def __init__(self, judged: Iterable[Judged]) -> None:
         self._at_all: dict[str, dict[str, None]] = defaultdict(dict)
         self._so: dict[tuple[str, _Place], dict[str, None]] = defaultdict(dict)
+        places: dict[Approach, tuple[dict[str, None], dict[str, None]]] = {}
         for one in judged:
-            action, arn = one.arrival.way.use.action.iam_name, one.arrival.key.arn
-            self._at_all[action][arn] = None
-            self._so[action, _place_of(one.arrival)][arn] = None
+            _, key, approach = one.arrival
+            if approach not in places:
+                action = approach.way.use.action.iam_name
+                places[approach] = self._at_all[action], self._so[action, approach.place]
+            at_all, so = places[approach]
+            at_all[key.arn] = so[key.arn] = None
 
     def by(self, actions: Iterable[str], place: _Place) -> CapabilityKeys:
         """The keys of some of these actions."""
@@ -188,7 +201,7 @@ def deciding_arrival(judged: Sequence[Judged], leading: CapabilityResult) -> Arr
     fitting = (
         j.arrival for j in judged
         if j.arrival.way.use.action.iam_name in leading.actions and j.arrival.verdict is leading.verdict
-        and condition_in_words(j.arrival) == leading.condition
+        and j.arrival.approach.condition == leading.condition
     )  # fmt: skip
     return next(fitting, None)
 

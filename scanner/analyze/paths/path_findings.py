@@ -27,7 +27,7 @@ from scanner.analyze.paths.path_capabilities import (
     path_capabilities,
 )
 from scanner.analyze.paths.path_words import path_remedy, path_summary, path_title
-from scanner.analyze.paths.paths import Arrival, Claim, condition_in_words, residual_of
+from scanner.analyze.paths.paths import Approach, Arrival, Claim, residual_of
 from scanner.analyze.paths.sources import Source, partition_of
 from scanner.analyze.principals.party import Standing
 from scanner.analyze.principals.reach import sample
@@ -133,15 +133,16 @@ def _decided(arrivals: Iterable[Arrival]) -> dict[str, int]:
     The callers behind a source by whom nothing differs are added up first.
     """
     alike: dict[int, list[tuple[Step, int]]] = {}
+    said: dict[object, int] = {}
     found: dict[str, int] = defaultdict(int)
-    for arrival in arrivals:
-        source = arrival.source
-        if id(source) not in alike:
-            alike[id(source)] = list(_crowds(source))
-        for step, crowd in alike[id(source)]:
-            one = arrival.by(step)
-            use = number_of(f"{arrival.key.arn} {arrival.way.use.action.iam_name}")
-            found[arrival.key.arn] += use * crowd * number_of(f"{one.rank} {condition_in_words(one)}")
+    for source, key, approach in arrivals:
+        place = (id(source), approach.way.course)
+        if place not in said:
+            if id(source) not in alike:
+                alike[id(source)] = list(_crowds(source))
+            by_step = ((crowd, Approach.of(step, approach.way)) for step, crowd in alike[id(source)])
+            said[place] = sum(crowd * number_of(f"{one.rank} {one.condition}") for crowd, one in by_step)
+        found[key.arn] += number_of(f"{key.arn} {approach.way.use.action.iam_name}") * said[place]
     return found
 
 
@@ -189,20 +190,29 @@ def _profiles(by_key: Mapping[str, Iterable[Arrival]]) -> tuple[tuple[Mapping[st
     places: dict[str, int] = {}
     found: list[Mapping[str, KeyUse]] = []
     profile_of: dict[str, int] = {}
+    known: dict[tuple[Approach, ...], tuple[Mapping[str, KeyUse], str]] = {}
     for arn, arrivals in by_key.items():
-        best: dict[str, Arrival] = {}
-        for arrival in arrivals:
-            action = arrival.way.use.action.iam_name
-            if action not in best or best[action].rank < arrival.rank:
-                best[action] = arrival
-        profile = {name: KeyUse(a.rank, condition_in_words(a), residual_of(a)) for name, a in sorted(best.items())}
-        same = digest((name, repr(use)) for name, use in profile.items())
+        how = tuple(a.approach for a in arrivals)
+        if how not in known:
+            profile = _profile(how)
+            known[how] = profile, digest((name, repr(use)) for name, use in profile.items())
+        profile, same = known[how]
         if same not in places and len(found) < PROFILES:
             places[same] = len(found)
             found.append(profile)
         if same in places:
             profile_of[arn] = places[same]
     return tuple(found), profile_of
+
+
+def _profile(approaches: Iterable[Approach]) -> Mapping[str, KeyUse]:
+    """What can be done with a key, by the strongest approach to every action."""
+    best: dict[str, Approach] = {}
+    for approach in approaches:
+        action = approach.way.use.action.iam_name
+        if action not in best or best[action].rank < approach.rank:
+            best[action] = approach
+    return {name: KeyUse(a.rank, a.condition, residual_of(a)) for name, a in sorted(best.items())}
 
 
 def _accounts(ids: Iterable[str]) -> tuple[str, ...]:
@@ -280,8 +290,7 @@ def admitting(named: NamedStatement, account_id: str, role: PrincipalFacts) -> S
 def _cited(deciding: Arrival | None) -> tuple[str, ...]:
     if deciding is None:
         return ()
-    decisions = (*(s.decision for s in deciding.steps), deciding.way.use.decision)
-    return tuple(rule for decision in decisions for rule in decision.rules)
+    return tuple(rule for decision in deciding.approach.decisions for rule in decision.rules)
 
 
 def _rests_on_assertions(assembly: Assembly, claim: Claim) -> bool:
@@ -302,6 +311,7 @@ def _rests_on_assertions(assembly: Assembly, claim: Claim) -> bool:
 
 def _coverage_refs(assembly: Assembly, claim: Claim) -> tuple[str, ...]:
     """Ledger rows that some step of some path hangs on, and those that hide roles or keys it may lead to."""
-    rules = {rule for arrival in claim.arrivals for rule in _cited(arrival)}
-    owners = {step.role.account_id for arrival in claim.arrivals for step in arrival.steps}
+    approaches = {arrival.approach for arrival in claim.arrivals}
+    rules = {rule for approach in approaches for decision in approach.decisions for rule in decision.rules}
+    owners = {step.role.account_id for approach in approaches for step in approach.steps}
     return assembly.unread.cited(rules, assembly.unread.of_everything({*claim.accounts, *owners}))

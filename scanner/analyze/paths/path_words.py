@@ -46,8 +46,9 @@ def _roles(claim: Claim) -> str:
 
 def _reached_by(claim: Claim, leading: CapabilityResult) -> int:
     """How many keys the leading capability reaches with its verdict."""
-    reached = (a for a in claim.arrivals if a.way.use.action.iam_name in leading.actions)
-    return len({a.key.arn for a in reached if a.verdict is leading.verdict})
+    approaches = {a.approach for a in claim.arrivals if a.verdict is leading.verdict}
+    fitting = {a for a in approaches if a.way.use.action.iam_name in leading.actions}
+    return len({a.key.arn for a in claim.arrivals if a.approach in fitting})
 
 
 def path_title(claim: Claim, grantee: Grantee, leading: CapabilityResult) -> str:

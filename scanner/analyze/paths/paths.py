@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field
+from typing import NamedTuple, Self
 
 from scanner.analyze.paths.admission import OWN_SAML_PROVIDER, party_of_admission, remarks_on
 from scanner.analyze.paths.forms import caller_in
@@ -31,18 +33,26 @@ _IDENTITY_CENTER = Selector("IAM Identity Center", "federated")
 _CONDITIONAL = frozenset({CHOSEN, BOUND})
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(NamedTuple):
     """How one action on a key is reached from an entry role: further roles, then the use of the key by the last.
 
     `cut` says that the chain is longer than what is followed, so that the use is not judged as reached; `rank` is that
-    of the weakest step, the entry aside.
+    of the weakest step, the entry aside. `course` is the same for ways of one chain whose decision is the same object:
+    whichever the action, they are as sure under the same conditions.
     """
 
     chain: Chain
     use: Use
     cut: bool
     rank: int
+    course: tuple[int, int, int, bool]
+
+    @classmethod
+    def of(cls, chain: Chain, use: Use, *, cut: bool) -> Self:
+        """The way by a chain to what its last identity can do."""
+        whole = min(chain.rank, use.rank)
+        course = (id(chain), id(use.decision), use.rank, cut)
+        return cls(chain, use, cut, min(whole, PERHAPS) if cut else whole, course)
 
     @property
     def order(self) -> tuple[int, bool, tuple[int, int, tuple[str, ...]]]:
@@ -50,27 +60,77 @@ class Way:
         return -self.rank, self.cut, self.chain.order
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """One action on a key, reached by a source: the step that enters, and the way from there.
+@dataclass(frozen=True, slots=True, eq=False)
+class Approach:
+    """How one action is reached, whichever key it is done with: the step that enters, and the way from there.
 
-    `rank` is that of the weakest step.
+    `rank` is that of the weakest step. `condition` has the conditions of all steps, each with the request it is about.
+    `choice` is whether they are all the caller's to meet, or else its identity provider's to vouch for as well.
     """
 
-    source: Source
     entry: Step
-    key: KeyFacts
     way: Way
     rank: int
+    condition: str
+    choice: tuple[bool, bool]
 
-    def by(self, entry: Step) -> Arrival:
-        """The same for another caller behind the source."""
-        return Arrival(self.source, entry, self.key, self.way, min(entry.rank, self.way.rank))
+    @classmethod
+    def of(cls, entry: Step, way: Way) -> Self:
+        """The approach by this step."""
+        return cls(entry, way, *_said(entry, way))
 
     @property
     def steps(self) -> tuple[Step, ...]:
         """The roles assumed, in order."""
         return (self.entry, *self.way.chain.steps)
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """What is decided about every step, and about the use of the key."""
+        return (*(s.decision for s in self.steps), self.way.use.decision)
+
+    @property
+    def place(self) -> tuple[str, FindingVerdict, str]:
+        """Capability, verdict and condition: what is told as one."""
+        return self.way.use.action.capability, verdict_of(self.rank), self.condition
+
+
+def _said(entry: Step, way: Way) -> tuple[int, str, tuple[bool, bool]]:
+    """Rank, condition and choice of an approach; the same for all ways of a course."""
+    steps, used = (entry, *way.chain.steps), way.use.decision
+    rank = min(entry.rank, way.rank)
+    parts = conditions_of_steps(steps)
+    if used.condition:
+        parts.append(f"{used.condition} (when the key is used)" if parts else used.condition)
+    return rank, ", and ".join(parts), choice_of(rank, (*(s.decision for s in steps), used))
+
+
+class Arrival(NamedTuple):
+    """One action on a key, reached by a source."""
+
+    source: Source
+    key: KeyFacts
+    approach: Approach
+
+    @property
+    def entry(self) -> Step:
+        """The step that enters."""
+        return self.approach.entry
+
+    @property
+    def way(self) -> Way:
+        """The way from there."""
+        return self.approach.way
+
+    @property
+    def rank(self) -> int:
+        """That of the weakest step."""
+        return self.approach.rank
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The roles assumed, in order."""
+        return self.approach.steps
 
     @property
     def last(self) -> PrincipalFacts:
@@ -95,16 +155,12 @@ class Arrival:
     @property
     def caller_chosen(self) -> bool:
         """Whether every condition on the path is the caller's to meet."""
-        return self._choice[0]
+        return self.approach.choice[0]
 
     @property
     def vouched(self) -> bool:
         """Whether an identity provider has to vouch for something, and the rest is the caller's to meet."""
-        return self._choice[1]
-
-    @property
-    def _choice(self) -> tuple[bool, bool]:
-        return choice_of(self.rank, (*(s.decision for s in self.steps), self.way.use.decision))
+        return self.approach.choice[1]
 
     @property
     def path(self) -> str:
@@ -120,21 +176,12 @@ def conditions_of_steps(steps: Iterable[Step]) -> list[str]:
     ]  # fmt: skip
 
 
-def condition_in_words(arrival: Arrival) -> str:
-    """The conditions of all steps, each with the request it is about."""
-    parts = conditions_of_steps(arrival.steps)
-    used = arrival.way.use.decision.condition
-    if used:
-        parts.append(f"{used} (when the key is used)" if parts else used)
-    return ", and ".join(parts)
-
-
-def residual_of(arrival: Arrival) -> object:
-    """The same as nested JSON values: `{steps: […]}`, one member per request; None where nothing remains."""
+def residual_of(approach: Approach) -> object:
+    """The conditions as nested JSON values: `{steps: […]}`, one member per request; None where nothing remains."""
     parts: list[object] = [
-        {"role": s.role.arn, "residual": s.decision.residual} for s in arrival.steps if s.decision.residual is not None
+        {"role": s.role.arn, "residual": s.decision.residual} for s in approach.steps if s.decision.residual is not None
     ]
-    used = arrival.way.use.decision.residual
+    used = approach.way.use.decision.residual
     if not parts:
         return used
     return {"steps": [*parts, *([{"role": "", "residual": used}] if used is not None else [])]}
@@ -265,25 +312,33 @@ class Paths:
 
     def _arrivals(self, source: Source, ways: Mapping[str, tuple[Way, ...]]) -> Iterator[Arrival]:
         entry = source.best
-        rank = entry.rank
-        return (
-            Arrival(source, entry, self._keys[arn], way, min(rank, way.rank))
-            for arn, found in ways.items()
-            for way in found
-        )
+        said: dict[object, tuple[int, str, tuple[bool, bool]]] = {}
+        approaches: dict[int, list[Approach]] = {}
+        for arn, found in ways.items():
+            if id(found) not in approaches:
+                said.update((way.course, _said(entry, way)) for way in found if way.course not in said)
+                approaches[id(found)] = [Approach(entry, way, *said[way.course]) for way in found]
+            key = self._keys[arn]
+            for approach in approaches[id(found)]:
+                yield Arrival(source, key, approach)
 
     def _ways_from(self, role_arn: str) -> Mapping[str, tuple[Way, ...]]:
-        """By key ARN the strongest way from a role to every action."""
+        """By key ARN the strongest way from a role to every action; the same object where the same uses are reached."""
         if role_arn not in self._ways:
-            best: dict[str, dict[str, Way]] = {}
-            seen: set[tuple[str, int, bool]] = set()
+            reached: dict[str, dict[tuple[int, bool], tuple[Chain, tuple[Use, ...]]]] = defaultdict(dict)
             for target, chain, cut in _strongest_first(self.graph.closure(role_arn)):
                 for key_arn, uses in self.uses_of(target).items():
-                    if (key_arn, id(uses), cut) in seen:
-                        continue  # somebody who cannot be told apart is reached by a chain that is no weaker
-                    seen.add((key_arn, id(uses), cut))
-                    _keep(best.setdefault(key_arn, {}), (_way(chain, use, cut=cut) for use in uses))
-            self._ways[role_arn] = {arn: tuple(ways.values()) for arn, ways in sorted(best.items())}
+                    # somebody who cannot be told apart was reached by a chain that is no weaker
+                    reached[key_arn].setdefault((id(uses), cut), (chain, uses))
+            known: dict[Hashable, tuple[Way, ...]] = {}
+            ways = self._ways[role_arn] = {}
+            for key_arn, found in sorted(reached.items()):
+                place = tuple((id(chain), of) for (of, _), (chain, _) in found.items())
+                if place not in known:
+                    known[place] = _strongest(
+                        Way.of(c, u, cut=cut) for (_, cut), (c, uses) in found.items() for u in uses
+                    )
+                ways[key_arn] = known[place]
         return self._ways[role_arn]
 
     def _claim(self, source: Source) -> Claim:
@@ -316,17 +371,14 @@ def _strongest_first(closure: Closure) -> Iterator[tuple[str, Chain, bool]]:
             yield node, chain, cut
 
 
-def _way(chain: Chain, use: Use, *, cut: bool) -> Way:
-    whole = min(chain.rank, use.rank)
-    return Way(chain, use, cut, min(whole, PERHAPS) if cut else whole)
-
-
-def _keep(best: dict[str, Way], ways: Iterable[Way]) -> None:
-    """Keep the strongest way per action."""
+def _strongest(ways: Iterable[Way]) -> tuple[Way, ...]:
+    """The strongest way to every action."""
+    best: dict[str, Way] = {}
     for way in ways:
         name = way.use.action.name
         if name not in best or way.order < best[name].order:
             best[name] = way
+    return tuple(best.values())
 
 
 def reason_of(arrival: Arrival, asleep: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.judge import is_stranger
@@ -13,7 +14,7 @@ from scanner.analyze.paths.hops import ASLEEP, BOUND, CHOSEN, PERHAPS, SURE
 from scanner.analyze.paths.path_capabilities import standing_at
 from scanner.analyze.paths.path_findings import ROLE, path_finding
 from scanner.analyze.paths.path_words import confirmed_path_reason
-from scanner.analyze.paths.paths import Arrival, Claim, Paths, condition_in_words, reason_of
+from scanner.analyze.paths.paths import Approach, Arrival, Claim, Paths, reason_of
 from scanner.analyze.principals.party import (
     APPROVED_PARTNER,
     OUTSIDE_PARTIES,
@@ -37,6 +38,23 @@ _LEFT_OUT = {
 _PLACE = {action.name: number for number, action in enumerate(KEY_ACTIONS)}
 
 
+class _Line(NamedTuple):
+    """What the actions of one row share."""
+
+    text: str
+    kind: str
+    account_id: str
+    capability: str
+    decision: str
+    reason: str
+    condition: str
+    path: str
+
+
+_Told = tuple[tuple[_Line, tuple[str, ...]], ...]
+"""Lines with the actions of each."""
+
+
 @dataclass(frozen=True, slots=True)
 class RolePaths:
     """What paths through roles give: the findings, and the claims behind them by key and as a whole.
@@ -51,6 +69,10 @@ class RolePaths:
     of_keys: dict[str, tuple[tuple[Finding, Claim, tuple[Arrival, ...]], ...]]
     idle: tuple[Claim, ...] = ()
     """Those who enter roles that do nothing with keys as they are."""
+    _told: dict[tuple[Approach, ...], _Told] = field(default_factory=dict)
+    """What rows say of keys that are reached in the same way, by approaches; each is of one source."""
+    _lines: dict[object, _Line] = field(default_factory=dict)
+    """What a row says beside its actions, by step, course and capability."""
 
     def findings_about(self, key_arn: str) -> tuple[Finding, ...]:
         """The findings that reach a key, also those that do not name it among their worst."""
@@ -59,7 +81,22 @@ class RolePaths:
     def rows(self, assembly: Assembly, key: KeyFacts) -> Iterator[AccessRow]:
         """The rows of access.csv about a key, one per caller, path and decision."""
         for finding, claim, arrivals in self.of_keys.get(key.arn, ()):
-            yield from _rows(assembly, claim, arrivals, finding)
+            place = tuple(a.approach for a in arrivals)
+            if place not in self._told:
+                self._told[place] = self._tell(claim, arrivals)
+            yield from _rows(assembly, claim, key, finding, self._told[place])
+
+    def _tell(self, claim: Claim, arrivals: Iterable[Arrival]) -> _Told:
+        """The lines about a key, each with its actions."""
+        groups: dict[_Line, dict[str, None]] = defaultdict(dict)
+        for arrival in sorted(arrivals, key=lambda a: _PLACE[a.way.use.action.name]):
+            way, action = arrival.way, arrival.way.use.action
+            for step in sorted(arrival.source.steps, key=lambda s: s.caller.text):
+                place = (id(step), way.course, action.capability)
+                if place not in self._lines:
+                    self._lines[place] = _line(claim, arrival, Approach.of(step, way))
+                groups[self._lines[place]][action.iam_name] = None
+        return tuple((line, tuple(actions)) for line, actions in groups.items())
 
 
 def follow_roles(
@@ -105,52 +142,34 @@ def told_of(
     return RolePaths(paths, findings, claims, untold, by_key, idle)
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """What the actions of one row share."""
-
-    text: str
-    kind: str
-    account_id: str
-    capability: str
-    decision: str
-    reason: str
-    condition: str
-    path: str
-
-
-def _rows(assembly: Assembly, claim: Claim, arrivals: Sequence[Arrival], finding: Finding) -> Iterator[AccessRow]:
+def _rows(assembly: Assembly, claim: Claim, key: KeyFacts, finding: Finding, told: _Told) -> Iterator[AccessRow]:
     """The rows of a claim about one key."""
-    groups: dict[_Line, dict[str, None]] = defaultdict(dict)
-    for arrival in sorted(arrivals, key=lambda a: _PLACE[a.way.use.action.name]):
-        for step in sorted(arrival.source.steps, key=lambda s: s.caller.text):
-            one = arrival.by(step)
-            groups[_line(claim, one)][one.way.use.action.iam_name] = None
-    key = arrivals[0].key
-    parties = {c: standing_at(assembly, claim, key, c).party for c in {line.capability for line in groups}}
-    for line, actions in groups.items():
+    parties = {c: standing_at(assembly, claim, key, c).party for c in {line.capability for line, _ in told}}
+    for line, actions in told:
         known = account_of(assembly.world, line.account_id) if line.account_id else None
         yield AccessRow(
             key_arn=key.arn, principal_arn=line.text, principal_account_id=line.account_id,
             principal_account_name=known.name if known else "", party=parties[line.capability],
-            capability=line.capability, actions=tuple(actions), decision=line.decision, reason=line.reason,
+            capability=line.capability, actions=actions, decision=line.decision, reason=line.reason,
             conditions=line.condition, mechanism=ROLE, path=line.path, finding_id=finding.id, principal_kind=line.kind,
             finding_verdict=finding.verdict.value,
         )  # fmt: skip
 
 
-def _line(claim: Claim, arrival: Arrival) -> _Line:
-    caller, use = arrival.entry.caller, arrival.way.use
+def _line(claim: Claim, arrival: Arrival, approach: Approach) -> _Line:
+    """The line of one caller behind the source, by its own approach."""
+    one = Arrival(arrival.source, arrival.key, approach)
+    caller, use = one.entry.caller, one.way.use
     federated = caller.is_provider
     return _Line(
-        text=arrival.source.selector.text if federated else caller.text,
+        text=one.source.selector.text if federated else caller.text,
         kind="federated" if federated else caller.kind.value,
         account_id="" if caller.account_id == "*" else caller.account_id,
         capability=use.action.capability,
-        decision="unknown" if is_stranger(caller) else _DECISIONS[arrival.rank],
-        reason=reason_of(arrival, use.decision.reason) or confirmed_path_reason(arrival, claim.party),
-        condition=condition_in_words(arrival),
-        path=arrival.path,
+        decision="unknown" if is_stranger(caller) else _DECISIONS[one.rank],
+        reason=reason_of(one, use.decision.reason) or confirmed_path_reason(one, claim.party),
+        condition=approach.condition,
+        path=one.path,
     )
 
 

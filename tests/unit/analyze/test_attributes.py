@@ -312,17 +312,6 @@ def test_alias_that_is_moved_from_another_key_opens_access() -> None:
     assert (told(finding)[:2], [k.arn for k in finding.keys]) == (("medium", "confirmed"), [KEY])
 
 
-def test_role_that_a_key_beyond_the_bound_refuses_moves_no_alias_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attribute_flips, "MOST_KEYS", 1)
-    donor = key(OWN_ROOT, deny(APP, "kms:UpdateAlias"), arn=KEY[:-1] + "c", aliases=("alias/app-one",))
-    moving = policy(allow(None, "kms:UpdateAlias"))
-    user = principal(iam(OWNER, "role/User"), BY_ALIAS)
-    things = key(OWN_ROOT), donor, principal(ADMIN, moving), principal(APP, moving), user
-    by_class, one_by_one = (control(*things, by_class=way) for way in (True, False))
-    assert by_class == one_by_one
-    assert by_class.reach.principals_sample == (ADMIN,)
-
-
 def test_aliases_that_were_not_read_leave_it_possible() -> None:
     unread = key(OWN_ROOT, aliases=None, gaps={"aliases": "row"})
     assert control(unread, principal(ADMIN, BY_ALIAS, ALIASING)).verdict.value == "possible"

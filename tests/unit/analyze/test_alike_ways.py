@@ -1,0 +1,83 @@
+"""Ways that share what is said of them, and each difference that keeps two ways from sharing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from scanner.analyze.paths.graph import Chain
+from scanner.analyze.paths.hops import BOUND, SURE
+from scanner.analyze.paths.paths import Way
+from scanner.analyze.paths.role_use import Use
+from scanner.model.actions import ACTIONS
+from scanner.model.decision import Decision, Verdict
+from scanner.model.finding import AccessRow
+
+from builders import KEY, MEMBER, OWNER, STRANGER, allow, iam, key, policy
+from role_worlds import ASSUMING, USING, admits, followed, only_path, role
+
+VENDOR = iam(STRANGER, "root")
+OWN_ROOT = allow(iam(OWNER, "root"), "kms:*")
+OTHER = f"{KEY[:-1]}c"
+WITH_MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+CHAIN, USE = Chain(), Use(ACTIONS["decrypt"], Decision(Verdict.ALLOWED, "both_sides_allow"), SURE)
+
+
+def rows(*things: Any) -> list[AccessRow]:
+    """What access.csv says of paths."""
+    return [row for row in followed(*things).access if row.mechanism == "role"]
+
+
+@pytest.mark.parametrize(
+    ("chain", "use", "cut"),
+    [
+        (Chain((), BOUND), USE, False),
+        (CHAIN, replace(USE, decision=replace(USE.decision)), False),
+        (CHAIN, replace(USE, rank=BOUND), False),
+        (CHAIN, USE, True),
+    ],
+)
+def test_ways_by_other_chains_decisions_or_as_sure_as_others_are_no_course(chain: Chain, use: Use, cut: bool) -> None:
+    assert Way.of(chain, use, cut=cut).course != Way.of(CHAIN, USE, cut=False).course
+
+
+def test_ways_that_differ_in_the_action_alone_are_one_course() -> None:
+    other = replace(USE, action=ACTIONS["encrypt"])
+    assert Way.of(CHAIN, other, cut=False).course == Way.of(CHAIN, USE, cut=False).course
+
+
+def test_every_caller_behind_a_source_has_its_own_row() -> None:
+    callers = [role(MEMBER, name, admits({"Service": "ec2.amazonaws.com"}), ASSUMING) for name in ("Build", "Deploy")]
+    told = rows(role(OWNER, "Shared", admits(iam(MEMBER, "root")), USING), *callers)
+    assert {row.principal_arn for row in told} == {caller.arn for caller in callers}
+
+
+def test_keys_that_a_path_uses_under_other_conditions_have_other_rows() -> None:
+    may = policy(allow(None, "kms:Decrypt", Resource=KEY), allow(None, "kms:Decrypt", when=WITH_MFA, Resource=OTHER))
+    told = rows(key(OWN_ROOT), key(OWN_ROOT, arn=OTHER), role(OWNER, "Vendor", admits(VENDOR), may))
+    assert {(row.key_arn, bool(row.conditions)) for row in told} == {(KEY, False), (OTHER, True)}
+
+
+def test_keys_on_which_a_path_does_other_actions_have_other_rows() -> None:
+    may = policy(allow(None, "kms:Decrypt", Resource=KEY), allow(None, "kms:ReEncryptFrom", Resource=OTHER))
+    told = rows(key(OWN_ROOT), key(OWN_ROOT, arn=OTHER), role(OWNER, "Vendor", admits(VENDOR), may))
+    assert {(row.key_arn, row.actions) for row in told} == {(KEY, ("kms:Decrypt",)), (OTHER, ("kms:ReEncryptFrom",))}
+
+
+def test_alike_uses_of_keys_by_other_roles_are_other_ways() -> None:
+    entry = role(OWNER, "Vendor", admits(VENDOR), ASSUMING)
+    roles = {KEY: "One", OTHER: "Two"}
+    users = [role(OWNER, name, admits(iam(OWNER, "role/Vendor"))) for name in roles.values()]
+    keys = [key(allow(iam(OWNER, f"role/{name}"), "kms:Decrypt"), arn=arn) for arn, name in roles.items()]
+    told = rows(entry, *users, *keys)
+    assert {(row.key_arn, row.path.rpartition("/")[2]) for row in told} == set(roles.items())
+
+
+def test_digest_of_a_claim_counts_every_source_with_its_own_callers() -> None:
+    ways = "sts:AssumeRole", "sts:AssumeRoleWithWebIdentity"
+    digests = [
+        int(only_path(role(OWNER, "Open", admits("*", *some), USING)).reach.digest, 16)
+        for some in (ways, *((way,) for way in ways))
+    ]
+    assert digests[0] == sum(digests[1:]) % 2**64
