@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -357,9 +357,14 @@ def statement_never_applies(
     """Whether the naming's own conditions are met by no request of anybody behind it, now or later; Denies aside."""
     sources = sources_of(naming)
     worlds = (world, *(replace(world, as_of=moment) for moment in _openings(world, naming)))
-    callers = {classes.of(c, key) if classes else c.text: c for c in reversed(reached.callers)}
-    for then, action in product(worlds, named_actions(naming)):
-        for caller in callers.values():
+    asked = tuple(product(worlds, named_actions(naming)))
+    alike: set[Hashable] = set()
+    for caller in reached.callers:
+        like = classes.of(caller, key) if classes else caller.text
+        if like in alike:
+            continue
+        alike.add(like)
+        for then, action in asked:
             request = question(key, caller, action, reached)
             if refused_at_once(request) is None:
                 evaluation = evaluate(then, request, sources=sources)

@@ -63,7 +63,10 @@ class ForeignUses:
             name = self._names.get(caller.text)
             if name is None:
                 name = self._names[caller.text] = class_name(caller)
-            use = self.by_class.setdefault(name, {}).setdefault(key.arn, KeyUse(key))
+            uses = self.by_class.setdefault(name, {})
+            use = uses.get(key.arn)
+            if use is None:
+                use = uses[key.arn] = KeyUse(key)
             _keep(use.judgements, (mechanism, judgement.action.name), judgement)
             if judgement.verdict is not FindingVerdict.BLOCKED:
                 use.callers.add(caller.text)

@@ -55,9 +55,20 @@ class Mentions:
 
     def names(self, arn: str, unique_id: str) -> tuple[str, frozenset[Pattern]]:
         """What counts of an identity's names: the ARN where it is told apart, and the patterns that fit it."""
-        written = {arn.lower(), unique_id.lower(), _by_session(arn).lower()}
-        one_of_its_kind = self.individual or not written.isdisjoint(self.exact)
-        return arn if one_of_its_kind else "", frozenset(p for p in self.globs if p.matches(arn))
+        one_of_its_kind = self.individual or not _written(arn, unique_id).isdisjoint(self.exact)
+        return arn if one_of_its_kind else "", _fitting(self.globs, arn)
+
+
+@lru_cache(maxsize=65536)
+def _written(arn: str, unique_id: str) -> frozenset[str]:
+    """How documents may write one identity, in lower case."""
+    return frozenset({arn.lower(), unique_id.lower(), _by_session(arn).lower()})
+
+
+@lru_cache(maxsize=65536)
+def _fitting(globs: frozenset[Pattern], arn: str) -> frozenset[Pattern]:
+    """The patterns that fit a name."""
+    return frozenset(p for p in globs if p.matches(arn))
 
 
 def all_of(found: Iterable[Mentions]) -> Mentions:

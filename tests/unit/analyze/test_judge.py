@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from scanner.analyze.decision.decide import evaluate
+from scanner.analyze.decision.evaluation import Evaluation
+from scanner.analyze.request.request import Request
 from scanner.analyze.statements import statement
 from scanner.model.decision import Verdict
 from scanner.model.finding import FindingVerdict
+from scanner.model.world import World
 
 from builders import (
     FULL,
@@ -103,6 +107,24 @@ def test_action_that_the_key_cannot_do_does_not_make_a_contradiction_take_effect
     signs = {"spec": "RSA_2048", "usage": "SIGN_VERIFY"}
     given = world(key(allow(ROLE, "kms:Decrypt", "kms:Sign", when=never), **signs), principal(ROLE, FULL))
     assert analyzed(given).ineffective.verdict_reasons == ("unsatisfiable_condition",)
+
+
+def test_of_callers_that_cannot_be_told_apart_one_is_asked_whether_a_statement_ever_applies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    never = {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}, "Null": {"kms:ViaService": "true"}}
+    twins = [principal(iam(MEMBER, f"role/{name}"), FULL) for name in ("App", "Web")]
+    given = world(key(allow(iam(MEMBER, "root"), "kms:Decrypt", when=never)), *twins)
+    asked: list[str] = []
+
+    def evaluated(then: World, request: Request, **parts: Any) -> Evaluation:
+        asked.append(request.caller.text)
+        return evaluate(then, request, **parts)
+
+    monkeypatch.setattr("scanner.analyze.keys.judge.evaluate", evaluated)
+    assert analyzed(given).ineffective.verdict_reasons == ("unsatisfiable_condition",)
+    assert asked.count(ROLE) == 1
+    assert iam(MEMBER, "role/Web") not in asked
 
 
 def test_refusals_that_only_together_leave_nothing_are_told_as_a_contradiction() -> None:
