@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -35,14 +32,9 @@ def test_processes_write_what_one_process_writes(demo_run, tmp_path) -> None:
     assert called("verify", str(run)) == 0
 
 
-def test_cluster_writes_what_one_process_writes(demo_run, tmp_path) -> None:
+def test_cluster_writes_what_one_process_writes(demo_run, tmp_path, with_dask) -> None:
     shutil.copy(demo_run.directory / "snapshot.sqlite", tmp_path)
-    program = Path(__file__).parents[1] / "with_dask.py"
-    words = ("commanded", str(tmp_path / "snapshot.sqlite"), str(tmp_path / "out"))
-    done = subprocess.run(
-        [sys.executable, str(program), *words], capture_output=True, text=True, timeout=300, check=False
-    )
-    assert json.loads(done.stdout.splitlines()[-1]) == {"exit_code": 3}, done.stderr
+    assert with_dask("commanded", str(tmp_path / "snapshot.sqlite"), str(tmp_path / "out")) == {"exit_code": 3}
     (run,) = (tmp_path / "out").iterdir()
     for name in JUDGED:
         assert (run / name).read_bytes() == (demo_run.directory / name).read_bytes(), name

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import builtins
 import gc
-import json
 import multiprocessing
 import os
 import signal
 import struct
-import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -175,20 +173,6 @@ def test_search_for_garbage_is_as_before_when_the_analysis_has_ended() -> None:
 
 
 # -- Dask -------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def with_dask(tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """A call of `with_dask.py`: what it found."""
-
-    def call(*words: str) -> dict[str, Any]:
-        program = [sys.executable, str(Path(__file__).parents[1] / "with_dask.py"), *words]
-        done = subprocess.run(program, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 0, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        return found
-
-    return call
 
 
 def test_files_are_the_same_by_dask(
