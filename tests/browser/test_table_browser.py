@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 from scanner.model.finding import Finding, Severity
 from scanner.report.context import PageSources
 from scanner.report.directory import RunDirectory
@@ -25,6 +25,7 @@ from browser_pages import Watched
 pytestmark = pytest.mark.browser
 
 NUMBER = 160
+BEYOND_TWENTY = re.compile(r"2[1-9]|[3-9]\d|\d{3,}")
 Opener = Callable[..., Watched]
 
 
@@ -123,7 +124,7 @@ def test_longer_list_than_a_browser_lays_out_still_ends_with_its_last_row(opened
     page = opened().page
     page.evaluate("document.styleSheets[0].insertRule('.lines .line { height: 90000px !important }', 0)")
     page.set_viewport_size({"width": 1200, "height": 800})
-    page.wait_for_function("document.querySelector('.lines').offsetHeight === 1e7")
+    expect(page.locator(".lines")).to_have_js_property("offsetHeight", 10_000_000)
     page.locator(".grid").focus()
     page.keyboard.press("End")
     assert lines(page)[-1] == ORDER[-1]
@@ -203,7 +204,7 @@ def test_arrows_walk_the_rows_and_enter_opens_one(opened: Opener) -> None:
 def test_only_one_row_is_a_stop_of_the_tab_key_wherever_the_list_stands(opened: Opener) -> None:
     page = opened().page
     page.locator(".grid").evaluate("node => { node.scrollTop = 9000 }")
-    page.wait_for_function("document.querySelector('.lines .line').dataset.place > 20")
+    expect(page.locator(".lines .line").first).to_have_attribute("data-place", BEYOND_TWENTY)
     stops = page.locator(".lines a[tabindex='0']")
     assert stops.count() == 1
     below = "node => node.getBoundingClientRect().top >= document.querySelector('.head').getBoundingClientRect().bottom"
@@ -217,7 +218,7 @@ def test_focus_stays_in_the_table_when_its_row_is_scrolled_away(opened: Opener) 
     page = opened().page
     page.locator(".lines a").first.focus()
     page.locator(".grid").evaluate("node => { node.scrollTop = 9000 }")
-    page.wait_for_function("document.querySelector('.lines .line').dataset.place > 20")
+    expect(page.locator(".lines .line").first).to_have_attribute("data-place", BEYOND_TWENTY)
     assert page.evaluate("document.activeElement.className") == "grid"
     page.keyboard.press("ArrowDown")
     assert page.evaluate("document.activeElement.textContent") == ORDER[1]

@@ -274,6 +274,13 @@ def test_module_says_what_it_decides_and_stays_small(module: Path) -> None:
     assert [f.name for f in functions if f.end_lineno is None or f.end_lineno - f.lineno + 1 > 50] == []
 
 
+def test_no_browser_test_waits_for_text_that_the_page_would_have_to_evaluate() -> None:
+    """A page with our policy refuses `eval` from the second look on, so such a wait fails on a slow machine only."""
+    tests = sorted((ROOT / "tests" / "browser").glob("test_*.py"))
+    assert tests
+    assert [path.name for path in tests if "wait_for_function" in path.read_text("utf-8")] == []
+
+
 def test_ci_script_can_be_run_and_stops_at_the_first_failure() -> None:
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & 0o111 == 0o111
