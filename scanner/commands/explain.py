@@ -111,7 +111,7 @@ def who_can(run: str, action: str | None, insiders: bool, verdict: tuple[str, ..
     )
     key_text, as_json = options.pop("key"), options.pop("as_json")
     with question_settings(run, options) as settings:
-        world, rules = world_of(run, settings), analysis_rules(settings)[1]
+        world, rules = world_of(run, settings, quick=True), analysis_rules(settings)[1]
     answer = list_who_can(world, find_key(world, key_text), rules, wanted)
     if as_json:
         click.echo(dump_who_can(answer))

@@ -219,6 +219,11 @@ def _naming(caller: Caller) -> PolicyText:
     return PolicyText(written, sha256, DocumentKind.TRUST, "", "trust policy it writes")
 
 
+def may_change(caller: Caller) -> bool:
+    """Whether nothing says that a session surely cannot change or pass any identity."""
+    return bool(_allowed(caller))
+
+
 def _allowed(caller: Caller) -> frozenset[str]:
     """The actions that matter here and that the identity policies may allow; all where they were not read."""
     if not caller.collected:
