@@ -137,7 +137,7 @@ class RoleGraph:
             abroad_only = identity_of(node)[1].rewritten
             near = (r for r in self._trusting.near(caller, self.identities) if self._leads(r))
             assumed = [assumes(r) for r in near if not abroad_only or r.account_id != caller.account_id]
-            changed = self._becoming.others(node, self.forms(node), assumes) if self._becoming else ()
+            changed = self._becoming.others(node, self.forms(node), assumes, self._leads) if self._becoming else ()
             found = (*(s for s in assumed if s is not None), *(s for s in changed if self._leads(s.role, s.form)))
             self._onward[node] = tuple(sorted(found, key=lambda s: s.node))
             for further in self._onward[node]:

@@ -146,3 +146,14 @@ def test_chain_that_is_cut_counts_only_where_it_may_lead_to_the_key() -> None:
     nowhere = key(allow(iam(APART, "root")))
     assert "not followed" not in listed(start, *last, nowhere, max_role_hops=2).role_paths
     assert "not followed" in listed(start, *last, nowhere, max_role_hops=2, leading=False).role_paths
+
+
+def test_role_that_only_aws_changes_is_entered_as_it_is_or_left_out() -> None:
+    admin = role(OWNER, "Admin", admits(VENDOR), FULL)
+    linked = role(OWNER, "aws-service-role/x.amazonaws.com/Linked", admits({"Service": "x.amazonaws.com"}), NOTHING)
+    used = key(allow(iam(MEMBER, "role/Last"), "kms:*"))
+    last = role(MEMBER, "Last", admits(iam(OWNER, "root")), USING)
+    assert leading(admin, linked, last, used) == {"Admin", "Last"}
+    same(admin, linked, last, used)
+    assert "Linked" in leading(admin, linked, last, key(allow(linked.arn)))
+    assert entered(same(admin, linked, last, key(allow(linked.arn)))) == {admin.arn}
