@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 
 from scanner.analyze.paths.hops import ASSUME
-from scanner.analyze.paths.sources import admissions_of, may_ask, partition_of
+from scanner.analyze.paths.sources import admissions_of, is_unread, may_ask, partition_of
 from scanner.analyze.principals.reach import Population
+from scanner.analyze.principals.selectors import Selector
 from scanner.analyze.request.caller import Caller
 from scanner.model.principal import PrincipalFacts
 
@@ -20,10 +21,13 @@ class Trusting:
         self._naming: dict[str, dict[str, None]] = defaultdict(dict)
         self._open: dict[str, None] = {}
         self._accounts: dict[str, dict[str, None]] = defaultdict(dict)
+        written: dict[Hashable, tuple[Selector, ...]] = {}
         for arn, role in roles.items():
-            for admission in admissions_of(role):
-                selector = population.identified(admission.selector)
-                if admission.action != ASSUME or selector.kind == "service":
+            place = (role.trust_policy and role.trust_policy.sha256, partition_of(role), is_unread(role))
+            if place not in written:  # thousands of roles share a few trust policies
+                written[place] = tuple(a.selector for a in admissions_of(role) if a.action == ASSUME)
+            for selector in map(population.identified, written[place]):
+                if selector.kind == "service":
                     continue
                 (self._by_account[selector.account_id] if selector.account_id else self._open)[arn] = None
                 self._accounts[arn][selector.account_id] = None
