@@ -73,18 +73,15 @@ def caller_in(world: World, node: str) -> Caller:
 
 
 class _InForm(Mapping[str, PrincipalFacts]):
-    """Principals of which every user and role has a form, each made when it is first looked at."""
+    """Principals of which every user and role has a form, each made when it is looked at."""
 
     def __init__(self, principals: Mapping[str, PrincipalFacts], form: Form) -> None:
         self._principals = principals
         self._form = form
-        self._made: dict[str, PrincipalFacts] = {}
 
     def __getitem__(self, arn: str) -> PrincipalFacts:
-        if arn not in self._made:
-            facts = self._principals[arn]
-            self._made[arn] = in_form(facts, self._form) if facts.kind in IDENTITIES else facts
-        return self._made[arn]
+        facts = self._principals[arn]
+        return in_form(facts, self._form) if facts.kind in IDENTITIES else facts
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._principals)
