@@ -33,16 +33,17 @@ def world_in(connection: sqlite3.Connection, settings: Settings, as_of: str = ""
     return world
 
 
-def world_of(name: str, settings: Settings) -> World:
+def world_of(name: str, settings: Settings, *, quick: bool = False) -> World:
     """The world of a run or of a lone snapshot, to put questions to; nothing is written.
 
     Args:
         name: a snapshot file, a run directory, its id or `latest`.
+        quick: a file that is the one of the manifest, byte for byte, is not gone through row by row again.
 
     Raises:
         SnapshotError: there is no such run, or its snapshot is missing, damaged or of another version.
     """
-    with _opened(name, settings) as connection:
+    with _opened(name, settings, quick=quick) as connection:
         return world_in(connection, settings)
 
 

@@ -46,6 +46,9 @@ class AnalysisRules:
     by_class: bool = True
     """Decide once for callers, keys and actions that cannot be told apart; false decides each by itself, for tests that
     compare both ways."""
+    leading: bool = True
+    """Answer who can use a key from those who may lead to it; false follows everybody, for tests that compare both
+    ways."""
     remember: bool = True
     """Decide once what holds with and without an edit; false decides again, for tests that compare both ways."""
 

@@ -77,7 +77,8 @@ def who_can(world: World, key: KeyFacts, rules: AnalysisRules, wanted: Wanted) -
     services = rules.service_principals
     findings = [] if key.manager == "AWS" else key_findings(key, population, assembly, services, behind.append)
     through_roles = follow_roles(
-        assembly, population, (key,), rules.max_role_hops, services, iam_changes=rules.iam_changes, keys_only=True
+        assembly, population, (key,), rules.max_role_hops, services, iam_changes=rules.iam_changes,
+        keys_only=rules.leading,
     )  # fmt: skip
     findings.extend(finding for finding in through_roles.findings if finding.keys_total)
     behind.extend(through_roles.rows(assembly, key))

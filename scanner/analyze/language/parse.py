@@ -41,16 +41,22 @@ def parse_policy(policy: PolicyText) -> Document:
 
     A text that is no JSON object yields a document without statements whose `problems` say why: it proves nothing.
     """
+    return Document(policy, *_read_text(policy.text, policy.kind))
+
+
+@lru_cache(maxsize=65536)
+def _read_text(text: str, kind: DocumentKind) -> tuple[str, tuple[Statement, ...], tuple[str, ...]]:
+    """Version, statements and problems of a text: the same on every role or key that it hangs on."""
     try:
-        root = read_json(policy.text)
+        root = read_json(text)
     except JsonTextError as error:
-        return Document(policy, "", (), (str(error),))
+        return "", (), (str(error),)
     if root.kind != "object":
-        return Document(policy, "", (), ("the document is not a JSON object",))
-    return _read_document(policy, root)
+        return "", (), ("the document is not a JSON object",)
+    return _read_document(kind, root)
 
 
-def _read_document(policy: PolicyText, root: Node) -> Document:
+def _read_document(kind: DocumentKind, root: Node) -> tuple[str, tuple[Statement, ...], tuple[str, ...]]:
     problems: list[str] = []
     version = ""
     statements: tuple[Statement, ...] = ()
@@ -65,15 +71,15 @@ def _read_document(policy: PolicyText, root: Node) -> Document:
             if version not in _VERSIONS:
                 problems.append(f"the version is `{version[:64]}`")
         elif lower == "statement":
-            statements = tuple(_read_statement(policy, index, item) for index, item in enumerate(node.items()))
+            statements = tuple(_read_statement(kind, index, item) for index, item in enumerate(node.items()))
         elif lower != "id":
             problems.append(f"`{name[:64]}` is not an element of a policy")
     if "statement" not in seen:
         problems.append("there is no Statement")
-    return Document(policy, version, statements, tuple(problems))
+    return version, statements, tuple(problems)
 
 
-def _read_statement(policy: PolicyText, index: int, node: Node) -> Statement:
+def _read_statement(kind: DocumentKind, index: int, node: Node) -> Statement:
     damage: list[str] = []
     parts: dict[str, Node] = {}
     repeated: set[str] = set()
@@ -91,13 +97,13 @@ def _read_statement(policy: PolicyText, index: int, node: Node) -> Statement:
     for lower in repeated:
         del parts[lower]  # which of the two AWS reads is not known, so neither limits what the statement may do
     effect = _read_effect(parts.get("effect"), damage)
-    names_principals = policy.kind in {
+    names_principals = kind in {
         DocumentKind.KEY_POLICY, DocumentKind.RAM_POLICY, DocumentKind.TRUST, DocumentKind.RCP,
     }  # fmt: skip
     pairs = (("principal", "notprincipal"), ("action", "notaction"), ("resource", "notresource"))
     damage.extend(f"both {one} and {other} are given" for one, other in pairs if one in parts and other in parts)
     if not names_principals and ("principal" in parts or "notprincipal" in parts):
-        damage.append(f"{policy.kind.in_words} names no principals")
+        damage.append(f"{kind.in_words} names no principals")
     if not names_principals and node.kind == "object":
         missing = (one for one, other in pairs[1:] if one not in parts and other not in parts)
         damage.extend(f"there is no {one.capitalize()}" for one in missing)

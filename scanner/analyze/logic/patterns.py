@@ -53,8 +53,11 @@ class Pattern:
     _masks: list[int] = field(default_factory=list, compare=False, repr=False)
     _forms: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
     _hash: int = field(init=False, default=0, compare=False, repr=False)
+    _run: str = field(init=False, default="", compare=False, repr=False)
+    """The longest text without wildcard that every value holds."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_run", _longest_run(self.tokens, ignore_case=self.ignore_case))
         object.__setattr__(self, "_hash", hash((self.tokens, self.ignore_case, self.never)))
         masks = [0, 0, 0, 0, 0]
         for position, token in enumerate(self.tokens):
@@ -109,7 +112,8 @@ class Pattern:
 
     def matches(self, value: str) -> bool:
         """Whether the whole value matches."""
-        return _matches(self, value)
+        written = value.lower() if self.ignore_case else value
+        return self._run in written and _matches(self, value)
 
     def alphabet(self) -> set[str]:
         """Characters that the pattern tells apart from others."""
@@ -132,6 +136,15 @@ class Pattern:
             if wider == state:
                 return state
             state = wider
+
+
+def _longest_run(tokens: tuple[Token, ...], *, ignore_case: bool) -> str:
+    """The longest text between wildcards; none among alternatives, nor where case is more than that of ASCII."""
+    runs = "".join(t if isinstance(t, str) else "\0" for t in tokens).split("\0")
+    longest = max(runs, key=len)
+    if OR in tokens or (ignore_case and not longest.isascii()):
+        return ""
+    return longest.lower() if ignore_case else longest
 
 
 @lru_cache(maxsize=65536)

@@ -6,11 +6,12 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from copy import copy
 from functools import partial
 
-from scanner.analyze.paths.changes import Changes, Enters, by
+from scanner.analyze.paths.changes import Changes, Enters, by, is_only_by_aws, may_change
 from scanner.analyze.paths.forms import AS_IT_IS, Form, caller_in, identity_of, is_almighty
 from scanner.analyze.paths.hops import PERHAPS, SURE, Step
 from scanner.analyze.principals.likeness import likeness_in
 from scanner.analyze.request.caller import Caller
+from scanner.model.decision import Decision
 from scanner.model.principal import PrincipalFacts
 from scanner.model.world import World
 
@@ -27,6 +28,7 @@ class Becoming:
         self._changes = Changes(world)
         self._likeness = likeness_in(world)
         self._known: dict[Hashable, tuple[Caller, tuple[Step, ...]]] = {}
+        self._each: dict[Hashable, tuple[Decision | None, tuple[Step, ...]]] = {}
         self._accounts: dict[str, dict[str, PrincipalFacts]] = {}
         for arn, facts in identities.items():
             self._accounts.setdefault(facts.account_id, {})[arn] = facts
@@ -35,7 +37,7 @@ class Becoming:
         """The same where one identity has other facts."""
         other = copy(self)
         here = {**self._accounts[facts.account_id], facts.arn: facts}
-        other._known = {}
+        other._known, other._each = {}, {}
         other._accounts = {**self._accounts, facts.account_id: here}
         return other
 
@@ -44,25 +46,47 @@ class Becoming:
         caller, facts, form = self._who(node)
         return tuple(self._changes.of_itself(caller, facts, form))
 
-    def others(self, node: str, forms: Iterable[Step], enters: Enters) -> Iterator[Step]:
+    def others(
+        self, node: str, forms: Iterable[Step], enters: Enters, wanted: Callable[[PrincipalFacts], bool]
+    ) -> Iterator[Step]:
         """How a session becomes other identities of its account, other than by assuming them as they are.
 
         Args:
             node: whose session it is.
             forms: what it may make itself into; what it surely may, it does first.
             enters: how it assumes a role.
+            wanted: the identities that count as they are, always the same; what can be made of one counts always.
         """
         caller, facts, form = self._who(node)
+        if not may_change(caller):
+            return
         if any(s.rank == SURE or not caller.collected for s in forms if s.change and s.change.form.rewritten):
             return
-        targets = [t for arn, t in self._accounts[facts.account_id].items() if arn != facts.arn]
+        here = self._accounts[facts.account_id].values()
+        targets = [t for t in here if t.arn != facts.arn and (wanted(t) or not is_only_by_aws(t))]
         if form.rewritten or is_almighty(facts):
             for step in self._shared(caller, facts, form, partial(self._one_of_each, caller, facts, targets, enters)):
                 if step.change is not None or form.rewritten:
                     yield step
             return
+        alike = self._changes.class_of(caller)
         for target in targets:
-            yield from self._changes.of_another(caller, target, enters)
+            yield from self._of_another(caller, alike, target, enters)
+
+    def _of_another(
+        self, caller: Caller, alike: Hashable | None, target: PrincipalFacts, enters: Enters
+    ) -> Iterable[Step]:
+        """How a session becomes another identity: the same for all of its class whom the trust policy admits alike."""
+        if alike is None:
+            return self._changes.of_another(caller, target, enters)
+        assumed = enters(target)
+        decision = assumed.decision if assumed is not None else None
+        place = (alike, target.arn)
+        if place in self._each and self._each[place][0] == decision:
+            return (by(caller, step) for step in self._each[place][1])
+        steps = tuple(self._changes.of_another(caller, target, enters))
+        self._each[place] = decision, steps
+        return steps
 
     def _shared(
         self, caller: Caller, facts: PrincipalFacts, form: Form, follow: Callable[[], Iterator[Step]]
@@ -83,6 +107,7 @@ class Becoming:
     def _one_of_each(
         self, caller: Caller, facts: PrincipalFacts, targets: Iterable[PrincipalFacts], enters: Enters
     ) -> Iterator[Step]:
+        alike = self._changes.class_of(caller)
         kinds: dict[Hashable, list[PrincipalFacts]] = {}
         for target in targets:
             kinds.setdefault(self._likeness.of(target), []).append(target)
@@ -91,7 +116,7 @@ class Becoming:
         enough = SURE if caller.collected else PERHAPS
         for members in kinds.values():
             for target in members:
-                steps = [*self._changes.of_another(caller, target, enters), *filter(None, (enters(target),))]
+                steps = [*self._of_another(caller, alike, target, enters), *filter(None, (enters(target),))]
                 yield from steps
                 if any(s.rank >= enough and _has_everything(s) for s in steps):
                     break

@@ -98,7 +98,7 @@ class Changes:
         self, caller: Caller, may: frozenset[str], target: PrincipalFacts, form: Form
     ) -> Iterator[tuple[Form, Passed]]:
         """The forms beyond its present one that a session can give an identity, each by its strongest way."""
-        if not may or any(mark in target.arn for mark in _ONLY_BY_AWS):
+        if not may or is_only_by_aws(target):
             return
         written = None
         if not form.rewritten and not is_almighty(target):
@@ -156,7 +156,7 @@ class Changes:
         if GIVE_ROLE in may:
             for service, passed in launch_ways(self._world, self._requests, caller, target):
                 yield _Entry(ChangeKind.LAUNCH, passed, service)
-        if _TRUST in may and not any(mark in target.arn for mark in _ONLY_BY_AWS):
+        if _TRUST in may and not is_only_by_aws(target):
             yield _Entry(ChangeKind.TRUST, self._by_trust(caller, target))
 
     def _by_trust(self, caller: Caller, target: PrincipalFacts) -> Passed:
@@ -217,6 +217,16 @@ def _naming(caller: Caller) -> PolicyText:
     written = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     sha256 = hashlib.sha256(written.encode()).hexdigest()
     return PolicyText(written, sha256, DocumentKind.TRUST, "", "trust policy it writes")
+
+
+def is_only_by_aws(facts: PrincipalFacts) -> bool:
+    """Whether only AWS itself changes an identity."""
+    return any(mark in facts.arn for mark in _ONLY_BY_AWS)
+
+
+def may_change(caller: Caller) -> bool:
+    """Whether nothing says that a session surely cannot change or pass any identity."""
+    return bool(_allowed(caller))
 
 
 def _allowed(caller: Caller) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from scanner.analyze.language.parse import parse_policy
@@ -71,10 +72,27 @@ def caller_in(world: World, node: str) -> Caller:
     return replace(caller, identity_policies=facts.identity_policies, boundary=facts.boundary)
 
 
+class _InForm(Mapping[str, PrincipalFacts]):
+    """Principals of which every user and role has a form, each made when it is looked at."""
+
+    def __init__(self, principals: Mapping[str, PrincipalFacts], form: Form) -> None:
+        self._principals = principals
+        self._form = form
+
+    def __getitem__(self, arn: str) -> PrincipalFacts:
+        facts = self._principals[arn]
+        return in_form(facts, self._form) if facts.kind in IDENTITIES else facts
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._principals)
+
+    def __len__(self) -> int:
+        return len(self._principals)
+
+
 def world_in(world: World, form: Form) -> World:
     """The world in which every user and role has the form."""
-    changed = {arn: in_form(p, form) if p.kind in IDENTITIES else p for arn, p in world.principals.items()}
-    return replace(world, principals=changed)
+    return replace(world, principals=_InForm(world.principals, form))
 
 
 def is_almighty(facts: PrincipalFacts) -> bool:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from itertools import chain as chained
 
 from scanner.analyze.paths.becoming import Becoming
-from scanner.analyze.paths.forms import IDENTITIES, caller_in, identity_of
+from scanner.analyze.paths.forms import AS_IT_IS, IDENTITIES, Form, caller_in, identity_of
 from scanner.analyze.paths.hops import ASSUME, NEVER, SURE, Step, step
-from scanner.analyze.paths.sources import admissions_of, may_ask, partition_of
+from scanner.analyze.paths.leading import Backwards, Leading, MayUse
+from scanner.analyze.paths.trusting import Trusting
 from scanner.analyze.principals.reach import Population
 from scanner.analyze.request.caller import Caller
 from scanner.model.principal import PrincipalFacts, PrincipalKind
@@ -84,43 +85,26 @@ class RoleGraph:
         self._forms: dict[str, tuple[Step, ...]] = {}
         self._into: dict[str, dict[str, None]] = defaultdict(dict)
         self._closures: dict[str, Closure] = {}
-        self._trusting: dict[str, dict[str, None]] = defaultdict(dict)
-        self._naming: dict[str, dict[str, None]] = defaultdict(dict)
-        self._open: dict[str, None] = {}
-        for arn, role in self.roles.items():
-            for admission in admissions_of(role):
-                selector = population.identified(admission.selector)
-                if admission.action != ASSUME or selector.kind == "service":
-                    continue
-                (self._trusting[selector.account_id] if selector.account_id else self._open)[arn] = None
-                if selector.kind != "account":  # what names the account leaves it to IAM of the caller (R7.3)
-                    self._naming[selector.account_id][arn] = None
+        self._trusting = Trusting(self.roles, population)
+        self._leading: Leading | None = None
 
     @property
     def roles(self) -> dict[str, PrincipalFacts]:
         """The roles by ARN."""
         return {arn: p for arn, p in self.identities.items() if p.kind is PrincipalKind.ROLE}
 
-    def accounts_leading_to(self, accounts: Iterable[str]) -> frozenset[str] | None:
-        """The accounts from which chains of roles may lead into some accounts, those included; None where all may.
+    def keep_to_what_leads_to(self, accounts: Collection[str], may_use: MayUse) -> Leading:
+        """Follow nothing that surely does not lead to keys which identities of some accounts (`*`: of any) may use.
 
-        What trust policies write decides, so that more may be found than who gets there: changes of IAM and roles given
-        to services stay within an account (R7.8, R8.9).
+        Chains to whoever uses the keys stay as they are: everybody on them leads there.
         """
-        into: dict[str, set[str]] = defaultdict(set)
-        for account, trusting in self._trusting.items():
-            for arn in trusting:
-                into[self.identities[arn].account_id].add(account)
-        open_to_all = {self.identities[arn].account_id for arn in self._open}
-        found, fresh = set(accounts), list(accounts)
-        while fresh:
-            account = fresh.pop()
-            if account in open_to_all:
-                return None
-            further = into[account] - found
-            found |= further
-            fresh.extend(further)
-        return frozenset(found)
+        changes = self._becoming is not None
+        backwards = Backwards(self.world, self.identities, self._trusting, iam_changes=changes)
+        self._leading = backwards.leading_to(accounts, may_use)
+        return self._leading
+
+    def _leads(self, identity: PrincipalFacts, form: Form = AS_IT_IS) -> bool:
+        return self._leading is None or self._leading.holds(identity, form)
 
     def with_less_trust(self, role: PrincipalFacts) -> RoleGraph:
         """The graph with a role in its new form, which admits fewer than before; what that cannot touch stays."""
@@ -151,9 +135,10 @@ class RoleGraph:
                 return entered[role.arn]
 
             abroad_only = identity_of(node)[1].rewritten
-            assumed = [assumes(r) for r in self._near(caller) if not abroad_only or r.account_id != caller.account_id]
-            changed = self._becoming.others(node, self.forms(node), assumes) if self._becoming else ()
-            found = (*(s for s in assumed if s is not None), *changed)
+            near = (r for r in self._trusting.near(caller, self.identities) if self._leads(r))
+            assumed = [assumes(r) for r in near if not abroad_only or r.account_id != caller.account_id]
+            changed = self._becoming.others(node, self.forms(node), assumes, self._leads) if self._becoming else ()
+            found = (*(s for s in assumed if s is not None), *(s for s in changed if self._leads(s.role, s.form)))
             self._onward[node] = tuple(sorted(found, key=lambda s: s.node))
             for further in self._onward[node]:
                 self._into[further.role.arn][node] = None
@@ -171,20 +156,9 @@ class RoleGraph:
             for further in steps:
                 self._into[further.role.arn][node] = None
 
-    def _near(self, caller: Caller) -> Iterator[PrincipalFacts]:
-        """The roles of which the trust policy may admit a caller, in order of names."""
-        asks = may_ask(caller)
-        trusting = self._trusting if asks else self._naming
-        near = {**trusting.get(caller.account_id, {}), **self._open}
-        others = (self.identities[r] for r in sorted(near) if r != caller.text)
-        return (
-            o for o in others
-            if partition_of(o) == caller.partition and (asks or o.account_id == caller.account_id)
-        )  # fmt: skip
-
     def _enter(self, caller: Caller, role: PrincipalFacts) -> Step | None:
         """How a session assumes a role as it is; None where it surely cannot."""
-        if role.arn not in self._trusting.get(caller.account_id, {}) and role.arn not in self._open:
+        if not self._trusting.may_admit(caller.account_id, role.arn):
             return None
         judged = step(self.world, caller, role, ASSUME)
         return judged if judged.rank > NEVER else None

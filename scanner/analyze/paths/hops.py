@@ -112,7 +112,12 @@ class Step:
     @property
     def node(self) -> str:
         """Whom one is then, and in which form."""
-        return node_of(self.role.arn, self.change.form if self.change else AS_IT_IS)
+        return node_of(self.role.arn, self.form)
+
+    @property
+    def form(self) -> Form:
+        """What the identity is like then."""
+        return self.change.form if self.change else AS_IT_IS
 
     @property
     def is_of_itself(self) -> bool:

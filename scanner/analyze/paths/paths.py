@@ -264,12 +264,10 @@ class Paths:
         closures = map(self.graph.closure, entries)
         return tuple(sorted({node for c in closures for node in (*c.chains, *c.beyond)}))
 
-    def leading(self) -> tuple[str, ...]:
-        """The roles from which the keys may be reached, as far as trust policies and the keys name accounts."""
-        accounts = self._uses.accounts
-        leading = None if "*" in accounts else self.graph.accounts_leading_to(accounts)
-        roles = self.graph.roles.items()
-        return tuple(arn for arn, role in roles if leading is None or role.account_id in leading)
+    def keep_to_what_leads_to_keys(self) -> tuple[str, ...]:
+        """Follow nothing from which none of the keys is surely reached; the ARNs of the roles that are left."""
+        leading = self.graph.keep_to_what_leads_to(self._uses.accounts, lambda node: bool(self.uses_of(node)))
+        return tuple(arn for arn in self.graph.roles if arn in leading.identities)
 
     def with_less_trust(self, role: PrincipalFacts) -> Paths:
         """The paths with a role in its new form: it admits fewer, and what its sessions can do is as before."""

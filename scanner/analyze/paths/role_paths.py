@@ -112,12 +112,12 @@ def follow_roles(
     """Follow everybody who enters a role from outside to the given keys, and put it into findings.
 
     Args:
-        keys_only: leave out roles from which no key is reached at all.
+        keys_only: leave out whoever surely leads to none of the keys.
         service_principals: which services are told: `all`, `unguarded` or `none`.
         iam_changes: follow roles passed to services and changes to IAM as well.
     """
     paths = Paths(population, keys, assembly.trust, max_hops=max_hops, iam_changes=iam_changes)
-    return told_of(paths, assembly, service_principals, paths.leading() if keys_only else None)
+    return told_of(paths, assembly, service_principals, paths.keep_to_what_leads_to_keys() if keys_only else None)
 
 
 def told_of(

@@ -46,4 +46,5 @@ def likeness_in(world: World) -> Likeness:
     documents = [p for key in keys for p in (key.key_policy, key.ram_policy)]
     documents.extend(p for facts in world.principals.values() for p in (facts.trust_policy, facts.boundary))
     documents.extend(guardrails(world))
-    return Likeness((p for p in documents if p is not None), (text for key in keys for text in grantees_of(key)))
+    texts = {(p.sha256, p.kind): p for p in documents if p is not None}  # one hangs on thousands of roles
+    return Likeness(texts.values(), (text for key in keys for text in grantees_of(key)))

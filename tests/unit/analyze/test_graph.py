@@ -129,15 +129,6 @@ def test_who_can_lists_paths_with_the_roles_assumed() -> None:
     assert (line.principals, line.verdict) == ((VENDOR,), FindingVerdict.CONFIRMED)
 
 
-def test_accounts_that_lead_to_a_key_are_those_that_trust_policies_name() -> None:
-    apart = role("333333333333", "Apart", admits(VENDOR))
-    graph = RoleGraph(Population(world(ENTRY, LAST, apart)))
-    assert graph.accounts_leading_to({OWNER}) == {OWNER, MEMBER, STRANGER}
-    assert graph.accounts_leading_to({MEMBER}) == {MEMBER, STRANGER}
-    everybody = role(OWNER, "Everybody", admits("*"), USING)
-    assert RoleGraph(Population(world(ENTRY, everybody))).accounts_leading_to({OWNER}) is None
-
-
 def test_who_can_leaves_out_roles_that_lead_nowhere_and_keeps_those_that_an_open_role_lets_in() -> None:
     everybody = role(OWNER, "Everybody", admits("*"), USING)
     apart = role("333333333333", "Apart", admits(VENDOR), ASSUMING)

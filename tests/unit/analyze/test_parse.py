@@ -57,6 +57,16 @@ def test_fine_document_has_no_problems() -> None:
     assert parsed({"Statement": []}).version == ""
 
 
+def test_text_is_read_once_for_all_places_of_its_kind_and_each_document_keeps_its_own() -> None:
+    body = policy(allow("*"))
+    one, other, of_identity = (
+        parse_policy(text(body, kind, source)) for kind, source in ((K, KEY), (K, MEMBER), (IAM, KEY))
+    )
+    assert (one.policy.source, other.policy.source) == (KEY, MEMBER)
+    assert one.statements is other.statements
+    assert of_identity.statements[0].damage == ("an identity policy names no principals",)
+
+
 def changed(**parts: Any) -> dict[str, Any]:
     """An Allow with parts replaced; None leaves one out."""
     return {name: value for name, value in (allow("*") | parts).items() if value is not None}

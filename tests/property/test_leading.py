@@ -1,0 +1,44 @@
+"""Who can use a key, asked backwards from the key: the same as when everybody is followed."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scanner.analyze.findings import AnalysisRules
+from scanner.analyze.who_can import Wanted, who_can
+from scanner.model.explanation import WhoCan
+from scanner.model.finding import FindingVerdict
+from scanner.model.world import World
+
+from property.test_iam_changes import worlds as changing_worlds
+from property.test_role_paths import worlds as assuming_worlds
+
+budget = settings(
+    max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)
+EVERYTHING = Wanted(verdicts=tuple(FindingVerdict), insiders=True, limit=10_000)
+
+
+def answers(drawn: World, max_hops: int, *, by_class: bool, leading: bool) -> list[WhoCan]:
+    rules = AnalysisRules(max_role_hops=max_hops, by_class=by_class, leading=leading, service_principals="all")
+    return [who_can(drawn, key, rules, EVERYTHING) for key in drawn.keys.values()]
+
+
+def check(drawn: World, max_hops: int, *, by_class: bool) -> None:
+    backwards, forwards = (answers(drawn, max_hops, by_class=by_class, leading=way) for way in (True, False))
+    for one, other in zip(backwards, forwards, strict=True):
+        assert one.access == other.access
+        if "were not followed" not in other.role_paths:
+            assert one == other
+
+
+@budget
+@given(assuming_worlds(), st.integers(1, 4), st.booleans())
+def test_nobody_is_lost_who_assumes_roles(drawn: World, max_hops: int, by_class: bool) -> None:
+    check(drawn, max_hops, by_class=by_class)
+
+
+@budget
+@given(changing_worlds(), st.integers(1, 4), st.booleans())
+def test_nobody_is_lost_who_changes_identities(drawn: World, max_hops: int, by_class: bool) -> None:
+    check(drawn, max_hops, by_class=by_class)
