@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import ConsoleMessage, Page, Request
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect
 
 
 class Watched:
@@ -26,3 +26,10 @@ class Watched:
 def shown_findings(page: Page) -> list[str]:
     """Ids of the findings that can be seen."""
     return page.locator(".finding:visible > summary > code").all_text_contents()
+
+
+def tick(box: Locator, *, on: bool = True) -> None:
+    """Give a checkbox its state by keyboard and wait until it has it: a click can get lost on a slow machine."""
+    expect(box).to_be_checked(checked=not on)
+    box.press("Space")
+    expect(box).to_be_checked(checked=on)

@@ -14,7 +14,7 @@ from scanner.report.pages import HtmlOptions
 from scanner.report.write import render_all
 
 import report_builders as build
-from browser_pages import Watched, shown_findings
+from browser_pages import Watched, shown_findings, tick
 
 pytestmark = pytest.mark.browser
 
@@ -90,10 +90,10 @@ def test_search_that_meets_only_what_filters_hide_says_so(browser: Browser, repo
     page.get_by_role("searchbox").fill(HIDDEN)
     assert shown_findings(page) == []
     assert status.inner_text().endswith(" findings shown, 1 with this text hidden by filters")
-    page.locator("#s-info").check()
+    tick(page.locator("#s-info"))
     assert shown_findings(page) == [HIDDEN]
     assert status.inner_text().endswith(" findings shown")
-    page.locator("#s-info").uncheck()
+    tick(page.locator("#s-info"), on=False)
     page.get_by_role("searchbox").fill("")
     assert status.inner_text().endswith(" findings shown")
 
@@ -102,7 +102,7 @@ def test_count_follows_the_checkboxes_with_and_without_javascript(browser: Brows
     counts = []
     for javascript in (True, False):
         page = opened(browser, report, javascript=javascript)
-        page.locator("#s-critical").uncheck()
+        tick(page.locator("#s-critical"), on=False)
         if javascript:
             counts.append(page.locator(".shown").inner_text())
         assert page.locator(".shown").is_visible()
@@ -198,11 +198,11 @@ def test_index_filters_its_rows_and_leads_to_the_open_card_without_javascript(br
     page = opened(browser, split / "report.html", javascript=False)
     rows = page.locator(".row:visible")
     assert rows.count() == 2
-    page.locator("#s-info").check()
+    tick(page.locator("#s-info"))
     assert rows.count() == 4
-    page.locator("#s-critical").uncheck()
+    tick(page.locator("#s-critical"), on=False)
     assert rows.count() == 3
-    page.locator("#s-critical").check()
+    tick(page.locator("#s-critical"))
     rows.filter(has_text=STRANGER).get_by_role("link").click()
     assert page.url.endswith(f"/report/012345670123.html#{STRANGER}")
     assert page.locator(f"#{STRANGER}").is_visible()

@@ -15,7 +15,7 @@ from scanner.model.finding import Path as FindingPath
 from scanner.report.html import render_html
 
 import report_builders as build
-from browser_pages import Watched, shown_findings
+from browser_pages import Watched, shown_findings, tick
 
 pytestmark = pytest.mark.browser
 
@@ -39,12 +39,12 @@ def test_page_is_readable_and_filters_work_without_javascript(browser: Browser, 
         before = shown_findings(page)
         assert "kx-pnfc3b5nav5y" in before
         assert "kx-7qk2d4n6x0ab" not in before
-        page.locator("#s-critical").uncheck()
-        page.locator("#s-info").check()
+        tick(page.locator("#s-critical"), on=False)
+        tick(page.locator("#s-info"))
         after = shown_findings(page)
         assert "kx-pnfc3b5nav5y" not in after
         assert "kx-7qk2d4n6x0ab" in after
-        page.locator("#v-possible").uncheck()
+        tick(page.locator("#v-possible"), on=False)
         assert "kx-7qk2d4n6x0ab" not in shown_findings(page)
         page.locator("details:visible > summary").first.click()
         assert page.locator("details[open] figure").first.is_visible()
@@ -58,7 +58,7 @@ def test_key_without_a_shown_finding_disappears_and_the_count_follows(browser: B
             {card.locator("..").get_attribute("aria-labelledby") for card in page.locator(".finding:visible").all()}
         )
         for severity in ("critical", "high"):
-            page.locator(f"#s-{severity}").uncheck()
+            tick(page.locator(f"#s-{severity}"), on=False)
         assert page.locator(".group:visible").count() == 0
         assert page.locator(".shown").is_visible()
 
@@ -101,7 +101,7 @@ def test_axe_finds_no_violation(browser: Browser, report: Path, scheme: str) -> 
     with browser.new_context(bypass_csp=True, color_scheme=scheme) as context:  # type: ignore[arg-type]
         page = context.new_page()
         page.goto(report.as_uri())
-        page.locator("#s-info").check()
+        tick(page.locator("#s-info"))
         page.evaluate("document.querySelectorAll('details').forEach(node => { node.open = true })")
         # axe takes the guessed place of a card that is not laid out yet for its real one
         page.add_style_tag(content=".finding { content-visibility: visible !important }")
@@ -114,7 +114,7 @@ def test_long_names_never_widen_the_page(browser: Browser, report: Path, width: 
     with browser.new_context(viewport={"width": width, "height": 900}) as context:
         page = context.new_page()
         page.goto(report.as_uri())
-        page.locator("#s-info").check()
+        tick(page.locator("#s-info"))
         page.evaluate("document.querySelectorAll('details').forEach(node => { node.open = true })")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 

@@ -20,7 +20,7 @@ from scanner.report.pages import HtmlOptions, PageLimits
 from scanner.report.write import render_all
 
 import report_builders as build
-from browser_pages import Watched
+from browser_pages import Watched, tick
 
 pytestmark = pytest.mark.browser
 
@@ -151,19 +151,19 @@ def test_checkboxes_narrow_by_severity_and_by_what_they_say(opened: Opener) -> N
     page = opened().page
     status = page.get_by_role("status")
     boxes = page.get_by_role("group", name="Filter all findings")
-    boxes.get_by_role("checkbox", name="critical").uncheck()
+    tick(boxes.get_by_role("checkbox", name="critical"), on=False)
     assert status.inner_text().startswith(f"{NUMBER} of ")
-    boxes.get_by_role("checkbox", name="high").uncheck()
+    tick(boxes.get_by_role("checkbox", name="high"), on=False)
     assert status.inner_text().startswith(f"{NUMBER // 2} of ")
     assert lines(page)[0] == "kx-plain00001"
-    boxes.get_by_role("checkbox", name="confirmed").uncheck()
+    tick(boxes.get_by_role("checkbox", name="confirmed"), on=False)
     assert status.inner_text() == f"0 of {len(ORDER)} findings shown"
 
 
 def test_search_that_meets_only_what_filters_hide_says_how_many(opened: Opener) -> None:
     page = opened().page
     boxes = page.get_by_role("group", name="Filter all findings")
-    boxes.get_by_role("checkbox", name="confirmed").uncheck()
+    tick(boxes.get_by_role("checkbox", name="confirmed"), on=False)
     search(page, "PLAIN-12 number")
     assert lines(page) == []
     assert (
@@ -286,7 +286,7 @@ def test_table_is_never_wider_than_the_window_and_no_row_reaches_into_the_next(o
 def static_table_is_there(page: Page) -> None:
     assert page.locator(".row:visible").count() == len(ORDER)
     assert not page.locator(".all").is_visible()
-    page.locator("#s-critical").uncheck()
+    tick(page.locator("#s-critical"), on=False)
     assert page.locator(".row:visible").count() == NUMBER
 
 
