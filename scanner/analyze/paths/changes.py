@@ -75,8 +75,6 @@ class Changes:
     def of_another(self, caller: Caller, target: PrincipalFacts, enters: Enters) -> Iterator[Step]:
         """How a session becomes another identity of its account: as that is, and in every form it can give it."""
         may = _allowed(caller)
-        if not may:
-            return
         assumed = enters(target)
         surely = assumed is not None and assumed.rank == SURE
         entry = None if surely else _strongest_entry(self._entries(caller, may, target))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from scanner.analyze.paths.forms import Form, world_in
 from scanner.analyze.paths.path_words import steps_in_words
 from scanner.analyze.paths.paths import Paths
 from scanner.analyze.principals.likeness import Likeness
@@ -536,3 +537,14 @@ def test_roles_assumed_after_a_change_are_told_as_such() -> None:
     middle = run_by("lambda.amazonaws.com", "Function", ASSUMING)
     found = only_path(entry(allow(None, *LAMBDA)), middle, third)
     assert f"({EVERY_LAUNCH}), then assumes role/Third of 111122223333" in found.summary
+
+
+def test_world_of_a_form_has_everybody_and_changes_users_and_roles_alone() -> None:
+    bounded = role(MEMBER, "Bounded", admits(VENDOR), USING, boundary=policy(allow(None, "kms:*")))
+    anybody = principal(iam(MEMBER, "user/Ann"), USING)
+    given = world(bounded, anybody, DELEGATING)
+    changed = world_in(given, Form(rewritten=True, unbounded=True)).principals
+    assert dict(changed.items()).keys() == given.principals.keys()
+    assert len(changed) == len(given.principals)
+    assert changed[bounded.arn].boundary is None
+    assert changed[anybody.arn].identity_policies != given.principals[anybody.arn].identity_policies
