@@ -14,6 +14,7 @@ from typing import Generic, TypeVar, cast
 from scanner.analyze.decision.action_groups import Groups, groups_of
 from scanner.analyze.decision.decide import decide, decided_with, grants_of, refused_at_once, said_by_grants, settled
 from scanner.analyze.decision.evaluation import ALL_SOURCES, Evaluation, Sources
+from scanner.analyze.decision.grants import accounts_of_grants
 from scanner.analyze.decision.layers import LayerResult, guardrails_of, rcps_over, scp_levels
 from scanner.analyze.decision.moments import moments_in
 from scanner.analyze.decision.remembered import RememberingWorld
@@ -69,7 +70,8 @@ class _Who:
 class _Its:
     """A key: `alike` numbers all whose own side says the same; what its documents see of callers, and of actions.
 
-    `rcps` are the guardrails of its account.
+    `rcps` are the guardrails of its account, `granting` the accounts that its grants concern; None where they may
+    concern any.
     """
 
     alike: int
@@ -77,6 +79,7 @@ class _Its:
     groups: Groups
     rcps: tuple[CallerSight, ResourceSight] | None
     dated: bool
+    granting: frozenset[str] | None
 
 
 def every_action(
@@ -148,7 +151,7 @@ class _Pair:
             return None
         caller, key, kept = self._caller, self._key, self._sides.kept
         mine, own = self._said_by_caller(who), self._said_by_key(its)
-        granted = self._granted() if key.grants else ()
+        granted = self._granted(its) if key.grants else ()
         how = (
             manner.kind, caller.kind, caller.session_policies == (), caller.is_any_service,
             key.account_id == caller.account_id, key.partition == caller.partition, self._region(),
@@ -260,7 +263,7 @@ class _Pair:
             dated = bool(moments_in(self._world, (*own, *guards)))
             sight = self._sides.sight_of_key(where, self._key_number, key)
             alike = self._alike_keys(own, guards)
-            found = kept.its[at] = _Its(alike, sight, groups_of((*own, *guards)), rcps, dated)
+            found = kept.its[at] = _Its(alike, sight, groups_of((*own, *guards)), rcps, dated, accounts_of_grants(key))
         return cast("_Its", found)
 
     def _alike_keys(self, own: tuple[PolicyText, ...], guards: tuple[PolicyText, ...]) -> int:
@@ -297,9 +300,12 @@ class _Pair:
             found = kept.key_rows[at] = kept.number_of(row), row
         return found
 
-    def _granted(self) -> tuple[Hashable, ...]:
+    def _granted(self, its: _Its) -> tuple[Hashable, ...]:
         """What grants give the caller, by action; empty where none concerns it."""
+        caller = self._caller
         if "grant" not in self._sources.mechanisms:
+            return ()
+        if its.granting is not None and caller.kind in _LISTED and caller.account_id not in its.granting:
             return ()
         kept = self._sides.kept
         at = (self._where, self._key_number, self._caller_number, self._how_asked, self._sources.grants)

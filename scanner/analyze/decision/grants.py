@@ -27,7 +27,8 @@ from scanner.analyze.request.binding import Absent, AtLeast, Known
 from scanner.analyze.request.caller import Caller, is_service_name
 from scanner.analyze.request.context import RequestContext
 from scanner.analyze.statements.match import MatchKind, match_principal_text
-from scanner.model.key import Grant, GrantConstraints
+from scanner.model.arn import is_account_id, parse_arn
+from scanner.model.key import Grant, GrantConstraints, KeyFacts
 from scanner.model.policy import DocumentKind
 
 _CONSTRAINED_BY_CONTEXT = frozenset({
@@ -197,6 +198,25 @@ def retire_matches(grants: Iterable[Grant], context: RequestContext, key_account
         elif key_account == caller.account_id:
             found.append(RetireMatch(grant, unknown("undocumented", "R4.22", subject=grant.grant_id), needs_iam=True))
     return tuple(found)
+
+
+def accounts_of_grants(key: KeyFacts) -> frozenset[str] | None:
+    """The accounts whose users, roles and root users some grant may let do something; None where that may be any.
+
+    A grant concerns whom it names, and who may retire it: the account that issued it and that of the key (R4.22).
+    """
+    found: set[str] = {key.account_id}
+    for grant in key.grants or ():
+        if not grant.issuing_account:
+            return None
+        found.add(grant.issuing_account)
+        for principal in (grant.grantee_principal, grant.retiring_principal):
+            if principal and not is_service_name(principal):
+                arn = parse_arn(principal)
+                if arn is None or not is_account_id(arn.account_id):
+                    return None
+                found.add(arn.account_id)
+    return frozenset(found)
 
 
 def anyone_of(matches: Iterable[GrantMatch], *, by_account: bool) -> Expression:

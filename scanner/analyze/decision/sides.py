@@ -23,7 +23,7 @@ from scanner.analyze.decision.layers import (
     unless_service_linked,
     without_effect,
 )
-from scanner.analyze.decision.sights import CallerSight, Glance, Place, ResourceSight, glance_of, who_asks
+from scanner.analyze.decision.sights import CallerSight, Glance, Place, ResourceSight, Views, glance_of, who_asks
 from scanner.analyze.logic.expression import Expression
 from scanner.analyze.request.caller import Caller
 from scanner.analyze.request.context import RequestContext
@@ -136,6 +136,7 @@ class Kept:
     own_sights: dict[Hashable, ResourceSight] = field(default_factory=dict)
     key_sights: dict[Hashable, CallerSight] = field(default_factory=dict)
     caller_sights: dict[Hashable, CallerSight] = field(default_factory=dict)
+    views: dict[int, dict[Hashable, Views]] = field(default_factory=dict)
     guard_sights: dict[Hashable, tuple[CallerSight, ResourceSight]] = field(default_factory=dict)
     verdicts: dict[Hashable, object] = field(default_factory=dict)
     whos: dict[Hashable, object] = field(default_factory=dict)
@@ -285,7 +286,8 @@ class Sides:
         """What documents see of callers."""
         at = (where, policies)
         if at not in self.kept.caller_sights:
-            self.kept.caller_sights[at] = CallerSight(policies, self.kept.number_of)
+            views = self.kept.views.setdefault(where, {})
+            self.kept.caller_sights[at] = CallerSight(policies, self.kept.number_of, views)
         return self.kept.caller_sights[at]
 
     def sight_of_key(self, where: int, number: int, key: KeyFacts) -> CallerSight:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from scanner.analyze.request.dependence import Part, hangs_on, looked_at
 from scanner.analyze.statements.condition import condition_expression
 from scanner.analyze.statements.match import OF_UNIQUE_IDS, match_principals, may_be_of, names_principals
 from scanner.model.arn import is_account_id, parse_arn
-from scanner.model.policy import ConditionTest, Document, DocumentKind, PolicyText, Statement
+from scanner.model.policy import ConditionTest, Document, DocumentKind, Effect, PolicyText, Statement
 from scanner.model.principal import PrincipalKind
 
 
@@ -50,13 +50,30 @@ def who_asks(
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """A test of a document that hangs on the resource alone; `place` says which one of which text it is."""
+
+    place: tuple[str, DocumentKind, int, int]
+    document: Document = field(compare=False)
+    effect: Effect = field(compare=False)
+    test: ConditionTest = field(compare=False)
+
+    @property
+    def key(self) -> str:
+        """The condition key, in lower case."""
+        return self.test.key.lower()
+
+
+@dataclass(frozen=True, slots=True)
 class Glance:
     """What one document looks at of the resource of a request.
 
-    `names` are condition keys whose values hang on the resource or the action, `resources` per statement those that it
-    names. `by_action` says that some name hangs on the action, `single` that a resource may be told by its ARN.
+    `looks` are tests whose outcome counts, `names` condition keys of which the values count: they hang on the action
+    too, or are filled in somewhere. `resources` are per statement those that it names. `by_action` says that some name
+    hangs on the action, `single` that a resource may be told by its ARN.
     """
 
+    looks: tuple[Look, ...]
     names: frozenset[str]
     resources: tuple[tuple[str, ...], ...]
     by_action: bool
@@ -79,19 +96,30 @@ def concerns(policy: PolicyText, service: str) -> bool:
 @lru_cache(maxsize=65536)
 def glance_of(policy: PolicyText, service: str) -> Glance:
     """What a document looks at in requests to a service."""
+    looks: list[Look] = []
     names: set[str] = set()
     resources: dict[tuple[str, ...], None] = {}
     single = False
-    for statement in parse_policy(policy).statements:
+    document = parse_policy(policy)
+    for statement in document.statements:
         if not may_be_of(statement, service):
             continue
-        names.update(n for n in looked_at(statement) if hangs_on(n) in {Part.KEY, Part.ACTION})
+        filled_in: list[ConditionTest] = []
+        for number, test in enumerate(statement.conditions):
+            if hangs_on(test.key.lower()) is Part.KEY and not any("${" in value for value in test.values):
+                place = (policy.sha256, policy.kind, statement.index, number)
+                looks.append(Look(place, document, statement.effect, test))
+            else:
+                filled_in.append(test)
+        written = looked_at(replace(statement, conditions=tuple(filled_in)))
+        names.update(n for n in written if hangs_on(n) in {Part.KEY, Part.ACTION})
         for elements in (statement.resources, statement.not_resources):
             texts = tuple(e.value for e in elements or ())
             single = single or any("${" in text for text in texts)
             if texts and "*" not in texts:
                 resources[texts] = None
-    return Glance(frozenset(names), tuple(resources), any(hangs_on(n) is Part.ACTION for n in names), single)
+    by_action = any(hangs_on(n) is Part.ACTION for n in names)
+    return Glance(tuple(looks), frozenset(names), tuple(resources), by_action, single)
 
 
 class ResourceSight:
@@ -104,6 +132,7 @@ class ResourceSight:
         parts = tuple(glances)
         self._number_of = number_of
         self._kind = kind
+        self._looks = tuple(dict.fromkeys(look for g in parts for look in g.looks))
         self._names = tuple(sorted(frozenset[str]().union(*(g.names for g in parts))))
         self._of_key = tuple(n for n in self._names if hangs_on(n) is Part.KEY)
         texts = dict.fromkeys(r for g in parts for r in g.resources)
@@ -112,6 +141,7 @@ class ResourceSight:
         self._single = any(g.single for g in parts)
         self._found: dict[Hashable, int] = {}
         self._of_keys: dict[Hashable, int] = {}
+        self._outcomes: dict[tuple[Look, Binding], Expression] = {}
 
     def of(self, place: Place, context: RequestContext) -> int:
         """The number of what is seen of a request."""
@@ -143,7 +173,15 @@ class ResourceSight:
 
     def _covered(self, context: RequestContext) -> tuple[Hashable, ...]:
         arn = context.request.resource
-        return tuple(_cover(patterns, arn) for patterns in self._resources), arn if self._single else ""
+        outcomes = tuple(self._outcome(look, context) for look in self._looks)
+        return tuple(_cover(patterns, arn) for patterns in self._resources), arn if self._single else "", outcomes
+
+    def _outcome(self, look: Look, context: RequestContext) -> Expression:
+        """What becomes of a test, once for all resources for which its condition key holds the same."""
+        at = look, context.bind(look.key, look.document.policy.kind)
+        if at not in self._outcomes:
+            self._outcomes[at] = condition_expression(look.test, look.document, context, look.effect)
+        return self._outcomes[at]
 
     def _seen(self, context: RequestContext) -> int:
         values = tuple(context.bind(name, self._kind) for name in self._names)
@@ -154,13 +192,30 @@ def _cover(patterns: Iterable[Pattern], arn: str) -> bool:
     return any(pattern.matches(arn) for pattern in patterns)
 
 
+class View(NamedTuple):
+    """A caller as documents see it that name nobody in particular: equal numbers for whom these cannot tell apart.
+
+    `members_of` is the account of a user or role, of which documents may mean a single one.
+    """
+
+    number: int
+    members_of: str | None
+
+
+Views = dict[Hashable, View]
+"""By caller and what else counts for who asks, for documents that look at the same condition keys of callers."""
+
+
 class CallerSight:
     """What documents see of who asks: how they name them, and what the condition keys hold that they test.
 
-    Documents that read the same give the same number to those whom they cannot tell apart.
+    Documents that read the same give the same number to those whom they cannot tell apart. Views are shared by all
+    sights of one world.
     """
 
-    def __init__(self, policies: Iterable[PolicyText], number_of: Callable[[Hashable], int]) -> None:
+    def __init__(
+        self, policies: Iterable[PolicyText], number_of: Callable[[Hashable], int], views: dict[Hashable, Views]
+    ) -> None:  # fmt: skip
         self._number_of = number_of
         self._naming: list[Statement] = []
         self._tests: list[tuple[Document, Statement, ConditionTest]] = []
@@ -181,8 +236,9 @@ class CallerSight:
         self._tested = tuple(dict.fromkeys(t.key.lower() for _, _, t in self._tests))
         named = (e.value for s in self._naming for e in (*(s.principals or ()), *(s.not_principals or ())))
         self._with_members = frozenset(account for text in named for account in _members_named_in(text))
+        self._views = views.setdefault((self._tested, self._names), {})
         self._found: dict[Hashable, int] = {}
-        self._forms: dict[Hashable, Hashable] = {}
+        self._of_alike: dict[tuple[int, int], int] = {}
         self._outcomes: dict[tuple[Binding, ...], tuple[Expression, ...]] = {}
 
     def of(self, caller: int, who: Hashable, asked: Callable[[], RequestContext]) -> int:
@@ -195,26 +251,38 @@ class CallerSight:
         at = (caller, who)
         found = self._found.get(at)
         if found is None:
-            context = asked()
-            one = context.request.caller
-            seen = (
-                one.text if may_be_service_linked(one) else one.is_service_linked_role, self._named(caller, one),
-                self._outcome(context), tuple(context.bind(name, DocumentKind.KEY_POLICY) for name in self._names),
-            )  # fmt: skip
-            found = self._found[at] = self._number_of(seen)
+            view = self._views.get(at)
+            if view is None:
+                view = self._views[at] = self._viewed(asked())
+            single = view.members_of is None or not self._with_members.isdisjoint(("", view.members_of))
+            alike = (view.number, caller if self._individual or single else 0)
+            found = self._of_alike.get(alike)
+            if found is None:
+                found = self._of_alike[alike] = self._number_of(self._seen(alike, asked()))
+            self._found[at] = found
         return found
 
-    def _named(self, number: int, caller: Caller) -> Hashable:
+    def _viewed(self, context: RequestContext) -> View:
+        one = context.request.caller
+        held = tuple(context.bind(name, DocumentKind.KEY_POLICY) for name in (*self._tested, *self._names))
+        linked = one.text if may_be_service_linked(one) else one.is_service_linked_role
+        number = self._number_of((one.account_id, one.kind, one.partition, linked, held))
+        return View(number, one.account_id if one.kind in _MEMBERS else None)
+
+    def _seen(self, alike: tuple[int, int], context: RequestContext) -> Hashable:
+        one = context.request.caller
+        return (
+            one.text if may_be_service_linked(one) else one.is_service_linked_role, self._named(alike, one),
+            self._outcome(context), tuple(context.bind(name, DocumentKind.KEY_POLICY) for name in self._names),
+        )  # fmt: skip
+
+    def _named(self, alike: tuple[int, int], caller: Caller) -> Hashable:
         """How statements name a caller: all users and roles of an account alike, unless they may mean a single one."""
         if not self._naming:
             return None
         if self._individual:
-            return number
-        single = caller.kind not in _MEMBERS or not self._with_members.isdisjoint(("", caller.account_id))
-        at = number if single else (caller.account_id, caller.kind, caller.partition)
-        if at not in self._forms:
-            self._forms[at] = tuple(match_principals(statement, caller) for statement in self._naming)
-        return self._forms[at]
+            return alike[1]
+        return tuple(match_principals(statement, caller) for statement in self._naming)
 
     def _outcome(self, context: RequestContext) -> tuple[Expression, ...]:
         """What becomes of the tests, once for all callers for whom the condition keys hold the same."""

@@ -658,3 +658,26 @@ def test_gap_of_one_key_is_not_cited_for_another() -> None:
     kept, who = RememberingWorld.of(given, answers=False), resolve_caller(given, admin(OWNER).arn)
     cited = [row_of(given, kept, who, used)[PLACES["Decrypt"]].rules for used in keys]
     assert cited == [("row/1",), ("row/2",)]
+
+
+def test_whom_no_grant_can_concern_has_the_row_of_a_key_without_grants() -> None:
+    given = (
+        grant(iam(MEMBER, "role/Admin"), "Decrypt", "RetireGrant", retiring_principal=iam(STRANGER, "role/Admin")),
+        grant(VENDOR, "DescribeKey", grant_id="g-2", issuing_account=THIRD),
+        grant("logs.amazonaws.com", "Encrypt", grant_id="g-3"),
+    )
+    granted, bare = plain(OWNER, grants=given), plain(OWNER, number=1)
+    apart = "444444444444"
+    away = [admin(where, policy(allow(None, "kms:*"))) for where in (OWNER, MEMBER, STRANGER, THIRD, apart)]
+    world = world_of(granted, bare, *away, principal(iam(apart, "user/Ann"), FULL), accounts=[account(apart)])
+    kept = RememberingWorld.of(world, answers=False)
+    callers = [resolve_caller(world, arn) for arn in sorted(world.principals)]
+    callers += [resolve_caller(world, f"arn:aws:sts::{where}:federated-user/Fred") for where in (apart, STRANGER)]
+    callers += [some_service(), anyone("aws")]
+    concerned = set()
+    for who in callers:
+        ours, without = (row_of(world, kept, who, used) for used in (granted, bare))
+        if ours != without:
+            concerned.add(who.text)
+    fred = f"arn:aws:sts::{STRANGER}:federated-user/Fred"
+    assert concerned == {fred, *(iam(where, "role/Admin") for where in (OWNER, MEMBER, STRANGER, THIRD))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from scanner.analyze.decision.grants import accounts_of_grants
 from scanner.analyze.request.request import GrantRequest
 from scanner.model.decision import Layer, Verdict
 from scanner.model.key import Grant, GrantConstraints
@@ -254,3 +255,25 @@ def test_decision_by_grant_names_the_grant() -> None:
     (found,) = [g for g in decision.gates if g.layer is Layer.GRANT]
     (ref,) = found.statements
     assert (ref.grant_id, ref.sid, ref.source) == ("g-77", "nightly", KEY)
+
+
+# -- accounts that grants concern -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("grants", "accounts"),
+    [
+        ((), {OWNER}),
+        ((grant(ROLE),), {OWNER, MEMBER}),
+        ((grant(iam(STRANGER, "root"), issuing_account=MEMBER),), {OWNER, MEMBER, STRANGER}),
+        ((grant(f"arn:aws:sts::{MEMBER}:federated-user/Fred"), grant(LOGS)), {OWNER, MEMBER}),
+        ((grant(LOGS, retiring_principal=iam(STRANGER, "role/App")),), {OWNER, STRANGER}),
+        ((grant(LOGS, retiring_service_principal=LOGS),), {OWNER}),
+        ((grant(ROLE), grant("AROAEXAMPLE")), None),
+        ((grant(ROLE, retiring_principal="AROAEXAMPLE"),), None),
+        ((grant("arn:aws:iam:::role/App"),), None),
+        ((grant(ROLE, issuing_account=""),), None),
+    ],
+)
+def test_grants_concern_the_accounts_they_name_and_where_they_were_issued(grants: Any, accounts: Any) -> None:
+    assert accounts_of_grants(key(grants=grants)) == accounts

@@ -136,10 +136,43 @@ def test_policies_that_read_the_same_give_the_same_numbers_wherever_they_are() -
 def test_resource_control_policies_see_tags_and_no_aliases() -> None:
     marked = key(arn=FAR.arn, tags={"a": "b"}, aliases=("alias/a",))
     asked = (NEAR, "kms:Decrypt"), (marked, "kms:Decrypt")
-    for name, of_identity, of_resource in (("aws:ResourceTag/a", False, False), ("kms:ResourceAliases", False, True)):
-        statement = deny(None, "kms:*", when={"ForAnyValue:StringEquals": {name: "b"}})
+    for name, value, of_identity, of_resource in (
+        ("aws:ResourceTag/a", "b", False, False),
+        ("kms:ResourceAliases", "alias/a", False, True),
+    ):
+        statement = deny(None, "kms:*", when={"ForAnyValue:StringEquals": {name: value}})
         for kind, alike in ((DocumentKind.IDENTITY, of_identity), (DocumentKind.RCP, of_resource)):
             assert are_alike(seen_of_keys((text(policy(statement), kind),), *asked, as_key=True)) is alike
+
+
+@pytest.mark.parametrize(
+    ("test", "tags", "alike"),
+    [
+        ({"StringEquals": {"aws:ResourceTag/a": "b"}}, ({"a": "c"}, {"a": "d"}), True),
+        ({"StringEquals": {"aws:ResourceTag/a": "b"}}, ({"a": "b"}, {"a": "b", "c": "d"}), True),
+        ({"StringEquals": {"aws:ResourceTag/a": "b"}}, ({"a": "b"}, {"a": "c"}), False),
+        ({"StringEqualsIfExists": {"aws:ResourceTag/a": "b"}}, ({"a": "b"}, {}), True),
+        ({"StringEqualsIfExists": {"aws:ResourceTag/a": "b"}}, ({"a": "c"}, {}), False),
+        ({"StringEquals": {"aws:ResourceTag/a": "b"}}, ({"a": "c"}, None), False),
+        ({"StringEquals": {"aws:ResourceTag/a": "${aws:PrincipalTag/a}"}}, ({"a": "c"}, {"a": "d"}), False),
+        ({"StringEquals": {"aws:ResourceTag/a": "b", "aws:ResourceTag/e": "f"}}, ({"e": "f"}, {"e": "g"}), False),
+    ],
+)
+def test_keys_count_by_what_becomes_of_a_test_and_not_by_what_it_reads(test: Any, tags: Any, alike: bool) -> None:
+    one, other = (key(arn=KEY[:-1] + str(number), tags=given) for number, given in enumerate(tags))
+    for as_key in (False, True):
+        for statement in (allow(None, "kms:*", when=test), deny(None, "kms:*", when=test)):
+            asked = (one, "kms:Decrypt"), (other, "kms:Decrypt")
+            assert are_alike(seen_of_keys((identity(statement),), *asked, as_key=as_key)) is alike
+
+
+def test_each_test_of_each_text_counts_by_itself() -> None:
+    when = [{"StringEquals": {"aws:ResourceTag/a": value}} for value in "bcd"]
+    keys = [(key(arn=KEY[:-1] + str(number), tags={"a": value}), "kms:Decrypt") for number, value in enumerate("bcde")]
+    several = (identity(allow(None, "kms:*", when=when[0]), deny(None, when=when[1])), identity(deny(None, when=when[2])))
+    assert len(set(seen_of_keys(several, *keys))) == 4
+    assert len(set(seen_of_keys(several[:1], *keys))) == 3
+    assert len(set(seen_of_keys(several[1:], *keys))) == 2
 
 
 def test_glance_notes_nothing_of_statements_about_other_services() -> None:
@@ -183,6 +216,31 @@ def test_roles_of_an_account_are_told_apart_by_what_a_key_policy_says_of_them(st
     given = world(principal(APP, unique_id="AROAAPP"), principal(OPS, unique_id="AROA.OPS"), NEAR)
     callers = (resolve_caller(given, arn) for arn in (APP, OPS))
     assert are_alike(seen_of_callers((statement,), *callers, given=given)) is alike
+
+
+def test_callers_whom_one_document_sees_alike_are_asked_for_once_by_the_next() -> None:
+    names = [iam(account, f"role/R{number}") for account in (OWNER, MEMBER) for number in range(5)]
+    given, sides = world(*map(principal, names), NEAR), Sides()
+    asked: list[str] = []
+
+    def looked_at(context: RequestContext) -> RequestContext:
+        asked.append(context.request.caller.text)
+        return context
+
+    numbers = []
+    for named in (iam(OWNER, "root"), MEMBER, names[0]):
+        for name in names:
+            who = resolve_caller(given, name)
+            context = RequestContext(given, Request(who, "kms:Decrypt", KEY, key=NEAR))
+            place = sides.place(context)
+            sight = sides.caller_sight(place.where, (text(policy(allow({"AWS": named})), DocumentKind.KEY_POLICY),))
+            numbers.append(sight.of(place.caller, place.who, partial(looked_at, context)))
+    first, second, third = numbers[:10], numbers[10:20], numbers[20:]
+    assert [len(set(part)) for part in (first[:5], first[5:], first)] == [1, 1, 2]
+    assert [len(set(part)) for part in (second[:5], second[5:], second)] == [1, 1, 2]
+    assert third[0] not in third[1:]
+    assert len(set(third[1:5])) == len(set(third[5:])) == 1
+    assert asked == [names[0], *names[:5], names[5], *names[5:], names[0], names[5], *names[:6]]
 
 
 def test_users_services_and_accounts_are_told_apart_from_each_other_where_they_are_named() -> None:
