@@ -169,7 +169,8 @@ def test_keys_count_by_what_becomes_of_a_test_and_not_by_what_it_reads(test: Any
 def test_each_test_of_each_text_counts_by_itself() -> None:
     when = [{"StringEquals": {"aws:ResourceTag/a": value}} for value in "bcd"]
     keys = [(key(arn=KEY[:-1] + str(number), tags={"a": value}), "kms:Decrypt") for number, value in enumerate("bcde")]
-    several = (identity(allow(None, "kms:*", when=when[0]), deny(None, when=when[1])), identity(deny(None, when=when[2])))
+    first, second, third = when
+    several = (identity(allow(None, "kms:*", when=first), deny(None, when=second)), identity(deny(None, when=third)))
     assert len(set(seen_of_keys(several, *keys))) == 4
     assert len(set(seen_of_keys(several[:1], *keys))) == 3
     assert len(set(seen_of_keys(several[1:], *keys))) == 2
