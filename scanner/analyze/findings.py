@@ -9,7 +9,8 @@ from functools import partial
 from itertools import chain
 
 from scanner.analyze.edits.path_remedies import remedied_paths
-from scanner.analyze.edits.world_remedies import remedied_world
+from scanner.analyze.edits.remedied import with_other_ways
+from scanner.analyze.edits.world_remedies import WorldRemedies
 from scanner.analyze.judging import Judging
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.damaged import is_damaged, is_opaque
@@ -17,7 +18,8 @@ from scanner.analyze.keys.severity import rank
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.parts import AnalysisRules, Bench, Hands, OneHand, WriteAccess, remembering, unwanted
 from scanner.analyze.paths.graph_export import graph_of
-from scanner.analyze.paths.role_paths import keys_by_capability, role_paths_in_words, told_of
+from scanner.analyze.paths.role_paths import RolePaths, keys_by_capability, role_paths_in_words, told_of
+from scanner.analyze.permissions.attributes import attribute_findings
 from scanner.analyze.permissions.identity_findings import identity_findings
 from scanner.analyze.principals.selectors import selector_of
 from scanner.analyze.spread import Spread
@@ -67,48 +69,48 @@ def analyze(
     assembly, population = bench.assembly, bench.population
     on_progress(Judging("following roles"))
     hands.prepare()
+    judged = hands.judge_keys(write_access)
     through_roles = told_of(bench.paths, assembly, rules.service_principals)
-    about: dict[str, Sequence[Finding]] = {key.arn: through_roles.findings_about(key.arn) for key in bench.judged}
     findings: list[Finding] = []
-    opaque: list[str] = []
-    judged = hands.judge_keys(about, write_access)
+    attributes = list(attribute_findings(assembly, population, through_roles))
     for number, (key, found) in enumerate(zip(bench.keys, judged, strict=True), 1):
         if key.manager != "AWS":
             for row in chain(through_roles.rows(assembly, key), found.insiders):
                 write_access(row)
-            opaque.extend([key.arn] if is_opaque(key) else ())
-        findings.extend(found.findings)
-        write_key(_key_row(key, (*found.findings, *about.get(key.arn, ())), assembly))
+        paths = through_roles.findings_about(key.arn)
+        told = with_other_ways(found.findings, paths) if rules.remedies else found.findings
+        findings.extend(told)
+        write_key(_key_row(key, (*told, *paths), assembly))
         on_progress(Judging("judging keys", number, len(bench.keys)))
-    paths = through_roles.findings
-    if rules.remedies:
-        on_progress(Judging("trying edits of trust policies"))
-        paths = remedied_paths(through_roles, assembly, population, findings)
     on_progress(Judging("judging identity policies"))
-    findings.extend((*paths, *identity_findings(assembly, population, through_roles)))
+    findings.extend((*identity_findings(assembly), *attributes))
+    ends: Sequence[Finding] = through_roles.findings
     if rules.remedies:
+        judge = partial(_found_beside, hands)
+        others = WorldRemedies(findings, population, judge, touched_only=rules.remember)
+        others.begin()
+        on_progress(Judging("trying edits of trust policies"))
+        ends = remedied_paths(through_roles, assembly, population, findings)
         on_progress(Judging("trying edits of other policies"))
-        findings = remedied_world(findings, population, partial(_found_beside, hands), touched_only=rules.remember)
+        findings = others.told()
+    return _put_together(bench, through_roles, (*findings, *ends))
+
+
+def _put_together(bench: Bench, through_roles: RolePaths, findings: Sequence[Finding]) -> AnalysisResult:
+    """Everything that an analysis says, the worst first."""
     ordered = sorted(findings, key=_worst_first)
     graph = graph_of(through_roles, ordered, bench.judged)
+    opaque = tuple(key.arn for key in bench.judged if is_opaque(key))
     words, reached = role_paths_in_words(through_roles), keys_by_capability(through_roles)
-    cuts = tuple(assembly.cuts)
-    return AnalysisResult(tuple(ordered), assembly.documents, tuple(opaque), graph, words, cuts, reached)
+    cuts = tuple(bench.assembly.cuts)
+    return AnalysisResult(tuple(ordered), bench.assembly.documents, opaque, graph, words, cuts, reached)
 
 
-def _found_beside(hands: Hands, world: World) -> Sequence[Finding]:
+def _found_beside(hands: Hands, world: World) -> Callable[[], Sequence[Finding]]:
     """Everything found in a world as it would be with other documents; nothing of it is written or drawn."""
     wide = replace(hands.bench.rules, service_principals="all", insiders=False, remedies=False)
-    beside = hands.on(world, wide)
-    bench = beside.bench
-    beside.prepare()
-    judged = beside.judge_keys({}, unwanted)
-    through_roles = told_of(bench.paths, bench.assembly, wide.service_principals)
-    findings = list(through_roles.findings)
-    for found in judged:
-        findings.extend(found.findings)
-    findings.extend(identity_findings(bench.assembly, bench.population, through_roles))
-    return sorted(findings, key=_worst_first)
+    found = hands.found_in(world, wide)
+    return lambda: sorted(found(), key=_worst_first)
 
 
 def _worst_first(finding: Finding) -> tuple[object, ...]:

@@ -1,9 +1,10 @@
-"""The parts of an analysis that can be done apart from each other: edges between identities, uses of keys, keys."""
+"""The parts of an analysis that can be done apart from each other: edges, uses of keys, keys, worlds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from itertools import chain
 from typing import Protocol, Self
 
 from scanner.analyze.decision.remembered import RememberingWorld
@@ -12,8 +13,12 @@ from scanner.analyze.keys.access import insider_rows
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.key_findings import key_findings
 from scanner.analyze.keys.severity import SeverityRules
+from scanner.analyze.keys.uses import ForeignUses
 from scanner.analyze.paths.graph import DEFAULT_HOPS
 from scanner.analyze.paths.paths import Paths
+from scanner.analyze.paths.role_paths import told_of
+from scanner.analyze.permissions.attributes import attribute_findings
+from scanner.analyze.permissions.identity_findings import identity_findings
 from scanner.analyze.principals.classes import Classes
 from scanner.analyze.principals.party import Trust
 from scanner.analyze.principals.reach import Population
@@ -23,8 +28,6 @@ from scanner.model.world import World
 
 WriteAccess = Callable[[AccessRow], None]
 """Receives rows of access.csv."""
-About = Mapping[str, Sequence[Finding]]
-"""By key ARN the findings about paths through roles that reach it; remedies name them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +97,33 @@ class Bench:
         """The keys that are judged: those of AWS cannot be shared."""
         return [k for k in self.keys if k.manager != "AWS"]
 
-    def judge_keys(
-        self, keys: Iterable[KeyFacts], about: About, write_access: WriteAccess
-    ) -> Iterator[JudgedKey]:  # fmt: skip
+    def afresh(self) -> Self:
+        """The same bench with nothing collected on it; what was decided is still known."""
+        return replace(self, assembly=replace(self.assembly, documents={}, uses=ForeignUses(), cuts=[]))
+
+    def beside(self, world: World, rules: AnalysisRules) -> Self:
+        """A bench for a world made of this one; where it only lists the same keys again, paths are known already.
+
+        The rules are those of this bench in all that paths depend on.
+        """
+        made = self.of(world, rules)
+        others = (f.name for f in fields(World) if f.name != "keys")
+        same = world.keys == self.world.keys and all(getattr(world, n) is getattr(self.world, n) for n in others)
+        return replace(made, paths=self.paths) if same else made
+
+    def found_on_paths(self) -> list[Finding]:
+        """All findings that start at paths through roles, without remedies; what keys give is not looked at."""
+        bench = self.afresh()
+        through_roles = told_of(bench.paths, bench.assembly, self.rules.service_principals)
+        return [*through_roles.findings, *attribute_findings(bench.assembly, bench.population, through_roles)]
+
+    def found_on_keys(self) -> list[Finding]:
+        """All other findings, by rules without remedies."""
+        bench = self.afresh()
+        judged = chain.from_iterable(key.findings for key in bench.judge_keys(bench.keys, unwanted))
+        return [*judged, *identity_findings(bench.assembly)]
+
+    def judge_keys(self, keys: Iterable[KeyFacts], write_access: WriteAccess) -> Iterator[JudgedKey]:
         """Every key in turn; the rows about outsiders are written before the key is told."""
         rules, assembly = self.rules, self.assembly
         for key in keys:
@@ -105,7 +132,7 @@ class Bench:
                 continue
             found = key_findings(key, self.population, assembly, rules.service_principals, write_access)
             if rules.remedies:
-                found = remedied(key, found, self.world, self._judge_edited, about.get(key.arn, ()))
+                found = remedied(key, found, self.world, self._judge_edited)
             inside = rules.insiders
             yield JudgedKey(found, insider_rows(self.world, key, self.population, assembly.classes) if inside else ())
 
@@ -134,14 +161,14 @@ class Hands(Protocol):
     def bench(self) -> Bench:
         """The bench on which the parts are put together."""
 
-    def on(self, world: World, rules: AnalysisRules) -> Hands:
-        """The same for a world made of this one, as it would be with other documents."""
-
     def prepare(self) -> None:
         """Judge for the paths of the bench what they will ask; what is left out is judged when they ask."""
 
-    def judge_keys(self, about: About, write_access: WriteAccess) -> Iterator[JudgedKey]:
-        """Every key of the bench in turn, as `Bench.judge_keys`."""
+    def judge_keys(self, write_access: WriteAccess) -> Iterator[JudgedKey]:
+        """Every key of the bench in turn, as `Bench.judge_keys`; others may begin at once."""
+
+    def found_in(self, world: World, rules: AnalysisRules) -> Callable[[], list[Finding]]:
+        """Everything found in a world made of this one, by rules without remedies; whoever calls waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +177,18 @@ class OneHand:
 
     bench: Bench
 
-    def on(self, world: World, rules: AnalysisRules) -> OneHand:
-        """The same for another world."""
-        return OneHand(Bench.of(world, rules))
-
     def prepare(self) -> None:
         """Nothing beforehand."""
 
-    def judge_keys(self, about: About, write_access: WriteAccess) -> Iterator[JudgedKey]:
+    def judge_keys(self, write_access: WriteAccess) -> Iterator[JudgedKey]:
         """Every key in turn."""
-        return self.bench.judge_keys(self.bench.keys, about, write_access)
+        return self.bench.judge_keys(self.bench.keys, write_access)
+
+    def found_in(self, world: World, rules: AnalysisRules) -> Callable[[], list[Finding]]:
+        """Everything found in another world, when it is called."""
+
+        def found() -> list[Finding]:
+            bench = self.bench.beside(world, rules)
+            return [*bench.found_on_paths(), *bench.found_on_keys()]
+
+        return found

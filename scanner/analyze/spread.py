@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, fields, replace
-from itertools import cycle, groupby, islice
+from itertools import count, cycle, groupby, islice
 from threading import Lock
 from typing import Any
 
 from scanner.analyze.keys.uses import ForeignUses
-from scanner.analyze.parts import About, AnalysisRules, Bench, JudgedKey, WriteAccess, remembering, unwanted
+from scanner.analyze.parts import AnalysisRules, Bench, JudgedKey, WriteAccess, remembering, unwanted
 from scanner.analyze.shared_bytes import SharedBytes
 from scanner.model.finding import AccessRow, Finding
 from scanner.model.key import KeyFacts
 from scanner.model.world import World
 
-_IN_FLIGHT = 4
+_IN_FLIGHT = 8
 """Parts that an executor has, or has done beyond what was put together: a bound on memory."""
+_MANY = 3
+"""Executors that have time for edges and uses beside the keys."""
 _ROUNDS = 8
 """Parts that every executor gets, so that one with costly keys does not keep the others waiting for long."""
 _FEWEST_NODES = 8
@@ -58,16 +60,16 @@ class _KeysWanted:
 
     start: int
     stop: int
-    about: About
     rows: bool
 
     def done_on(self, bench: Bench) -> object:
-        assembly = replace(bench.assembly, documents={}, uses=ForeignUses(), cuts=[])
+        bench = bench.afresh()
+        assembly = bench.assembly
         rows: list[AccessRow] = []
         found: list[_Found] = []
         write = rows.append if self.rows else unwanted
         keys = bench.keys[self.start : self.stop]
-        for judged in replace(bench, assembly=assembly).judge_keys(keys, self.about, write):
+        for judged in bench.judge_keys(keys, write):
             found.append(_Found(tuple(judged.findings), tuple(rows), tuple(judged.insiders)))
             rows.clear()
         uses = ForeignUses(assembly.uses.by_class, assembly.uses.carried, assembly.uses.unsure)
@@ -90,7 +92,15 @@ class _Keys:
     uses: ForeignUses
 
 
-_Wanted = _EdgesWanted | _UsesWanted | _KeysWanted
+@dataclass(frozen=True, slots=True)
+class _AllKeysWanted:
+    """What is found on the keys of a world that is only compared, with all that rests on them."""
+
+    def done_on(self, bench: Bench) -> object:
+        return bench.found_on_keys()
+
+
+_Wanted = _EdgesWanted | _UsesWanted | _KeysWanted | _AllKeysWanted
 
 
 # -- in a worker ------------------------------------------------------------------------------------------------------
@@ -157,8 +167,8 @@ class Spread:
 
     `world` is the one that others are made of.
 
-    Part n of every kind goes to executor n modulo their number, so that what was decided about a key is known there
-    when it is asked about in another world. Results come in the order of the parts, whoever is done first.
+    Part n of every kind goes to executor n modulo their number. Results come in the order of the parts, whoever is done
+    first. The keys of another world are one part, and its paths are followed here, where most is known about them.
     """
 
     bench: Bench
@@ -167,6 +177,7 @@ class Spread:
     blobs: Blobs
     shared: SharedBytes
     _sent: set[tuple[int, str]] = field(default_factory=set)
+    _worlds: Iterator[int] = field(default_factory=count)
 
     @classmethod
     def over(cls, lanes: Sequence[Executor], world: World, rules: AnalysisRules) -> Spread:
@@ -175,15 +186,24 @@ class Spread:
         plain = World(**{f.name: getattr(world, f.name) for f in fields(World)})
         return cls(Bench.of(world, rules), world, lanes, (_blob(SharedBytes().dump((plain, rules))),), shared)
 
-    def on(self, world: World, rules: AnalysisRules) -> Spread:
-        """The same for a world made of this one; what both hold is not sent, and stays the same thing there."""
+    def found_in(self, world: World, rules: AnalysisRules) -> Callable[[], list[Finding]]:
+        """Everything found in a world made of this one; an executor begins at once, the call does the rest.
+
+        What both worlds hold is not sent, and stays the same thing there.
+        """
         facts = {f.name: getattr(world, f.name) for f in fields(World)}
         other = {name: fact for name, fact in facts.items() if fact is not getattr(self.world, name)}
-        made = _blob(self.shared.dump((other, rules)))
-        return replace(self, bench=Bench.of(world, rules), blobs=(self.blobs[0], made))
+        beside = replace(self, blobs=(self.blobs[0], _blob(self.shared.dump((other, rules)))))
+        asked = beside._asked(next(self._worlds) % len(self.lanes), self.shared.dump(_AllKeysWanted()))
+        return lambda: [*self.bench.beside(world, rules).found_on_paths(), *beside._landed(asked)]
 
     def prepare(self) -> None:
-        """Edges from all entry roles, step by step, then what everybody behind them can do with keys."""
+        """Edges from all entry roles, step by step, then what everybody behind them can do with keys.
+
+        Fewer executors have enough to do with the keys: meanwhile both are judged here, where they are needed.
+        """
+        if len(self.lanes) < _MANY:
+            return
         paths = self.bench.paths
         entries = paths.entries()
         known, further = set(entries), list(entries)
@@ -197,16 +217,12 @@ class Spread:
         for uses in self._each(_UsesWanted(some) for some in self._chunks(paths.nodes_behind(entries))):
             paths.take_uses(uses)
 
-    def judge_keys(self, about: About, write_access: WriteAccess) -> Iterator[JudgedKey]:
+    def judge_keys(self, write_access: WriteAccess) -> Iterator[JudgedKey]:
         """Every key in turn, as if they had been judged here one by one; the executors begin at once."""
         keys, assembly = self.bench.keys, self.bench.assembly
         bounds = shards_of(keys, min(_MOST_KEYS, 1 + len(keys) // (_ROUNDS * len(self.lanes))))
-        wanted = (
-            _KeysWanted(start, stop, {k.arn: about[k.arn] for k in keys[start:stop] if about.get(k.arn)},
-                        write_access is not unwanted)
-            for start, stop in bounds
-        )  # fmt: skip
-        parts = self._each(wanted)
+        rows = write_access is not unwanted
+        parts = self._each(_KeysWanted(start, stop, rows) for start, stop in bounds)
 
         def in_turn() -> Iterator[JudgedKey]:
             for part in parts:

@@ -39,6 +39,7 @@ MOST_PEOPLE = 12
 """Principals of the key's own account that are asked whether they keep their access."""
 _NOT_TRIED = "No edit was tried on the snapshot: this key would need too many trials."
 _ALONE = "The policy has no statement beside, and AWS takes none without: write one for the key's own account first."
+_TRIED = "Tried on the snapshot: "
 _COMPARED = "access to this key"
 _SHARE = "No edit was tried: a resource share gives this, and only AWS Resource Access Manager changes what it says."
 _UNCLEAR = "No edit was tried: AWS does not say what the condition does here, so what was meant only its author knows."
@@ -48,29 +49,40 @@ Judge = Callable[[KeyFacts], Sequence[Finding]]
 """Judges a key as it would be, services of every kind included."""
 
 
-def remedied(
-    key: KeyFacts, findings: Sequence[Finding], world: World, judge: Judge, through_roles: Sequence[Finding] = ()
-) -> list[Finding]:  # fmt: skip
+def remedied(key: KeyFacts, findings: Sequence[Finding], world: World, judge: Judge) -> list[Finding]:
     """The findings of a key, each external access with the smallest edit that was seen to end it.
 
     What is proven to do nothing gets the removal that was seen to change no access at all. Where no edit does that, or
     only with a loss for the key's own account, the finding keeps its general advice and says so.
+    """
+    bench = _Bench(key, world, judge)
+    return [bench.with_remedy(f) for f in findings]
+
+
+def with_other_ways(findings: Sequence[Finding], through_roles: Sequence[Finding]) -> list[Finding]:
+    """The findings of a key, the remedy of an access with the others that give the same grantee access to the key.
 
     Args:
         through_roles: findings about paths that reach the key; no edit of the key ends them, so a remedy names them.
     """
-    bench = _Bench(key, world, judge, findings, through_roles)
-    return [bench.with_remedy(f) for f in findings]
+    direct = [f for f in findings if _is_access(f)]
+    return [_with_rest(f, (*direct, *through_roles)) if _is_access(f) else f for f in findings]
+
+
+def _with_rest(finding: Finding, ways: Sequence[Finding]) -> Finding:
+    """The finding as it is where no edit ends it."""
+    remedy = finding.remediation
+    if not remedy.effect.startswith(_TRIED):
+        return finding
+    notes = (*kept_in_words(finding, ways_among(finding, ways)), remedy.risk_note)
+    return replace(finding, remediation=replace(remedy, risk_note=" ".join(filter(None, notes))))
 
 
 class _Bench:
     """One key, its findings, and how much more may be tried."""
 
-    def __init__(
-        self, key: KeyFacts, world: World, judge: Judge, findings: Sequence[Finding], through_roles: Sequence[Finding]
-    ) -> None:  # fmt: skip
-        self.key, self.world, self.judge, self.findings = key, world, judge, findings
-        self.through_roles = through_roles
+    def __init__(self, key: KeyFacts, world: World, judge: Judge) -> None:
+        self.key, self.world, self.judge = key, world, judge
         own = organization_of(world, key.account_id)
         self.organization = own.id if own else ""
         self._left = MOST_WORK
@@ -101,8 +113,7 @@ class _Bench:
             why = _SHARE if finding.mechanism.kind == "ram" else _REFUSED if refused else _why_none(trials, vain=vain)
             return replace(finding, remediation=replace(advice, effect=why))
         remedy = _remediation(best.edit, advice, _effect(best), [*others_in_words(best), *self._risks(best.edit)])
-        risks = " ".join([*self._remains(finding), remedy.risk_note]).strip()
-        remedy = replace(remedy, terraform=self._terraform(best.edit), verified=best.is_clean, risk_note=risks)
+        remedy = replace(remedy, terraform=self._terraform(best.edit), verified=best.is_clean)
         return replace(finding, remediation=remedy)
 
     # -- trying --------------------------------------------------------------------------------------------------------
@@ -202,12 +213,6 @@ class _Bench:
 
     # -- what is to be known -------------------------------------------------------------------------------------------
 
-    def _remains(self, finding: Finding) -> Iterator[str]:
-        """Other findings that give the same grantee access to the key, directly or through roles."""
-        if not _is_vain(finding):
-            direct = [f for f in self.findings if _is_access(f) and f.id != finding.id]
-            yield from kept_in_words(finding, ways_among(finding, (*direct, *self.through_roles)))
-
     def _risks(self, edit: Edit) -> list[str]:
         policy = edit.whole.key_policy
         if policy is None or edit.kind == "revoke_grant":
@@ -267,9 +272,7 @@ def _effect(trial: Trial[Edit]) -> str:
         Way.ORGANIZATION: f"{what}, accounts of the organization keep their access",
         Way.SOURCE: "the service is let through for sources of the key's own account only",
     }.get(trial.edit.way, what)
-    return (
-        f"Tried on the snapshot: {what}, {rest_in_words(trial, _COMPARED)}, and the key's own account keeps its access."
-    )
+    return f"{_TRIED}{what}, {rest_in_words(trial, _COMPARED)}, and the key's own account keeps its access."
 
 
 def _why_none(trials: Sequence[Trial[Edit]], *, vain: bool) -> str:

@@ -35,35 +35,37 @@ _LOSSES = "No single edit was found that ends this finding and keeps the access 
 _SUPPORT = "No edit of yours ends this, as the policy lets no one change it: there is no patch to try."
 
 
-def remedied_world(
-    findings: Sequence[Finding], population: Population, judge: JudgeWorld, *, touched_only: bool
-) -> list[Finding]:  # fmt: skip
-    """The findings in the same order; those about keys themselves and our own permissions with what was tried.
+class WorldRemedies:
+    """Findings about keys themselves and our own permissions, and what edits end them.
 
     Args:
+        judge: has everything found in a world as it would be.
         touched_only: leave out questions whose answers an edit cannot touch.
     """
-    bench = _Bench(population, judge, touched_only=touched_only)
-    order = sorted((f for f in findings if f.kind in _KINDS), key=lambda f: (-rank(f.severity), f.id))
-    told = {f.id: bench.with_remedy(f) for f in order}
-    return [told.get(f.id, f) for f in findings]
 
-
-class _Bench:
-    def __init__(self, population: Population, judge: JudgeWorld, *, touched_only: bool) -> None:
-        self._population, self._world = population, population.world
+    def __init__(
+        self, findings: Sequence[Finding], population: Population, judge: JudgeWorld, *, touched_only: bool
+    ) -> None:  # fmt: skip
+        self._findings, self._population, self._world = findings, population, population.world
         self._trials = WorldBench(population.world, judge, touched_only)
+        self._order = sorted((f for f in findings if f.kind in _KINDS), key=lambda f: (-rank(f.severity), f.id))
 
-    def with_remedy(self, finding: Finding) -> Finding:
-        """The finding with its remedy."""
-        return replace(finding, remediation=self._remedy(finding))
+    def begin(self) -> None:
+        """Ask for the first trial, which is made for certain: whoever makes it need not wait until it is looked at."""
+        edits = next((edits for edits, _, _ in map(self._edits_of, self._order) if edits), [])
+        if edits:
+            self._trials.affords(edits[0])
+
+    def told(self) -> list[Finding]:
+        """The findings in the same order; those about keys themselves and our own permissions with what was tried."""
+        told = {f.id: replace(f, remediation=self._remedy(f)) for f in self._order}
+        return [told.get(f.id, f) for f in self._findings]
 
     def _remedy(self, finding: Finding) -> Remediation:
         advice = finding.remediation
-        drawn, why = self._drawn(finding)
-        edits = [e for e in drawn if all(is_saveable(p) for p in e.policies)]
+        edits, why, refused = self._edits_of(finding)
         if not edits:
-            return replace(advice, effect=_REFUSED if drawn else why or _NO_SINGLE)
+            return replace(advice, effect=_REFUSED if refused else why or _NO_SINGLE)
         trials = tried(
             takewhile(self._trials.affords, edits), lambda edit: self._trials.attempt(finding, edit), nested=True
         )  # fmt: skip
@@ -76,6 +78,12 @@ class _Bench:
         return Remediation(
             edit.kind, _text(finding, edit), edit.cli, edit.diff, best.is_clean, _effect(best), notes, edit.terraform
         )  # fmt: skip
+
+    def _edits_of(self, finding: Finding) -> tuple[list[WorldEdit], str, bool]:
+        """The edits that can be tried, why there are none or no more, and whether AWS would refuse what was drawn."""
+        drawn, why = self._drawn(finding)
+        edits = [e for e in drawn if all(is_saveable(p) for p in e.policies)]
+        return edits, why, len(edits) < len(drawn)
 
     def _drawn(self, finding: Finding) -> tuple[list[WorldEdit], str]:
         """The edits that could end a finding, smallest first, and why there are none or no more."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from scanner.analyze.edits.insiders import insiders_compared
 from scanner.analyze.edits.trials import Trial
@@ -21,8 +22,9 @@ so many times: it takes less than the analysis, as most decisions are known from
 _BY_PLACE = frozenset({Kind.INEFFECTIVE_PERMISSION, Kind.BROAD_KEY_PERMISSION})
 """Kinds whose ids may hold the index of a statement, which changes when one before it goes."""
 
-JudgeWorld = Callable[[World], Sequence[Finding]]
-"""Everything that an analysis finds in a world, services of every kind included."""
+_Asked = Callable[[], Mapping[str, Finding]]
+JudgeWorld = Callable[[World], Callable[[], Sequence[Finding]]]
+"""Everything that an analysis finds in a world, services of every kind included: asked for now, and had by a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,9 @@ class WorldBench:
     judge: JudgeWorld
     touched_only: bool
     left: int = field(init=False)
-    _before: dict[tuple[KeyArn, ...], Mapping[str, Finding]] = field(default_factory=dict)
+    _paid: set[tuple[str, str]] = field(default_factory=set)
+    _before: dict[tuple[KeyArn, ...], _Asked] = field(default_factory=dict)
+    _after: dict[tuple[str, str], _Asked] = field(default_factory=dict)
     _seen: dict[tuple[str, str], _Seen] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -75,13 +79,22 @@ class WorldBench:
 
     def affords(self, edit: WorldEdit) -> bool:
         """Whether the trial of an edit is within the bound; asking pays for it."""
-        if (edit.diff, edit.cli) in self._seen:
+        place = (edit.diff, edit.cli)
+        if place in self._paid:
             return True
         cost = self._cost(edit.keys) * (1 if edit.keys in self._before else 2)
         if cost > self.left:
             return False
         self.left -= cost
+        self._paid.add(place)
+        self.begin(edit)
         return True
+
+    def begin(self, edit: WorldEdit) -> None:
+        """Have the keys judged that the edit can touch: on all others every decision is the same in both worlds."""
+        if edit.keys not in self._before:
+            self._before[edit.keys] = self._asked(self.world, edit.keys)
+        self._after[edit.diff, edit.cli] = self._asked(edit.world, edit.keys)
 
     def attempt(self, finding: Finding, edit: WorldEdit) -> Trial[WorldEdit]:
         """What an edit does to a finding and to all others."""
@@ -98,19 +111,14 @@ class WorldBench:
         return len(keys) + len(self.world.principals)
 
     def _judge(self, edit: WorldEdit) -> _Seen:
-        """Judge the keys that the edit can touch: on all others every decision is the same in both worlds."""
-        before, after = self._judged_before(edit.keys), self._judged(edit.world, edit.keys)
         inside = insiders_compared(self.world, edit.world, sorted(edit.keys), touched_only=self.touched_only)
+        before, after = self._before[edit.keys](), self._after.pop((edit.diff, edit.cli))()
         return _Seen(before, after, inside)
 
-    def _judged_before(self, keys: tuple[KeyArn, ...]) -> Mapping[str, Finding]:
-        if keys not in self._before:
-            self._before[keys] = self._judged(self.world, keys)
-        return self._before[keys]
-
-    def _judged(self, world: World, keys: Iterable[KeyArn]) -> Mapping[str, Finding]:
+    def _asked(self, world: World, keys: Iterable[KeyArn]) -> _Asked:
         chosen = {arn: world.keys[arn] for arn in keys}
-        return {f.id: f for f in self.judge(replace(world, keys=chosen))}
+        found = self.judge(replace(world, keys=chosen))
+        return cache(lambda: {f.id: f for f in found()})
 
 
 def keys_of(world: World, account_id: str) -> tuple[KeyArn, ...]:

@@ -6,14 +6,17 @@ import gc
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 import pytest
+from scanner.analyze import findings
 from scanner.analyze import spread as module
 from scanner.analyze.findings import AnalysisResult, analyze
 from scanner.analyze.judging import Judging
 from scanner.analyze.keys.uses import ForeignUses
-from scanner.analyze.parts import AnalysisRules
+from scanner.analyze.parts import AnalysisRules, Bench
+from scanner.analyze.paths.role_paths import RolePaths
 from scanner.analyze.shared_bytes import SharedBytes
 from scanner.analyze.spread import shards_of
 from scanner.model.finding import AccessRow, FindingVerdict, KeyRow
@@ -86,7 +89,7 @@ def test_organization_has_what_parts_could_lose(serial: Everything) -> None:
     assert {row.mechanism for row in serial.access} >= {"role", "key_policy", "grant"}
 
 
-@pytest.mark.parametrize("number", [1, 3, 7])
+@pytest.mark.parametrize("number", [1, 2, 3, 7])
 def test_result_is_the_same_for_any_number_of_executors(number: int, organization: World, serial: Everything) -> None:
     assert everything(organization, RULES, [Inline() for _ in range(number)]) == serial
 
@@ -139,12 +142,62 @@ def test_worker_keeps_the_world_that_others_are_made_of(organization: World) -> 
     assert min(map(len, module._opened)) == 1
 
 
-def test_rows_do_not_wait_for_the_last_key(organization: World) -> None:
+def test_rows_do_not_wait_for_the_last_key(organization: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_IN_FLIGHT", 1)
     order: list[str] = []
     rules = replace(RULES, remedies=False)
     lane = Inline(before=lambda: order.append("part"))
     analyze(organization, rules, write_key=lambda _: order.append("key"), write_access=lambda _: None, lanes=[lane])
     assert "part" in order[order.index("key") :]
+
+
+def order_of(given: World, lanes: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """In which order parts are asked for, paths followed here, and stages told."""
+    order: list[str] = []
+    follow = findings.told_of
+
+    def followed(*args: Any) -> RolePaths:
+        order.append("paths are followed")
+        return follow(*args)
+
+    monkeypatch.setattr(findings, "told_of", followed)
+    executors = [Inline(before=lambda: order.append("part")) for _ in range(lanes)]
+    analyze(
+        given, RULES, write_key=lambda _: None, write_access=lambda _: None, lanes=executors,
+        on_progress=lambda judging: order.append(judging.what),
+    )  # fmt: skip
+    return [word for word, _ in groupby(order)]
+
+
+def test_keys_are_judged_by_others_while_paths_are_followed_here(
+    organization: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = order_of(organization, 2, monkeypatch)
+    assert order[:4] == ["following roles", "part", "paths are followed", "judging keys"]
+
+
+def test_edits_are_tried_by_others_while_trust_policies_are_edited_here(
+    organization: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = order_of(organization, 2, monkeypatch)
+    at = order.index("judging identity policies")
+    assert order[at : at + 3] == ["judging identity policies", "part", "trying edits of trust policies"]
+
+
+def test_few_executors_are_not_asked_about_single_nodes(organization: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[type] = []
+    ask = SharedBytes.dump
+
+    def noted(shared: SharedBytes, content: object) -> bytes:
+        asked.append(type(content))
+        return ask(shared, content)
+
+    monkeypatch.setattr(SharedBytes, "dump", noted)
+    everything(organization, replace(RULES, remedies=False), [Inline(), Inline()])
+    assert module._KeysWanted in asked
+    assert module._UsesWanted not in asked
+    everything(organization, replace(RULES, remedies=False), [Inline(), Inline(), Inline()])
+    assert {module._EdgesWanted, module._UsesWanted} <= set(asked)
 
 
 def test_progress_counts_every_key(organization: World) -> None:
@@ -170,6 +223,33 @@ def test_what_uses_hang_on_is_added_to_what_is_known_of_the_same_grounds() -> No
     uses = ForeignUses(unsure={one: {"R3.27"}})
     uses.add(ForeignUses(unsure={one: {"R5.26"}, other: {"R6.3"}}))
     assert uses.unsure == {one: {"R3.27", "R5.26"}, other: {"R6.3"}}
+
+
+# -- other worlds -----------------------------------------------------------------------------------------------------
+
+
+def test_paths_are_known_again_for_the_same_keys_only(organization: World) -> None:
+    rules = replace(RULES, remedies=False)
+    bench, few = Bench.of(organization, rules), dict(list(organization.keys.items())[:3])
+    again = bench.beside(replace(organization, keys=dict(organization.keys)), rules)
+    assert again.paths is bench.paths
+    for other in (replace(organization, keys=few), replace(organization, principals=dict(organization.principals))):
+        beside = bench.beside(other, rules)
+        assert beside.paths is not bench.paths
+        assert beside.world is other
+
+
+def test_other_world_is_judged_as_if_it_were_the_only_one(organization: World) -> None:
+    rules = replace(RULES, remedies=False)
+    bench = Bench.of(organization, rules)
+    bench.found_on_paths()
+    wide = replace(rules, service_principals="all")
+    for keys in (organization.keys, dict(list(organization.keys.items())[:3])):
+        other = replace(organization, keys=dict(keys))
+        beside = bench.beside(other, wide)
+        found = [*beside.found_on_paths(), *beside.found_on_keys()]
+        assert {f.id: f for f in found} == {f.id: f for f in everything(other, wide).result.findings}
+        assert found
 
 
 # -- shards -----------------------------------------------------------------------------------------------------------
