@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from scanner.analyze.edits import remedied, world_trials
+from scanner.analyze.edits.inputs import Inputs
 from scanner.analyze.edits.outcomes import Outcomes
 from scanner.analyze.findings import AnalysisResult, analyze
 from scanner.analyze.parts import AnalysisRules
@@ -227,6 +228,38 @@ def test_one_edit_is_judged_once_for_all_findings_that_it_could_end(monkeypatch:
     judged.clear()
     everything(busy_world(), full.trials)
     assert not judged
+
+
+def test_one_edit_is_another_trial_for_each_finding_that_it_could_end() -> None:
+    given = world(key(OWN, grants=(grant(APP, retiring_principal=iam(STRANGER, "role/X")),)), principal(APP, FULL))
+    full = everything(given)
+    outcomes = full.trials.keys[KEY].outcomes.values()
+    assert len({outcome.others for outcome in outcomes}) == 2
+    assert same_but_for_the_work(everything(given, full.trials), full)
+
+
+def test_each_edit_for_one_finding_is_a_trial_of_its_own() -> None:
+    ours_and_theirs = {"StringEquals": {"aws:PrincipalOrgID": [ORG, "o-other"]}}
+    given = world(key(allow("*", when=ours_and_theirs)), principal(ADMIN, FULL))
+    full = everything(given)
+    found = [f for f in full.result.findings if f.kind is Kind.EXTERNAL_ACCESS]
+    outcomes = full.trials.keys[KEY].outcomes.values()
+    assert (len(found), len(outcomes), len(set(outcomes))) == (2, 3, 3)
+    assert same_but_for_the_work(everything(given, full.trials), full)
+
+
+def test_edit_counts_by_who_holds_it_and_what_they_may_lose() -> None:
+    given = busy_world()
+    told = Inputs(Population(given), AnalysisRules().trust, AnalysisRules())
+    outcomes = Outcomes()
+    bench = world_trials.WorldBench(given, lambda _: (), True, told, outcomes)
+    finding = everything(given).result.findings[0]
+    edit = world_trials.WorldEdit("k", "t", "cli", "diff", "", given, (KeyArn(KEY),))
+    for other in (edit, replace(edit, holders=frozenset({ADMIN})), replace(edit, meant=frozenset({"kms:Encrypt"}))):
+        bench.attempt(finding, other)
+    assert (len(outcomes.seen), outcomes.anew) == (3, 3)
+    bench.attempt(finding, replace(edit, text="other words", terraform="x", risks=("r",)))
+    assert outcomes.anew == 3
 
 
 # -- what is noted ----------------------------------------------------------------------------------------------------
