@@ -31,7 +31,7 @@ from scale import as_table, machine, shape_of
 SIZES = ("300x100",)
 WAYS = ("one process", "processes", "dask")
 HEAD = ("principals × keys", "by", "wall s", "CPU s", "times as fast")
-WRITTEN = ("access.csv", "coverage.csv", "findings.json", "graph.graphml", "graph.json", "keys.csv")
+WRITTEN = ("access.csv", "coverage.csv", "findings.json", "graph.graphml", "graph.json", "keys.csv", "trials.jsonl")
 
 
 def measure(snapshot: Path, way: str, workers: int) -> dict[str, float | str]:

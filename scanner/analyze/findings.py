@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 
+from scanner.analyze.edits.outcomes import Outcomes
 from scanner.analyze.edits.path_remedies import remedied_paths
 from scanner.analyze.edits.world_remedies import remedied_world
+from scanner.analyze.edits.world_trials import WorldBench
 from scanner.analyze.judging import Judging
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.damaged import is_damaged, is_opaque
@@ -17,15 +19,18 @@ from scanner.analyze.keys.severity import rank
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.parts import AnalysisRules, Bench, Hands, OneHand, WriteAccess, remembering, unwanted
 from scanner.analyze.paths.graph_export import graph_of
-from scanner.analyze.paths.role_paths import keys_by_capability, role_paths_in_words, told_of
+from scanner.analyze.paths.role_paths import RolePaths, keys_by_capability, role_paths_in_words, told_of
 from scanner.analyze.permissions.identity_findings import identity_findings
 from scanner.analyze.principals.selectors import selector_of
 from scanner.analyze.spread import Spread
 from scanner.model.finding import Finding, KeyRow
 from scanner.model.graph import Graph
 from scanner.model.key import KeyFacts
+from scanner.model.outcomes import KeyTrials, TakenOver, Trials
 from scanner.model.policy import Effect
 from scanner.model.world import World
+
+_NONE_KNOWN = Trials()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,9 @@ class AnalysisResult:
     """What was not looked at because there was too much of it, in words."""
     reached: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
     """The keys that each finding about a path surely gets at, by capability."""
+    trials: Trials = field(default_factory=Trials)
+    """The edits that were tried, for the next run."""
+    taken_over: TakenOver = field(default_factory=TakenOver)
 
 
 def analyze(
@@ -52,6 +60,7 @@ def analyze(
     write_access: WriteAccess,
     lanes: Sequence[Executor] = (),
     on_progress: Callable[[Judging], None] = unwanted,
+    known: Trials = _NONE_KNOWN,
 ) -> AnalysisResult:
     """Judge every customer key of the world that is asked for.
 
@@ -60,6 +69,7 @@ def analyze(
         write_access: receives the rows of access.csv as they are decided.
         lanes: executors that do parts of it, each in one process; the result is the same without.
         on_progress: is told how far it is.
+        known: trials of an earlier run, which count where their inputs are the same; the result is the same without.
     """
     world = remembering(world, rules)
     hands: Hands = Spread.over(lanes, world, rules) if lanes else OneHand(Bench.of(world, rules))
@@ -70,17 +80,17 @@ def analyze(
     through_roles = told_of(bench.paths, assembly, rules.service_principals)
     about: dict[str, Sequence[Finding]] = {key.arn: through_roles.findings_about(key.arn) for key in bench.judged}
     findings: list[Finding] = []
-    opaque: list[str] = []
-    judged = hands.judge_keys(about, write_access)
+    judged = hands.judge_keys(about, write_access, known.keys)
+    tried: dict[str, tuple[KeyTrials, int]] = {}
     for number, (key, found) in enumerate(zip(bench.keys, judged, strict=True), 1):
         if key.manager != "AWS":
             for row in chain(through_roles.rows(assembly, key), found.insiders):
                 write_access(row)
-            opaque.extend([key.arn] if is_opaque(key) else ())
         findings.extend(found.findings)
+        tried.update({key.arn: (found.trials, found.anew)} if found.trials else {})
         write_key(_key_row(key, (*found.findings, *about.get(key.arn, ())), assembly))
         on_progress(Judging("judging keys", number, len(bench.keys)))
-    paths = through_roles.findings
+    paths, outcomes = through_roles.findings, Outcomes(known.world)
     if rules.remedies:
         on_progress(Judging("trying edits of trust policies"))
         paths = remedied_paths(through_roles, assembly, population, findings)
@@ -88,12 +98,28 @@ def analyze(
     findings.extend((*paths, *identity_findings(assembly, population, through_roles)))
     if rules.remedies:
         on_progress(Judging("trying edits of other policies"))
-        findings = remedied_world(findings, population, partial(_found_beside, hands), touched_only=rules.remember)
+        trials = WorldBench(world, partial(_found_beside, hands), rules.remember, bench.inputs, outcomes)
+        findings = remedied_world(findings, population, trials)
+    return _put_together(bench, through_roles, findings, _trials(tried, outcomes))
+
+
+def _put_together(
+    bench: Bench, through_roles: RolePaths, findings: Sequence[Finding], tried: tuple[Trials, TakenOver]
+) -> AnalysisResult:  # fmt: skip
+    """Everything that an analysis says, the worst first."""
     ordered = sorted(findings, key=_worst_first)
     graph = graph_of(through_roles, ordered, bench.judged)
+    opaque = tuple(key.arn for key in bench.judged if is_opaque(key))
     words, reached = role_paths_in_words(through_roles), keys_by_capability(through_roles)
-    cuts = tuple(assembly.cuts)
-    return AnalysisResult(tuple(ordered), assembly.documents, tuple(opaque), graph, words, cuts, reached)
+    cuts = tuple(bench.assembly.cuts)
+    return AnalysisResult(tuple(ordered), bench.assembly.documents, opaque, graph, words, cuts, reached, *tried)
+
+
+def _trials(tried: Mapping[str, tuple[KeyTrials, int]], outcomes: Outcomes) -> tuple[Trials, TakenOver]:
+    """The trials at keys, each with how many were made anew, and those that judge all findings."""
+    keys_anew = sum(anew > 0 for _, anew in tried.values())
+    trials = Trials({arn: trials for arn, (trials, _) in tried.items()}, outcomes.seen)
+    return trials, TakenOver(len(tried), keys_anew, len(outcomes.seen), outcomes.anew)
 
 
 def _found_beside(hands: Hands, world: World) -> Sequence[Finding]:
@@ -102,7 +128,7 @@ def _found_beside(hands: Hands, world: World) -> Sequence[Finding]:
     beside = hands.on(world, wide)
     bench = beside.bench
     beside.prepare()
-    judged = beside.judge_keys({}, unwanted)
+    judged = beside.judge_keys({}, unwanted, {})
     through_roles = told_of(bench.paths, bench.assembly, wide.service_principals)
     findings = list(through_roles.findings)
     for found in judged:

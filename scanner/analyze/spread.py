@@ -12,9 +12,18 @@ from threading import Lock
 from typing import Any
 
 from scanner.analyze.keys.uses import ForeignUses
-from scanner.analyze.parts import About, AnalysisRules, Bench, JudgedKey, WriteAccess, remembering, unwanted
+from scanner.analyze.parts import (
+    About,
+    AnalysisRules,
+    Bench,
+    JudgedKey,
+    KnownTrials,
+    WriteAccess,
+    remembering,
+    unwanted,
+)
 from scanner.analyze.shared_bytes import SharedBytes
-from scanner.model.finding import AccessRow, Finding
+from scanner.model.finding import AccessRow
 from scanner.model.key import KeyFacts
 from scanner.model.world import World
 
@@ -59,6 +68,7 @@ class _KeysWanted:
     start: int
     stop: int
     about: About
+    known: KnownTrials
     rows: bool
 
     def done_on(self, bench: Bench) -> object:
@@ -67,8 +77,8 @@ class _KeysWanted:
         found: list[_Found] = []
         write = rows.append if self.rows else unwanted
         keys = bench.keys[self.start : self.stop]
-        for judged in replace(bench, assembly=assembly).judge_keys(keys, self.about, write):
-            found.append(_Found(tuple(judged.findings), tuple(rows), tuple(judged.insiders)))
+        for judged in replace(bench, assembly=assembly).judge_keys(keys, self.about, write, self.known):
+            found.append(_Found(replace(judged, insiders=tuple(judged.insiders)), tuple(rows)))
             rows.clear()
         uses = ForeignUses(assembly.uses.by_class, assembly.uses.carried, assembly.uses.unsure)
         return _Keys(tuple(found), assembly.documents, uses)
@@ -76,9 +86,8 @@ class _KeysWanted:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    findings: tuple[Finding, ...]
+    judged: JudgedKey
     rows: tuple[AccessRow, ...]
-    insiders: tuple[AccessRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +206,13 @@ class Spread:
         for uses in self._each(_UsesWanted(some) for some in self._chunks(paths.nodes_behind(entries))):
             paths.take_uses(uses)
 
-    def judge_keys(self, about: About, write_access: WriteAccess) -> Iterator[JudgedKey]:
+    def judge_keys(self, about: About, write_access: WriteAccess, known: KnownTrials) -> Iterator[JudgedKey]:
         """Every key in turn, as if they had been judged here one by one; the executors begin at once."""
         keys, assembly = self.bench.keys, self.bench.assembly
         bounds = shards_of(keys, min(_MOST_KEYS, 1 + len(keys) // (_ROUNDS * len(self.lanes))))
         wanted = (
             _KeysWanted(start, stop, {k.arn: about[k.arn] for k in keys[start:stop] if about.get(k.arn)},
+                        {k.arn: known[k.arn] for k in keys[start:stop] if k.arn in known},
                         write_access is not unwanted)
             for start, stop in bounds
         )  # fmt: skip
@@ -215,7 +225,7 @@ class Spread:
                 for found in part.found:
                     for row in found.rows:
                         write_access(row)
-                    yield JudgedKey(found.findings, found.insiders)
+                    yield found.judged
 
         return in_turn()
 

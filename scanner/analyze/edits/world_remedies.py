@@ -19,7 +19,7 @@ from scanner.analyze.edits.trials import (
     rest_in_words,
     tried,
 )
-from scanner.analyze.edits.world_trials import JudgeWorld, WorldBench, WorldEdit
+from scanner.analyze.edits.world_trials import WorldBench, WorldEdit
 from scanner.analyze.keys.severity import rank
 from scanner.analyze.principals.reach import Population
 from scanner.model.arn import KeyArn
@@ -35,24 +35,17 @@ _LOSSES = "No single edit was found that ends this finding and keeps the access 
 _SUPPORT = "No edit of yours ends this, as the policy lets no one change it: there is no patch to try."
 
 
-def remedied_world(
-    findings: Sequence[Finding], population: Population, judge: JudgeWorld, *, touched_only: bool
-) -> list[Finding]:  # fmt: skip
-    """The findings in the same order; those about keys themselves and our own permissions with what was tried.
-
-    Args:
-        touched_only: leave out questions whose answers an edit cannot touch.
-    """
-    bench = _Bench(population, judge, touched_only=touched_only)
+def remedied_world(findings: Sequence[Finding], population: Population, trials: WorldBench) -> list[Finding]:
+    """The findings in the same order; those about keys themselves and our own permissions with what was tried."""
+    bench = _Bench(population, trials)
     order = sorted((f for f in findings if f.kind in _KINDS), key=lambda f: (-rank(f.severity), f.id))
     told = {f.id: bench.with_remedy(f) for f in order}
     return [told.get(f.id, f) for f in findings]
 
 
 class _Bench:
-    def __init__(self, population: Population, judge: JudgeWorld, *, touched_only: bool) -> None:
-        self._population, self._world = population, population.world
-        self._trials = WorldBench(population.world, judge, touched_only)
+    def __init__(self, population: Population, trials: WorldBench) -> None:
+        self._population, self._world, self._trials = population, population.world, trials
 
     def with_remedy(self, finding: Finding) -> Finding:
         """The finding with its remedy."""
