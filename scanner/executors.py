@@ -36,11 +36,15 @@ _FEW_THINGS, _OFTEN = 50_000, (20, 50)
 
 @dataclass(frozen=True, slots=True)
 class HowToAnalyze:
-    """What was asked of an analysis beside its result: processes, the address of a Dask scheduler, and who is told."""
+    """What was asked of an analysis beside its result: processes, the address of a Dask scheduler, and who is told.
+
+    `anew` takes no outcomes of trials over from a baseline.
+    """
 
     processes: int = 1
     dask: str = ""
     on_progress: Callable[..., None] = lambda _: None
+    anew: bool = False
 
 
 @contextmanager

@@ -42,8 +42,10 @@ from scanner.report.manifest import MANIFEST, check_files, recorded_in, write_ma
 from scanner.report.options import ReportOptions
 from scanner.report.pages import HtmlOptions, PageLimits
 from scanner.report.streams import AccessWriter, CoverageWriter, KeysWriter, read_key_rows, read_ledger
+from scanner.report.trials import TRIALS
 from scanner.resume import reopened
 from scanner.retention import prune
+from scanner.reuse import known_trials, leave_trials
 from scanner.runs import FINDINGS, LATEST, SNAPSHOT, find_run, run_before, run_to_judge
 from scanner.signals import interruptible, stoppable
 from scanner.snapshot.read import read_header
@@ -56,7 +58,7 @@ from scanner.worlds import world_in, world_of
 logger = logging.getLogger(__name__)
 
 _ALONE = HowToAnalyze()
-_JUDGED = (MANIFEST, FINDINGS, GRAPH, GRAPHML, "coverage.csv", "keys.csv", "access.csv")
+_JUDGED = (MANIFEST, FINDINGS, GRAPH, GRAPHML, TRIALS, "coverage.csv", "keys.csv", "access.csv")
 """What an analysis writes."""
 
 
@@ -191,8 +193,10 @@ def _analyzed(
         rows: list[KeyRow] = []
         with AccessWriter(directory, dialect) as access:
             judged = analyze(
-                world, rules, write_key=rows.append, write_access=access.write, lanes=lanes, on_progress=how.on_progress
+                world, rules, write_key=rows.append, write_access=access.write, lanes=lanes,
+                on_progress=how.on_progress, known=known_trials(None if how.anew else earlier),
             )  # fmt: skip
+        leave_trials(directory, judged, earlier)
         result, resolved, history = _reviewed(judged, world, earlier, accepted, settings)
         with KeysWriter(directory, dialect) as keys:
             for row in recounted(rows, judged.findings, result.findings):

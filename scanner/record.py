@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import yaml
@@ -23,6 +27,8 @@ from scanner.suppressions import SuppressionFile
 
 VENDORS = "vendors.yaml"
 SUPPRESSIONS = "suppressions.yaml"
+_JUDGING = ("analyze", "model")
+"""The packages that an outcome depends on."""
 _UNREADABLE = "its manifest records no configuration that this version can read"
 
 
@@ -38,7 +44,10 @@ class BaselineRecord(BaseModel):
 
 
 class Record(BaseModel):
-    """Everything beside the snapshot that a judgement was made from; `suppressions` is the text of that file."""
+    """Everything beside the snapshot that a judgement was made from; `suppressions` is the text of that file.
+
+    `judging_code` is a hash of the code that judged; empty in manifests of before.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,6 +55,7 @@ class Record(BaseModel):
     vendors: Mapping[str, str]
     suppressions: str | None
     baseline: BaselineRecord | None
+    judging_code: str = ""
 
 
 class ReportRecord(BaseModel):
@@ -90,6 +100,24 @@ class Restored:
     suppressions: Path | None
 
 
+@lru_cache(maxsize=1)
+def judging_code() -> str:
+    """A hash of the code that judges: a release may try edits otherwise, and the same engine find the same."""
+    told = hashlib.sha256()
+    for package in _JUDGING:
+        for path, content in _sources(files("scanner").joinpath(package), package):
+            told.update(f"{path} {len(content)}\n".encode() + content)
+    return told.hexdigest()
+
+
+def _sources(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
+    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
+        if entry.is_dir():
+            yield from _sources(entry, f"{path}/{entry.name}")
+        elif entry.name.endswith(".py"):
+            yield f"{path}/{entry.name}", entry.read_bytes()
+
+
 def record_of(
     settings: Settings, vendors: Mapping[str, str], accepted: SuppressionFile, earlier: Earlier | None
 ) -> Mapping[str, object]:
@@ -111,7 +139,10 @@ def record_of(
             sha256=sha256_of(folder / FINDINGS),
             with_snapshot=earlier.snapshot.is_file(),
         )
-    record = Record(configuration=values, vendors=vendors, suppressions=accepted.text, baseline=baseline)
+    record = Record(
+        configuration=values, vendors=vendors, suppressions=accepted.text, baseline=baseline,
+        judging_code=judging_code(),
+    )  # fmt: skip
     return record.model_dump(mode="json")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from scanner import ENGINE
 from scanner.clock import SystemClock
 from scanner.errors import SnapshotError, UsageError
+from scanner.executors import HowToAnalyze
 from scanner.model.verified import FileState, FileVerified, RunVerified
 from scanner.pipeline import analyze_run, report_run
 from scanner.plan import suppression_rules
@@ -84,7 +85,8 @@ def _performed(
     found = restored(record, given)
     again = RunDirectory.create(folder, "again")
     again.copy(SNAPSHOT, directory.path / SNAPSHOT)
-    analyze_run(again, found.settings, accepted=_accepted(found, str(manifest.fields.get("as_of"))))
+    accepted = _accepted(found, str(manifest.fields.get("as_of")))
+    analyze_run(again, found.settings, accepted=accepted, how=HowToAnalyze(anew=True))
     for report in reports:
         if report.can_be_made_again:
             report_run(again, report.options(), clock=clock)

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 
+from scanner.analyze.edits.outcomes import Outcomes
 from scanner.analyze.edits.path_remedies import remedied_paths
 from scanner.analyze.edits.remedied import with_other_ways
 from scanner.analyze.edits.world_remedies import WorldRemedies
+from scanner.analyze.edits.world_trials import WorldBench
 from scanner.analyze.judging import Judging
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.damaged import is_damaged, is_opaque
@@ -26,8 +28,11 @@ from scanner.analyze.spread import Spread
 from scanner.model.finding import Finding, KeyRow
 from scanner.model.graph import Graph
 from scanner.model.key import KeyFacts
+from scanner.model.outcomes import KeyTrials, TakenOver, Trials
 from scanner.model.policy import Effect
 from scanner.model.world import World
+
+_NONE_KNOWN = Trials()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,9 @@ class AnalysisResult:
     """What was not looked at because there was too much of it, in words."""
     reached: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
     """The keys that each finding about a path surely gets at, by capability."""
+    trials: Trials = field(default_factory=Trials)
+    """The edits that were tried, for the next run."""
+    taken_over: TakenOver = field(default_factory=TakenOver)
 
 
 def analyze(
@@ -54,6 +62,7 @@ def analyze(
     write_access: WriteAccess,
     lanes: Sequence[Executor] = (),
     on_progress: Callable[[Judging], None] = unwanted,
+    known: Trials = _NONE_KNOWN,
 ) -> AnalysisResult:
     """Judge every customer key of the world that is asked for.
 
@@ -62,6 +71,7 @@ def analyze(
         write_access: receives the rows of access.csv as they are decided.
         lanes: executors that do parts of it, each in one process; the result is the same without.
         on_progress: is told how far it is.
+        known: trials of an earlier run, which count where their inputs are the same; the result is the same without.
     """
     world = remembering(world, rules)
     hands: Hands = Spread.over(lanes, world, rules) if lanes else OneHand(Bench.of(world, rules))
@@ -69,9 +79,10 @@ def analyze(
     assembly, population = bench.assembly, bench.population
     on_progress(Judging("following roles"))
     hands.prepare()
-    judged = hands.judge_keys(write_access)
+    judged = hands.judge_keys(write_access, known.keys)
     through_roles = told_of(bench.paths, assembly, rules.service_principals)
     findings: list[Finding] = []
+    tried: dict[str, tuple[KeyTrials, int]] = {}
     attributes = list(attribute_findings(assembly, population, through_roles))
     for number, (key, found) in enumerate(zip(bench.keys, judged, strict=True), 1):
         if key.manager != "AWS":
@@ -80,30 +91,54 @@ def analyze(
         paths = through_roles.findings_about(key.arn)
         told = with_other_ways(found.findings, paths) if rules.remedies else found.findings
         findings.extend(told)
+        tried.update({key.arn: (found.trials, found.anew)} if found.trials else {})
         write_key(_key_row(key, (*told, *paths), assembly))
         on_progress(Judging("judging keys", number, len(bench.keys)))
     on_progress(Judging("judging identity policies"))
     findings.extend((*identity_findings(assembly), *attributes))
-    ends: Sequence[Finding] = through_roles.findings
+    outcomes = Outcomes(known.world)
     if rules.remedies:
-        judge = partial(_found_beside, hands)
-        others = WorldRemedies(findings, population, judge, touched_only=rules.remember)
-        others.begin()
-        on_progress(Judging("trying edits of trust policies"))
-        ends = remedied_paths(through_roles, assembly, population, findings)
-        on_progress(Judging("trying edits of other policies"))
-        findings = others.told()
-    return _put_together(bench, through_roles, (*findings, *ends))
+        findings = _with_remedies(hands, through_roles, findings, outcomes, on_progress)
+    else:
+        findings.extend(through_roles.findings)
+    return _put_together(bench, through_roles, findings, _trials(tried, outcomes))
 
 
-def _put_together(bench: Bench, through_roles: RolePaths, findings: Sequence[Finding]) -> AnalysisResult:
+def _with_remedies(
+    hands: Hands,
+    through_roles: RolePaths,
+    findings: Sequence[Finding],
+    outcomes: Outcomes,
+    on_progress: Callable[[Judging], None],
+) -> list[Finding]:
+    """All findings with remedies: those given, and those about paths; whoever tries edits begins before it is asked."""
+    bench = hands.bench
+    trials = WorldBench(bench.world, partial(_found_beside, hands), bench.rules.remember, bench.inputs, outcomes)
+    others = WorldRemedies(findings, bench.population, trials)
+    others.begin()
+    on_progress(Judging("trying edits of trust policies"))
+    paths = remedied_paths(through_roles, bench.assembly, bench.population, findings)
+    on_progress(Judging("trying edits of other policies"))
+    return [*others.told(), *paths]
+
+
+def _put_together(
+    bench: Bench, through_roles: RolePaths, findings: Sequence[Finding], tried: tuple[Trials, TakenOver]
+) -> AnalysisResult:  # fmt: skip
     """Everything that an analysis says, the worst first."""
     ordered = sorted(findings, key=_worst_first)
     graph = graph_of(through_roles, ordered, bench.judged)
     opaque = tuple(key.arn for key in bench.judged if is_opaque(key))
     words, reached = role_paths_in_words(through_roles), keys_by_capability(through_roles)
     cuts = tuple(bench.assembly.cuts)
-    return AnalysisResult(tuple(ordered), bench.assembly.documents, opaque, graph, words, cuts, reached)
+    return AnalysisResult(tuple(ordered), bench.assembly.documents, opaque, graph, words, cuts, reached, *tried)
+
+
+def _trials(tried: Mapping[str, tuple[KeyTrials, int]], outcomes: Outcomes) -> tuple[Trials, TakenOver]:
+    """The trials at keys, each with how many were made anew, and those that judge all findings."""
+    keys_anew = sum(anew > 0 for _, anew in tried.values())
+    trials = Trials({arn: trials for arn, (trials, _) in tried.items()}, outcomes.seen)
+    return trials, TakenOver(len(tried), keys_anew, len(outcomes.seen), outcomes.anew)
 
 
 def _found_beside(hands: Hands, world: World) -> Callable[[], Sequence[Finding]]:

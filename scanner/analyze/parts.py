@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import chain
 from typing import Protocol, Self
 
 from scanner.analyze.decision.remembered import RememberingWorld
+from scanner.analyze.edits.inputs import Inputs, listed
+from scanner.analyze.edits.outcomes import Outcomes
 from scanner.analyze.edits.remedied import remedied
 from scanner.analyze.keys.access import insider_rows
 from scanner.analyze.keys.assemble import Assembly
@@ -24,10 +26,13 @@ from scanner.analyze.principals.party import Trust
 from scanner.analyze.principals.reach import Population
 from scanner.model.finding import AccessRow, Finding
 from scanner.model.key import KeyFacts
+from scanner.model.outcomes import KeyTrials
 from scanner.model.world import World
 
 WriteAccess = Callable[[AccessRow], None]
 """Receives rows of access.csv."""
+KnownTrials = Mapping[str, KeyTrials]
+"""By key ARN the trials of an earlier run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +63,15 @@ class AnalysisRules:
 
 @dataclass(frozen=True, slots=True)
 class JudgedKey:
-    """What was found about one key, and the rows about principals of its own account."""
+    """What was found about one key, and the rows about principals of its own account.
+
+    `trials` are the edits of it that were tried; `anew` of them are no outcomes of an earlier run.
+    """
 
     findings: Sequence[Finding] = ()
     insiders: Iterable[AccessRow] = ()
+    trials: KeyTrials | None = None
+    anew: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,7 @@ class Bench:
     keys: Sequence[KeyFacts]
     """The keys that are listed, in order of their ARN."""
     paths: Paths
+    inputs: Inputs
 
     @classmethod
     def of(cls, world: World, rules: AnalysisRules) -> Self:
@@ -90,7 +101,7 @@ class Bench:
         paths = Paths(
             population, judged, rules.trust, max_hops=rules.max_role_hops, iam_changes=rules.iam_changes
         )  # fmt: skip
-        return cls(world, rules, population, assembly, keys, paths)
+        return cls(world, rules, population, assembly, keys, paths, Inputs(population, rules.trust, rules))
 
     @property
     def judged(self) -> list[KeyFacts]:
@@ -120,21 +131,43 @@ class Bench:
     def found_on_keys(self) -> list[Finding]:
         """All other findings, by rules without remedies."""
         bench = self.afresh()
-        judged = chain.from_iterable(key.findings for key in bench.judge_keys(bench.keys, unwanted))
+        judged = chain.from_iterable(key.findings for key in bench.judge_keys(bench.keys, unwanted, {}))
         return [*judged, *identity_findings(bench.assembly)]
 
-    def judge_keys(self, keys: Iterable[KeyFacts], write_access: WriteAccess) -> Iterator[JudgedKey]:
-        """Every key in turn; the rows about outsiders are written before the key is told."""
+    def judge_keys(
+        self, keys: Iterable[KeyFacts], write_access: WriteAccess, known: KnownTrials
+    ) -> Iterator[JudgedKey]:  # fmt: skip
+        """Every key in turn; the rows about outsiders are written before the key is told.
+
+        Args:
+            known: trials that need not be made again where what they depend on is the same.
+        """
         rules, assembly = self.rules, self.assembly
         for key in keys:
             if key.manager == "AWS":
                 yield JudgedKey()
                 continue
             found = key_findings(key, self.population, assembly, rules.service_principals, write_access)
+            judged = JudgedKey(found)
             if rules.remedies:
-                found = remedied(key, found, self.world, self._judge_edited)
-            inside = rules.insiders
-            yield JudgedKey(found, insider_rows(self.world, key, self.population, assembly.classes) if inside else ())
+                judged = self.with_remedies(key, found, known.get(key.arn))
+            if rules.insiders:
+                inside = insider_rows(self.world, key, self.population, assembly.classes)
+                judged = replace(judged, insiders=inside)
+            yield judged
+
+    def with_remedies(self, key: KeyFacts, found: Sequence[Finding], known: KeyTrials | None) -> JudgedKey:
+        """The findings of a key with their remedies, and the trials behind these."""
+        inputs, asked = self.inputs, self.population.looked_at
+        before = known if known and known.inputs == inputs.at_key(key, known.looked_at) else None
+        asked.clear()
+        outcomes = Outcomes(before.outcomes if before else None)
+        told = remedied(key, found, self.world, self._judge_edited, outcomes)
+        if not outcomes.seen:
+            return JudgedKey(told)
+        looked_at = listed(asked.union(before.looked_at if before else ()))
+        trials = KeyTrials(inputs.at_key(key, looked_at), looked_at, outcomes.seen)
+        return JudgedKey(told, trials=trials, anew=outcomes.anew)
 
     def _judge_edited(self, key: KeyFacts) -> list[Finding]:
         """A key as it would be with other documents, services of every kind included; nothing of it is written."""
@@ -164,7 +197,7 @@ class Hands(Protocol):
     def prepare(self) -> None:
         """Judge for the paths of the bench what they will ask; what is left out is judged when they ask."""
 
-    def judge_keys(self, write_access: WriteAccess) -> Iterator[JudgedKey]:
+    def judge_keys(self, write_access: WriteAccess, known: KnownTrials) -> Iterator[JudgedKey]:
         """Every key of the bench in turn, as `Bench.judge_keys`; others may begin at once."""
 
     def found_in(self, world: World, rules: AnalysisRules) -> Callable[[], list[Finding]]:
@@ -180,9 +213,9 @@ class OneHand:
     def prepare(self) -> None:
         """Nothing beforehand."""
 
-    def judge_keys(self, write_access: WriteAccess) -> Iterator[JudgedKey]:
+    def judge_keys(self, write_access: WriteAccess, known: KnownTrials) -> Iterator[JudgedKey]:
         """Every key in turn."""
-        return self.bench.judge_keys(self.bench.keys, write_access)
+        return self.bench.judge_keys(self.bench.keys, write_access, known)
 
     def found_in(self, world: World, rules: AnalysisRules) -> Callable[[], list[Finding]]:
         """Everything found in another world, when it is called."""

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any
 
 from scanner.analyze.keys.uses import ForeignUses
-from scanner.analyze.parts import AnalysisRules, Bench, JudgedKey, WriteAccess, remembering, unwanted
+from scanner.analyze.parts import AnalysisRules, Bench, JudgedKey, KnownTrials, WriteAccess, remembering, unwanted
 from scanner.analyze.shared_bytes import SharedBytes
 from scanner.model.finding import AccessRow, Finding
 from scanner.model.key import KeyFacts
@@ -60,6 +60,7 @@ class _KeysWanted:
 
     start: int
     stop: int
+    known: KnownTrials
     rows: bool
 
     def done_on(self, bench: Bench) -> object:
@@ -69,8 +70,8 @@ class _KeysWanted:
         found: list[_Found] = []
         write = rows.append if self.rows else unwanted
         keys = bench.keys[self.start : self.stop]
-        for judged in bench.judge_keys(keys, write):
-            found.append(_Found(tuple(judged.findings), tuple(rows), tuple(judged.insiders)))
+        for judged in bench.judge_keys(keys, write, self.known):
+            found.append(_Found(replace(judged, insiders=tuple(judged.insiders)), tuple(rows)))
             rows.clear()
         uses = ForeignUses(assembly.uses.by_class, assembly.uses.carried, assembly.uses.unsure)
         return _Keys(tuple(found), assembly.documents, uses)
@@ -78,9 +79,8 @@ class _KeysWanted:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    findings: tuple[Finding, ...]
+    judged: JudgedKey
     rows: tuple[AccessRow, ...]
-    insiders: tuple[AccessRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +217,15 @@ class Spread:
         for uses in self._each(_UsesWanted(some) for some in self._chunks(paths.nodes_behind(entries))):
             paths.take_uses(uses)
 
-    def judge_keys(self, write_access: WriteAccess) -> Iterator[JudgedKey]:
+    def judge_keys(self, write_access: WriteAccess, known: KnownTrials) -> Iterator[JudgedKey]:
         """Every key in turn, as if they had been judged here one by one; the executors begin at once."""
         keys, assembly = self.bench.keys, self.bench.assembly
         bounds = shards_of(keys, min(_MOST_KEYS, 1 + len(keys) // (_ROUNDS * len(self.lanes))))
         rows = write_access is not unwanted
-        parts = self._each(_KeysWanted(start, stop, rows) for start, stop in bounds)
+        parts = self._each(
+            _KeysWanted(start, stop, {k.arn: known[k.arn] for k in keys[start:stop] if k.arn in known}, rows)
+            for start, stop in bounds
+        )
 
         def in_turn() -> Iterator[JudgedKey]:
             for part in parts:
@@ -231,7 +234,7 @@ class Spread:
                 for found in part.found:
                     for row in found.rows:
                         write_access(row)
-                    yield JudgedKey(found.findings, found.insiders)
+                    yield found.judged
 
         return in_turn()
 

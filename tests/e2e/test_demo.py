@@ -31,6 +31,7 @@ from unit.demo.expected_findings import (
 FILES = {
     "report.html", "findings.csv", "keys.csv", "access.csv", "coverage.csv", "findings.json", "graph.json",
     "graph.graphml", "summary.json", "summary.md", "manifest.json", "snapshot.sqlite", "log.jsonl",
+    "trials.jsonl",
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from scanner.errors import SnapshotError, UsageError
 from scanner.runs import find_run
 from scanner.snapshot.read import content_hash
 
-JUDGED = ("findings.json", "graph.json", "graph.graphml", "keys.csv", "access.csv", "coverage.csv")
+JUDGED = ("findings.json", "graph.json", "graph.graphml", "keys.csv", "access.csv", "coverage.csv", "trials.jsonl")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from scanner.cli import main
 
-JUDGED = ("findings.json", "graph.json", "graph.graphml", "keys.csv", "access.csv", "coverage.csv")
+JUDGED = ("findings.json", "graph.json", "graph.graphml", "keys.csv", "access.csv", "coverage.csv", "trials.jsonl")
 
 
 def called(*argv: str) -> int | str | None:

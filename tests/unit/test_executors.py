@@ -24,7 +24,7 @@ from scanner.pipeline import analyze_named
 from org import write
 from synthetic.shape import Shape
 
-WRITTEN = ("access.csv", "coverage.csv", "findings.json", "graph.graphml", "graph.json", "keys.csv")
+WRITTEN = ("access.csv", "coverage.csv", "findings.json", "graph.graphml", "graph.json", "keys.csv", "trials.jsonl")
 
 
 @pytest.fixture(scope="module")

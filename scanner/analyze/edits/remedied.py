@@ -9,6 +9,8 @@ from functools import cached_property
 
 from scanner.analyze.decision.decide import decide
 from scanner.analyze.edits.edits import Edit, Way, edits_of
+from scanner.analyze.edits.inputs import digest
+from scanner.analyze.edits.outcomes import Outcomes
 from scanner.analyze.edits.terraform import grants_hint, key_policy_hint
 from scanner.analyze.edits.trials import (
     Trial,
@@ -31,6 +33,7 @@ from scanner.model.actions import Action
 from scanner.model.decision import VERDICT_STRENGTH, Decision, Verdict
 from scanner.model.finding import Finding, FindingVerdict, Kind, Remediation
 from scanner.model.key import KeyFacts
+from scanner.model.outcomes import TrialOutcome
 from scanner.model.world import World
 
 MOST_WORK = 400
@@ -49,13 +52,18 @@ Judge = Callable[[KeyFacts], Sequence[Finding]]
 """Judges a key as it would be, services of every kind included."""
 
 
-def remedied(key: KeyFacts, findings: Sequence[Finding], world: World, judge: Judge) -> list[Finding]:
+def remedied(
+    key: KeyFacts, findings: Sequence[Finding], world: World, judge: Judge, outcomes: Outcomes | None = None
+) -> list[Finding]:  # fmt: skip
     """The findings of a key, each external access with the smallest edit that was seen to end it.
 
     What is proven to do nothing gets the removal that was seen to change no access at all. Where no edit does that, or
     only with a loss for the key's own account, the finding keeps its general advice and says so.
+
+    Args:
+        outcomes: what trials at this key have shown; they are noted there.
     """
-    bench = _Bench(key, world, judge)
+    bench = _Bench(key, world, judge, outcomes or Outcomes())
     return [bench.with_remedy(f) for f in findings]
 
 
@@ -81,8 +89,8 @@ def _with_rest(finding: Finding, ways: Sequence[Finding]) -> Finding:
 class _Bench:
     """One key, its findings, and how much more may be tried."""
 
-    def __init__(self, key: KeyFacts, world: World, judge: Judge) -> None:
-        self.key, self.world, self.judge = key, world, judge
+    def __init__(self, key: KeyFacts, world: World, judge: Judge, outcomes: Outcomes) -> None:
+        self.key, self.world, self.judge, self.outcomes = key, world, judge, outcomes
         own = organization_of(world, key.account_id)
         self.organization = own.id if own else ""
         self._left = MOST_WORK
@@ -105,8 +113,7 @@ class _Bench:
             vain_edits(finding, self.key, self._live) if vain else edits_of(finding, self.key, self.organization)
         )
         edits = [e for e in drawn if _is_saveable(e)]
-        attempt = self._try_in_vain if vain else self._try
-        trials = tried(edits, lambda edit: attempt(finding, edit))
+        trials = tried(edits, lambda edit: self._trial(finding, edit))
         best = best_of(trials)
         if best is None:
             refused = bool(drawn) and not edits
@@ -118,25 +125,33 @@ class _Bench:
 
     # -- trying --------------------------------------------------------------------------------------------------------
 
-    def _try(self, finding: Finding, edit: Edit) -> Trial[Edit]:
+    def _trial(self, finding: Finding, edit: Edit) -> Trial[Edit]:
+        """What an edit does, from an earlier trial of the same edit for the same finding or a new one."""
+        attempt = self._try_in_vain if _is_vain(finding) else self._try
+        asked = (finding.id, finding.kind, finding.verdict, finding.title, finding.grantee, finding.mechanism.kind)
+        made = (edit.way, edit.kind, edit.inside, edit.before, edit.after, edit.whole)
+        outcome = self.outcomes.of(digest((asked, made)), lambda: attempt(finding, edit))
+        self._left -= outcome.judged
+        return Trial(edit, outcome.ends, outcome.others, outcome.losers, became=outcome.became)
+
+    def _try(self, finding: Finding, edit: Edit) -> TrialOutcome:
         """Judge what the edit can touch, without and with the edit made."""
         before, after = self.judge(edit.before), self.judge(edit.after)
-        self._left -= len(before) + len(after)
         now = next((f for f in after if f.id == finding.id), None)
         ends = now is None or _is_ended(finding, now, edit)
         others = tuple(self._other_changes(finding, edit, before, after)) if ends else ()
         losers = tuple(self._losers(edit)) if ends and edit.inside else ()
-        return Trial(edit, ends, others, losers, became=now.verdict if now else None)
+        became = now.verdict if now else None
+        return TrialOutcome(ends, others, losers, became=became, judged=len(before) + len(after))
 
     def _live(self, key: KeyFacts) -> frozenset[str]:
         found = self.judge(key)
         self._left -= len(found)
         return frozenset(f.grantee.selector for f in found if _is_access(f))
 
-    def _try_in_vain(self, finding: Finding, edit: Edit) -> Trial[Edit]:
+    def _try_in_vain(self, finding: Finding, edit: Edit) -> TrialOutcome:
         """Judge what the removal can touch; findings are told apart by title, as statements move up."""
         before, after = self.judge(edit.before), self.judge(edit.after)
-        self._left -= len(before) + len(after)
         old, new = ({_place(f): f for f in found if _is_access(f)} for found in (before, after))
         same = old.keys() == new.keys() and all(_is_same_access(f, new[place]) for place, f in old.items())
         was, now = (Counter(f.title for f in found if not _is_access(f)) for found in (before, after))
@@ -144,7 +159,8 @@ class _Bench:
         others = (gone - Counter([finding.title])) + (now - was)
         losers = tuple(self._losers(edit))
         known = not edit.inside or self._asks_everybody
-        return Trial(edit, known and same and finding.title in gone, tuple(sorted(others.elements())), losers)
+        ends = known and same and finding.title in gone
+        return TrialOutcome(ends, tuple(sorted(others.elements())), losers, judged=len(before) + len(after))
 
     def _other_changes(
         self, finding: Finding, edit: Edit, before: Sequence[Finding], after: Sequence[Finding]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import takewhile
+from itertools import islice, takewhile
 
 from scanner.analyze.edits.attribute_edits import attribute_edits
 from scanner.analyze.edits.broad_edits import broad_edits
@@ -19,7 +19,7 @@ from scanner.analyze.edits.trials import (
     rest_in_words,
     tried,
 )
-from scanner.analyze.edits.world_trials import JudgeWorld, WorldBench, WorldEdit
+from scanner.analyze.edits.world_trials import WorldBench, WorldEdit
 from scanner.analyze.keys.severity import rank
 from scanner.analyze.principals.reach import Population
 from scanner.model.arn import KeyArn
@@ -36,25 +36,19 @@ _SUPPORT = "No edit of yours ends this, as the policy lets no one change it: the
 
 
 class WorldRemedies:
-    """Findings about keys themselves and our own permissions, and what edits end them.
+    """Findings about keys themselves and our own permissions, and what edits end them."""
 
-    Args:
-        judge: has everything found in a world as it would be.
-        touched_only: leave out questions whose answers an edit cannot touch.
-    """
-
-    def __init__(
-        self, findings: Sequence[Finding], population: Population, judge: JudgeWorld, *, touched_only: bool
-    ) -> None:  # fmt: skip
+    def __init__(self, findings: Sequence[Finding], population: Population, trials: WorldBench) -> None:
         self._findings, self._population, self._world = findings, population, population.world
-        self._trials = WorldBench(population.world, judge, touched_only)
+        self._trials = trials
         self._order = sorted((f for f in findings if f.kind in _KINDS), key=lambda f: (-rank(f.severity), f.id))
 
     def begin(self) -> None:
         """Ask for the first trial, which is made for certain: whoever makes it need not wait until it is looked at."""
-        edits = next((edits for edits, _, _ in map(self._edits_of, self._order) if edits), [])
-        if edits:
-            self._trials.affords(edits[0])
+        drawn = ((finding, self._edits_of(finding)[0]) for finding in self._order)
+        for finding, edits in islice(((f, edits) for f, edits in drawn if edits), 1):
+            if self._trials.affords(edits[0]):
+                self._trials.begin(finding, edits[0])
 
     def told(self) -> list[Finding]:
         """The findings in the same order; those about keys themselves and our own permissions with what was tried."""

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
+from scanner.analyze.edits.inputs import Inputs, digest
 from scanner.analyze.edits.insiders import insiders_compared
+from scanner.analyze.edits.outcomes import Outcomes
 from scanner.analyze.edits.trials import Trial
 from scanner.analyze.history.sameness import reads_the_same
 from scanner.model.arn import KeyArn
 from scanner.model.difference import Compared
 from scanner.model.finding import Finding, Kind
+from scanner.model.outcomes import TrialOutcome
 from scanner.model.policy import PolicyText
 from scanner.model.world import World
 
@@ -60,19 +63,23 @@ class _Seen:
 
 @dataclass(slots=True)
 class WorldBench:
-    """A world, how it is judged, and how much more may be judged.
+    """A world, how it is judged, what trials have shown, and how much more may be judged.
 
-    `touched_only` leaves out questions whose answers an edit cannot touch.
+    `touched_only` leaves out questions whose answers an edit cannot touch. An outcome that is taken over costs what the
+    trial did: which edits are tried depends on nothing else.
     """
 
     world: World
     judge: JudgeWorld
     touched_only: bool
+    inputs: Inputs
+    outcomes: Outcomes
     left: int = field(init=False)
     _paid: set[tuple[str, str]] = field(default_factory=set)
+    _paid_before: set[tuple[KeyArn, ...]] = field(default_factory=set)
     _before: dict[tuple[KeyArn, ...], _Asked] = field(default_factory=dict)
-    _after: dict[tuple[str, str], _Asked] = field(default_factory=dict)
-    _seen: dict[tuple[str, str], _Seen] = field(default_factory=dict)
+    _after: dict[str, _Asked] = field(default_factory=dict)
+    _seen: dict[str, _Seen] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.left = max(MOST_WORK, MOST_WORLDS * self._cost(tuple(self.world.keys)))
@@ -82,38 +89,55 @@ class WorldBench:
         place = (edit.diff, edit.cli)
         if place in self._paid:
             return True
-        cost = self._cost(edit.keys) * (1 if edit.keys in self._before else 2)
+        cost = self._cost(edit.keys) * (1 if edit.keys in self._paid_before else 2)
         if cost > self.left:
             return False
         self.left -= cost
         self._paid.add(place)
-        self.begin(edit)
+        self._paid_before.add(edit.keys)
         return True
 
-    def begin(self, edit: WorldEdit) -> None:
-        """Have the keys judged that the edit can touch: on all others every decision is the same in both worlds."""
-        if edit.keys not in self._before:
-            self._before[edit.keys] = self._asked(self.world, edit.keys)
-        self._after[edit.diff, edit.cli] = self._asked(edit.world, edit.keys)
+    def begin(self, finding: Finding, edit: WorldEdit) -> None:
+        """Have the trial of an edit begun, where no earlier one shows the same."""
+        made, inputs = self._inputs(finding, edit)
+        if not self.outcomes.knows(inputs):
+            self._ask(edit, made)
 
     def attempt(self, finding: Finding, edit: WorldEdit) -> Trial[WorldEdit]:
-        """What an edit does to a finding and to all others."""
-        place = (edit.diff, edit.cli)
-        if place not in self._seen:
-            self._seen[place] = self._judge(edit)
-        seen = self._seen[place]
+        """What an edit does to a finding and to all others, from an earlier trial of the same or a new one."""
+        made, inputs = self._inputs(finding, edit)
+        outcome = self.outcomes.of(inputs, lambda: self._outcome(finding, edit, made))
+        return Trial(edit, outcome.ends, outcome.others, outcome.losers, outcome.whole)
+
+    def _inputs(self, finding: Finding, edit: WorldEdit) -> tuple[str, str]:
+        """All that judging without and with an edit depends on, and all that the outcome for a finding does."""
+        asked = (finding.id, finding.kind, finding.resource.arn, finding.grantee.selector)
+        made = digest((self.inputs.in_world(edit.keys), edit.keys, edit.holders, self.inputs.change_to(edit.world)))
+        return made, digest((made, edit.meant, asked))
+
+    def _outcome(self, finding: Finding, edit: WorldEdit, made: str) -> TrialOutcome:
+        if made not in self._seen:
+            self._ask(edit, made)
+            self._seen[made] = self._judge(edit, made)
+        seen = self._seen[made]
         ends = finding.id in seen.before and finding.id not in seen.after and not _comes_back(finding, seen)
         others = tuple(_other_changes(finding, seen)) if ends else ()
         losers = tuple(dict.fromkeys(_losers(edit, seen.inside))) if seen.inside else ()
-        return Trial(edit, ends, others, losers, whole=seen.inside is not None)
+        return TrialOutcome(ends, others, losers, whole=seen.inside is not None)
 
     def _cost(self, keys: Sequence[KeyArn]) -> int:
         return len(keys) + len(self.world.principals)
 
-    def _judge(self, edit: WorldEdit) -> _Seen:
+    def _ask(self, edit: WorldEdit, made: str) -> None:
+        """Have the keys judged that the edit can touch: on all others every decision is the same in both worlds."""
+        if edit.keys not in self._before:
+            self._before[edit.keys] = self._asked(self.world, edit.keys)
+        if made not in self._after:
+            self._after[made] = self._asked(edit.world, edit.keys)
+
+    def _judge(self, edit: WorldEdit, made: str) -> _Seen:
         inside = insiders_compared(self.world, edit.world, sorted(edit.keys), touched_only=self.touched_only)
-        before, after = self._before[edit.keys](), self._after.pop((edit.diff, edit.cli))()
-        return _Seen(before, after, inside)
+        return _Seen(self._before[edit.keys](), self._after.pop(made)(), inside)
 
     def _asked(self, world: World, keys: Iterable[KeyArn]) -> _Asked:
         chosen = {arn: world.keys[arn] for arn in keys}

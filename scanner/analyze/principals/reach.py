@@ -42,10 +42,14 @@ class Reached:
 
 
 class Population:
-    """Callers by account, resolved once for the whole analysis."""
+    """Callers by account, resolved once for the whole analysis.
+
+    `looked_at` are the accounts, and unique ids, whose principals were asked about since it was emptied last.
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.looked_at: set[str] = set()
         self._arns: dict[str, list[str]] = defaultdict(list)
         self._by_unique_id: dict[str, str] = {}
         for arn, facts in world.principals.items():
@@ -66,6 +70,7 @@ class Population:
         Of every user one stand-in for its federated sessions (R3.13).
         """
         place = (account_id, partition)
+        self.looked_at.add(account_id)
         if place not in self._members:
             self._members[place] = self._identities(account_id, partition)
         return self._members[place]
@@ -78,6 +83,12 @@ class Population:
         people = [resolve_caller(self.world, arn) for arn in arns]
         return (*people, *(federated_of(c) for c in people if c.kind is PrincipalKind.USER))
 
+    def resolved(self, text: str) -> Caller:
+        """A principal by its ARN. Raises UnknownPrincipalError."""
+        caller = resolve_caller(self.world, text)
+        self.looked_at.add(caller.account_id)
+        return caller
+
     def unread_accounts(self, place: Place) -> tuple[Caller, ...]:
         """Stand-ins for the accounts of ours beside the place's whose identities were not read."""
         others = (a for a in self.known_accounts() if a != place.account_id and account_of(self.world, a).ours)
@@ -86,6 +97,7 @@ class Population:
 
     def holder_of(self, unique_id: str) -> str | None:
         """The collected principal with this unique id."""
+        self.looked_at.add(unique_id)
         return self._by_unique_id.get(unique_id)
 
     def identified(self, selector: Selector) -> Selector:
@@ -137,7 +149,7 @@ def _behind_id(unique_id: str, place: Place, population: Population) -> Reached:
 
 
 def _outside(arns: Iterable[str], place: Place, population: Population) -> tuple[Caller, ...]:
-    callers = [resolve_caller(population.world, arn) for arn in arns]
+    callers = [population.resolved(arn) for arn in arns]
     federated = (federated_of(c) for c in callers if c.kind is PrincipalKind.USER)
     return tuple(c for c in (*callers, *federated) if c.account_id != place.account_id)
 
@@ -147,7 +159,7 @@ def _named(selector: Selector, population: Population) -> Reached:
     world = population.world
     account = world.accounts.get(AccountId(selector.account_id))
     try:
-        caller = resolve_caller(world, selector.text)
+        caller = population.resolved(selector.text)
     except UnknownPrincipalError:
         return Reached((), "nobody_there")
     if account is not None and account.collected and account.iam_complete:

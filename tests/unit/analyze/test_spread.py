@@ -20,6 +20,7 @@ from scanner.analyze.paths.role_paths import RolePaths
 from scanner.analyze.shared_bytes import SharedBytes
 from scanner.analyze.spread import shards_of
 from scanner.model.finding import AccessRow, FindingVerdict, KeyRow
+from scanner.model.outcomes import Trials
 from scanner.model.world import World
 from scanner.snapshot.read import reading
 from scanner.snapshot.view import Assumptions, load_meta, load_world
@@ -54,10 +55,14 @@ class Everything:
     access: tuple[AccessRow, ...]
 
 
-def everything(given: World, rules: AnalysisRules, lanes: Sequence[Executor] = ()) -> Everything:
+def everything(
+    given: World, rules: AnalysisRules, lanes: Sequence[Executor] = (), known: Trials | None = None
+) -> Everything:
     keys: list[KeyRow] = []
     access: list[AccessRow] = []
-    result = analyze(given, rules, write_key=keys.append, write_access=access.append, lanes=lanes)
+    result = analyze(
+        given, rules, write_key=keys.append, write_access=access.append, lanes=lanes, known=known or Trials()
+    )
     return Everything(result, tuple(keys), tuple(access))
 
 
@@ -105,6 +110,18 @@ def test_result_is_the_same_for_keys_one_by_one(
     monkeypatch.setattr(module, "_MOST_KEYS", 1)
     monkeypatch.setattr(module, "_IN_FLIGHT", 1)
     assert everything(organization, RULES, [Inline(), Inline()]) == serial
+
+
+def test_trials_are_taken_over_whoever_made_them_and_whoever_judges(organization: World, serial: Everything) -> None:
+    tried = serial.result.taken_over
+    assert (tried.keys_anew, tried.trials_anew) == (tried.keys, tried.trials) > (2, 2)
+    again = everything(organization, RULES, [Inline(), Inline()], serial.result.trials)
+    assert again.result.taken_over == replace(tried, keys_anew=0, trials_anew=0)
+    assert replace(again, result=replace(again.result, taken_over=tried)) == serial
+    some = replace(serial.result.trials, keys=dict(list(serial.result.trials.keys.items())[::2]))
+    part = everything(organization, RULES, [Inline(), Inline()], some)
+    assert part.result.taken_over == replace(tried, keys_anew=tried.keys - len(some.keys), trials_anew=0)
+    assert replace(part, result=replace(part.result, taken_over=tried)) == serial
 
 
 @pytest.mark.parametrize("rules", [

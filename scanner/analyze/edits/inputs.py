@@ -1,0 +1,208 @@
+"""What the outcome of a trial can depend on, as hashes: where they are equal, so is the outcome (decision 0010)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from functools import cached_property, lru_cache
+from itertools import chain
+
+from scanner.analyze.decision.moments import CLOCK
+from scanner.analyze.principals.approvals import in_date
+from scanner.analyze.principals.party import Trust
+from scanner.analyze.principals.reach import Population
+from scanner.model.arn import KeyArn, is_account_id, parse_arn
+from scanner.model.coverage import Outcome
+from scanner.model.key import KeyFacts
+from scanner.model.policy import PolicyText
+from scanner.model.principal import PrincipalFacts
+from scanner.model.world import World
+
+EVERYWHERE = "*"
+"""Stands for all accounts where many were looked at."""
+_MOST_LISTED = 16
+_APART = frozenset({"keys", "principals", "coverage", "as_of", "shared_keys"})
+"""Facts of a world that do not count for every trial."""
+_DATES = tuple(name.removeprefix("aws:") for name in CLOCK)
+_READ = frozenset({Outcome.OK, Outcome.EMPTY})
+
+
+class Inputs:
+    """Hashes of one world and the rules that it is judged by; what is far from a trial is left out where that is sure.
+
+    Everything counts in the order in which the world has it: another order is another input.
+    """
+
+    def __init__(self, population: Population, trust: Trust, rules: object) -> None:
+        self._world: World = population.world
+        self._population, self._trust, self._rules = population, trust, rules
+        self._keys: dict[KeyArn, str] = {}
+        self._in_world: dict[tuple[KeyArn, ...], str] = {}
+        self._places: dict[str, tuple[str, bool]] = {}
+
+    def at_key(self, key: KeyFacts, looked_at: Collection[str]) -> str:
+        """Everything that trials at a key can depend on beside finding and edit (R3.70).
+
+        Args:
+            looked_at: accounts, and unique ids, whose principals were asked about; the key's own account counts anyway.
+        """
+        places = sorted({key.account_id, *looked_at})
+        dated = self._is_dated_above or _is_dated_key(key) or any(map(self._is_dated, places))
+        return digest((
+            self._surroundings, self._world.as_of if dated else "", self._of_key(key), self._kin_of(key),
+            [(place, self._of_place(place)) for place in places],
+        ))  # fmt: skip
+
+    def in_world(self, keys: tuple[KeyArn, ...]) -> str:
+        """Everything that judging all principals on some keys can depend on; what is not listed in coverage counts."""
+        if keys not in self._in_world:
+            chosen = [self._world.keys[arn] for arn in keys]
+            dated = self._is_dated_above or self._is_dated(EVERYWHERE) or any(map(_is_dated_key, chosen))
+            self._in_world[keys] = digest((
+                self._surroundings, self._world.as_of if dated else "", [self._of_key(key) for key in chosen],
+                self._of_place(EVERYWHERE), self._ledger,
+            ))  # fmt: skip
+        return self._in_world[keys]
+
+    def change_to(self, other: World) -> str:
+        """What another world has otherwise than this one."""
+        found = []
+        for name in (f.name for f in fields(World)):
+            old, new = getattr(self._world, name), getattr(other, name)
+            if old is new:
+                continue
+            if isinstance(old, Mapping):
+                gone = [place for place in old if place not in new]
+                found.append((name, gone, [(place, new[place]) for place in new if old.get(place) is not new[place]]))
+            else:
+                found.append((name, [], new))
+        return digest(found)
+
+    # -- the world ---------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _surroundings(self) -> str:
+        """What counts everywhere: accounts, organizations, what is asserted, and the rules with approvals as of now."""
+        facts = [(f.name, getattr(self._world, f.name)) for f in fields(World) if f.name not in _APART]
+        ends = [a.expires for a in self._trust.approvals] + [p.expires for p in self._trust.providers]
+        return digest((facts, self._rules, [in_date(end, self._world.as_of) for end in ends]))
+
+    @cached_property
+    def _is_dated_above(self) -> bool:
+        """Whether a service or resource control policy may test the date."""
+        attached = chain.from_iterable((o.scps, o.rcps) for o in self._world.organizations)
+        return any(_is_dated(p) for targets in attached for held in (targets or {}).values() for p in held)
+
+    @cached_property
+    def _ledger(self) -> str:
+        """What was not read, left out or listed as a whole: other rows say only that some part of it was read."""
+        told = [(r.ref, r.outcome) for r in self._world.coverage if not r.subject or r.outcome not in _READ]
+        return digest((told, self._world.shared_keys))
+
+    # -- keys ----------------------------------------------------------------------------------------------------------
+
+    def _of_key(self, key: KeyFacts) -> str:
+        if key.arn not in self._keys:
+            self._keys[key.arn] = digest(key)
+        return self._keys[key.arn]
+
+    @cached_property
+    def _families(self) -> Mapping[tuple[str, str], list[KeyFacts]]:
+        found: dict[tuple[str, str], list[KeyFacts]] = {}
+        for one in self._world.keys.values():
+            if one.family:
+                found.setdefault((one.account_id, one.family), []).append(one)
+        return found
+
+    def _kin_of(self, key: KeyFacts) -> object:
+        """The tags of related multi-Region keys: severities may count them (R9.8)."""
+        related = self._families.get((key.account_id, key.family), ())
+        return [(one.arn, one.region, one.tags) for one in related if one.arn != key.arn]
+
+    # -- principals ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _principals(self) -> Mapping[str, list[tuple[str, PrincipalFacts]]]:
+        """By account: the one that a principal belongs to, and the one that its ARN names."""
+        found: dict[str, list[tuple[str, PrincipalFacts]]] = {}
+        for arn, facts in self._world.principals.items():
+            named = parse_arn(arn)
+            for account in {str(facts.account_id), str(named.account_id) if named else ""}:
+                found.setdefault(account, []).append((arn, facts))
+        return found
+
+    def _known(self, place: str) -> tuple[str, bool]:
+        """The hash of what principals of a place are, and whether something there may test the date."""
+        if place not in self._places:
+            if place == EVERYWHERE:
+                everybody: Iterable[tuple[str, PrincipalFacts]] = self._world.principals.items()
+            else:
+                everybody = self._principals.get(place, ())
+            told, dated = hashlib.sha256(), False
+            for arn, facts in everybody:
+                told.update(digest((arn, facts, self._world.principals.get(facts.parent))).encode())
+                dated = dated or any(map(_is_dated, _documents_of(facts)))
+            self._places[place] = told.hexdigest(), dated
+        return self._places[place]
+
+    def _of_place(self, place: str) -> str:
+        if place == EVERYWHERE or is_account_id(place):
+            return self._known(place)[0]
+        return self._population.holder_of(place) or ""
+
+    def _is_dated(self, place: str) -> bool:
+        return (place == EVERYWHERE or is_account_id(place)) and self._known(place)[1]
+
+
+def listed(places: Collection[str]) -> tuple[str, ...]:
+    """The places as they are written down: beyond a number of them, everywhere."""
+    return (EVERYWHERE,) if len(places) > _MOST_LISTED or EVERYWHERE in places else tuple(sorted(places))
+
+
+# -- dates ------------------------------------------------------------------------------------------------------------
+
+
+def _documents_of(facts: PrincipalFacts) -> Iterator[PolicyText]:
+    alone = (p for p in (facts.boundary, facts.trust_policy) if p is not None)
+    yield from (*facts.identity_policies, *(facts.session_policies or ()), *alone)
+
+
+def _is_dated_key(key: KeyFacts) -> bool:
+    return any(_is_dated(p) for p in (key.key_policy, key.ram_policy) if p is not None)
+
+
+@lru_cache(maxsize=65536)
+def _is_dated(policy: PolicyText) -> bool:
+    """Whether a document may test the time of a request (R5.26); an escape may hide the name of a key."""
+    text = policy.text.lower()
+    return "\\u" in text or any(name in text for name in _DATES)
+
+
+# -- hashes -----------------------------------------------------------------------------------------------------------
+
+
+def digest(thing: object) -> str:
+    """A hash of facts made of dataclasses, texts, numbers and collections of them; equal for equal facts only."""
+    told = json.dumps(thing, default=_plain, separators=(",", ":"), check_circular=False)
+    return hashlib.sha256(told.encode("ascii")).hexdigest()
+
+
+def _plain(thing: object) -> object:
+    if isinstance(thing, PolicyText):
+        return _of_policy(thing)
+    if is_dataclass(thing):
+        return [type(thing).__name__, [getattr(thing, f.name) for f in fields(thing)]]
+    if isinstance(thing, frozenset | set):
+        return ["set", sorted(map(digest, thing))]
+    if isinstance(thing, Mapping):
+        return dict(thing)
+    msg = f"no facts: {type(thing).__name__}"
+    raise TypeError(msg)
+
+
+@lru_cache(maxsize=65536)
+def _of_policy(policy: PolicyText) -> str:
+    """The text itself counts, whatever hash it is kept under; it is gone through once."""
+    return digest([getattr(policy, f.name) for f in fields(policy)])
