@@ -123,13 +123,18 @@ def _trials(tried: Mapping[str, tuple[KeyTrials, int]], outcomes: Outcomes) -> t
 
 
 def _found_beside(hands: Hands, world: World) -> Sequence[Finding]:
-    """Everything found in a world as it would be with other documents; nothing of it is written or drawn."""
+    """Everything found in a world as it would be with other documents; nothing of it is written or drawn.
+
+    Where it is the world as it is, with all its keys, the paths that were followed there are not followed again.
+    """
     wide = replace(hands.bench.rules, service_principals="all", insiders=False, remedies=False)
     beside = hands.on(world, wide)
-    bench = beside.bench
-    beside.prepare()
+    bench, as_it_is = beside.bench, world == hands.bench.world
+    if not as_it_is:
+        beside.prepare()
     judged = beside.judge_keys({}, unwanted, {})
-    through_roles = told_of(bench.paths, bench.assembly, wide.service_principals)
+    paths = hands.bench.paths if as_it_is else bench.paths
+    through_roles = told_of(paths, bench.assembly, wide.service_principals)
     findings = list(through_roles.findings)
     for found in judged:
         findings.extend(found.findings)
