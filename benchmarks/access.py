@@ -29,12 +29,17 @@ MADE = "rows made, not written"
 ALONE = "csv.writer alone"
 
 
+def key_arn(number: int) -> str:
+    """The key of a row: forty rows have the same."""
+    return f"arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-{number // 40:012x}"
+
+
 def rows(count: int) -> Iterator[AccessRow]:
     """Access rows of many keys and principals, with names that need no escaping, as most do."""
     for number in range(count):
         account = f"{number % 9000:012d}"
         yield AccessRow(
-            key_arn=f"arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-{number // 40:012x}",
+            key_arn=key_arn(number),
             principal_arn=f"arn:aws:iam::{account}:role/service/reader-{number % 997}",
             principal_account_id=account,
             principal_account_name=f"workload-{number % 9000}",
@@ -70,7 +75,8 @@ def streamed(dialect: CsvDialect) -> Callable[[Path, int], None]:
     """What a run does."""
 
     def write(folder: Path, count: int) -> None:
-        with AccessWriter(RunDirectory.create(folder, "run"), dialect) as access:
+        aliases = {key_arn(number): ("alias/payments/data",) for number in range(0, count, 40)}
+        with AccessWriter(RunDirectory.create(folder, "run"), dialect, aliases) as access:
             for row in rows(count):
                 access.write(row)
 

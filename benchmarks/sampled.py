@@ -181,14 +181,24 @@ def _same(written: frozenset[str], verdict: str, arn: str, world: World) -> bool
 
 
 def _told(result: AnalysisResult, rows: list[AccessRow]) -> dict[Place, frozenset[str]]:
-    """The decisions that the rows list; `no finding` where a row's finding is not there or lacks the action."""
+    """The decisions that the rows list; `no finding` where a row's finding is not there or lacks the action.
+
+    What one mechanism allows by itself is allowed, whatever another one would ask for.
+    """
     findings = {f.id: {a for c in f.capabilities for a in c.actions} for f in result.findings}
-    found: dict[Place, set[str]] = defaultdict(set)
+    found: dict[Place, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for row in rows:
         for action in row.actions:
             known = not row.finding_id or action in findings.get(row.finding_id, ())
-            found[row.principal_arn, row.key_arn, action].add(row.decision if known else "no finding")
-    return {place: frozenset(decisions) for place, decisions in found.items()}
+            told = found[row.principal_arn, row.key_arn, action][row.mechanism]
+            told.add(row.decision if known else "no finding")
+    return {place: _altogether(list(by_mechanism.values())) for place, by_mechanism in found.items()}
+
+
+def _altogether(told: list[set[str]]) -> frozenset[str]:
+    agreed = frozenset().union(*told)
+    enough = {"allowed"} in told and all(len(one) == 1 for one in told) and "no finding" not in agreed
+    return frozenset({"allowed"}) if enough else agreed
 
 
 def worlds(sizes: list[str], snapshots: list[Path], seed: int) -> Iterator[tuple[str, World]]:

@@ -191,7 +191,7 @@ def _analyzed(
             accepted = suppressions_of(settings, date.fromisoformat(world.as_of[:10]))
         earlier = _earlier(settings, meta, directory.path.parent, lanes)
         rows: list[KeyRow] = []
-        with AccessWriter(directory, dialect) as access:
+        with AccessWriter(directory, dialect, {a: k.aliases or () for a, k in world.keys.items()}) as access:
             judged = analyze(
                 world, rules, write_key=rows.append, write_access=access.write, lanes=lanes,
                 on_progress=how.on_progress, known=known_trials(None if how.anew else earlier),

@@ -509,6 +509,11 @@ def ledger() -> tuple[LedgerRow, ...]:
     )
 
 
+def key_aliases() -> dict[str, tuple[str, ...]]:
+    """The aliases of the keys by ARN."""
+    return {row.key_arn: row.aliases for row in key_rows()}
+
+
 def access_rows() -> tuple[AccessRow, ...]:
     """One row."""
     return (

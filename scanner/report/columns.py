@@ -123,6 +123,7 @@ ACCESS = _columns(
         "finding_verdict",
         "verdict of that finding, which an account that was not read has although `decision` is unknown",
     ),
+    ("key_aliases", "aliases of the key"),
 )
 
 COVERAGE = _columns(

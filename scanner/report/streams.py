@@ -82,11 +82,16 @@ class AccessWriter(_TableWriter):
     name = "access.csv"
     columns = ACCESS
 
+    def __init__(self, directory: RunDirectory, dialect: CsvDialect, aliases: Mapping[str, tuple[str, ...]]) -> None:
+        super().__init__(directory, dialect)
+        self._aliases = {arn: join_list(names) for arn, names in aliases.items()}
+
     def write(self, row: AccessRow) -> None:
         """Append one row."""
         cells = {field.name: getattr(row, field.name) for field in fields(row)}
         cells["principal_account_name"] = account_label(row.principal_account_name, row.principal_account_id)
         cells["actions"] = join_list(row.actions)
+        cells["key_aliases"] = self._aliases.get(row.key_arn, "")
         self._write(cells)
 
 

@@ -43,7 +43,7 @@ def test_streamed_tables_are_as_reviewed(golden: Golden, tmp_path: Path) -> None
     with KeysWriter(directory, CsvDialect.EXCEL) as keys:
         for key in build.key_rows():
             keys.write(key)
-    with AccessWriter(directory, CsvDialect.EXCEL) as access:
+    with AccessWriter(directory, CsvDialect.EXCEL, build.key_aliases()) as access:
         for entry in build.access_rows():
             access.write(entry)
     with CoverageWriter(directory, CsvDialect.EXCEL, {build.OWNER: "payments-prod"}) as coverage:

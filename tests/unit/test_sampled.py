@@ -68,6 +68,21 @@ def test_row_with_another_verdict_is_a_difference(world: World, judged_once: sam
     assert compared(world, hopeful, 300).differences
 
 
+@pytest.mark.parametrize(
+    ("mechanism", "decision", "agrees"),
+    [("grant", "conditional", True), ("key_policy", "conditional", False), ("grant", "latent", True)],
+)
+def test_what_one_mechanism_allows_is_allowed_whatever_another_asks_for(
+    world: World, judged_once: sampled.Analysis, mechanism: str, decision: str, *, agrees: bool
+) -> None:
+    def twice(given: World, wanted: Wanted) -> tuple[AnalysisResult, list[AccessRow]]:
+        result, rows = judged_once(given, wanted)
+        allowed = [r for r in rows if r.decision == "allowed" and r.mechanism == "key_policy"]
+        return result, [*rows, *(replace(r, mechanism=mechanism, decision=decision) for r in allowed)]
+
+    assert (compared(world, twice).differences == []) is agrees
+
+
 def test_row_of_a_finding_that_is_not_there_is_a_difference(world: World, judged_once: sampled.Analysis) -> None:
     def silent(given: World, wanted: Wanted) -> tuple[AnalysisResult, list[AccessRow]]:
         result, rows = judged_once(given, wanted)

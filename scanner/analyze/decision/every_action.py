@@ -70,8 +70,8 @@ class _Who:
 class _Its:
     """A key: `alike` numbers all whose own side says the same; what its documents see of callers, and of actions.
 
-    `rcps` are the guardrails of its account, `granting` the accounts that its grants concern; None where they may
-    concern any.
+    `rcps` are the guardrails of its account. `granting` are the accounts that its grants concern, None where they may
+    concern any; `granted` the places of actions that some grant gives.
     """
 
     alike: int
@@ -80,6 +80,7 @@ class _Its:
     rcps: tuple[CallerSight, ResourceSight] | None
     dated: bool
     granting: frozenset[str] | None
+    granted: tuple[int, ...]
 
 
 def every_action(
@@ -263,7 +264,9 @@ class _Pair:
             dated = bool(moments_in(self._world, (*own, *guards)))
             sight = self._sides.sight_of_key(where, self._key_number, key)
             alike = self._alike_keys(own, guards)
-            found = kept.its[at] = _Its(alike, sight, groups_of((*own, *guards)), rcps, dated, accounts_of_grants(key))
+            found = kept.its[at] = _Its(
+                alike, sight, groups_of((*own, *guards)), rcps, dated, accounts_of_grants(key), _granted_by(key)
+            )  # fmt: skip
         return cast("_Its", found)
 
     def _alike_keys(self, own: tuple[PolicyText, ...], guards: tuple[PolicyText, ...]) -> int:
@@ -310,17 +313,20 @@ class _Pair:
         kept = self._sides.kept
         at = (self._where, self._key_number, self._caller_number, self._how_asked, self._sources.grants)
         if at not in kept.granted:
-            given = tuple(self._given(number) for number in range(len(KEY_ACTIONS)))
-            kept.granted[at] = given if any(given) else ()
+            given = {number: self._given(number) for number in its.granted}
+            kept.granted[at] = tuple(map(given.get, range(len(KEY_ACTIONS)))) if any(given.values()) else ()
         return kept.granted[at]
 
     def _given(self, number: int) -> Hashable:
-        action = KEY_ACTIONS[number]
-        if action.name != "RetireGrant" and not any(action.name in g.operations for g in self._key.grants or ()):
-            return None
         context = RequestContext(self._world, self._request(number))
         said = said_by_grants(*grants_of(context, self._key, self._sources))
         return said if any(said) else None
+
+
+def _granted_by(key: KeyFacts) -> tuple[int, ...]:
+    """The places of actions that some grant gives, and of retiring one, which none has to name (R4.22)."""
+    given = {"RetireGrant", *(name for grant in key.grants or () for name in grant.operations)}
+    return tuple(number for number, action in enumerate(KEY_ACTIONS) if action.name in given)
 
 
 def _named_in_doubt(policy: PolicyText) -> str:

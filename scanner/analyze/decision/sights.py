@@ -195,11 +195,11 @@ def _cover(patterns: Iterable[Pattern], arn: str) -> bool:
 class View(NamedTuple):
     """A caller as documents see it that name nobody in particular: equal numbers for whom these cannot tell apart.
 
-    `members_of` is the account of a user or role, of which documents may mean a single one.
+    `marks` are the ways in which a document may mean a single user or role; None for everybody else.
     """
 
     number: int
-    members_of: str | None
+    marks: tuple[str, ...] | None
 
 
 Views = dict[Hashable, View]
@@ -235,7 +235,7 @@ class CallerSight:
         self._names = tuple(names)
         self._tested = tuple(dict.fromkeys(t.key.lower() for _, _, t in self._tests))
         named = (e.value for s in self._naming for e in (*(s.principals or ()), *(s.not_principals or ())))
-        self._with_members = frozenset(account for text in named for account in _members_named_in(text))
+        self._singled_out = frozenset(mark for text in named for mark in _marks_in(text))
         self._views = views.setdefault((self._tested, self._names), {})
         self._found: dict[Hashable, int] = {}
         self._of_alike: dict[tuple[int, int], int] = {}
@@ -254,7 +254,7 @@ class CallerSight:
             view = self._views.get(at)
             if view is None:
                 view = self._views[at] = self._viewed(asked())
-            single = view.members_of is None or not self._with_members.isdisjoint(("", view.members_of))
+            single = view.marks is None or not self._singled_out.isdisjoint(view.marks)
             alike = (view.number, caller if self._individual or single else 0)
             found = self._of_alike.get(alike)
             if found is None:
@@ -267,7 +267,7 @@ class CallerSight:
         held = tuple(context.bind(name, DocumentKind.KEY_POLICY) for name in (*self._tested, *self._names))
         linked = one.text if may_be_service_linked(one) else one.is_service_linked_role
         number = self._number_of((one.account_id, one.kind, one.partition, linked, held))
-        return View(number, one.account_id if one.kind in _MEMBERS else None)
+        return View(number, _marks_of(one) if one.kind in _MEMBERS else None)
 
     def _seen(self, alike: tuple[int, int], context: RequestContext) -> Hashable:
         one = context.request.caller
@@ -277,7 +277,7 @@ class CallerSight:
         )  # fmt: skip
 
     def _named(self, alike: tuple[int, int], caller: Caller) -> Hashable:
-        """How statements name a caller: all users and roles of an account alike, unless they may mean a single one."""
+        """How statements name a caller: users and roles of an account alike, unless they may mean a single one."""
         if not self._naming:
             return None
         if self._individual:
@@ -298,13 +298,36 @@ class CallerSight:
 _MEMBERS = frozenset({PrincipalKind.USER, PrincipalKind.ROLE})
 
 
-def _members_named_in(principal: str) -> tuple[str, ...]:
-    """The account of which an entry of a Principal element may mean a single user or role; empty text for any."""
+_ANYBODY = "*"
+"""Mark of an entry that may mean any single user or role."""
+_SOME_ID = "id"
+"""Mark of every entry that is a unique id, and of those whose own one was not read."""
+
+
+def _marks_in(principal: str) -> tuple[str, ...]:
+    """Which users and roles an entry of a Principal element may mean by themselves (R2.4, R2.5, R2.6, R2.14)."""
     arn = parse_arn(principal)
-    if arn is not None:
-        return () if arn.resource == "root" else (arn.account_id,)
-    service = is_service_name(principal) and not principal.startswith(OF_UNIQUE_IDS)
-    return () if principal == "*" or is_account_id(principal) or service else ("",)
+    if arn is None:
+        if principal.startswith(OF_UNIQUE_IDS):
+            return principal, _SOME_ID
+        nobody = principal == "*" or is_account_id(principal) or is_service_name(principal)
+        return () if nobody else (_ANYBODY,)
+    if arn.resource == "root":
+        return ()
+    kind, _, name = arn.resource.partition("/")
+    if kind in {"user", "role"}:
+        return (_mark(arn.account_id, name.rsplit("/", 1)[-1]),)
+    return (_mark(arn.account_id, name.partition("/")[0] if kind == "assumed-role" else _ANYBODY),)
+
+
+def _marks_of(member: Caller) -> tuple[str, ...]:
+    """The marks of entries that may mean a user or role by itself."""
+    name, account = member.principal_arn.rsplit("/", 1)[-1], member.account_id
+    return _ANYBODY, _mark(account, _ANYBODY), _mark(account, name), member.unique_id or _SOME_ID
+
+
+def _mark(account_id: str, name: str) -> str:
+    return f"{account_id}/{name}"
 
 
 def _is_of_caller(name: str) -> bool:

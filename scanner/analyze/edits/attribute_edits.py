@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from scanner.analyze.edits.edits import in_words, label_of
 from scanner.analyze.edits.foreign_edits import SEVERAL
@@ -19,7 +19,7 @@ from scanner.analyze.edits.world_trials import WorldEdit, keys_of
 from scanner.analyze.keys.identity import finding_id
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.logic.patterns import glob, tokens_of
-from scanner.analyze.permissions.attribute_rules import TAG, Attribute, key_sets
+from scanner.analyze.permissions.attribute_rules import TAG, Attribute, KeySet
 from scanner.analyze.permissions.attribute_words import parts_of
 from scanner.analyze.permissions.attributes import FOREIGN
 from scanner.analyze.statements.match import action_matches
@@ -37,16 +37,21 @@ _NOT_BY_IAM = "No identity policy that was read gives the right to change it; th
 _NOT_CLEAN = "The statement gives the right by a wildcard or for all but something: no edit takes only that right away."
 
 
-def attribute_edits(finding: Finding, world: World) -> tuple[list[WorldEdit], str]:
-    """The edits for one finding, smallest first, and why there are none or no more."""
+def attribute_edits(finding: Finding, world: World, sets: Iterable[KeySet]) -> tuple[list[WorldEdit], str]:
+    """The edits for one finding, smallest first, and why there are none or no more.
+
+    Args:
+        sets: all sets of keys of the world of which an attribute decides access; working them out takes long.
+    """
     if FOREIGN in finding.verdict_reasons:
         return [], _OF_OTHERS
     if finding.grantee.party != OWN_ACCOUNT:
         return [], _BY_ROLES
     name = finding.reach.classes[0]
     attribute = next(
-        keys.attribute for keys in key_sets(world)
-        if finding_id(Kind.ATTRIBUTE_CONTROL, name, *parts_of(keys)) == finding.id
+        keys.attribute for keys in sets
+        if keys.account_id == finding.resource.account_id
+        and finding_id(Kind.ATTRIBUTE_CONTROL, name, *parts_of(keys)) == finding.id
     )  # fmt: skip
     actions = _TAGGING if attribute.kind == TAG else _ALIASING
     held = texts_held(members_of(world, name), lambda p: bool(_giving(p, actions)))

@@ -10,13 +10,18 @@ from functools import cached_property, lru_cache
 from itertools import chain
 
 from scanner.analyze.decision.moments import CLOCK
+from scanner.analyze.decision.sights import is_damaged
+from scanner.analyze.language.parse import parse_policy
+from scanner.analyze.permissions.stand_ins import may_tell_keys_apart
 from scanner.analyze.principals.approvals import in_date
 from scanner.analyze.principals.party import Trust
 from scanner.analyze.principals.reach import Population
+from scanner.analyze.statements.match import may_be_of
 from scanner.model.arn import KeyArn, is_account_id, parse_arn
 from scanner.model.coverage import Outcome
 from scanner.model.key import KeyFacts
-from scanner.model.policy import PolicyText
+from scanner.model.launches import launch_actions
+from scanner.model.policy import Effect, PolicyText
 from scanner.model.principal import PrincipalFacts
 from scanner.model.world import World
 
@@ -25,6 +30,10 @@ EVERYWHERE = "*"
 _MOST_LISTED = 16
 _APART = frozenset({"keys", "principals", "coverage", "as_of", "shared_keys"})
 """Facts of a world that do not count for every trial."""
+_ASKED = frozenset({"kms", "iam", "sts", *(action.partition(":")[0] for action in launch_actions())})
+"""The services that requests are asked of: keys, identities, roles, and what runs something with a passed role."""
+_ONLY_SHOWN = frozenset({"description", "created", "last_used"})
+"""Facts of a key that findings show and nothing is decided by; the last use is another one every day."""
 _DATES = tuple(name.removeprefix("aws:") for name in CLOCK)
 _READ = frozenset({Outcome.OK, Outcome.EMPTY})
 
@@ -75,7 +84,7 @@ class Inputs:
                 continue
             if isinstance(old, Mapping):
                 gone = [place for place in old if place not in new]
-                found.append((name, gone, [(place, new[place]) for place in new if old.get(place) is not new[place]]))
+                found.append((name, gone, [(place, new[place]) for place in new if old.get(place) != new[place]]))
             else:
                 found.append((name, [], new))
         return digest(found)
@@ -180,11 +189,39 @@ def _is_dated(policy: PolicyText) -> bool:
     return "\\u" in text or any(name in text for name in _DATES)
 
 
+# -- what no trial looks at -------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=65536)
+def stands_aside(policy: PolicyText) -> bool:
+    """Whether an identity policy can decide nothing that is asked: only its name and place count, not what it says.
+
+    It has to be read as a whole, to allow only actions of services of which nothing is asked, and to hold nothing for
+    which documents are searched as text: a Deny of anything limits what rewritten permissions are worth (R8.9).
+    """
+    if is_damaged(policy) or _is_dated(policy) or may_tell_keys_apart(policy):
+        return False
+    statements = parse_policy(policy).statements
+    asked = any(may_be_of(s, service) for s in statements for service in _ASKED)
+    return not asked and all(s.effect is Effect.ALLOW for s in statements)
+
+
+def _facts_that_count(thing: object) -> list[object]:
+    """What a dataclass holds, without what is only shown and what policies say that stand aside."""
+    names = [f.name for f in fields(thing)]  # type: ignore[arg-type]
+    if isinstance(thing, KeyFacts):
+        names = [name for name in names if name not in _ONLY_SHOWN]
+    if not isinstance(thing, PrincipalFacts):
+        return [getattr(thing, name) for name in names]
+    held = [[p.kind, p.source, p.name] if stands_aside(p) else p for p in thing.identity_policies]
+    return [held, *(getattr(thing, name) for name in names if name != "identity_policies")]
+
+
 # -- hashes -----------------------------------------------------------------------------------------------------------
 
 
 def digest(thing: object) -> str:
-    """A hash of facts made of dataclasses, texts, numbers and collections of them; equal for equal facts only."""
+    """A hash of facts made of dataclasses, texts, numbers and collections of them; equal where all that counts is."""
     told = json.dumps(thing, default=_plain, separators=(",", ":"), check_circular=False)
     return hashlib.sha256(told.encode("ascii")).hexdigest()
 
@@ -193,7 +230,7 @@ def _plain(thing: object) -> object:
     if isinstance(thing, PolicyText):
         return _of_policy(thing)
     if is_dataclass(thing):
-        return [type(thing).__name__, [getattr(thing, f.name) for f in fields(thing)]]
+        return [type(thing).__name__, _facts_that_count(thing)]
     if isinstance(thing, frozenset | set):
         return ["set", sorted(map(digest, thing))]
     if isinstance(thing, Mapping):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import islice, takewhile
 
 from scanner.analyze.edits.attribute_edits import attribute_edits
@@ -21,6 +22,7 @@ from scanner.analyze.edits.trials import (
 )
 from scanner.analyze.edits.world_trials import WorldBench, WorldEdit
 from scanner.analyze.keys.severity import rank
+from scanner.analyze.permissions.attribute_rules import KeySet, key_sets
 from scanner.analyze.principals.reach import Population
 from scanner.model.arn import KeyArn
 from scanner.model.finding import Finding, Kind, Remediation
@@ -55,6 +57,10 @@ class WorldRemedies:
         told = {f.id: replace(f, remediation=self._remedy(f)) for f in self._order}
         return [told.get(f.id, f) for f in self._findings]
 
+    @cached_property
+    def _key_sets(self) -> Sequence[KeySet]:
+        return key_sets(self._world)
+
     def _remedy(self, finding: Finding) -> Remediation:
         advice = finding.remediation
         edits, why, refused = self._edits_of(finding)
@@ -87,7 +93,7 @@ class WorldRemedies:
             case Kind.BROAD_KEY_PERMISSION:
                 return broad_edits(finding, self._world)
             case Kind.ATTRIBUTE_CONTROL:
-                return attribute_edits(finding, self._world)
+                return attribute_edits(finding, self._world, self._key_sets)
             case _:
                 key = self._world.keys[KeyArn(finding.resource.arn)]
                 support = finding.verdict_reasons[0] == "unmanageable_key"

@@ -141,11 +141,12 @@ def tells_keys_apart(world: World, caller: Caller) -> bool:
     scps = (organization.scps if organization else None) or {}
     boundary = (caller.boundary,) if caller.boundary else ()
     policies = (*caller.identity_policies, *boundary, *(p for target in above for p in scps.get(target, ())))
-    return any(map(_looks_at_keys, policies))
+    return any(map(may_tell_keys_apart, policies))
 
 
 @lru_cache(maxsize=65536)
-def _looks_at_keys(policy: PolicyText) -> bool:
+def may_tell_keys_apart(policy: PolicyText) -> bool:
+    """Whether a document may look at the Region of a key, or at its being multi-Region."""
     return _TELLS_KEYS_APART.search(policy.text) is not None
 
 
@@ -157,8 +158,13 @@ def any_keys_of(account_id: str, partition: str, region: str = "*") -> Iterator[
     """
     for known in _regions(region, partition):
         for name in (_ANY_ID, f"mrk-{_ANY_ID}"):
-            key = _stand_in(f"arn:{partition}:kms:{known}:{account_id}:key/{name}", _NOT_READABLE)
-            yield replace(key, grants=(), ram_policy_read=True, state="Enabled")
+            yield _fit_for_all(f"arn:{partition}:kms:{known}:{account_id}:key/{name}")
+
+
+@lru_cache(maxsize=4096)
+def _fit_for_all(arn: str) -> KeyFacts:
+    """A stand-in that is enabled and fit for every use; the same for everybody who is asked about it."""
+    return replace(_stand_in(arn, _NOT_READABLE), grants=(), ram_policy_read=True, state="Enabled")
 
 
 def patterns_of(texts: Iterable[str], partition: str) -> tuple[KeyPattern, ...]:

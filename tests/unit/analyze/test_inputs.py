@@ -10,15 +10,19 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from scanner.analyze.edits.inputs import EVERYWHERE, Inputs, digest, listed
+from scanner.analyze.edits.inputs import EVERYWHERE, Inputs, digest, listed, stands_aside
+from scanner.analyze.findings import analyze
 from scanner.analyze.keys.severity import SeverityRules
-from scanner.analyze.parts import AnalysisRules
+from scanner.analyze.parts import AnalysisRules, unwanted
 from scanner.analyze.principals.approvals import ApprovedAccount, ApprovedProvider
 from scanner.analyze.principals.party import Trust
 from scanner.analyze.principals.reach import Population
+from scanner.analyze.request.context import RequestContext
+from scanner.analyze.request.request import Request
 from scanner.model.arn import AccountId, KeyArn
 from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.key import KeyFacts
+from scanner.model.launches import launch_actions
 from scanner.model.policy import DocumentKind
 from scanner.model.world import World
 
@@ -131,7 +135,7 @@ OF_THE_KEY: Mapping[str, dict[str, Any]] = {
     "policy not read": {"key_policy": None, "gaps": {"key_policy": "x/y"}}, "grants": {"grants": (grant(APP),)},
     "grants not read": {"gaps": {"grants": "x/y"}}, "tags": {"tags": {"class": "pii"}}, "tags not read": {"tags": None},
     "aliases": {"aliases": ("alias/a",)}, "state": {"state": "Disabled"}, "usage": {"usage": "SIGN_VERIFY"},
-    "spec": {"spec": "RSA_2048"}, "origin": {"origin": "EXTERNAL"}, "description": {"description": "x"},
+    "spec": {"spec": "RSA_2048"}, "origin": {"origin": "EXTERNAL"},
 }  # fmt: skip
 
 
@@ -216,6 +220,82 @@ def test_rules_count(rules: AnalysisRules) -> None:
 def test_approval_of_a_provider_counts_by_whether_it_is_in_date() -> None:
     given = replace(BASE, as_of=LATER)
     assert at_key(replace(given, as_of="2027-12-24T00:00:00+00:00")) != at_key(given)
+
+
+# -- what no trial looks at -------------------------------------------------------------------------------------------
+
+READS = policy(allow(None, "s3:GetObject", Resource="*"))
+WRITES = policy(allow(None, "s3:Put*", "sqs:SendMessage", Resource="arn:aws:s3:::backup/${aws:username}"))
+
+
+@pytest.mark.parametrize("fact", ["description", "created", "last_used"])
+def test_what_findings_only_show_of_a_key_does_not_count(fact: str) -> None:
+    assert at_key(with_key(**{fact: "2026-11-29"})) == at_key(BASE)
+    assert in_world(with_key(**{fact: "2026-11-29"})) == in_world(BASE)
+
+
+def held(document: object, **parts: str) -> World:
+    return with_principal(APP, identity_policies=(doc(FULL), doc(document, name="beside", **parts)))
+
+
+def test_policy_about_services_of_which_nothing_is_asked_counts_by_its_name_alone() -> None:
+    assert at_key(held(READS)) == at_key(held(WRITES))
+    assert in_world(held(READS)) == in_world(held(WRITES))
+    none = with_principal(APP, identity_policies=(doc(FULL),))
+    renamed = with_principal(APP, identity_policies=(doc(FULL), doc(READS, name="other")))
+    for other in (none, renamed, held(READS, source="x")):
+        assert at_key(other) != at_key(held(READS))
+        assert in_world(other) != in_world(held(READS))
+
+
+def test_policies_that_do_not_count_count_where_they_stand_between_others() -> None:
+    first = with_principal(APP, identity_policies=(doc(READS, name="beside"), doc(FULL)))
+    assert at_key(first) != at_key(held(READS))
+
+
+THAT_COUNT: Mapping[str, object] = {
+    "about keys": policy(allow(None, "kms:Decrypt")), "about identities": policy(allow(None, "iam:PassRole")),
+    "about roles": policy(allow(None, "sts:AssumeRole")), "in capitals": policy(allow(None, "KMS:Decrypt")),
+    "about what runs something": policy(allow(None, "lambda:CreateFunction")),
+    "about what may be any service": policy(allow(None, "s*:Get*")), "about everything": policy(allow(None, "*")),
+    "about all but something": policy({"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"}),
+    "beside others": policy(allow(None, "s3:GetObject"), allow(None, "kms:Decrypt")),
+    "a Deny": policy(deny(None, "s3:DeleteObject")), "a date": policy(allow(None, "s3:GetObject", when=DATED)),
+    "a Region": policy(allow(None, "s3:GetObject", when={"StringEquals": {"aws:RequestedRegion": "eu-west-1"}})),
+    "the ARN of a key": policy(allow(None, "s3:PutObject", when={"StringEquals": {"s3:x": f"{KEY}"}})),
+    "a statement that AWS refuses": policy({"Effect": "Allow", "Action": "s3:GetObject"}),
+    "an element that no policy has": {**policy(allow(None, "s3:GetObject")), "Foo": "x"}, "no policy": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("document", THAT_COUNT.values(), ids=THAT_COUNT)
+def test_policy_counts_as_a_whole_where_anything_of_it_may_be_looked_at(document: object) -> None:
+    one, other = (doc(document, name="beside", **parts) for parts in ({}, {"sha256": "another"}))
+    worlds = [with_principal(APP, identity_policies=(doc(FULL), held)) for held in (one, other)]
+    assert len({at_key(given) for given in worlds}) == 2
+    assert len({in_world(given) for given in worlds}) == 2
+
+
+def test_nothing_is_asked_of_services_whose_policies_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: set[str] = set()
+    plain = RequestContext.__init__
+
+    def spying(context: RequestContext, given: World, request: Request) -> None:
+        asked.add(request.iam_action.partition(":")[0].lower())
+        plain(context, given, request)
+
+    monkeypatch.setattr(RequestContext, "__init__", spying)
+    launched = {action.partition(":")[0].lower() for action in launch_actions()}
+    runs = [
+        principal(iam(MEMBER, f"role/Runs-{name}"), FULL, trust=policy(allow({"Service": name}, "sts:AssumeRole")))
+        for name in (*(f"{service}.amazonaws.com" for service in sorted(launched)), "ecs-tasks.amazonaws.com")
+    ]
+    passing = policy(allow(None, "iam:PassRole", "kms:TagResource", *sorted(launch_actions())))
+    door = principal(iam(MEMBER, "role/Door"), passing, trust=policy(allow(STRANGER, "sts:AssumeRole")))
+    given = world(organization(), door, *runs, key(allow(iam(MEMBER, "root"), "kms:*"), allow(door.arn)))
+    analyze(given, RULES, write_key=unwanted, write_access=unwanted)
+    assert asked == {"kms", "iam", "sts", *launched}
+    assert not any(stands_aside(doc(policy(allow(None, f"{service}:Any")))) for service in asked)
 
 
 # -- dates ------------------------------------------------------------------------------------------------------------

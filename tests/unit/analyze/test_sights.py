@@ -241,7 +241,42 @@ def test_callers_whom_one_document_sees_alike_are_asked_for_once_by_the_next() -
     assert [len(set(part)) for part in (second[:5], second[5:], second)] == [1, 1, 2]
     assert third[0] not in third[1:]
     assert len(set(third[1:5])) == len(set(third[5:])) == 1
-    assert asked == [names[0], *names[:5], names[5], *names[5:], names[0], names[5], *names[:6]]
+    assert asked == [names[0], *names[:5], names[5], *names[5:], names[0], names[5], names[0], names[1], names[5]]
+
+
+@pytest.mark.parametrize(
+    ("named", "singled_out"),
+    [
+        (APP, {"App"}),
+        (iam(OWNER, "role/deep/path/App"), {"App"}),
+        (iam(OWNER, "user/Ops"), {"Ops"}),
+        (f"arn:aws:sts::{OWNER}:assumed-role/App/Ops", {"App"}),
+        (f"arn:aws:sts::{OWNER}:federated-user/App", {"App", "Ops", "New"}),
+        (iam(MEMBER, "role/App"), set()),
+        (iam(OWNER, "root"), set()),
+        ("AROAAPP", {"App", "New"}),
+        ("AIDAELSE", {"New"}),
+        ("arn:aws:iam::", {"App", "Ops", "New"}),
+    ],
+)
+def test_users_and_roles_are_looked_at_by_themselves_where_an_entry_may_mean_them(named: str, singled_out: Any) -> None:
+    new = iam(OWNER, "role/New")
+    people = (principal(APP, unique_id="AROAAPP"), principal(OPS, unique_id="AROAOPS"), principal(new))
+    given, sides = world(*people, principal(iam(OWNER, "role/Zed"), unique_id="AROAZED"), NEAR), Sides()
+    asked: list[str] = []
+
+    def looked_at(context: RequestContext) -> RequestContext:
+        asked.append(context.request.caller.role_name)
+        return context
+
+    for documents in ((allow({"AWS": MEMBER}),), (allow({"AWS": named}),)):
+        asked.clear()
+        for name in (iam(OWNER, "role/Zed"), APP, OPS, new):
+            context = RequestContext(given, Request(resolve_caller(given, name), "kms:Decrypt", KEY, key=NEAR))
+            place = sides.place(context)
+            sight = sides.caller_sight(place.where, (text(policy(*documents), DocumentKind.KEY_POLICY),))
+            sight.of(place.caller, place.who, partial(looked_at, context))
+    assert set(asked) == {"Zed", *singled_out}
 
 
 def test_users_services_and_accounts_are_told_apart_from_each_other_where_they_are_named() -> None:

@@ -6,16 +6,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from scanner.analyze import findings, parts
 from scanner.analyze.edits import remedied, world_trials
 from scanner.analyze.edits.inputs import Inputs
 from scanner.analyze.edits.outcomes import Outcomes
 from scanner.analyze.findings import AnalysisResult, analyze
 from scanner.analyze.parts import AnalysisRules
+from scanner.analyze.paths.paths import Paths
+from scanner.analyze.paths.role_paths import RolePaths
 from scanner.analyze.principals.reach import Place, Population, reached_by, reached_from
 from scanner.analyze.principals.selectors import selector_of
 from scanner.model.arn import KeyArn
 from scanner.model.finding import AccessRow, Finding, KeyRow, Kind
 from scanner.model.outcomes import TakenOver, TrialOutcome, Trials
+from scanner.model.policy import DocumentKind
 from scanner.model.world import World
 
 from builders import (
@@ -33,6 +37,7 @@ from builders import (
     key,
     policy,
     principal,
+    text,
     world,
 )
 
@@ -129,6 +134,36 @@ def test_principal_far_away_changes_nothing_for_keys() -> None:
     again = everything(changed, FULL_RUN.trials)
     assert again.taken == TakenOver(3, 0, 2, 2)
     assert same_but_for_the_work(again, everything(changed))
+
+
+def test_nothing_is_tried_again_where_only_what_no_trial_looks_at_has_changed() -> None:
+    def with_reader(action: str) -> World:
+        reads = text(policy(allow(None, action)), DocumentKind.IDENTITY, APP, "reader")
+        facts = BASE.principals[APP]
+        held = replace(facts, identity_policies=(*facts.identity_policies, reads))
+        return replace(BASE, principals={**BASE.principals, APP: held})
+
+    before, after = with_reader("s3:GetObject"), with_reader("sqs:SendMessage")
+    used = replace(after.keys[KeyArn(KEY)], last_used="2026-11-29", description="of the app", created="2020-01-01")
+    after = replace(after, keys={**after.keys, KeyArn(KEY): used})
+    again = everything(after, everything(before).trials)
+    assert again.taken == TakenOver(3, 0, 2, 0)
+    assert same_but_for_the_work(again, everything(after))
+
+
+def test_paths_of_the_world_as_it_is_are_not_followed_again_for_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    followed: list[Paths] = []
+    really = findings.told_of
+
+    def told(paths: Paths, *more: Any) -> RolePaths:
+        followed.append(paths)
+        return really(paths, *more)
+
+    for module in (findings, parts):
+        monkeypatch.setattr(module, "told_of", told)
+    assert everything(BASE).taken.trials_anew == 2
+    as_it_is, *beside = followed
+    assert [paths is as_it_is for paths in beside] == [True, False]
 
 
 def lying(trials: Trials, arn: str, **facts: Any) -> Trials:

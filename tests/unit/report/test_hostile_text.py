@@ -99,9 +99,10 @@ def hostile_tables(text: str, dialect: CsvDialect, folder: Path) -> dict[str, by
     with KeysWriter(directory, dialect) as keys:
         for key in build.key_rows():
             keys.write(build.poisoned(key, text))
-    with AccessWriter(directory, dialect) as access:
-        for entry in build.access_rows():
-            access.write(build.poisoned(entry, text))
+    rows = [build.poisoned(entry, text) for entry in build.access_rows()]
+    with AccessWriter(directory, dialect, {row.key_arn: (text, text) for row in rows}) as access:
+        for entry in rows:
+            access.write(entry)
     with CoverageWriter(directory, dialect, {}) as coverage:
         for row in build.ledger():
             coverage.write(build.poisoned(row, text), 1)

@@ -30,7 +30,7 @@ def lines(content: bytes) -> list[dict[str, str]]:
 
 def test_columns_are_those_of_the_rows_they_hold() -> None:
     assert names(KEYS)[1:] == [field.name for field in fields(KeyRow)]
-    assert names(ACCESS)[1:] == [field.name for field in fields(AccessRow)]
+    assert names(ACCESS)[1:] == [*(field.name for field in fields(AccessRow)), "key_aliases"]
     for columns in (table.columns for table in TABLES):
         assert columns[0].name == "schema_version"
         assert all(column.description for column in columns)
@@ -122,7 +122,7 @@ def test_table_of_a_failed_run_does_not_appear(tmp_path: Path) -> None:
     directory = RunDirectory.create(tmp_path, "run")
 
     def interrupted() -> None:
-        with AccessWriter(directory, CsvDialect.EXCEL) as writer:
+        with AccessWriter(directory, CsvDialect.EXCEL, {}) as writer:
             writer.write(build.access_rows()[0])
             raise RuntimeError
 
@@ -202,7 +202,7 @@ def tables_in(folder: Path, dialect: CsvDialect, rows: bool) -> dict[str, bytes]
     directory = RunDirectory.create(folder, "run")
     with (
         KeysWriter(directory, dialect) as keys,
-        AccessWriter(directory, dialect) as access,
+        AccessWriter(directory, dialect, build.key_aliases()) as access,
         CoverageWriter(directory, dialect, {build.OWNER: "payments-prod"}) as coverage,
     ):
         if rows:
@@ -231,6 +231,15 @@ def test_every_account_name_carries_its_id(tmp_path: Path) -> None:
             assert row[column].endswith(f" ({account})"), (name, column)
 
 
+def test_row_of_access_names_its_key_by_every_alias_or_none(tmp_path: Path) -> None:
+    known, unread = build.access_rows()[0], replace(build.access_rows()[0], key_arn=f"{build.KEY_ARN}b")
+    with AccessWriter(RunDirectory.create(tmp_path, "run"), CsvDialect.RFC4180, build.key_aliases()) as access:
+        access.write(known)
+        access.write(unread)
+    rows = lines((tmp_path / "run" / "access.csv").read_bytes())
+    assert [row["key_aliases"] for row in rows] == ["alias/card-data; alias/card-data-v2", ""]
+
+
 def test_finding_without_an_account_names_none() -> None:
     finding = replace(build.partner_finding(), grantee=replace(build.partner_finding().grantee, account_id="",
                                                                account_name=""))  # fmt: skip
@@ -253,7 +262,7 @@ ROWS = 4_000
 def test_access_rows_are_not_kept(tmp_path: Path) -> None:
     (row,) = build.access_rows()
     tracemalloc.start()
-    with AccessWriter(RunDirectory.create(tmp_path, "run"), CsvDialect.EXCEL) as access:
+    with AccessWriter(RunDirectory.create(tmp_path, "run"), CsvDialect.EXCEL, build.key_aliases()) as access:
         held = []
         for half in range(2):
             for number in range(ROWS):
