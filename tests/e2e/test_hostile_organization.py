@@ -95,6 +95,9 @@ def check(outputs: Outputs, dialect: str) -> None:
             hostile.check_json(text)
         elif name.startswith("markdown") or name.endswith(".md"):
             hostile.check_markdown(text)
+        elif name.endswith(".jsonl"):
+            for line in text.removesuffix("\n").split("\n"):
+                hostile.check_json(line)
         elif name.endswith(".graphml"):
             hostile.check_graph(text)
         elif name.endswith(".csv"):

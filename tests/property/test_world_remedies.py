@@ -15,6 +15,7 @@ from scanner.analyze.principals.reach import Population
 from scanner.analyze.request.request import Request
 from scanner.model.actions import KEY_ACTIONS
 from scanner.model.finding import Finding, Kind
+from scanner.model.outcomes import Trials
 from scanner.model.policy import PolicyText
 from scanner.model.principal import PrincipalFacts
 from scanner.model.world import World
@@ -167,4 +168,6 @@ def test_every_finding_has_an_edit_or_a_sentence_why_not(before: World) -> None:
 @given(worlds())
 def test_what_an_edit_cannot_touch_is_as_if_it_had_been_judged_again(before: World) -> None:
     short, long = (analyzed(before, service_principals="all", remedies=True, remember=r).result for r in (True, False))
-    assert short == long
+    assert replace(short, trials=Trials()) == replace(long, trials=Trials())
+    told = [(list(r.trials.keys), list(r.trials.world.values())) for r in (short, long)]  # hashes hold the rules
+    assert told[0] == told[1]
