@@ -318,11 +318,11 @@ def test_trials_at_a_key_need_nothing_but_what_they_say_they_looked_at() -> None
     def holds(given_world: World) -> None:
         bench = bench_of(given_world)
         for facts in bench.judged:
-            ((judged,), found) = list(bench.judge_keys([facts], {}, unwanted, {})), untried(bench, facts)
+            ((judged,), found) = list(bench.judge_keys([facts], unwanted, {})), untried(bench, facts)
             if judged.trials is None:
                 continue
             alone = bench_of(far_away(given_world, facts.arn, judged.trials.looked_at))
-            again = alone.with_remedies(facts, found, (), None)
+            again = alone.with_remedies(facts, found, None)
             assert again.trials == judged.trials
             counted.update(keys=1, less=len(alone.world.principals) < len(given_world.principals))
 
@@ -335,5 +335,5 @@ def bench_of(given_world: World) -> Bench:
 
 
 def untried(bench: Bench, facts: KeyFacts) -> Any:
-    (judged,) = replace(bench, rules=replace(bench.rules, remedies=False)).judge_keys([facts], {}, unwanted, {})
+    (judged,) = replace(bench, rules=replace(bench.rules, remedies=False)).judge_keys([facts], unwanted, {})
     return judged.findings
