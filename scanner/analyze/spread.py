@@ -73,8 +73,7 @@ class _KeysWanted:
         for judged in bench.judge_keys(keys, write, self.known):
             found.append(_Found(replace(judged, insiders=tuple(judged.insiders)), tuple(rows)))
             rows.clear()
-        uses = ForeignUses(assembly.uses.by_class, assembly.uses.carried, assembly.uses.unsure)
-        return _Keys(tuple(found), assembly.documents, uses)
+        return _Keys(tuple(found), assembly.documents, ForeignUses(assembly.uses.noted))
 
 
 @dataclass(frozen=True, slots=True)

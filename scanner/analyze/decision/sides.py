@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -25,6 +26,7 @@ from scanner.analyze.decision.layers import (
 )
 from scanner.analyze.decision.sights import CallerSight, Glance, Place, ResourceSight, Views, glance_of, who_asks
 from scanner.analyze.logic.expression import Expression
+from scanner.analyze.request.binding import Binding
 from scanner.analyze.request.caller import Caller
 from scanner.analyze.request.context import RequestContext
 from scanner.analyze.request.request import Request
@@ -136,18 +138,22 @@ class Kept:
     own_sights: dict[Hashable, ResourceSight] = field(default_factory=dict)
     key_sights: dict[Hashable, CallerSight] = field(default_factory=dict)
     caller_sights: dict[Hashable, CallerSight] = field(default_factory=dict)
-    views: dict[int, dict[Hashable, Views]] = field(default_factory=dict)
+    views: dict[int, dict[Hashable, dict[Hashable, Views]]] = field(default_factory=dict)
+    sure: dict[tuple[int, Binding], Expression] = field(default_factory=dict)
     guard_sights: dict[Hashable, tuple[CallerSight, ResourceSight]] = field(default_factory=dict)
     verdicts: dict[Hashable, object] = field(default_factory=dict)
-    whos: dict[Hashable, object] = field(default_factory=dict)
-    its: dict[Hashable, object] = field(default_factory=dict)
-    caller_rows: dict[Hashable, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
-    key_rows: dict[Hashable, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
+    own_said: dict[Hashable, tuple[Hashable, ...]] = field(default_factory=dict)
+    ends: dict[Hashable, object] = field(default_factory=dict)
+    related: dict[Hashable, dict[tuple[str, str, str], int]] = field(default_factory=dict)
+    caller_rows: dict[Hashable, dict[int, tuple[int, tuple[int, ...]]]] = field(default_factory=dict)
+    key_rows: dict[Hashable, dict[int, dict[tuple[int, int, int], tuple[int, tuple[int, ...]]]]] = field(
+        default_factory=dict
+    )
+    facts: dict[tuple[int, tuple[str, ...]], tuple[Hashable, ...]] = field(default_factory=dict)
     results: dict[Hashable, dict[Hashable, object]] = field(default_factory=dict)
     refused: dict[Hashable, tuple[object | None, ...]] = field(default_factory=dict)
     granted: dict[Hashable, tuple[Hashable, ...]] = field(default_factory=dict)
-    rows: dict[Hashable, object] = field(default_factory=dict)
-    regions: dict[Hashable, Expression] = field(default_factory=dict)
+    rows: dict[Hashable, dict[Hashable, object]] = field(default_factory=dict)
 
     def number_of(self, said: Hashable) -> int:
         """The number of what a side or layer says."""
@@ -173,10 +179,22 @@ class Sides:
 
     def __init__(self) -> None:
         self.kept = Kept()
+        self._busy = 0
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Forget nothing meanwhile: numbers are handed on that mean something only with what is kept now."""
+        self._busy += 1
+        try:
+            yield
+        finally:
+            self._busy -= 1
 
     def make_room(self) -> None:
-        """Forget everything once there is too much of it; to be called between requests only."""
+        """Forget everything once there is too much of it, unless some work needs it."""
         kept = self.kept
+        if self._busy:
+            return
         if len(kept.caller_sides) + len(kept.key_sides) + len(kept.layers) + len(kept.verdicts) > MOST_SIDES:
             self.kept = Kept()
 
@@ -204,6 +222,19 @@ class Sides:
             said = tuple(map(_said_by, side.layers))
             found = kept.caller_sides[whole] = replace(side, said=kept.number_of(said))
         return found
+
+    def said_by_caller(self, own: Hashable, place: Place, context: RequestContext) -> int:
+        """The number of what the caller's side says, as `caller_side` has it.
+
+        Args:
+            own: the same for requests of which all documents beside guardrails say the same.
+        """
+        kept = self.kept
+        found = kept.own_said.get(own)
+        if found is None:
+            layers = (identity_layer(context), boundary_layer(context), session_layer(context))
+            found = kept.own_said[own] = tuple(map(_said_by, layers))
+        return kept.number_of((*found, _said_by(self._scp(place, context))))
 
     def owner_side(self, place: Place, context: RequestContext, key: KeyFacts) -> OwnerSide:
         """The layers of the owner's side of a request on a key."""
@@ -287,7 +318,7 @@ class Sides:
         at = (where, policies)
         if at not in self.kept.caller_sights:
             views = self.kept.views.setdefault(where, {})
-            self.kept.caller_sights[at] = CallerSight(policies, self.kept.number_of, views)
+            self.kept.caller_sights[at] = CallerSight(policies, self.kept.number_of, views, self.kept.sure)
         return self.kept.caller_sights[at]
 
     def sight_of_key(self, where: int, number: int, key: KeyFacts) -> CallerSight:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from scanner.analyze.language.parse import parse_policy
-from scanner.analyze.logic.expression import Expression
+from scanner.analyze.logic.expression import FALSE, TRUE, Expression
 from scanner.analyze.logic.patterns import Pattern, glob, tokens_of
 from scanner.analyze.request.binding import Binding
 from scanner.analyze.request.caller import Caller, is_service_name, may_be_service_linked
@@ -140,7 +140,7 @@ class ResourceSight:
         self._by_action = any(g.by_action for g in parts)
         self._single = any(g.single for g in parts)
         self._found: dict[Hashable, int] = {}
-        self._of_keys: dict[Hashable, int] = {}
+        self._of_keys: dict[Hashable, dict[int, int]] = {}
         self._outcomes: dict[tuple[Look, Binding], Expression] = {}
 
     def of(self, place: Place, context: RequestContext) -> int:
@@ -161,15 +161,19 @@ class ResourceSight:
             key, who: as in the place of the request.
             asked: the request, made where it has to be looked at.
         """
-        at = (key, who)
-        found = self._of_keys.get(at)
+        known = self.seen_by(who)
+        found = known.get(key)
         if found is None:
             context = asked()
             one = context.request.key
             kind = (one.spec, one.usage) if one is not None and self._by_action else ()
             seen = (*self._covered(context), tuple(context.bind(n, self._kind) for n in self._of_key), kind)
-            found = self._of_keys[at] = self._number_of(seen)
+            found = known[key] = self._number_of(seen)
         return found
+
+    def seen_by(self, who: Hashable) -> dict[int, int]:
+        """By the number of a key what `of_key` has seen of it."""
+        return self._of_keys.setdefault(who, {})
 
     def _covered(self, context: RequestContext) -> tuple[Hashable, ...]:
         arn = context.request.resource
@@ -195,30 +199,34 @@ def _cover(patterns: Iterable[Pattern], arn: str) -> bool:
 class View(NamedTuple):
     """A caller as documents see it that name nobody in particular: equal numbers for whom these cannot tell apart.
 
+    `elsewhere` is the same also for users and roles of other accounts, where documents name none of their accounts.
     `marks` are the ways in which a document may mean a single user or role; None for everybody else.
     """
 
     number: int
+    elsewhere: int
+    account_id: str
     marks: tuple[str, ...] | None
 
 
-Views = dict[Hashable, View]
-"""By caller and what else counts for who asks, for documents that look at the same condition keys of callers."""
+Views = dict[int, View]
+"""By caller, for documents that look at the same condition keys of callers."""
 
 
 class CallerSight:
     """What documents see of who asks: how they name them, and what the condition keys hold that they test.
 
-    Documents that read the same give the same number to those whom they cannot tell apart. Views are shared by all
-    sights of one world.
+    Documents that read the same give the same number to those whom they cannot tell apart. Views, and outcomes that are
+    sure, are shared by all sights of one world.
     """
 
     def __init__(
-        self, policies: Iterable[PolicyText], number_of: Callable[[Hashable], int], views: dict[Hashable, Views]
+        self, policies: Iterable[PolicyText], number_of: Callable[[Hashable], int],
+        views: dict[Hashable, dict[Hashable, Views]], sure: dict[tuple[int, Binding], Expression],
     ) -> None:  # fmt: skip
-        self._number_of = number_of
+        self._number_of, self._sure = number_of, sure
         self._naming: list[Statement] = []
-        self._tests: list[tuple[Document, Statement, ConditionTest]] = []
+        self._tests: list[tuple[Document, Statement, ConditionTest, int]] = []
         self._individual = False
         names: dict[str, None] = {}
         for policy in policies:
@@ -229,15 +237,17 @@ class CallerSight:
                     self._naming.append(statement)
                 open_ = tuple(t for t in statement.conditions if any("${" in v for v in t.values))
                 alone = (t for t in statement.conditions if t not in open_ and _is_of_caller(t.key))
-                self._tests.extend((document, statement, t) for t in alone)
+                self._tests.extend(
+                    (document, statement, t, self._number_of(_asked_by(t, statement, policy))) for t in alone
+                )
                 written = looked_at(replace(statement, conditions=open_))
                 names.update((n, None) for n in written if _is_of_caller(n))
         self._names = tuple(names)
-        self._tested = tuple(dict.fromkeys(t.key.lower() for _, _, t in self._tests))
-        named = (e.value for s in self._naming for e in (*(s.principals or ()), *(s.not_principals or ())))
+        self._tested = tuple(dict.fromkeys(t.key.lower() for _, _, t, _ in self._tests))
+        named = tuple(e.value for s in self._naming for e in (*(s.principals or ()), *(s.not_principals or ())))
         self._singled_out = frozenset(mark for text in named for mark in _marks_in(text))
+        self._accounts = frozenset(map(_account_in, named))
         self._views = views.setdefault((self._tested, self._names), {})
-        self._found: dict[Hashable, int] = {}
         self._of_alike: dict[tuple[int, int], int] = {}
         self._outcomes: dict[tuple[Binding, ...], tuple[Expression, ...]] = {}
 
@@ -248,26 +258,36 @@ class CallerSight:
             caller, who: as in the place of the request.
             asked: the request, made where it has to be looked at.
         """
-        at = (caller, who)
-        found = self._found.get(at)
+        views = self.views_of(who)
+        view = views.get(caller)
+        if view is None:
+            view = views[caller] = self._viewed(asked())
+        alike = self._alike(view, caller)
+        found = self._of_alike.get(alike)
         if found is None:
-            view = self._views.get(at)
-            if view is None:
-                view = self._views[at] = self._viewed(asked())
-            single = view.marks is None or not self._singled_out.isdisjoint(view.marks)
-            alike = (view.number, caller if self._individual or single else 0)
-            found = self._of_alike.get(alike)
-            if found is None:
-                found = self._of_alike[alike] = self._number_of(self._seen(alike, asked()))
-            self._found[at] = found
+            found = self._of_alike[alike] = self._number_of(self._seen(alike, asked()))
         return found
+
+    def views_of(self, who: Hashable) -> Views:
+        """The callers that were looked at for documents like these; see `of` for what `who` is."""
+        return self._views.setdefault(who, {})
+
+    def known_of(self, view: View, caller: int) -> int:
+        """The number of what is seen of a caller that was looked at; negative where that is still to be seen."""
+        return self._of_alike.get(self._alike(view, caller), -1)
+
+    def _alike(self, view: View, caller: int) -> tuple[int, int]:
+        if self._individual or view.marks is None or not self._singled_out.isdisjoint(view.marks):
+            return view.number, caller
+        return view.number if view.account_id in self._accounts else view.elsewhere, 0
 
     def _viewed(self, context: RequestContext) -> View:
         one = context.request.caller
         held = tuple(context.bind(name, DocumentKind.KEY_POLICY) for name in (*self._tested, *self._names))
         linked = one.text if may_be_service_linked(one) else one.is_service_linked_role
-        number = self._number_of((one.account_id, one.kind, one.partition, linked, held))
-        return View(number, _marks_of(one) if one.kind in _MEMBERS else None)
+        facts = (one.kind, one.partition, linked, held)
+        number, elsewhere = self._number_of((one.account_id, facts)), self._number_of(("elsewhere", facts))
+        return View(number, elsewhere, one.account_id, _marks_of(one) if one.kind in _MEMBERS else None)
 
     def _seen(self, alike: tuple[int, int], context: RequestContext) -> Hashable:
         one = context.request.caller
@@ -289,10 +309,25 @@ class CallerSight:
         held = tuple(context.bind(name, DocumentKind.KEY_POLICY) for name in self._tested)
         found = self._outcomes.get(held)
         if found is None:
-            tests = self._tests
-            found = tuple(condition_expression(t, document, context, s.effect) for document, s, t in tests)
-            self._outcomes[held] = found
+            found = self._outcomes[held] = tuple(self._tried(*test, context) for test in self._tests)
         return found
+
+    def _tried(
+        self, document: Document, statement: Statement, test: ConditionTest, number: int, context: RequestContext
+    ) -> Expression:  # fmt: skip
+        """What becomes of a test; where that is sure, once for all documents that ask the same."""
+        at = number, context.bind(test.key, document.policy.kind)
+        found = self._sure.get(at)
+        if found is None:
+            found = condition_expression(test, document, context, statement.effect)
+            if found in (TRUE, FALSE):
+                self._sure[at] = found
+        return found
+
+
+def _asked_by(test: ConditionTest, statement: Statement, policy: PolicyText) -> Hashable:
+    """What a test without variables asks, whichever document it stands in."""
+    return "test", test.written_operator, test.key.lower(), test.values, statement.effect, policy.kind
 
 
 _MEMBERS = frozenset({PrincipalKind.USER, PrincipalKind.ROLE})
@@ -318,6 +353,12 @@ def _marks_in(principal: str) -> tuple[str, ...]:
     if kind in {"user", "role"}:
         return (_mark(arn.account_id, name.rsplit("/", 1)[-1]),)
     return (_mark(arn.account_id, name.partition("/")[0] if kind == "assumed-role" else _ANYBODY),)
+
+
+def _account_in(principal: str) -> str:
+    """The account that an entry of a Principal element is about; nothing for one that is about none."""
+    arn = parse_arn(principal)
+    return arn.account_id if arn else principal
 
 
 def _marks_of(member: Caller) -> tuple[str, ...]:

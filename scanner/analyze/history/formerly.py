@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from scanner.analyze.history.at_keys import is_no_more
-from scanner.analyze.keys.crowd import judge
+from scanner.analyze.keys.crowd import judge_each
 from scanner.analyze.keys.judge import Judgement
 from scanner.analyze.paths.hops import ASSUME, step
 from scanner.analyze.paths.sources import partition_of
@@ -96,7 +96,7 @@ class Formerly:
         return tuple(
             _as_result(judgement)
             for naming in namings_of(key) if _takes_in(naming.selector, selector, key)
-            for judgement in judge(self._world, key, naming, reached)
+            for judgement in judge_each(self._world, key, naming, reached)
         )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from operator import itemgetter
 
 from scanner.analyze.decision.decide import decide
 from scanner.analyze.keys.assemble import Assembly
@@ -18,40 +19,44 @@ from scanner.model.finding import OWN_ACCOUNT, AccessRow, Finding, FindingVerdic
 from scanner.model.key import KeyFacts
 from scanner.model.world import World
 
-_Group = tuple[str, str, str, str, str]
+_Group = tuple[str, str, str, str]
+"""Capability, decision, reason and condition: what is told as one row."""
 
 
 def access_rows(
     assembly: Assembly, key: KeyFacts, naming: Naming, judgements: Sequence[Judgement], finding: Finding
 ) -> Iterator[AccessRow]:
-    """The rows of one finding; a refused action has none. A stranger's account reads `unknown` here (R3.30)."""
-    parties: dict[str, str] = {}
-    callers: dict[str, Caller] = {}
-    groups: dict[tuple[str, _Group], list[str]] = {}
+    """The rows of one finding, principal by principal; a refused action has none.
+
+    A stranger's account reads `unknown` here (R3.30).
+    """
+    groups: dict[int, dict[_Group, list[str]]] = {}
+    crowds: dict[int, tuple[Caller, ...]] = {}
     for j in judgements:
         if j.verdict is FindingVerdict.INEFFECTIVE or j.decision.verdict is Verdict.DENIED:
             continue
         decision = "unknown" if is_stranger(j.caller) else j.decision.verdict.value
-        group = (j.action.capability, decision, j.reason, j.decision.condition, naming.selector.kind)
-        callers[j.caller.text] = j.caller
-        groups.setdefault((j.caller.text, group), []).append(j.action.iam_name)
-    for (text, group), actions in groups.items():
-        caller = callers[text]
-        capability, decision, reason, condition, form = group
-        if capability not in parties:
-            parties[capability] = assembly.standing(naming, key, capability, ()).party
-        yield AccessRow(
-            key_arn=key.arn, principal_arn=caller.text, principal_account_id=_account(caller),
-            principal_account_name=account_of(assembly.world, caller.account_id).name, party=parties[capability],
-            capability=capability, actions=tuple(actions), decision=decision, reason=reason, conditions=condition,
-            mechanism=naming.mechanism, path="direct", finding_id=finding.id,
-            principal_kind="unique_id" if form == "unknown_id" else caller.kind.value,
-            finding_verdict=finding.verdict.value,
-        )  # fmt: skip
-
-
-def _account(caller: Caller) -> str:
-    return "" if caller.account_id == "*" else caller.account_id
+        group = (j.action.capability, decision, j.reason, j.decision.condition)
+        crowds[j.crowd] = j.callers
+        groups.setdefault(j.crowd, {}).setdefault(group, []).append(j.action.iam_name)
+    capabilities = {group[0] for of in groups.values() for group in of}
+    parties = {c: assembly.standing(naming, key, c, ()).party for c in capabilities}
+    told = {crowd: [(*group, parties[group[0]], tuple(a)) for group, a in of.items()] for crowd, of in groups.items()}
+    names: dict[str, str] = {}
+    everybody = sorted(((c.text, crowd, c) for crowd, callers in crowds.items() for c in callers), key=itemgetter(0))
+    unknown_id = naming.selector.kind == "unknown_id"
+    for text, crowd, caller in everybody:
+        account = caller.account_id
+        if account not in names:
+            names[account] = account_of(assembly.world, account).name
+        for capability, decision, reason, condition, party, actions in told[crowd]:
+            yield AccessRow(
+                key_arn=key.arn, principal_arn=text, principal_account_id="" if account == "*" else account,
+                principal_account_name=names[account], party=party, capability=capability, actions=actions,
+                decision=decision, reason=reason, conditions=condition, mechanism=naming.mechanism, path="direct",
+                finding_id=finding.id, principal_kind="unique_id" if unknown_id else caller.kind.value,
+                finding_verdict=finding.verdict.value,
+            )  # fmt: skip
 
 
 def insider_rows(
@@ -82,13 +87,13 @@ def _decided(world: World, key: KeyFacts, caller: Caller) -> dict[_Group, list[s
 
 
 def _insider_group(capability: str, decision: Decision) -> _Group:
-    return capability, decision.verdict.value, decision.reason, decision.condition, ""
+    return capability, decision.verdict.value, decision.reason, decision.condition
 
 
 def _insiders(
     world: World, key: KeyFacts, caller: Caller, groups: Iterable[tuple[_Group, list[str]]]
 ) -> Iterator[AccessRow]:
-    for (capability, verdict, reason, condition, _), actions in groups:
+    for (capability, verdict, reason, condition), actions in groups:
         yield AccessRow(
             key_arn=key.arn, principal_arn=caller.text, principal_account_id=caller.account_id,
             principal_account_name=account_of(world, caller.account_id).name, party=OWN_ACCOUNT,

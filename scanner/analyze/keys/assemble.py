@@ -15,7 +15,7 @@ from scanner.analyze.keys.evidence import (
     grant_ref,
     statement_evidence,
 )
-from scanner.analyze.keys.identity import digest, finding_id, fingerprint
+from scanner.analyze.keys.identity import as_digest, finding_id, fingerprint, number_of
 from scanner.analyze.keys.judge import Judgement, best, confirmed_reason, named_actions, question, strength
 from scanner.analyze.keys.own_gates import own_gates
 from scanner.analyze.keys.remedy import remediation_of
@@ -111,7 +111,8 @@ class Assembly:
 
     def standing(self, naming: Naming, key: KeyFacts, capability: str, judgements: Iterable[Judgement]) -> Standing:
         """Where the selector stands for one capability; the judgements tell whom it reaches with it."""
-        accounts = sorted({j.caller.account_id for j in judgements} - {"", "*"})
+        crowds = {j.crowd: j.callers for j in judgements}
+        accounts = sorted({c.account_id for callers in crowds.values() for c in callers} - {"", "*"})
         return standing_of_naming(naming, key, capability, accounts, self.world, self.trust)
 
     def grantee(self, naming: Naming, key: KeyFacts, standing: Standing | None = None) -> Grantee:
@@ -287,13 +288,15 @@ def _evidence(assembly: Assembly, key: KeyFacts, naming: Naming, deciding: Judge
 
 
 def _reach(effective: Sequence[Judgement]) -> Reach:
-    counted = [j for j in effective if j.verdict is not FindingVerdict.BLOCKED]
-    texts = {j.caller.text for j in counted}
-    accounts = tuple(sorted({j.caller.account_id for j in counted if j.caller.account_id not in {"", "*"}}))
-    told = digest(
-        (j.caller.text, f"{j.action.iam_name} {j.verdict} {j.decision.condition}") for j in effective
+    counted = {j.crowd: j.callers for j in effective if j.verdict is not FindingVerdict.BLOCKED}
+    texts = {c.text for callers in counted.values() for c in callers}
+    accounts = tuple(sorted({c.account_id for callers in counted.values() for c in callers} - {"", "*"}))
+    crowds = {j.crowd: j.callers for j in effective}
+    numbers = {crowd: sum(number_of(c.text) for c in callers) for crowd, callers in crowds.items()}
+    told = sum(
+        numbers[j.crowd] * number_of(f"{j.action.iam_name} {j.verdict} {j.decision.condition}") for j in effective
     )  # fmt: skip
-    return Reach(len(texts), (), sample(tuple(texts), SAMPLE), accounts, len(texts) > SAMPLE, told)
+    return Reach(len(texts), (), sample(tuple(texts), SAMPLE), accounts, len(texts) > SAMPLE, as_digest(told))
 
 
 def _rules(deciding: Judgement, leading: CapabilityResult) -> tuple[RuleRef, ...]:

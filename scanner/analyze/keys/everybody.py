@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.crowd import judge
-from scanner.analyze.keys.judge import Judgement, strength
+from scanner.analyze.keys.judge import Alike, Judgement, strength
 from scanner.analyze.principals.reach import Population, Reached, reached_by
 from scanner.analyze.principals.selectors import Naming, Selector, namings_of, selector_of
-from scanner.analyze.request.caller import ANY_SERVICE, organization_of, some_service
+from scanner.analyze.request.caller import ANY_SERVICE, Caller, organization_of, some_service
 from scanner.analyze.statements.match import covers_action
 from scanner.model.finding import FindingVerdict
 from scanner.model.key import KeyFacts
@@ -67,7 +67,7 @@ def _tell_everybody(
     service = some_service()
     judgements = judge(assembly.world, key, naming, reached)
     by_services = judge(assembly.world, key, naming, Reached((service,)))
-    public, selectors = split_everybody(judgements, population, key.partition)
+    public, selectors = split_everybody(judgements, reached.callers, population, key.partition)
     for selector in selectors:
         held = namings.get((naming.mechanism, selector))
         places = (*held.statements, *naming.statements) if held else naming.statements
@@ -98,39 +98,67 @@ def _effective(judgements: Iterable[Judgement]) -> list[Judgement]:
 
 
 def split_everybody(
-    judgements: Sequence[Judgement], population: Population, partition: str
+    judgements: Sequence[Judgement], callers: Sequence[Caller], population: Population, partition: str
 ) -> tuple[tuple[Judgement, ...], tuple[Selector, ...]]:
     """Separate the public from accounts and organizations that can do more with a key than it.
 
     A Deny or a guardrail may keep strangers out and spare the organization; then `*` is no access of the public.
 
     Args:
+        callers: everybody who was judged, in order.
         partition: of the key.
 
     Returns:
         What the public can do, with everybody who can do no more; and the selectors of those who can.
     """
     groups: dict[Selector | None, list[Judgement]] = defaultdict(list)
+    parts: dict[int, dict[Selector | None, Alike]] = {}
+    selectors: dict[str, Selector | None] = {}
     for judgement in judgements:
-        groups[_group(judgement, population, partition)].append(judgement)
+        if judgement.crowd not in parts:
+            parts[judgement.crowd] = _by_selector(judgement, selectors, population, partition)
+        for selector, members in parts[judgement.crowd].items():
+            groups[selector].append(judgement.of(members))
+    order = _order_of(judgements, callers)
+    for some in groups.values():
+        some.sort(key=order)
     public = _strengths(groups[None])
     stronger = tuple(
         selector
         for selector, members in groups.items()
         if selector is not None and any(s > public.get(name, 0) for name, s in _strengths(members).items())
     )
-    kept = tuple(j for selector, members in groups.items() if selector not in stronger for j in members)
-    return kept, tuple(sorted(stronger))
+    kept = sorted((m for s, m in groups.items() if m and s not in stronger), key=lambda some: order(some[0]))
+    return tuple(j for some in kept for j in some), tuple(sorted(stronger))
 
 
-def _group(judgement: Judgement, population: Population, partition: str) -> Selector | None:
-    caller = judgement.caller
-    if caller.kind is PrincipalKind.ANY:
-        return None
-    organization = organization_of(population.world, caller.account_id)
+def _order_of(judgements: Iterable[Judgement], callers: Sequence[Caller]) -> Callable[[Judgement], tuple[int, int]]:
+    """The order in which judgements are told: action by action, in the order of their first callers."""
+    actions = {name: place for place, name in enumerate(dict.fromkeys(j.action.name for j in judgements))}
+    places = {id(caller): place for place, caller in enumerate(callers)}
+    return lambda judgement: (actions[judgement.action.name], places[id(judgement.caller)])
+
+
+def _by_selector(
+    judgement: Judgement, known: dict[str, Selector | None], population: Population, partition: str
+) -> dict[Selector | None, Alike]:
+    """The callers of a judgement by who has to be named to mean them; `known` has what was found out by account."""
+    found: dict[Selector | None, list[int]] = defaultdict(list)
+    for place, caller in enumerate(judgement.callers):
+        if caller.kind is PrincipalKind.ANY:
+            found[None].append(place)
+            continue
+        if caller.account_id not in known:
+            known[caller.account_id] = _selector_of_account(caller.account_id, population, partition)
+        found[known[caller.account_id]].append(place)
+    return {selector: judgement.whom.part(places) for selector, places in found.items()}
+
+
+def _selector_of_account(account_id: str, population: Population, partition: str) -> Selector:
+    organization = organization_of(population.world, account_id)
     if organization is not None:
         return Selector(organization.id, "organization")
-    return selector_of(caller.account_id, partition)
+    return selector_of(account_id, partition)
 
 
 def _strengths(judgements: Sequence[Judgement]) -> dict[str, int]:

@@ -6,7 +6,8 @@ import hashlib
 import json
 from collections.abc import Iterable
 
-from scanner.analyze.keys.judge import chosen_by_strangers, is_stranger
+from scanner.analyze.keys.judge import is_stranger
+from scanner.analyze.keys.strangers import chosen_by_strangers
 from scanner.analyze.logic.expression import FALSE, TRUE, Expression, Origin, variables
 from scanner.analyze.principals.selectors import NamedStatement, Selector, selector_of
 from scanner.analyze.request.context import RequestContext

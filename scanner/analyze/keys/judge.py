@@ -6,27 +6,17 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
+from typing import Self
 
 from scanner.analyze.decision.decide import decide, evaluate, refused_at_once, settled
 from scanner.analyze.decision.evaluation import ALL_SOURCES, Evaluation, Sources
-from scanner.analyze.decision.every_action import Manner, every_action
+from scanner.analyze.decision.every_action import Manner, alike_at
 from scanner.analyze.decision.moments import moments_of, moments_to_come
 from scanner.analyze.decision.remembered import remembered
 from scanner.analyze.decision.verdict import conclude
+from scanner.analyze.keys.strangers import chosen_by_strangers
 from scanner.analyze.logic.axioms import axioms_for
-from scanner.analyze.logic.expression import (
-    TRUE,
-    And,
-    Const,
-    Expression,
-    Literal,
-    Or,
-    Origin,
-    ValueType,
-    Variable,
-    conj,
-    disj,
-)
+from scanner.analyze.logic.expression import TRUE, disj
 from scanner.analyze.logic.residual import TooComplexError, is_possible
 from scanner.analyze.principals.classes import Classes
 from scanner.analyze.principals.reach import CLOSED, Reached
@@ -46,9 +36,6 @@ _STRENGTH = {
     FindingVerdict.CONFIRMED: 4, FindingVerdict.CONDITIONAL: 3, FindingVerdict.POSSIBLE: 2, FindingVerdict.BLOCKED: 1,
     FindingVerdict.INEFFECTIVE: 0,
 }  # fmt: skip
-_OF_THE_CALLER = frozenset({
-    "caller_side_not_collected", "organization_not_read", "principal_id_not_collected",
-})  # fmt: skip
 _NEVER = "unsatisfiable_condition"
 ROOT_USER_ONLY = "root_user_only"
 SUSPENDED = "account_suspended"
@@ -66,6 +53,8 @@ _WITHOUT_EFFECT = {"not_cross_account": "action_not_cross_account", "key_usage":
 
 _Weighed = tuple[FindingVerdict, str, Decision]
 """Verdict for people, reason, and the decision behind it."""
+_Row = tuple[_Weighed, ...]
+"""What is weighed by action, in the order of the action table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +87,30 @@ class Alone:
         return self.asked
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Alike:
+    """Callers of whom the same is judged, and by caller the same object where the same statements of them match."""
+
+    callers: tuple[Caller, ...]
+    grounds: tuple[object, ...]
+
+    @classmethod
+    def alone(cls, caller: Caller) -> Self:
+        """A caller by itself."""
+        return cls((caller,), (object(),))
+
+    def part(self, places: Sequence[int]) -> Alike:
+        """Some of them, by their places."""
+        return Alike(tuple(self.callers[n] for n in places), tuple(self.grounds[n] for n in places))
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What one caller can do with one action: the verdict for people, its reason, and the decision behind it.
 
     The decision holds for everybody alike and has no gates; `asked` is what they are worked out from, None where the
-    decision has them or no policy had to be looked at.
+    decision has them or no policy had to be looked at. `alike` is for whom it stands, its caller the first of them;
+    None where it stands for its caller alone.
     """
 
     caller: Caller
@@ -112,6 +119,28 @@ class Judgement:
     reason: str
     decision: Decision
     asked: Asked | Alone | None = None
+    alike: Alike | None = None
+
+    @property
+    def callers(self) -> tuple[Caller, ...]:
+        """Everybody for whom it stands."""
+        return self.alike.callers if self.alike else (self.caller,)
+
+    @property
+    def whom(self) -> Alike:
+        """The same, with what matches of them."""
+        return self.alike or Alike.alone(self.caller)
+
+    @property
+    def crowd(self) -> int:
+        """The same for judgements of the same callers, as long as these are kept."""
+        return id(self.alike or self.caller)
+
+    def of(self, alike: Alike) -> Judgement:
+        """The same of some of the callers for whom it stands."""
+        return Judgement(
+            alike.callers[0], self.action, self.verdict, self.reason, self.decision, self.asked, alike
+        )  # fmt: skip
 
 
 def strength(verdict: FindingVerdict) -> int:
@@ -200,17 +229,28 @@ def question(key: KeyFacts, caller: Caller, action: Action, reached: Reached | N
     return Request(caller, action.iam_name, key.arn, action=known, key=key, context=context)
 
 
-def judge_every(world: World, caller: Caller, asked: Asked) -> tuple[_Weighed, ...] | None:
-    """Every action of the action table weighed for one caller, in its order, as `judge_one` does one by one.
+def judged_alike(world: World, asked: Asked) -> list[tuple[_Row | None, Alike]]:
+    """Everybody who is asked about, sorted by what `judge_one` says of every action.
 
     Returns:
-        Verdict for people, reason and decision of each; None where actions have to be judged one by one.
+        Rows with those of whom they hold, in the order of the first of these; None for a caller whose actions have to
+        be judged one by one.
     """
-    if account_of(world, caller.account_id).status in CLOSED or not asked.key.grants_complete:
-        return None
-    stranger = is_stranger(caller)
-    context = asked.reached.context if stranger else None
-    return every_action(world, caller, asked.key, asked.sources, _STRANGER if stranger else _KNOWN, context)
+    key, known, strangers, found = asked.key, list[Caller](), list[Caller](), list[tuple[_Row | None, Alike]]()
+    closed: dict[str, bool] = {}
+    for caller in asked.reached.callers:
+        account = caller.account_id
+        if account not in closed:
+            closed[account] = account_of(world, account).status in CLOSED
+        if closed[account] or not key.grants_complete:
+            found.append((None, Alike.alone(caller)))
+        else:
+            (strangers if is_stranger(caller) else known).append(caller)
+    told = alike_at(world, known, key, asked.sources, _KNOWN)
+    told.extend(alike_at(world, strangers, key, asked.sources, _STRANGER, asked.reached.context))
+    found.extend((row, Alike(callers, grounds)) for row, callers, grounds in told)
+    places = {id(caller): place for place, caller in enumerate(asked.reached.callers)}
+    return sorted(found, key=lambda one: places[id(one[1].callers[0])])
 
 
 def _judge_one(world: World, caller: Caller, action: Action, asked: Asked) -> Judgement:
@@ -298,31 +338,6 @@ def of_stranger(world: World, request: Request, evaluation: Evaluation) -> tuple
     if verdict is FindingVerdict.CONFIRMED:
         reason = "grant_held" if evaluation.grants or evaluation.retiring else "delegated_to_third_party"
     return verdict, reason, decision
-
-
-def chosen_by_strangers(expression: Expression) -> Expression:
-    """The expression with a stranger's tags, names and organization as things the caller chooses.
-
-    That no permissions boundary stands in the way is its administrator's choice.
-    """
-    match expression:
-        case Literal(test, positive) if test.variable.ref == "R2.16":
-            return Const(positive)
-        case Literal(test, positive):
-            return Literal(replace(test, variable=_chosen(test.variable)), positive)
-        case And(parts):
-            return conj(chosen_by_strangers(p) for p in parts)
-        case Or(parts):
-            return disj(chosen_by_strangers(p) for p in parts)
-        case _:
-            return expression
-
-
-def _chosen(variable: Variable) -> Variable:
-    of_the_caller = variable.origin is Origin.DATA and variable.reason in _OF_THE_CALLER
-    if not of_the_caller or variable.type is ValueType.FLAG or variable.name.startswith("aws:resource"):
-        return variable
-    return replace(variable, origin=Origin.REQUEST, caller_chosen=True)
 
 
 _KNOWN: Manner[_Weighed] = Manner("judgement", _without_effect, _of_one_known)

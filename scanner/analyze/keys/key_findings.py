@@ -47,7 +47,7 @@ def key_findings(
     everybody = tuple(tell(key, population, assembly))
     stale = stale_grants(key, population)
     for told in everybody:
-        assembly.uses.note(assembly.world, key, told.naming.mechanism, told.judgements)
+        assembly.uses.note(key, told.naming.mechanism, told.judgements)
         if not _is_told(told.naming, key, assembly, service_principals):
             continue
         if any(j.verdict is not FindingVerdict.INEFFECTIVE for j in told.judgements):

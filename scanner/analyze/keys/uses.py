@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
-from scanner.analyze.decision.layers import LayerResult
-from scanner.analyze.keys.judge import Judgement, strength
+from scanner.analyze.keys.judge import Alike, Judgement, strength
 from scanner.analyze.keys.own_gates import allowing_in, own_identity
 from scanner.analyze.principals.principal_classes import IDENTITIES, class_name
-from scanner.analyze.principals.selectors import GRANT
+from scanner.analyze.principals.selectors import GRANT, RAM
+from scanner.analyze.request.caller import Caller
 from scanner.model.finding import FindingVerdict
 from scanner.model.key import KeyFacts
 from scanner.model.world import World
 
-T = TypeVar("T")
 SURE = frozenset({FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL})
+
+_WITHOUT_POLICIES = frozenset({GRANT, RAM})
 
 Place = tuple[str, str, int]
 """Policy name, document hash and statement index."""
 
 Grounds = tuple[tuple[Place, bool], ...]
 """The identity statements that allow an access, each with whether it has conditions."""
+
+
+class _Share(NamedTuple):
+    """Callers who are judged the same: by action name what has an effect, for all of them."""
+
+    alike: Alike
+    judged: dict[str, Judgement]
+
+
+class Noted(NamedTuple):
+    """What callers of other accounts can do with a key by one naming; `actions` in the order in which they are told."""
+
+    key: KeyFacts
+    mechanism: str
+    actions: Sequence[str]
+    shares: Sequence[_Share]
 
 
 @dataclass(slots=True)
@@ -40,64 +58,165 @@ class KeyUse:
 
 
 @dataclass(slots=True)
-class ForeignUses:
-    """The uses of a whole analysis: by class and key, and what identity statements carry them."""
+class Carried:
+    """What identity statements carry: by the statements that allow it.
 
-    by_class: dict[str, dict[str, KeyUse]] = field(default_factory=dict)
-    carried: dict[Grounds, dict[tuple[str, str], Judgement]] = field(default_factory=dict)
-    """By the statements that allow it: key ARN and action name, each with the strongest sure judgement."""
+    `sure` has by key ARN and action name the strongest sure judgement, `unsure` the rules and ledger rows that some
+    access hangs on which the statements would allow.
+    """
+
+    sure: dict[Grounds, dict[tuple[str, str], Judgement]] = field(default_factory=dict)
     unsure: dict[Grounds, set[str]] = field(default_factory=dict)
-    """By the statements that would allow it: the rules and ledger rows that some access hangs on."""
-    _names: dict[str, str] = field(default_factory=dict)
-    _grounds: dict[int, tuple[LayerResult, Grounds]] = field(default_factory=dict)
-    """By the layer they come from, which is kept: many judgements rest on the same."""
 
-    def note(self, world: World, key: KeyFacts, mechanism: str, judgements: Sequence[Judgement]) -> None:
+
+@dataclass(slots=True)
+class ForeignUses:
+    """The uses of a whole analysis, in the order of keys: noted as these are judged, put together where asked for."""
+
+    noted: list[Noted] = field(default_factory=list)
+    _fellows: dict[str, list[tuple[Noted, list[_Fellows]]]] = field(default_factory=dict)
+    _names: dict[str, str] = field(default_factory=dict)
+
+    def note(self, key: KeyFacts, mechanism: str, judgements: Sequence[Judgement]) -> None:
         """Remember what collected users and roles of other accounts can do with a key."""
+        shares: dict[int, _Share] = {}
+        actions: dict[str, None] = {}
         for judgement in judgements:
-            caller = judgement.caller
-            if caller.kind not in IDENTITIES or not caller.account_collected:
-                continue
-            if judgement.verdict is FindingVerdict.INEFFECTIVE:
-                continue
-            name = self._names.get(caller.text)
-            if name is None:
-                name = self._names[caller.text] = class_name(caller)
-            uses = self.by_class.setdefault(name, {})
-            use = uses.get(key.arn)
-            if use is None:
-                use = uses[key.arn] = KeyUse(key)
-            _keep(use.judgements, (mechanism, judgement.action.name), judgement)
-            if judgement.verdict is not FindingVerdict.BLOCKED:
-                use.callers.add(caller.text)
-            if judgement.verdict is FindingVerdict.POSSIBLE:
-                use.unread.update(judgement.decision.rules)
-                self.unsure.setdefault(self._grounds_of(world, judgement), set()).update(judgement.decision.rules)
-            if judgement.verdict in SURE and mechanism != GRANT:
-                carried = self.carried.setdefault(self._grounds_of(world, judgement), {})
-                _keep(carried, (key.arn, judgement.action.name), judgement)
+            if judgement.verdict is not FindingVerdict.INEFFECTIVE and judgement.caller.kind in IDENTITIES:
+                share = shares.get(judgement.crowd)
+                if share is None:
+                    share = shares[judgement.crowd] = _Share(judgement.whom, {})
+                share.judged[judgement.action.name] = judgement
+                actions[judgement.action.name] = None
+        if shares:
+            self.noted.append(Noted(key, mechanism, tuple(actions), tuple(shares.values())))
+
+    def of_class(self, name: str) -> Mapping[str, KeyUse]:
+        """What a class can do by key, once everything was noted."""
+        if not self._fellows:
+            for noted in self.noted:
+                for class_, some in _fellows(noted.shares, self._class_of).items():
+                    self._fellows.setdefault(class_, []).append((noted, some))
+        found: dict[str, KeyUse] = {}
+        for noted, some in self._fellows.get(name, ()):
+            _use(found.setdefault(noted.key.arn, KeyUse(noted.key)), noted, some)
+        return found
+
+    def given_without_policies(self) -> Iterator[tuple[str, KeyUse]]:
+        """By class what grants and resource shares give at each key: no policy of the caller has to name that."""
+        found: dict[tuple[str, str], KeyUse] = {}
+        for noted in self.noted:
+            if noted.mechanism in _WITHOUT_POLICIES:
+                for class_, some in _fellows(noted.shares, self._class_of).items():
+                    _use(found.setdefault((class_, noted.key.arn), KeyUse(noted.key)), noted, some)
+        return ((class_, use) for (class_, _), use in found.items())
+
+    def carried(self, world: World, documents: frozenset[tuple[str, str]]) -> Carried:
+        """What is carried by statements of some identity policies, given by name and hash, in part or alone."""
+        found, grounds = Carried(), _GroundsOf(world)
+        for noted in self.noted:
+            units = [(*unit, share.judged) for share in noted.shares for unit in _by_ground(share.alike, documents)]
+            units.sort(key=lambda unit: unit[0].text)
+            for action in noted.actions:
+                for first, ground, judged in units:
+                    judgement = judged.get(action)
+                    if judgement is not None:
+                        _carry(found, noted, judgement, first, grounds.of(judgement, first, ground))
+        return found
 
     def add(self, later: ForeignUses) -> None:
         """Add what was noted apart from this, at keys that come later and not here."""
-        for name, uses in later.by_class.items():
-            self.by_class.setdefault(name, {}).update(uses)
-        for grounds, carried in later.carried.items():
-            self.carried.setdefault(grounds, {}).update(carried)
-        for grounds, rules in later.unsure.items():
-            self.unsure.setdefault(grounds, set()).update(rules)
+        self.noted.extend(later.noted)
 
-    def _grounds_of(self, world: World, judgement: Judgement) -> Grounds:
-        """The statements in the policies of the caller itself."""
-        layer = own_identity(world, judgement)
-        if layer is None:
-            return ()
-        if id(layer) not in self._grounds:
-            found = (((name, sha256, index), conditioned) for name, sha256, index, conditioned in allowing_in(layer))
-            self._grounds[id(layer)] = layer, tuple(found)
-        return self._grounds[id(layer)][1]
+    def _class_of(self, caller: Caller) -> str:
+        name = self._names.get(caller.text)
+        if name is None:
+            name = self._names[caller.text] = class_name(caller)
+        return name
 
 
-def _keep(kept: dict[T, Judgement], place: T, judgement: Judgement) -> None:
-    held = kept.get(place)
-    if held is None or strength(judgement.verdict) > strength(held.verdict):
-        kept[place] = judgement
+class _Fellows(NamedTuple):
+    """Callers of one class in one share: the first of them by name, and all."""
+
+    first: Caller
+    texts: frozenset[str]
+    judged: Mapping[str, Judgement]
+
+
+def _fellows(shares: Iterable[_Share], class_of: Callable[[Caller], str]) -> dict[str, list[_Fellows]]:
+    """By class the callers of a naming, share by share in the order of names."""
+    found: dict[str, list[_Fellows]] = defaultdict(list)
+    for share in shares:
+        members: dict[str, list[Caller]] = defaultdict(list)
+        for caller in share.alike.callers:
+            if caller.account_collected:
+                members[class_of(caller)].append(caller)
+        for name, some in members.items():
+            first = min(some, key=lambda c: c.text)
+            found[name].append(_Fellows(first, frozenset(c.text for c in some), share.judged))
+    for fellows in found.values():
+        fellows.sort(key=lambda one: one.first.text)
+    return found
+
+
+def _use(use: KeyUse, noted: Noted, some: Sequence[_Fellows]) -> None:
+    """Add what a class can do by one naming, of equal judgements that of the first caller by name."""
+    for action in noted.actions:
+        for fellows in some:
+            judgement = fellows.judged.get(action)
+            if judgement is None:
+                continue
+            held = use.judgements.get((noted.mechanism, action))
+            if held is None or strength(judgement.verdict) > strength(held.verdict):
+                use.judgements[noted.mechanism, action] = replace(judgement, caller=fellows.first, alike=None)
+            if judgement.verdict is not FindingVerdict.BLOCKED:
+                use.callers |= fellows.texts
+            if judgement.verdict is FindingVerdict.POSSIBLE:
+                use.unread.update(judgement.decision.rules)
+
+
+_Policies = tuple[tuple[str, str], ...]
+_Ground = tuple[int, _Policies]
+"""What decides which statements of a caller allow an access: what of its documents matches, and their names."""
+
+
+def _by_ground(alike: Alike, documents: frozenset[tuple[str, str]]) -> Iterator[tuple[Caller, _Ground]]:
+    """The first caller by name of each ground, where some policy is asked about."""
+    found: dict[_Ground, Caller] = {}
+    for caller, matching in zip(alike.callers, alike.grounds, strict=True):
+        policies = tuple((p.name, p.sha256) for p in caller.identity_policies)
+        if caller.account_collected and not documents.isdisjoint(policies):
+            ground = id(matching), policies
+            known = found.get(ground)
+            if known is None or caller.text < known.text:
+                found[ground] = caller
+    return ((caller, ground) for ground, caller in found.items())
+
+
+class _GroundsOf:
+    """The statements in the policies of callers that allow an access, looked up once where the same ones match."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._known: dict[tuple[_Ground, str], Grounds] = {}
+
+    def of(self, judgement: Judgement, caller: Caller, ground: _Ground) -> Grounds:
+        """Those of a caller for whom the judgement stands."""
+        place = ground, judgement.action.name
+        found = self._known.get(place)
+        if found is None:
+            layer = own_identity(self._world, replace(judgement, caller=caller))
+            told = allowing_in(layer) if layer else ()
+            found = tuple(((name, sha256, index), conditioned) for name, sha256, index, conditioned in told)
+            self._known[place] = found
+        return found
+
+
+def _carry(found: Carried, noted: Noted, judgement: Judgement, first: Caller, grounds: Grounds) -> None:
+    if judgement.verdict is FindingVerdict.POSSIBLE:
+        found.unsure.setdefault(grounds, set()).update(judgement.decision.rules)
+    if judgement.verdict in SURE and noted.mechanism != GRANT:
+        carried, place = found.sure.setdefault(grounds, {}), (noted.key.arn, judgement.action.name)
+        held = carried.get(place)
+        if held is None or strength(judgement.verdict) > strength(held.verdict):
+            carried[place] = replace(judgement, caller=first, alike=None)

@@ -13,7 +13,8 @@ from scanner.analyze.decision.moments import moments_of
 from scanner.analyze.decision.remembered import remembered
 from scanner.analyze.decision.trust import decide_assume, evaluate_assume
 from scanner.analyze.decision.verdict import conclude
-from scanner.analyze.keys.judge import NOT_YET, chosen_by_strangers, is_stranger
+from scanner.analyze.keys.judge import NOT_YET, is_stranger
+from scanner.analyze.keys.strangers import chosen_by_strangers
 from scanner.analyze.logic.expression import TRUE, disj
 from scanner.analyze.paths.forms import ANYTHING, AS_IT_IS, Form, node_of
 from scanner.analyze.request.caller import Caller

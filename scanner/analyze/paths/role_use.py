@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from scanner.analyze.decision.decide import decide
 from scanner.analyze.decision.evaluation import ALL_SOURCES
-from scanner.analyze.decision.every_action import DECISION, PLACES, every_action
+from scanner.analyze.decision.every_action import DECISION, PLACES, every_action_each
 from scanner.analyze.decision.remembered import remembered
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.paths.forms import AS_IT_IS, Form, identity_of, world_in
@@ -63,6 +64,14 @@ class _Doors:
 _Row = tuple[Decision, ...]
 
 
+class _Opened(NamedTuple):
+    """A key, the actions that it opens to somebody, and the key as it is once it is woken."""
+
+    key: KeyFacts
+    wanted: frozenset[str]
+    awake: KeyFacts
+
+
 class RoleUse:
     """Judges roles on the given keys, each role and key once; roles that decide alike share the answer."""
 
@@ -72,9 +81,13 @@ class RoleUse:
         self._by_account: dict[str, dict[str, KeyFacts]] = defaultdict(dict)
         self._uses: dict[tuple[int, int, frozenset[str], str], tuple[_Row, _Row, tuple[Use, ...]]] = {}
         self._of: dict[str, dict[str, tuple[Use, ...]]] = {}
+        self._opened_to: dict[tuple[str, frozenset[str]], Sequence[_Opened]] = {}
+        self._awake: dict[str, KeyFacts] = {}
         for key in sorted(keys, key=lambda key: key.arn):
             if key.manager != "AWS":
                 doors = self._doors[key.arn] = _doors_of(key)
+                if key.state in _WAKING:
+                    self._awake[key.arn] = replace(key, state="Enabled")
                 for account in (*doors.delegated, *doors.direct):
                     self._by_account[account][key.arn] = key
 
@@ -94,34 +107,44 @@ class RoleUse:
         """By key ARN what a session of the role can do; nothing that is surely refused."""
         if role_arn not in self._of:
             caller = resolve_caller(self._world, role_arn)
-            allowed = _actions_of(caller)
-            near = {**self._by_account.get(caller.account_id, {}), **self._by_account.get("*", {})}
-            uses = {arn: self._use(caller, near[arn], allowed) for arn in sorted(near)}
-            self._of[role_arn] = {arn: found for arn, found in uses.items() if found}
+            self._of[role_arn] = dict(self._uses_of(caller, self._opened(caller.account_id, _actions_of(caller))))
         return self._of[role_arn]
 
-    def _use(self, caller: Caller, key: KeyFacts, allowed: frozenset[str]) -> tuple[Use, ...]:
-        wanted = self._doors[key.arn].open_to(caller.account_id, allowed)
-        if not wanted:
-            return ()
-        row = every_action(self._world, caller, key, ALL_SOURCES, DECISION)
-        if row is None:
-            uses = (_judge(self._world, caller, key, a) for a in KEY_ACTIONS if a.name in wanted)
-            one_by_one = tuple(use for use in uses if use.rank > NEVER)
-            return _woken(key.state, one_by_one, lambda a: _judge(self._world, caller, _awake(key), a))
-        awake = row
-        if key.state in _WAKING:
-            awake = every_action(self._world, caller, _awake(key), ALL_SOURCES, DECISION) or row
-        place = (id(row), id(awake), wanted, key.state)
-        if place not in self._uses:
-            known = tuple(_use(a, row[n]) for n, a in enumerate(KEY_ACTIONS) if a.name in wanted)
+    def _opened(self, account_id: str, allowed: frozenset[str]) -> Sequence[_Opened]:
+        """The keys that open something to an identity of an account whose IAM allows some actions, in order."""
+        found = self._opened_to.get((account_id, allowed))
+        if found is None:
+            near = {**self._by_account.get(account_id, {}), **self._by_account.get("*", {})}
+            wanted = ((near[arn], self._doors[arn].open_to(account_id, allowed)) for arn in sorted(near))
+            found = [_Opened(key, actions, self._awake.get(key.arn, key)) for key, actions in wanted if actions]
+            self._opened_to[account_id, allowed] = found
+        return found
+
+    def _uses_of(self, caller: Caller, opened: Sequence[_Opened]) -> Iterator[tuple[str, tuple[Use, ...]]]:
+        rows = every_action_each(self._world, ((caller, one.key) for one in opened), ALL_SOURCES, DECISION)
+        asleep = [one for one in opened if one.awake is not one.key]
+        woken = every_action_each(self._world, ((caller, one.awake) for one in asleep), ALL_SOURCES, DECISION)
+        awake = {one.key.arn: row for one, row in zip(asleep, woken, strict=True)}
+        for one, row in zip(opened, rows, strict=True):
+            arn = one.key.arn
+            uses = self._one_by_one(caller, one) if row is None else self._use(one, row, awake.get(arn) or row)
+            if uses:
+                yield arn, uses
+
+    def _one_by_one(self, caller: Caller, one: _Opened) -> tuple[Use, ...]:
+        found = (_judge(self._world, caller, one.key, a) for a in KEY_ACTIONS if a.name in one.wanted)
+        strong = tuple(use for use in found if use.rank > NEVER)
+        return _woken(one.key.state, strong, lambda a: _judge(self._world, caller, one.awake, a))
+
+    def _use(self, one: _Opened, row: _Row, awake: _Row) -> tuple[Use, ...]:
+        place = (id(row), id(awake), one.wanted, one.key.state)
+        found = self._uses.get(place)
+        if found is None:
+            known = tuple(_use(a, row[n]) for n, a in enumerate(KEY_ACTIONS) if a.name in one.wanted)
             strong = tuple(use for use in known if use.rank > NEVER)
-            self._uses[place] = row, awake, _woken(key.state, strong, lambda a: _use(a, awake[PLACES[a.name]]))
-        return self._uses[place][2]
-
-
-def _awake(key: KeyFacts) -> KeyFacts:
-    return replace(key, state="Enabled")
+            uses = _woken(one.key.state, strong, lambda a: _use(a, awake[PLACES[a.name]]))
+            found = self._uses[place] = row, awake, uses
+        return found[2]
 
 
 def _use(action: Action, decision: Decision) -> Use:

@@ -57,8 +57,9 @@ _Reached = dict[tuple[str, str], Judgement]
 def broad_key_findings(assembly: Assembly) -> Iterator[Finding]:
     """One finding per identity statement, or policy that AWS writes, that covers keys of any account."""
     broads = broad_statements(assembly.world)
-    reached = _reached(assembly.uses.carried, {place for b in broads for place in b.places})
-    unsure = _unsure(assembly.uses.unsure)
+    places = {place for broad in broads for place in broad.places}
+    carried = assembly.uses.carried(assembly.world, frozenset((name, sha256) for name, sha256, _ in places))
+    reached, unsure = _reached(carried.sure, places), _unsure(carried.unsure)
     seen: set[str] = set()
     for broad in broads:
         keys: _Reached = {}

@@ -94,7 +94,7 @@ def _judge(assembly: Assembly, name: str, found: Named, sides: _Sides) -> _Judge
     judged = _Judged()
     wanted = {a.name for a in foreign_actions(found.statements())}
     patterns = [p for _, p in sorted(found.patterns.items())]
-    for arn, use in assembly.uses.by_class.get(name, {}).items():
+    for arn, use in assembly.uses.of_class(name).items():
         if arn != found.key_arn and not any(p.fits(arn) for p in patterns):
             continue
         judged.unread |= use.unread

@@ -154,10 +154,10 @@ def proves(mechanism: str, judgement: Judgement) -> bool:
 
 def add_proven(assembly: Assembly, named: ByTarget) -> None:
     """Add the keys that a grant or resource share gives to a class; no policy of ours need name them."""
-    for name, uses in assembly.uses.by_class.items():
-        for arn, use in uses.items():
-            proven = any(proves(mechanism, judgement) for (mechanism, _), judgement in use.judgements.items())
-            account = named.get((name, use.key.account_id))
-            covered = account is not None and any(p.fits(arn) for p in account.patterns.values())
-            if proven and not covered:
-                named.setdefault((name, arn), Named(use.key.account_id, use.key.partition, arn))
+    for name, use in assembly.uses.given_without_policies():
+        arn = use.key.arn
+        proven = any(proves(mechanism, judgement) for (mechanism, _), judgement in use.judgements.items())
+        account = named.get((name, use.key.account_id))
+        covered = account is not None and any(p.fits(arn) for p in account.patterns.values())
+        if proven and not covered:
+            named.setdefault((name, arn), Named(use.key.account_id, use.key.partition, arn))

@@ -14,7 +14,6 @@ from scanner.analyze import findings
 from scanner.analyze import spread as module
 from scanner.analyze.findings import AnalysisResult, analyze
 from scanner.analyze.judging import Judging
-from scanner.analyze.keys.uses import ForeignUses
 from scanner.analyze.parts import AnalysisRules, Bench
 from scanner.analyze.paths.role_paths import RolePaths
 from scanner.analyze.shared_bytes import SharedBytes
@@ -233,13 +232,6 @@ def test_empty_world_has_no_parts() -> None:
     lane = Inline()
     assert everything(world(), RULES, [lane]) == everything(world(), RULES)
     assert not lane.worlds_sent
-
-
-def test_what_uses_hang_on_is_added_to_what_is_known_of_the_same_grounds() -> None:
-    one, other = ((("policy", "aa", 0), False),), ((("policy", "bb", 1), True),)
-    uses = ForeignUses(unsure={one: {"R3.27"}})
-    uses.add(ForeignUses(unsure={one: {"R5.26"}, other: {"R6.3"}}))
-    assert uses.unsure == {one: {"R3.27", "R5.26"}, other: {"R6.3"}}
 
 
 # -- other worlds -----------------------------------------------------------------------------------------------------

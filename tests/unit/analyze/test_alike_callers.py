@@ -1,0 +1,273 @@
+"""Callers who are judged together at a key: who shares a judgement, and what stays each one's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from scanner.analyze.decision import ends as ends_module
+from scanner.analyze.decision import sides as sides_module
+from scanner.analyze.decision.evaluation import ALL_SOURCES
+from scanner.analyze.decision.every_action import DECISION, alike_at, every_action_each
+from scanner.analyze.decision.remembered import RememberingWorld
+from scanner.analyze.keys.crowd import judge, judge_each
+from scanner.analyze.keys.judge import Judgement
+from scanner.analyze.keys.uses import ForeignUses
+from scanner.analyze.principals.reach import Population, reached_by
+from scanner.analyze.principals.selectors import namings_of
+from scanner.analyze.request.caller import resolve_caller
+from scanner.model.finding import Kind
+from scanner.model.principal import PrincipalKind
+from scanner.model.world import World
+
+from builders import (
+    FULL,
+    KEY,
+    MEMBER,
+    ORG,
+    OWNER,
+    account,
+    allow,
+    analyzed,
+    deny,
+    grant,
+    iam,
+    key,
+    organization,
+    policy,
+    principal,
+    ram,
+)
+from builders import world as world_of
+
+THIRD = "333333333333"
+OURS = {"StringEquals": {"aws:PrincipalOrgID": ORG}}
+DECRYPT = policy(allow(None, "kms:Decrypt"))
+BY_TAG = policy(allow(None, "kms:*", when={"StringEquals": {"aws:PrincipalTag/team": "red"}}))
+
+
+def organized(*things: Any) -> World:
+    """Things in an organization of three accounts."""
+    own = organization(members=dict.fromkeys((OWNER, MEMBER, THIRD), ("r-root",)))
+    return world_of(*things, own, account(THIRD))
+
+
+def judged(*people: Any, statement: Any = None, kept: bool = True, **facts: Any) -> list[Judgement]:
+    """What everybody of the organization is judged to do with a key."""
+    used = key(statement or allow("*", "kms:Decrypt", "kms:Encrypt", when=OURS), **facts)
+    given = organized(used, *people)
+    given = RememberingWorld.of(given, answers=False) if kept else given
+    (naming,) = namings_of(used)
+    reached = reached_by(naming.selector, used, Population(given))
+    single = list(judge_each(given, used, naming, reached))
+    together = list(judge(given, used, naming, reached))
+    apart = organized(used, *people)
+    plain = list(judge(apart, used, naming, reached_by(naming.selector, used, Population(apart))))
+    assert sorted(map(said, single)) == sorted(map(said, plain))
+    return together
+
+
+def said(judgement: Judgement) -> tuple[str, str, str, str]:
+    """What a judgement says of its caller."""
+    return judgement.caller.text, judgement.action.name, judgement.verdict.value, judgement.reason
+
+
+def shares(judgements: list[Judgement], action: str = "Decrypt") -> list[set[str]]:
+    """The names of the roles that are judged together about one action."""
+    found = []
+    for judgement in judgements:
+        names = {c.role_name for c in judgement.callers if c.kind is PrincipalKind.ROLE}
+        if judgement.action.name == action and names:
+            found.append(names)
+    return found
+
+
+# -- who is judged together -------------------------------------------------------------------------------------------
+
+
+def test_roles_of_two_accounts_with_the_same_row_share_a_judgement() -> None:
+    found = judged(principal(iam(MEMBER, "role/A"), FULL), principal(iam(THIRD, "role/B"), FULL))
+    assert shares(found) == [{"A", "B"}]
+
+
+def test_roles_that_can_do_something_else_do_not() -> None:
+    found = judged(principal(iam(MEMBER, "role/A"), FULL), principal(iam(MEMBER, "role/B"), DECRYPT))
+    assert shares(found) == shares(found, "Encrypt") == [{"A"}, {"B"}]
+
+
+def test_judgements_come_action_by_action_in_the_order_of_the_first_who_share_them() -> None:
+    people = (("A", DECRYPT), ("B", FULL), ("C", DECRYPT))
+    found = judged(*(principal(iam(MEMBER, f"role/{name}"), document) for name, document in people))
+    order = [(j.action.name, j.caller.text[-1]) for j in found if j.caller.kind is PrincipalKind.ROLE]
+    assert order == [("Decrypt", "A"), ("Decrypt", "B"), ("Encrypt", "A"), ("Encrypt", "B")]
+
+
+@pytest.mark.parametrize("facts", [{"gaps": {"grants": "row"}, "grants": None}, {}])
+@pytest.mark.parametrize("statement", [allow("*", "kms:Decrypt", "kms:NewThing", when=OURS), None])
+def test_where_rows_do_not_do_everybody_is_judged_alone(statement: Any, facts: Any) -> None:
+    people = [principal(iam(MEMBER, f"role/{name}"), FULL) for name in "AB"]
+    alone = bool(statement or facts)
+    assert len(shares(judged(*people, statement=statement, **facts))) == (2 if alone else 1)
+    assert len(shares(judged(*people, statement=statement, kept=False, **facts))) == 2
+
+
+def test_closed_account_is_judged_apart_from_an_open_one() -> None:
+    used = key(allow({"AWS": [MEMBER, THIRD]}, "kms:Decrypt"))
+    people = [principal(iam(a, "role/A"), FULL) for a in (MEMBER, THIRD)]
+    given = RememberingWorld.of(world_of(used, *people, account(THIRD, status="SUSPENDED")), answers=False)
+    verdicts = {}
+    for naming in namings_of(used):
+        for judgement in judge(given, used, naming, reached_by(naming.selector, used, Population(given))):
+            verdicts.update((c.text, judgement.reason) for c in judgement.callers if c.kind is PrincipalKind.ROLE)
+    assert verdicts == {iam(MEMBER, "role/A"): "both_sides_allow", iam(THIRD, "role/A"): "account_suspended"}
+
+
+def test_sessions_of_users_are_told_where_their_own_user_can_do_less() -> None:
+    session = policy(allow(None, "kms:Decrypt"))
+    tests = policy(allow(None, "kms:*", when={"StringEquals": {"aws:PrincipalType": "FederatedUser"}}))
+    people = [principal(iam(MEMBER, f"user/{name}"), session) for name in ("Ann", "Ben")]
+    people.append(principal(iam(THIRD, "user/Cas"), tests))
+    found = judged(*people, statement=allow("*", "kms:Decrypt", "kms:Encrypt", when=OURS))
+    sessions = {(c.parent_user, j.action.name) for j in found for c in j.callers if c.session_open}
+    assert sessions == {(iam(THIRD, "user/Cas"), action) for action in ("Decrypt", "Encrypt")}
+
+
+# -- what their documents say -----------------------------------------------------------------------------------------
+
+
+def test_same_row_from_other_statements_is_told_apart_by_ground() -> None:
+    by_two = policy(allow(None, "kms:Decrypt"), allow(None, "kms:Encrypt", "kms:D*", "kms:*"))
+    people = [("A", FULL), ("B", by_two), ("C", FULL), ("D", FULL)]
+    used = key(allow("*", "kms:*", when=OURS))
+    given = RememberingWorld.of(
+        organized(used, *(principal(iam(MEMBER, f"role/{n}"), d) for n, d in people)), answers=False
+    )
+    callers = [resolve_caller(given, iam(MEMBER, f"role/{name}")) for name, _ in people]
+    ((row, together, grounds),) = alike_at(given, callers, used, ALL_SOURCES, DECISION)
+    assert row is not None
+    assert together == tuple(callers)
+    assert grounds[0] is grounds[2] is grounds[3]
+    assert grounds[0] is not grounds[1]
+
+
+def carried_by(given: World, *names: str) -> dict[str, set[str]]:
+    """By policy the actions that its statements carry, and the callers told of."""
+    world = RememberingWorld.of(given, answers=False)
+    uses, population = ForeignUses(), Population(world)
+    for used in given.keys.values():
+        for naming in namings_of(used):
+            reached = reached_by(naming.selector, used, population)
+            uses.note(used, naming.mechanism, judge(world, used, naming, reached))
+    hashes = {(p.name, p.sha256) for one in given.principals.values() for p in one.identity_policies if p.name in names}
+    found: dict[str, set[str]] = {}
+    for grounds, carried in uses.carried(world, frozenset(hashes)).sure.items():
+        for (name, _, _), _ in grounds:
+            for (_, action), judgement in carried.items():
+                found.setdefault(name, set()).add(f"{action} {judgement.caller.role_name}")
+    return found
+
+
+def test_every_policy_is_told_of_its_own_holders_though_all_share_a_judgement() -> None:
+    used = key(allow("*", "kms:Decrypt", when=OURS))
+    one, two = iam(MEMBER, "role/One"), iam(THIRD, "role/Two")
+    given = organized(
+        used, principal(two, FULL, DECRYPT), principal(one, DECRYPT), principal(iam(MEMBER, "role/Zed"), FULL)
+    )
+    policies = {p.arn: [t.name for t in p.identity_policies] for p in given.principals.values()}
+    assert policies[two] != policies[one]
+    found = carried_by(given, *(name for names in policies.values() for name in names))
+    assert {who for told in found.values() for who in told} == {"Decrypt One", "Decrypt Two", "Decrypt Zed"}
+
+
+def test_policies_that_nobody_asks_about_are_not_looked_at() -> None:
+    given = organized(key(allow("*", "kms:Decrypt", when=OURS)), principal(iam(MEMBER, "role/A"), FULL))
+    assert carried_by(given, "another") == {}
+
+
+def test_two_policies_that_give_an_account_the_same_are_findings_of_their_own() -> None:
+    wide = policy(allow(None, "kms:Decrypt", Resource="*"))
+    wider = policy(allow(None, "kms:Decrypt", "kms:Encrypt", Resource="*"))
+    people = [principal(iam(a, f"role/{n}"), d) for a in (MEMBER, THIRD) for n, d in (("A", wide), ("B", wider))]
+    given = organized(key(allow("*", "kms:Decrypt", when=OURS)), *people)
+    kept, plain = (analyzed(given, by_class=by_class) for by_class in (True, False))
+    assert kept.findings == plain.findings
+    assert len(kept.of(Kind.BROAD_KEY_PERMISSION)) >= 2
+
+
+def test_what_grants_and_shares_give_is_told_by_class_and_key() -> None:
+    who = iam(MEMBER, "role/A")
+    granted = key(arn=f"{KEY[:-1]}1", grants=(grant(who, "Decrypt"),))
+    shared = key(allow(who, "kms:Encrypt"), arn=f"{KEY[:-1]}2", ram_policy=ram(allow(who, "kms:Encrypt")))
+    given = RememberingWorld.of(organized(granted, shared, principal(who, FULL)), answers=False)
+    uses = ForeignUses()
+    for used in (granted, shared):
+        for naming in namings_of(used):
+            reached = reached_by(naming.selector, used, Population(given))
+            uses.note(used, naming.mechanism, judge(given, used, naming, reached))
+    told = {(use.key.arn[-1], m, action) for _, use in uses.given_without_policies() for m, action in use.judgements}
+    assert told == {("1", "grant", "Decrypt"), ("2", "ram", "Encrypt")}
+    ((name, _), _) = uses.given_without_policies()
+    by_key = uses.of_class(name)
+    assert {m for use in by_key.values() for m, _ in use.judgements} == {"grant", "ram", "key_policy"}
+    assert uses.of_class("nobody") == {}
+
+
+def test_class_is_told_of_the_strongest_of_its_members_and_of_all_who_can() -> None:
+    tagged = [principal(iam(MEMBER, f"role/{n}"), BY_TAG, tags={"team": t}) for n, t in (("A", "blue"), ("B", "red"))]
+    limited = principal(iam(MEMBER, "role/C"), policy(allow(None, "kms:Decrypt")), tags={})
+    used = key(allow("*", "kms:Decrypt", "kms:Encrypt", when=OURS))
+    given = RememberingWorld.of(organized(used, *tagged, limited), answers=False)
+    (naming,), uses = namings_of(used), ForeignUses()
+    uses.note(used, naming.mechanism, judge(given, used, naming, reached_by(naming.selector, used, Population(given))))
+    (use,) = uses.of_class(f"{MEMBER}; {tagged[0].identity_policies[0].name}").values()
+    assert {j.caller.role_name for (_, action), j in use.judgements.items() if action == "Encrypt"} == {"B"}
+    assert use.callers == {iam(MEMBER, "role/B"), iam(MEMBER, "role/C")}
+
+
+# -- rows -------------------------------------------------------------------------------------------------------------
+
+
+def test_rows_of_a_finding_come_principal_by_principal() -> None:
+    people = [principal(iam(a, f"role/{n}"), FULL if n == "B" else DECRYPT) for a in (THIRD, MEMBER) for n in "BA"]
+    given = organized(key(allow("*", "kms:Decrypt", "kms:Encrypt", "kms:DescribeKey", when=OURS)), *people)
+    for by_class in (True, False):
+        told = [row.principal_arn for row in analyzed(given, by_class=by_class).access if row.path == "direct"]
+        assert told == sorted(told)
+        assert len(told) > len(set(told))
+
+
+# -- what is kept -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("most", [0, 1, 100])
+def test_people_and_keys_are_known_again_by_what_they_hold(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setattr(ends_module, "MOST_ENDS", most)
+    used = key(allow("*", "kms:*", when=OURS))
+    given = RememberingWorld.of(organized(used, principal(iam(MEMBER, "role/A"), FULL)), answers=False)
+    rows = []
+    for _ in range(4):
+        who, again = resolve_caller(given, iam(MEMBER, "role/A")), key(allow("*", "kms:*", when=OURS))
+        rows.extend(every_action_each(given, [(who, again), (who, used)], ALL_SOURCES, DECISION))
+    assert all(row is rows[0] for row in rows)
+    assert rows[0] is not None
+    assert given.sides is not None
+    (known,) = given.sides.kept.ends.values()
+    assert len(known.callers) == (4 if most == 100 else 1)  # type: ignore[attr-defined]
+
+
+def test_nothing_is_forgotten_while_rows_are_worked_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sides_module, "MOST_SIDES", 0)
+    guard = policy(deny("*", "kms:*", when={"StringNotEquals": {"aws:PrincipalOrgID": ORG}}))
+    people = [principal(iam(a, f"role/{n}"), d) for a in (MEMBER, THIRD) for n, d in (("A", FULL), ("B", DECRYPT))]
+    used = [key(allow("*", "kms:*", when=OURS), arn=f"{KEY[:-1]}{n}") for n in range(3)]
+    own = organization(members=dict.fromkeys((OWNER, MEMBER, THIRD), ("r-root",)), rcps={"r-root": [guard]})
+    given = RememberingWorld.of(world_of(*used, *people, own, account(THIRD)), answers=False)
+    assert given.sides is not None
+    before = given.sides.kept
+    pairs = [(resolve_caller(given, one.arn), k) for k in used for one in people]
+    found = every_action_each(given, pairs, ALL_SOURCES, DECISION)
+    assert given.sides.kept is before
+    again = every_action_each(given, pairs, ALL_SOURCES, DECISION)
+    assert given.sides.kept is not before
+    assert found == again
+    assert None not in found
