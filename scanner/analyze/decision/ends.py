@@ -82,10 +82,12 @@ class KeyEnd:
 class Pair:
     """A caller and a key; the request is made where something of it has to be worked out."""
 
+    __slots__ = ("_carried", "_context", "_world", "caller", "key")
+
     def __init__(
         self, world: World, caller: Caller, key: KeyFacts, carried: Mapping[str, tuple[str, ...]]
     ) -> None:  # fmt: skip
-        self.world, self.caller, self.key, self._carried = world, caller, key, carried
+        self._world, self.caller, self.key, self._carried = world, caller, key, carried
         self._context: RequestContext | None = None
 
     def request(self, number: int) -> Request:
@@ -98,7 +100,7 @@ class Pair:
     def context(self) -> RequestContext:
         """The request with some action: what does not hang on it is read from this."""
         if self._context is None:
-            self._context = RequestContext(self.world, self.request(0))
+            self._context = RequestContext(self._world, self.request(0))
         return self._context
 
 

@@ -137,31 +137,17 @@ class _Rows(Generic[T]):
 
     def with_ground(self, caller: Caller, key: KeyFacts) -> tuple[_Row[T], Said | None]:
         """The same, with what the caller's documents say of it."""
-        known = self._looked_up(caller, key)
-        return self._found(Pair(self._world, caller, key, self._carried)) if known is None else known
-
-    def _looked_up(self, caller: Caller, key: KeyFacts) -> tuple[_Row[T], Said] | None:
-        """The same where all of it was worked out before."""
-        mine, its = self._ends.callers.get(id(caller)), self._ends.keys.get(id(key))
-        if mine is None or its is None or mine.dated or its.dated or (its.granted_to_some and self._by_grant):
-            return None
-        view, related = its.views.get(mine.number), mine.by.get(its.place)
-        guarded = -1 if its.rcps is None else mine.guarded.get(its.rcps)
-        said = mine.said.get(mine.saw.get(its.number, -1))
-        known = self._said.get(its.alike)
-        if view is None or related is None or guarded is None or said is None or known is None:
-            return None
-        own = known.get((its.sight.known_of(view, mine.number), guarded, its.covered))
-        found = None if own is None else self._rows.get((related, said[0], own[0], ()))
-        return None if found is None else (cast("tuple[T, ...]", found), said)
-
-    def _found(self, pair: Pair) -> tuple[_Row[T], Said | None]:
-        mine, its = self._ends.of_caller(pair), self._ends.of_key(pair)
+        pair = Pair(self._world, caller, key, self._carried)
+        mine = self._ends.callers.get(id(caller)) or self._ends.of_caller(pair)
+        its = self._ends.keys.get(id(key)) or self._ends.of_key(pair)
         if mine.dated or its.dated:
             return None, None
-        said, own = self._said_by_caller(pair, mine, its), self._said_by_key(pair, mine, its)
+        said = mine.said.get(mine.saw.get(its.number, -1)) or self._said_by_caller(pair, mine, its)
+        own = self._said_by_key(pair, mine, its)
         granted = self._granted(pair, mine, its) if its.granted_to_some and self._by_grant else ()
-        related = self._ends.relation(mine, its)
+        related = mine.by.get(its.place)
+        if related is None:
+            related = self._ends.relation(mine, its)
         place = (related, said[0], own[0], granted)
         found = self._rows.get(place)
         if found is None:
@@ -216,8 +202,14 @@ class _Rows(Generic[T]):
     def _said_by_key(self, pair: Pair, mine: CallerEnd, its: KeyEnd) -> Said:
         asked, guarded = self._ends.asked, -1
         if its.rcps is not None:
-            guarded = mine.guarded[its.rcps] = its.rcps.of(mine.number, asked, pair.context)
-        seen = its.sight.of(mine.number, asked, pair.context)
+            known_guarded = mine.guarded.get(its.rcps)
+            if known_guarded is None:
+                known_guarded = mine.guarded[its.rcps] = its.rcps.of(mine.number, asked, pair.context)
+            guarded = known_guarded
+        view = its.views.get(mine.number)
+        seen = -1 if view is None else its.sight.known_of(view, mine.number)
+        if seen < 0:
+            seen = its.sight.of(mine.number, asked, pair.context)
         known = self._said.setdefault(its.alike, {})
         at = (seen, guarded, its.covered)
         found = known.get(at)

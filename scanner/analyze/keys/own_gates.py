@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scanner.analyze.decision.decide import caller_side_of, evaluate
+from scanner.analyze.decision.decide import evaluate
 from scanner.analyze.decision.gates import gate_of, gates_of
-from scanner.analyze.decision.layers import LayerResult
+from scanner.analyze.decision.layers import LayerResult, identity_layer
 from scanner.analyze.keys.judge import Alone, Judgement
 from scanner.analyze.request.context import RequestContext
 from scanner.model.decision import Gate, Side
@@ -32,7 +32,7 @@ def own_identity(world: World, judgement: Judgement) -> LayerResult | None:
     if asked is None:
         return None
     request = asked.request(judgement.caller, judgement.action)
-    return caller_side_of(RequestContext(world, request)).identity
+    return identity_layer(RequestContext(world, request))
 
 
 def allowing_in(layer: LayerResult) -> Iterator[tuple[str, str, int, bool]]:

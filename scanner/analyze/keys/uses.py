@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from scanner.analyze.decision.action_groups import Groups, groups_of
+from scanner.analyze.decision.every_action import PLACES
 from scanner.analyze.keys.judge import Alike, Judgement, strength
 from scanner.analyze.keys.own_gates import allowing_in, own_identity
 from scanner.analyze.principals.principal_classes import IDENTITIES, class_name
@@ -198,11 +200,12 @@ class _GroundsOf:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._known: dict[tuple[_Ground, str], Grounds] = {}
+        self._known: dict[tuple[_Ground, int | str], Grounds] = {}
+        self._groups: dict[_Policies, Groups] = {}
 
     def of(self, judgement: Judgement, caller: Caller, ground: _Ground) -> Grounds:
         """Those of a caller for whom the judgement stands."""
-        place = ground, judgement.action.name
+        place = ground, self._group(judgement.action.name, caller, ground[1])
         found = self._known.get(place)
         if found is None:
             layer = own_identity(self._world, replace(judgement, caller=caller))
@@ -210,6 +213,14 @@ class _GroundsOf:
             found = tuple(((name, sha256, index), conditioned) for name, sha256, index, conditioned in told)
             self._known[place] = found
         return found
+
+    def _group(self, action: str, caller: Caller, policies: _Policies) -> int | str:
+        """The same for actions that the policies cannot tell apart."""
+        if action not in PLACES:
+            return action
+        if policies not in self._groups:
+            self._groups[policies] = groups_of(caller.identity_policies)
+        return self._groups[policies][PLACES[action]]
 
 
 def _carry(found: Carried, noted: Noted, judgement: Judgement, first: Caller, grounds: Grounds) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,12 +13,15 @@ from scanner.analyze.decision.evaluation import ALL_SOURCES
 from scanner.analyze.decision.every_action import DECISION, alike_at, every_action_each
 from scanner.analyze.decision.remembered import RememberingWorld
 from scanner.analyze.keys.crowd import judge, judge_each
+from scanner.analyze.keys.everybody import split_everybody
 from scanner.analyze.keys.judge import Judgement
-from scanner.analyze.keys.uses import ForeignUses
-from scanner.analyze.principals.reach import Population, reached_by
+from scanner.analyze.keys.uses import Carried, ForeignUses
+from scanner.analyze.principals.reach import Population, Reached, reached_by
 from scanner.analyze.principals.selectors import namings_of
-from scanner.analyze.request.caller import resolve_caller
+from scanner.analyze.request.caller import anyone, resolve_caller
+from scanner.model.arn import AccountId
 from scanner.model.finding import Kind
+from scanner.model.policy import DocumentKind
 from scanner.model.principal import PrincipalKind
 from scanner.model.world import World
 
@@ -37,10 +42,13 @@ from builders import (
     policy,
     principal,
     ram,
+    text,
 )
 from builders import world as world_of
 
 THIRD = "333333333333"
+MIDDLE = "400000000000"
+FIFTH = "555555555555"
 OURS = {"StringEquals": {"aws:PrincipalOrgID": ORG}}
 DECRYPT = policy(allow(None, "kms:Decrypt"))
 BY_TAG = policy(allow(None, "kms:*", when={"StringEquals": {"aws:PrincipalTag/team": "red"}}))
@@ -70,6 +78,17 @@ def judged(*people: Any, statement: Any = None, kept: bool = True, **facts: Any)
 def said(judgement: Judgement) -> tuple[str, str, str, str]:
     """What a judgement says of its caller."""
     return judgement.caller.text, judgement.action.name, judgement.verdict.value, judgement.reason
+
+
+def is_within(part: list[Any], whole: list[Any]) -> bool:
+    """Whether a list is left of another one where some members of that are taken away."""
+    rest = iter(whole)
+    return all(any(other == one for other in rest) for one in part)
+
+
+def told(judgements: Iterable[Judgement]) -> list[tuple[str, str]]:
+    """Actions and callers in order."""
+    return [(j.action.name, j.caller.text) for j in judgements]
 
 
 def shares(judgements: list[Judgement], action: str = "Decrypt") -> list[set[str]]:
@@ -132,6 +151,38 @@ def test_sessions_of_users_are_told_where_their_own_user_can_do_less() -> None:
     assert sessions == {(iam(THIRD, "user/Cas"), action) for action in ("Decrypt", "Encrypt")}
 
 
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("only", [None, FIFTH, THIRD])
+def test_public_is_told_in_the_order_of_accounts_and_principals(only: str | None, closed: bool) -> None:
+    """Those with less are the first of the one account, those with more the first of the other."""
+    people = [
+        principal(iam(a, f"role/{n}"), FULL if (n in "AC") == (a == FIFTH) else DECRYPT, tags={})
+        for a in (THIRD, FIFTH) for n in "ABCD"
+    ]  # fmt: skip
+    people.append(principal(iam(MIDDLE, "role/E"), policy(allow(None, "kms:Encrypt")), tags={}))
+    accounts = account("000000000001", collected=False), account(THIRD), account(MIDDLE), account(FIFTH)
+    guard = deny("*", "kms:*", when={"StringNotEquals": {"aws:PrincipalAccount": only}})
+    used = key(allow("*", "kms:Decrypt", "kms:Encrypt"), *((guard,) if only else ()))
+    given = RememberingWorld.of(world_of(used, *people, *accounts), answers=False)
+    if closed:
+        shut = {**given.accounts, AccountId(FIFTH): replace(given.accounts[AccountId(FIFTH)], status="SUSPENDED")}
+        given = replace(given, accounts=shut)
+    (naming,), population = namings_of(used), Population(given)
+    known = (c for a in given.accounts for c in population.identities_of(a, "aws") if a != OWNER)
+    callers = *known, anyone("aws")
+    places = {caller.text: place for place, caller in enumerate(callers)}
+    together = judge(given, used, naming, Reached(callers))
+    each = sorted(judge_each(given, used, naming, Reached(callers)), key=lambda j: places[j.caller.text])
+    single = [j for name in ("Decrypt", "Encrypt") for j in each if j.action.name == name]
+    assert is_within(told(together), told(single))
+    kept, selectors = split_everybody(together, callers, population, "aws")
+    apart, same = split_everybody(single, callers, population, "aws")
+    assert selectors == same
+    assert kept
+    assert is_within(told(kept), told(apart))
+    assert {(j.action.name, c.text) for j in kept for c in j.callers} == set(told(apart))
+
+
 # -- what their documents say -----------------------------------------------------------------------------------------
 
 
@@ -150,8 +201,8 @@ def test_same_row_from_other_statements_is_told_apart_by_ground() -> None:
     assert grounds[0] is not grounds[1]
 
 
-def carried_by(given: World, *names: str) -> dict[str, set[str]]:
-    """By policy the actions that its statements carry, and the callers told of."""
+def carried(given: World, *names: str) -> Carried:
+    """What some policies carry."""
     world = RememberingWorld.of(given, answers=False)
     uses, population = ForeignUses(), Population(world)
     for used in given.keys.values():
@@ -159,29 +210,62 @@ def carried_by(given: World, *names: str) -> dict[str, set[str]]:
             reached = reached_by(naming.selector, used, population)
             uses.note(used, naming.mechanism, judge(world, used, naming, reached))
     hashes = {(p.name, p.sha256) for one in given.principals.values() for p in one.identity_policies if p.name in names}
-    found: dict[str, set[str]] = {}
-    for grounds, carried in uses.carried(world, frozenset(hashes)).sure.items():
-        for (name, _, _), _ in grounds:
-            for (_, action), judgement in carried.items():
-                found.setdefault(name, set()).add(f"{action} {judgement.caller.role_name}")
-    return found
+    return uses.carried(world, frozenset(hashes))
+
+
+def carried_by(given: World, *names: str) -> set[tuple[str, int, str]]:
+    """By policy and place of the statement that carries it, the names of the roles told of."""
+    return {
+        (name, index, judgement.caller.role_name)
+        for grounds, by_key in carried(given, *names).sure.items()
+        for (name, _, index), _ in grounds for judgement in by_key.values()
+    }  # fmt: skip
+
+
+def holding(where: str, name: str, *policies: tuple[str, Any], **facts: Any) -> Any:
+    """A role with policies of its account by name."""
+    held = tuple(text(document, DocumentKind.IDENTITY, name=called) for called, document in policies)
+    return replace(principal(iam(where, f"role/{name}"), **facts), identity_policies=held)
+
+
+ADMITTED = key(allow("*", "kms:Decrypt", when=OURS))
 
 
 def test_every_policy_is_told_of_its_own_holders_though_all_share_a_judgement() -> None:
-    used = key(allow("*", "kms:Decrypt", when=OURS))
-    one, two = iam(MEMBER, "role/One"), iam(THIRD, "role/Two")
-    given = organized(
-        used, principal(two, FULL, DECRYPT), principal(one, DECRYPT), principal(iam(MEMBER, "role/Zed"), FULL)
+    one, two = holding(MEMBER, "One", ("p", DECRYPT)), holding(THIRD, "Two", ("q", DECRYPT), ("r", FULL))
+    given = organized(ADMITTED, one, two, holding(MEMBER, "Zed", ("q", DECRYPT), ("r", FULL)))
+    assert carried_by(given, "p", "q", "r") == {("p", 0, "One"), ("q", 0, "Two"), ("r", 0, "Two")}
+
+
+def test_policies_of_one_text_are_told_by_the_names_that_they_bear() -> None:
+    given = organized(ADMITTED, holding(MEMBER, "One", ("p", FULL)), holding(MEMBER, "Two", ("q", FULL)))
+    assert carried_by(given, "p", "q") == {("p", 0, "One"), ("q", 0, "Two")}
+
+
+def test_statement_is_told_of_those_for_whom_it_matches() -> None:
+    by_team = policy(
+        *(
+            allow(None, "kms:Decrypt", when={"StringEquals": {"aws:PrincipalTag/team": team}})
+            for team in ("red", "blue")
+        )
     )
-    policies = {p.arn: [t.name for t in p.identity_policies] for p in given.principals.values()}
-    assert policies[two] != policies[one]
-    found = carried_by(given, *(name for names in policies.values() for name in names))
-    assert {who for told in found.values() for who in told} == {"Decrypt One", "Decrypt Two", "Decrypt Zed"}
+    roles = [holding(MEMBER, team, ("p", by_team), tags={"team": team}, session_tags={}) for team in ("red", "blue")]
+    assert carried_by(organized(ADMITTED, *roles), "p") == {("p", 0, "red"), ("p", 1, "blue")}
 
 
 def test_policies_that_nobody_asks_about_are_not_looked_at() -> None:
-    given = organized(key(allow("*", "kms:Decrypt", when=OURS)), principal(iam(MEMBER, "role/A"), FULL))
-    assert carried_by(given, "another") == {}
+    given = organized(ADMITTED, holding(MEMBER, "A", ("p", FULL)))
+    assert carried_by(given, "another") == set()
+    assert carried_by(given, "p") == {("p", 0, "A")}
+
+
+@pytest.mark.parametrize("action", ["kms:NewThing", "kms:Encrypt"])
+def test_actions_that_a_policy_tells_apart_are_carried_by_other_statements(action: str) -> None:
+    used = key(allow("*", "kms:Decrypt", action, "kms:NewerThing", when=OURS))
+    held = policy(allow(None, "kms:Decrypt", "kms:NewerThing"), allow(None, action))
+    found = carried(organized(used, holding(MEMBER, "A", ("p", held))), "p")
+    told_of = found.unsure if action == "kms:NewThing" else found.sure
+    assert {index for grounds in told_of for (_, _, index), _ in grounds} == {0, 1}
 
 
 def test_two_policies_that_give_an_account_the_same_are_findings_of_their_own() -> None:
@@ -222,6 +306,18 @@ def test_class_is_told_of_the_strongest_of_its_members_and_of_all_who_can() -> N
     (use,) = uses.of_class(f"{MEMBER}; {tagged[0].identity_policies[0].name}").values()
     assert {j.caller.role_name for (_, action), j in use.judgements.items() if action == "Encrypt"} == {"B"}
     assert use.callers == {iam(MEMBER, "role/B"), iam(MEMBER, "role/C")}
+
+
+def test_class_is_told_of_the_first_by_name_of_those_who_can_do_as_much() -> None:
+    other, first, last = ((THIRD, "0", DECRYPT), (MEMBER, "a", FULL), (MEMBER, "z", DECRYPT))
+    people = [holding(where, name, ("p", document)) for where, name, document in (other, first, last)]
+    used = key(allow("*", "kms:Decrypt", "kms:Encrypt", when=OURS))
+    given = RememberingWorld.of(organized(used, *people), answers=False)
+    (naming,), uses = namings_of(used), ForeignUses()
+    uses.note(used, naming.mechanism, judge(given, used, naming, reached_by(naming.selector, used, Population(given))))
+    (use,) = uses.of_class(f"{MEMBER}; p").values()
+    assert {j.caller.role_name for j in use.judgements.values()} == {"a"}
+    assert use.callers == {iam(MEMBER, "role/a"), iam(MEMBER, "role/z")}
 
 
 # -- rows -------------------------------------------------------------------------------------------------------------

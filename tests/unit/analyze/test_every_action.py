@@ -641,6 +641,31 @@ def test_condition_of_a_caller_on_what_is_carried_is_answered_in_each_context() 
     assert [decision.verdict.value for decision in found] == ["conditional", "allowed", "denied"]
 
 
+def test_condition_of_a_key_on_what_is_carried_is_answered_in_each_context() -> None:
+    inside = allow(iam(OWNER, "root"), "kms:*", when={"StringEquals": {"aws:SourceVpc": "vpc-1"}})
+    given = world_of(admin(OWNER), plain(OWNER, inside))
+    kept, who = RememberingWorld.of(given, answers=False), resolve_caller(given, admin(OWNER).arn)
+    contexts: list[Context] = [{}, {"aws:sourcevpc": ("vpc-1",)}, {"aws:sourcevpc": ("vpc-2",)}]
+    found = [row_of(given, kept, who, plain(OWNER, inside), context=context)[PLACES["Decrypt"]] for context in contexts]
+    assert [decision.verdict.value for decision in found] == ["conditional", "allowed", "denied"]
+
+
+def test_guardrail_on_tags_tells_keys_apart_whose_policies_do_not_look_at_tags() -> None:
+    guard = policy(deny("*", "kms:Decrypt", when={"StringEquals": {"aws:ResourceTag/tier": "gold"}}))
+    pair = [(admin(OWNER), plain(OWNER, number=n, tags={"tier": tier})) for n, tier in enumerate(("gold", "tin"))]
+    assert differ(*pair, organization(rcps={ROOT: [guard]}))
+
+
+def test_what_is_worked_out_in_one_manner_is_not_taken_for_another() -> None:
+    given = world_of(admin(OWNER), plain(OWNER))
+    kept, who = RememberingWorld.of(given, answers=False), resolve_caller(given, admin(OWNER).arn)
+    told = Manner("told", lambda reason, rule: f"{reason} {rule}", lambda world, request, evaluation: "settled")
+    for manner, kind in ((DECISIONS, Decision), (told, str), (DECISIONS, Decision)):
+        row = every_action(kept, who, plain(OWNER), ALL_SOURCES, manner)  # type: ignore[type-var]
+        assert row is not None
+        assert {type(one) for one in row} == {kind}
+
+
 def test_request_on_something_of_another_account_is_not_answered_as_one_of_the_own() -> None:
     given = world_of(admin(OWNER))
     kept, who = RememberingWorld.of(given, answers=False), resolve_caller(given, admin(OWNER).arn)

@@ -304,6 +304,53 @@ def test_role_that_services_are_linked_to_is_seen_as_such_by_every_document() ->
     assert not are_alike(seen_of_callers((allow("*"),), *away, given=stranger))
 
 
+def in_turn(*documents: Any) -> list[int]:
+    """The numbers of what key policies see of a user, the outcomes of their tests being shared."""
+    here, sides = world(principal(ANN), NEAR), Sides()
+    who = resolve_caller(here, ANN)
+    found: list[int] = []
+    for document in documents:
+        context = RequestContext(here, Request(who, "kms:Decrypt", KEY, key=NEAR))
+        place = sides.place(context)
+        sight = sides.caller_sight(place.where, (text(policy(document), DocumentKind.KEY_POLICY),))
+        found.append(sight.of(place.caller, place.who, partial(returned, context)))
+    return found
+
+
+ACCOUNT = "aws:PrincipalAccount"
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        (allow("*", when={"StringNotEquals": {ACCOUNT: OWNER}}),),
+        (allow("*", when={"StringEquals": {ACCOUNT: MEMBER}}),),
+        (
+            allow("*", Sid="Odd", when={"DateLessThan": {ACCOUNT: "x"}}),
+            allow("*", when={"DateLessThan": {ACCOUNT: "x"}}),
+        ),
+    ],
+)
+@pytest.mark.parametrize("again", [False, True])
+def test_outcome_of_a_test_is_that_of_each_document_that_asks_something_else(others: Any, again: bool) -> None:
+    same = [allow("*", Sid=sid, when={"StringEquals": {ACCOUNT: OWNER}}) for sid in ("One", "Two")]
+    numbers = in_turn(*(reversed((*same, *others)) if again else (*same, *others)))
+    assert len(set(numbers)) == 1 + len(others)
+
+
+@pytest.mark.parametrize("first", [allow, deny])
+def test_outcome_of_a_test_may_hang_on_the_effect_of_its_statement(first: Any) -> None:
+    when = {"ForAllValues:StringNotLike": {"aws:PrincipalTag/team": "red"}}
+    second = deny if first is allow else allow
+    assert len(set(in_turn(*(statement("*", when=when) for statement in (first, second))))) == 2
+
+
+@pytest.mark.parametrize("qualified", ["StringEqualsIfExists", "ForAllValues:StringEquals"])
+def test_outcome_of_a_test_may_hang_on_what_becomes_of_an_absent_key(qualified: str) -> None:
+    kinds = [allow("*", when={operator: {"aws:PrincipalTag/team": "red"}}) for operator in ("StringEquals", qualified)]
+    assert len(set(in_turn(*kinds))) == len(set(in_turn(*reversed(kinds)))) == 2
+
+
 # -- requests that are not about a key --------------------------------------------------------------------------------
 
 
