@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import chain
 
 from scanner.analyze.decision.decide import decide
+from scanner.analyze.decision.layers import guardrails_of
 from scanner.analyze.decision.remembered import RememberingWorld, remembered, seen_of_caller
 from scanner.analyze.decision.trust import decide_assume
+from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.paths.hops import ASSUME, NEVER, PERHAPS, SURE, now_or_later, rank_of
-from scanner.analyze.request.caller import Caller, organization_of
+from scanner.analyze.request.caller import Caller
+from scanner.analyze.request.dependence import Part, hangs_on, looked_at
 from scanner.analyze.request.iam_keys import GIVE_ROLE
 from scanner.analyze.request.request import Request
+from scanner.analyze.statements.match import covers_action
 from scanner.model.decision import Decision, Verdict
-from scanner.model.policy import PolicyText
+from scanner.model.policy import PolicyText, Statement
 from scanner.model.world import World
 
 CHANGES_IAM = "changes_iam"
@@ -47,6 +53,8 @@ class Requests:
         self._world = world
         self._decided: dict[Hashable, Decision] = {}
         self._callers: dict[Hashable, Hashable] = {}
+        self._last: tuple[Caller, Hashable] | None = None
+        self._seeing: dict[Hashable, bool] = {}
 
     @property
     def shares(self) -> bool:
@@ -63,8 +71,13 @@ class Requests:
         return Passed(tuple(requests), joined(decisions, rules))
 
     def _decision(self, request: Request) -> Decision:
-        asked = (request.iam_action, request.resource, tuple(sorted(request.context.items())))
-        place = (self.class_of(request.caller), asked, request.role and request.role.trust_policy)
+        trust = request.role.trust_policy if request.role and request.iam_action == ASSUME else None
+        place: Hashable = (
+            self.class_of(request.caller), request.iam_action, tuple(request.resource.split(":", 5)[:5]),
+            tuple(sorted(request.context.items())), trust and trust.sha256,
+        )  # fmt: skip
+        if self._sees_resources(place, request, trust):
+            place = (place, request.resource, trust)
         if place not in self._decided:
             judge = decide_assume if request.iam_action == ASSUME else decide
             self._decided[place] = remembered(
@@ -73,17 +86,33 @@ class Requests:
             )  # fmt: skip
         return self._decided[place]
 
+    def _sees_resources(self, place: Hashable, request: Request, trust: PolicyText | None) -> bool:
+        """Whether some document that counts may tell what is asked for from the rest of its account.
+
+        Args:
+            place: the request without its resource.
+            trust: the policy of a role that is assumed.
+        """
+        if place not in self._seeing:
+            owners = {one.account_id for one in (request.caller, request.role) if one}
+            documents = chain(_own(request.caller), *map(self._guardrails, owners), (trust,) if trust else ())
+            self._seeing[place] = not self.shares or any(_looks(policy, request.iam_action) for policy in documents)
+        return self._seeing[place]
+
     def class_of(self, caller: Caller) -> Hashable:
         """Callers that no document which counts can tell apart; a service is one by its name."""
+        if self._last is None or self._last[0] is not caller:
+            self._last = caller, self._class_of(caller)
+        return self._last[1]
+
+    def _class_of(self, caller: Caller) -> Hashable:
         own = (
             caller.text,
             tuple(p.sha256 for p in caller.identity_policies),
             caller.boundary and caller.boundary.sha256,
         )
         if own not in self._callers:
-            documents = [*caller.identity_policies, *self._guardrails(caller)]
-            documents.extend(p for p in (caller.boundary,) if p is not None)
-            seen = self._seen(caller, tuple(dict.fromkeys(documents)))
+            seen = self._seen(caller, tuple(dict.fromkeys((*_own(caller), *self._guardrails(caller.account_id)))))
             alike = (
                 caller.account_id, caller.kind, own[1:], caller.collected, caller.gap, caller.is_service_linked_role,
                 seen,
@@ -101,11 +130,26 @@ class Requests:
         seen = tuple(seen_of_caller(self._world, request, documents) for request in requests)
         return None if None in seen else seen
 
-    def _guardrails(self, caller: Caller) -> Iterable[PolicyText]:
-        organization = organization_of(self._world, caller.account_id)
-        for attached in (organization.scps, organization.rcps) if organization else ():
-            for policies in (attached or {}).values():
-                yield from policies
+    def _guardrails(self, account_id: str) -> Iterator[PolicyText]:
+        yield from guardrails_of(self._world, account_id, "scps")
+        yield from guardrails_of(self._world, account_id, "rcps")
+
+
+def _own(caller: Caller) -> Iterator[PolicyText]:
+    yield from caller.identity_policies
+    yield from (caller.boundary,) if caller.boundary is not None else ()
+
+
+@lru_cache(maxsize=65536)
+def _looks(policy: PolicyText, iam_action: str) -> bool:
+    """Whether a document may treat an action otherwise for one resource of an account than for another."""
+    return any(covers_action(s, iam_action) and _looks_at_resources(s) for s in parse_policy(policy).statements)
+
+
+def _looks_at_resources(statement: Statement) -> bool:
+    everything = statement.resources is None or any(e.value == "*" for e in statement.resources)
+    blind = all(hangs_on(name) in {Part.CALLER, Part.NOTHING} for name in looked_at(statement))
+    return not everything or statement.not_resources is not None or not blind
 
 
 def joined(decisions: Sequence[Decision], rules: tuple[str, ...]) -> Decision:
