@@ -47,9 +47,13 @@ class Passed:
 
 
 class Requests:
-    """Decides requests of sessions on their own account, each once for all callers that cannot be told apart."""
+    """Decides requests of sessions on their own account, each once for all callers that cannot be told apart.
+
+    `looked` counts those about an identity that some document may tell from others of its account, and about policies.
+    """
 
     def __init__(self, world: World) -> None:
+        self.looked = 0
         self._world = world
         self._decided: dict[Hashable, Decision] = {}
         self._callers: dict[Hashable, Hashable] = {}
@@ -76,8 +80,10 @@ class Requests:
             self.class_of(request.caller), request.iam_action, tuple(request.resource.split(":", 5)[:5]),
             tuple(sorted(request.context.items())), trust and trust.sha256,
         )  # fmt: skip
-        if self._sees_resources(place, request, trust):
+        sees = self._sees_resources(place, request, trust)
+        if sees:
             place = (place, request.resource, trust)
+        self.looked += not request.any_resource and (sees or request.role is None)
         if place not in self._decided:
             judge = decide_assume if request.iam_action == ASSUME else decide
             self._decided[place] = remembered(
