@@ -54,11 +54,6 @@ class Way(NamedTuple):
         course = (id(chain), id(use.decision), use.rank, cut)
         return cls(chain, use, cut, min(whole, PERHAPS) if cut else whole, course)
 
-    @property
-    def order(self) -> tuple[int, bool, tuple[int, int, tuple[str, ...]]]:
-        """Strongest first, then shortest, then by name."""
-        return -self.rank, self.cut, self.chain.order
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Approach:
@@ -370,11 +365,11 @@ def _strongest_first(closure: Closure) -> Iterator[tuple[str, Chain, bool]]:
 
 
 def _strongest(ways: Iterable[Way]) -> tuple[Way, ...]:
-    """The strongest way to every action."""
+    """The strongest way to every action, of those as strong the first: they are given in the order of their chains."""
     best: dict[str, Way] = {}
     for way in ways:
         name = way.use.action.name
-        if name not in best or way.order < best[name].order:
+        if name not in best or way.rank > best[name].rank:
             best[name] = way
     return tuple(best.values())
 
