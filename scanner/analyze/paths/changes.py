@@ -39,6 +39,8 @@ _ALL = frozenset({
     *(a for table in (_PERMISSIONS, _BOUNDARIES) for names in table.values() for a in names),
 })  # fmt: skip
 _NOTHING_MORE = "login_profile_not_read"
+_IN_ITS_REGION: Mapping[str, tuple[str, ...]] = {"aws:requestedregion": ("us-east-1",)}
+_NOTHING_KNOWN: Mapping[str, tuple[str, ...]] = {}
 _ONLY_BY_AWS = (":role/aws-service-role/", ":role/aws-reserved/")
 """Roles that only AWS changes: service-linked ones and those of IAM Identity Center (IAM API UnmodifiableEntity)."""
 
@@ -203,7 +205,7 @@ def _strongest_entry(entries: Iterable[_Entry]) -> _Entry | None:
 
 def _here(caller: Caller) -> Mapping[str, tuple[str, ...]]:
     """IAM is in one Region (IAM User Guide, aws:RequestedRegion); which one is said for this partition."""
-    return {"aws:requestedregion": ("us-east-1",)} if caller.partition == "aws" else {}
+    return _IN_ITS_REGION if caller.partition == "aws" else _NOTHING_KNOWN
 
 
 def _on(caller: Caller, action: str, target: PrincipalFacts) -> Request:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from functools import lru_cache
-from itertools import chain
 
 from scanner.analyze.decision.decide import decide
-from scanner.analyze.decision.layers import guardrails_of
+from scanner.analyze.decision.layers import guardrails_of, scp_levels
 from scanner.analyze.decision.remembered import RememberingWorld, remembered, seen_of_caller
 from scanner.analyze.decision.trust import decide_assume
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.paths.hops import ASSUME, NEVER, PERHAPS, SURE, now_or_later, rank_of
 from scanner.analyze.request.caller import Caller
+from scanner.analyze.request.context import RequestContext
 from scanner.analyze.request.dependence import Part, hangs_on, looked_at
 from scanner.analyze.request.iam_keys import GIVE_ROLE
 from scanner.analyze.request.request import Request
@@ -26,6 +27,17 @@ from scanner.model.world import World
 CHANGES_IAM = "changes_iam"
 _SEES_CALLERS = re.compile(r"aws:principal|aws:user|aws:source|\$\{|\\u", re.IGNORECASE)
 """Text in which a document may tell callers of one account with the same policies apart."""
+
+_SAME_WITHOUT_KEY = frozenset({"aws:requestedregion", "aws:securetransport"})
+"""Condition keys that hold what a request carries, or are open, in every request that is not about a key."""
+
+
+class Look(IntEnum):
+    """What documents look at of who asks for what."""
+
+    NOBODY = 0
+    CALLERS = 1
+    RESOURCES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +70,8 @@ class Requests:
         self._decided: dict[Hashable, Decision] = {}
         self._callers: dict[Hashable, Hashable] = {}
         self._last: tuple[Caller, Hashable] | None = None
-        self._seeing: dict[Hashable, bool] = {}
+        self._looks: dict[Hashable, Look] = {}
+        self._anywhere: dict[Hashable, Decision] = {}
 
     @property
     def shares(self) -> bool:
@@ -80,30 +93,56 @@ class Requests:
             self.class_of(request.caller), request.iam_action, tuple(request.resource.split(":", 5)[:5]),
             tuple(sorted(request.context.items())), trust and trust.sha256,
         )  # fmt: skip
-        sees = self._sees_resources(place, request, trust)
-        if sees:
+        looks = self._looks_at(place, request, trust)
+        if looks is Look.RESOURCES:
             place = (place, request.resource, trust)
-        self.looked += not request.any_resource and (sees or request.role is None)
+        self.looked += not request.any_resource and (looks is Look.RESOURCES or request.role is None)
         if place not in self._decided:
-            judge = decide_assume if request.iam_action == ASSUME else decide
-            self._decided[place] = remembered(
-                self._world, request, "change",
-                lambda: now_or_later(self._world, request, lambda then: judge(then, request, trace=False)),
-            )  # fmt: skip
+            everywhere = looks is Look.NOBODY and request.iam_action != ASSUME
+            self._decided[place] = self._of_any_account(request) if everywhere else self._worked_out(request)
         return self._decided[place]
 
-    def _sees_resources(self, place: Hashable, request: Request, trust: PolicyText | None) -> bool:
-        """Whether some document that counts may tell what is asked for from the rest of its account.
+    def _worked_out(self, request: Request) -> Decision:
+        judge = decide_assume if request.iam_action == ASSUME else decide
+        return remembered(
+            self._world, request, "change",
+            lambda: now_or_later(self._world, request, lambda then: judge(then, request, trace=False)),
+        )  # fmt: skip
+
+    def _of_any_account(self, request: Request) -> Decision:
+        """The decision for whoever has the same documents over and on itself, none of which looks at who asks for what.
+
+        Accounts are told apart by their guardrails: by where they hang, and whether they were read.
+        """
+        caller = request.caller
+        levels = scp_levels(RequestContext(self._world, request))
+        bound: Hashable = levels
+        if isinstance(levels, tuple):
+            bound = tuple(tuple(p.sha256 for p in attached) for attached in levels)
+        own = request.any_resource or request.resource.split(":", 5)[4:5] == [caller.account_id]
+        place = (
+            request.iam_action, tuple(sorted(request.context.items())), own, bound, caller.kind, caller.collected,
+            caller.gap, tuple(p.sha256 for p in caller.identity_policies), caller.boundary and caller.boundary.sha256,
+        )  # fmt: skip
+        if place not in self._anywhere:
+            self._anywhere[place] = self._worked_out(request)
+        return self._anywhere[place]
+
+    def _looks_at(self, place: Hashable, request: Request, trust: PolicyText | None) -> Look:
+        """The most that a document which counts looks at.
 
         Args:
             place: the request without its resource.
             trust: the policy of a role that is assumed.
         """
-        if place not in self._seeing:
-            owners = {one.account_id for one in (request.caller, request.role) if one}
-            documents = chain(_own(request.caller), *map(self._guardrails, owners), (trust,) if trust else ())
-            self._seeing[place] = not self.shares or any(_looks(policy, request.iam_action) for policy in documents)
-        return self._seeing[place]
+        if place not in self._looks:
+            caller, role = request.caller, request.role
+            documents = [*_own(caller), *guardrails_of(self._world, caller.account_id, "scps")]
+            if role is not None and trust is not None:
+                documents.extend((*guardrails_of(self._world, role.account_id, "rcps"), trust))
+            several = (_look_of(policy, request.iam_action) for policy in documents)
+            self._looks[place] = max(several, default=Look.NOBODY) if self.shares else Look.RESOURCES
+        return self._looks[place]
 
     def class_of(self, caller: Caller) -> Hashable:
         """Callers that no document which counts can tell apart; a service is one by its name."""
@@ -147,15 +186,18 @@ def _own(caller: Caller) -> Iterator[PolicyText]:
 
 
 @lru_cache(maxsize=65536)
-def _looks(policy: PolicyText, iam_action: str) -> bool:
-    """Whether a document may treat an action otherwise for one resource of an account than for another."""
-    return any(covers_action(s, iam_action) and _looks_at_resources(s) for s in parse_policy(policy).statements)
+def _look_of(policy: PolicyText, iam_action: str) -> Look:
+    """The most that the statements of a document about an action look at, beside the principals that they name."""
+    statements = parse_policy(policy).statements
+    return max((_look_at(s) for s in statements if covers_action(s, iam_action)), default=Look.NOBODY)
 
 
-def _looks_at_resources(statement: Statement) -> bool:
+def _look_at(statement: Statement) -> Look:
     everything = statement.resources is None or any(e.value == "*" for e in statement.resources)
-    blind = all(hangs_on(name) in {Part.CALLER, Part.NOTHING} for name in looked_at(statement))
-    return not everything or statement.not_resources is not None or not blind
+    parts = {hangs_on(name) for name in looked_at(statement) if name not in _SAME_WITHOUT_KEY}
+    if not everything or statement.not_resources is not None or parts - {Part.CALLER, Part.NOTHING}:
+        return Look.RESOURCES
+    return Look.CALLERS if Part.CALLER in parts else Look.NOBODY
 
 
 def joined(decisions: Sequence[Decision], rules: tuple[str, ...]) -> Decision:

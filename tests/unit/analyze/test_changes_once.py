@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +11,25 @@ from scanner.analyze.paths.hops import ASSUME, BOUND, NEVER, PERHAPS, SURE
 from scanner.analyze.paths.requests import Requests
 from scanner.analyze.request.caller import resolve_caller
 from scanner.analyze.request.request import Request
+from scanner.model.arn import AccountId
 from scanner.model.finding import Kind
 
-from builders import KEY, MEMBER, OWNER, STRANGER, allow, deny, iam, key, organization, policy, world
+from builders import (
+    KEY,
+    MANAGER,
+    MEMBER,
+    OWNER,
+    ROOT,
+    STRANGER,
+    account,
+    allow,
+    deny,
+    iam,
+    key,
+    organization,
+    policy,
+    world,
+)
 from role_worlds import admits, followed, role
 
 VENDOR = iam(STRANGER, "root")
@@ -121,3 +138,102 @@ def test_requests_by_others_for_other_actions_and_under_other_trust_are_asked_ea
 
 MAY = {"One": ("iam:PassRole",), "Two": ("iam:PassRole", "iam:PutRolePolicy")}
 TRUSTED = {"Guarded": {"StringEquals": {"aws:SourceAccount": OWNER}}, "Free": None}
+
+
+# -- the same in every account ----------------------------------------------------------------------------------------
+
+PUTS = policy(allow(None, "iam:PutRolePolicy"))
+FREE, STORES = policy(allow(None, "*")), policy(allow(None, "s3:*"))
+REFUSED = policy(allow(None, "*"), deny(None, "iam:*"))
+BY_NAME = policy(allow(None, "*"), deny(None, "iam:*", when={"StringLike": {"aws:PrincipalArn": f"*:{MEMBER}:*"}}))
+BY_REGION = policy(allow(None, "*"), deny(None, "iam:*", when={"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}))
+UNITS = {AccountId(OWNER): ("r-1", "ou-1"), AccountId(MEMBER): ("r-1", "ou-2")}
+
+
+def caller(account_id: str, *documents: Any, **facts: Any) -> Any:
+    """Somebody of an account who may rewrite permissions, unless the documents say otherwise."""
+    return role(account_id, "Caller", admits(VENDOR), *(documents or (PUTS,)), **facts)
+
+
+def in_each(*things: Any, of: Any = None, ask: Any = None) -> list[int]:
+    """How surely callers of two accounts rewrite a role of their own: whoever is asked first, and one by one.
+
+    Args:
+        of: the callers; like ones where none are given.
+        ask: what of the request is otherwise, by account.
+    """
+    callers = of or [caller(OWNER), caller(MEMBER)]
+    drawn = world(*callers, *things)
+    told: list[dict[str, int]] = []
+    for sides in (True, False):
+        for order in (callers, callers[::-1]):
+            those = RememberingWorld.of(drawn, answers=False, sides=sides)
+            requests = Requests(those)
+            found: dict[str, int] = {}
+            for one in order:
+                asked = Request(resolve_caller(those, one.arn), "iam:PutRolePolicy", iam(one.account_id, "role/Target"))
+                asked = replace(asked, **(ask or {}).get(one.account_id, {}))
+                found[one.account_id] = requests.passed((asked,), ()).rank
+            told.append(found)
+    assert all(one == told[0] for one in told)
+    return [told[0][one.account_id] for one in callers]
+
+
+def test_same_documents_give_the_same_in_every_account() -> None:
+    assert in_each() == [SURE, SURE]
+
+
+@pytest.mark.parametrize(
+    ("guards", "expected"),
+    [
+        (organization(scps={OWNER: [FREE], MEMBER: [REFUSED]}), NEVER),
+        (organization(scps={OWNER: [BY_NAME], MEMBER: [BY_NAME]}), NEVER),
+        (organization(scps={"ou-1": [FREE, STORES], "ou-2": [FREE], MEMBER: [STORES]}, members=UNITS), NEVER),
+        (account(MEMBER, organization_unknown=True, collected=False), PERHAPS),
+    ],
+)
+def test_account_under_other_guardrails_is_asked_for_itself(guards: Any, expected: int) -> None:
+    assert in_each(guards) == [SURE, expected]
+
+
+def test_management_account_is_spared_by_guardrails_that_refuse_others() -> None:
+    refused = organization(scps={ROOT: [REFUSED], OWNER: [FREE]})
+    callers = [caller(OWNER), caller(MANAGER)]
+    assert in_each(refused, account(MANAGER), of=callers) == [NEVER, SURE]
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (caller(MEMBER, STORES), NEVER),
+        (caller(MEMBER, boundary=STORES), NEVER),
+        (caller(MEMBER, complete=False), PERHAPS),
+    ],
+)
+def test_caller_with_other_documents_of_its_own_is_asked_for_itself(other: Any, expected: int) -> None:
+    assert in_each(of=[caller(OWNER), other]) == [SURE, expected]
+
+
+def test_what_was_not_read_is_told_by_the_row_that_says_so() -> None:
+    unread = [caller(account_id, complete=False, gap=f"row {account_id}") for account_id in (OWNER, MEMBER)]
+    those = RememberingWorld.of(world(*unread), answers=False)
+    requests, callers = Requests(those), [resolve_caller(those, one.arn) for one in unread]
+    asked = [Request(one, "iam:PutRolePolicy", iam(one.account_id, "role/Target")) for one in callers]
+    rules = [requests.passed((one,), ()).decision.rules for one in asked]
+    assert rules == [("row 111122223333",), ("row 444455556666",)]
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "expected"),
+    [
+        ({"iam_action": "iam:AttachRolePolicy"}, NEVER),
+        ({"resource": iam(OWNER, "role/Target")}, NEVER),
+        ({"context": {"aws:requestedregion": ("eu-west-1",)}}, NEVER),
+    ],
+)
+def test_caller_who_asks_for_something_else_is_asked_for_itself(otherwise: Any, expected: int) -> None:
+    ask = {OWNER: {"context": {"aws:requestedregion": ("us-east-1",)}}, MEMBER: {
+        "context": {"aws:requestedregion": ("us-east-1",)}, **otherwise
+    }}  # fmt: skip
+    guards = organization(scps={OWNER: [BY_REGION], MEMBER: [BY_REGION]})
+    assert in_each(guards, ask=ask) == [SURE, expected]
