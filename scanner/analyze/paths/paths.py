@@ -47,11 +47,14 @@ class Claim:
     sources: list[Source] = field(default_factory=list)
     arrivals: list[Arrival] = field(default_factory=list)
     cut: bool = False
+    _admitted: tuple[Admission, ...] = ()
 
     @property
     def admissions(self) -> tuple[Admission, ...]:
         """How they are admitted, by every role they enter."""
-        return tuple(s.admission for s in self.sources)
+        if len(self._admitted) != len(self.sources):  # sources are added, and asked about for every key
+            self._admitted = tuple(s.admission for s in self.sources)
+        return self._admitted
 
     @property
     def accounts(self) -> tuple[str, ...]:
