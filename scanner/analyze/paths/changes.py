@@ -39,6 +39,8 @@ _ALL = frozenset({
     *(a for table in (_PERMISSIONS, _BOUNDARIES) for names in table.values() for a in names),
 })  # fmt: skip
 _NOTHING_MORE = "login_profile_not_read"
+_IN_ITS_REGION: Mapping[str, tuple[str, ...]] = {"aws:requestedregion": ("us-east-1",)}
+_NOTHING_KNOWN: Mapping[str, tuple[str, ...]] = {}
 _ONLY_BY_AWS = (":role/aws-service-role/", ":role/aws-reserved/")
 """Roles that only AWS changes: service-linked ones and those of IAM Identity Center (IAM API UnmodifiableEntity)."""
 
@@ -61,6 +63,7 @@ class Changes:
     def __init__(self, world: World) -> None:
         self._world = world
         self._requests = Requests(world)
+        self._signs: dict[str, tuple[PrincipalFacts, Hashable]] = {}
 
     def class_of(self, caller: Caller) -> Hashable | None:
         """Callers of whom every request to change something is decided alike; None where each is asked for itself."""
@@ -89,6 +92,21 @@ class Changes:
             both = joined((changed.decision, entry.passed.decision), _RULES)
             passed = Passed((*changed.requests, *entry.passed.requests), both)
             yield _step(caller, target, Change(ChangeKind.PERMISSIONS, passed.requests, wanted), passed)
+
+    def of_another_of_a_kind(
+        self, caller: Caller, target: PrincipalFacts, enters: Enters
+    ) -> tuple[tuple[Step, ...], bool]:
+        """The same, with whether it holds for every identity of the same sign that lets itself be assumed alike."""
+        before = self._requests.looked
+        steps = tuple(self.of_another(caller, target, enters))
+        return steps, self._requests.looked == before
+
+    def sign(self, target: PrincipalFacts) -> Hashable:
+        """What counts of an identity beside its name, its tags, and which policies of its account it holds."""
+        known = self._signs.get(target.arn)
+        if known is None or known[0] is not target:
+            known = self._signs[target.arn] = target, _signed(target)
+        return known[1]
 
     # -- rewriting permissions and boundaries -------------------------------------------------------------------------
 
@@ -135,9 +153,7 @@ class Changes:
 
     def _versions(self, caller: Caller, may: frozenset[str], policy: PolicyText) -> Iterator[Passed]:
         """A new version of a customer managed policy; if it becomes the default without a further right is open."""
-        arn = parse_arn(policy.source)
-        own = arn is not None and arn.account_id == caller.account_id and arn.resource.startswith("policy/")
-        if not own or _VERSION not in may:
+        if _VERSION not in may or not _is_managed_in(policy, caller.account_id):
             return
         requests = tuple(Request(caller, a, policy.source, context=_here(caller)) for a in (_VERSION, _DEFAULT))
         yield self._requests.passed(requests, _RULES)
@@ -189,20 +205,25 @@ def _strongest_entry(entries: Iterable[_Entry]) -> _Entry | None:
 
 def _here(caller: Caller) -> Mapping[str, tuple[str, ...]]:
     """IAM is in one Region (IAM User Guide, aws:RequestedRegion); which one is said for this partition."""
-    return {"aws:requestedregion": ("us-east-1",)} if caller.partition == "aws" else {}
+    return _IN_ITS_REGION if caller.partition == "aws" else _NOTHING_KNOWN
 
 
 def _on(caller: Caller, action: str, target: PrincipalFacts) -> Request:
     return Request(caller, action, target.arn, role=target, context=_here(caller))
 
 
-def by(caller: Caller, step: Step) -> Step:
-    """A step as somebody else takes it who cannot be told apart: the same requests, asked by that one."""
+def retold(step: Step, caller: Caller, target: PrincipalFacts) -> Step:
+    """A step as somebody else takes it who cannot be told apart, or into somebody else: the same requests by and for
+    these.
+    """
     change = step.change
     if change is not None:
-        requests = tuple(replace(request, caller=caller) for request in change.requests)
+        requests = tuple(
+            replace(r, caller=caller) if r.role is None else replace(r, caller=caller, role=target, resource=target.arn)
+            for r in change.requests
+        )
         change = replace(change, requests=requests)
-    return replace(step, caller=caller, change=change)
+    return Step(caller, target, step.action, step.decision, step.context, change)
 
 
 def _step(caller: Caller, target: PrincipalFacts, change: Change, passed: Passed) -> Step:
@@ -215,6 +236,21 @@ def _naming(caller: Caller) -> PolicyText:
     written = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     sha256 = hashlib.sha256(written.encode()).hexdigest()
     return PolicyText(written, sha256, DocumentKind.TRUST, "", "trust policy it writes")
+
+
+def _signed(identity: PrincipalFacts) -> Hashable:
+    trust, boundary, own = identity.trust_policy, identity.boundary, identity.account_id
+    return (
+        identity.kind, is_only_by_aws(identity), trust.sha256 if trust else identity.complete,
+        any(_is_managed_in(policy, own) for policy in identity.identity_policies),
+        boundary and _is_managed_in(boundary, own), is_almighty(identity), may_be_denied(identity),
+    )  # fmt: skip
+
+
+def _is_managed_in(policy: PolicyText, account_id: str) -> bool:
+    """Whether a policy is a customer managed one of an account."""
+    arn = parse_arn(policy.source)
+    return arn is not None and arn.account_id == account_id and arn.resource.startswith("policy/")
 
 
 def is_only_by_aws(facts: PrincipalFacts) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain as chained
 
-from scanner.analyze.paths.becoming import Becoming
+from scanner.analyze.paths.becoming import Becomes, Becoming, Group
 from scanner.analyze.paths.forms import AS_IT_IS, IDENTITIES, Form, caller_in, identity_of
 from scanner.analyze.paths.hops import ASSUME, NEVER, SURE, Step, step
 from scanner.analyze.paths.leading import Backwards, Leading, MayUse
@@ -81,9 +81,10 @@ class RoleGraph:
             arn: p for arn, p in sorted(self.world.principals.items()) if p.kind in IDENTITIES
         }
         self._becoming = Becoming(self.world, self.identities) if iam_changes else None
-        self._onward: dict[str, tuple[Step, ...]] = {}
+        self._becomes: dict[str, Becomes] = {}
         self._forms: dict[str, tuple[Step, ...]] = {}
         self._into: dict[str, dict[str, None]] = defaultdict(dict)
+        self._grouped: dict[str, dict[str, None]] = defaultdict(dict)
         self._closures: dict[str, Closure] = {}
         self._trusting = Trusting(self.roles, population)
         self._leading: Leading | None = None
@@ -111,9 +112,9 @@ class RoleGraph:
         other, arn = copy(self), role.arn
         other.identities = {**self.identities, arn: role}
         other._becoming = self._becoming.with_identity(role) if self._becoming else None
-        other._onward = {**self._onward}
-        for start in self._into.get(arn, ()):
-            other._onward.pop(start, None)
+        other._becomes = {**self._becomes}
+        for start in (*self._into.get(arn, ()), *self._asking_about(role)):
+            other._becomes.pop(start, None)
         other._closures = {a: closure for a, closure in self._closures.items() if not closure.reaches(arn)}
         return other
 
@@ -123,26 +124,41 @@ class RoleGraph:
             self._forms[node] = self._becoming.forms(node) if self._becoming else ()
         return self._forms[node]
 
+    def _asking_about(self, identity: PrincipalFacts) -> Iterator[str]:
+        """The nodes of groups that looked at an identity."""
+        for node in self._grouped.get(identity.account_id, ()):
+            ways = self._becomes.get(node, Becomes())
+            if any(identity.arn in group.asked for group in ways.groups):
+                yield node
+
     def onward(self, node: str) -> tuple[Step, ...]:
         """Every other identity that a session may become in one step, in order of names."""
-        if node not in self._onward:
+        ways = self._ways(node)
+        if not ways.groups:
+            return ways.own
+        caller = caller_in(self.world, node)
+        return _in_order(chained(ways.own, *(group.steps_of(caller) for group in ways.groups)))
+
+    def _ways(self, node: str) -> Becomes:
+        """The same with the steps of groups by group, as the first of each takes them."""
+        if node not in self._becomes:
             caller = caller_in(self.world, node)
-            entered: dict[str, Step | None] = {}
-
-            def assumes(role: PrincipalFacts) -> Step | None:
-                if role.arn not in entered:
-                    entered[role.arn] = self._enter(caller, role)
-                return entered[role.arn]
-
+            enters = _Entering(self, caller)
             abroad_only = identity_of(node)[1].rewritten
             near = (r for r in self._trusting.near(caller, self.identities) if self._leads(r))
-            assumed = [assumes(r) for r in near if not abroad_only or r.account_id != caller.account_id]
-            changed = self._becoming.others(node, self.forms(node), assumes, self._leads) if self._becoming else ()
-            found = (*(s for s in assumed if s is not None), *(s for s in changed if self._leads(s.role, s.form)))
-            self._onward[node] = tuple(sorted(found, key=lambda s: s.node))
-            for further in self._onward[node]:
-                self._into[further.role.arn][node] = None
-        return self._onward[node]
+            assumed = [enters(role) for role in near if not abroad_only or role.account_id != caller.account_id]
+            forms = self.forms(node)
+            changed = self._becoming.others(node, forms, enters, self._leads) if self._becoming else Becomes()
+            own = _in_order((*(s for s in assumed if s is not None), *changed.own))
+            self._know(node, replace(changed, own=own))
+        return self._becomes[node]
+
+    def _know(self, node: str, ways: Becomes) -> None:
+        self._becomes[node] = ways
+        for further in ways.own:
+            self._into[further.role.arn][node] = None
+        if ways.groups:
+            self._grouped[ways.groups[0].first.account_id][node] = None
 
     def edges_at(self, nodes: Sequence[str]) -> Edges:
         """The edges that start at some nodes."""
@@ -150,18 +166,20 @@ class RoleGraph:
 
     def take(self, edges: Edges) -> None:
         """Know edges of the same world that were judged elsewhere."""
-        self._onward.update(edges.onward)
         self._forms.update(edges.forms)
         for node, steps in edges.onward.items():
-            for further in steps:
-                self._into[further.role.arn][node] = None
+            self._know(node, Becomes(steps))
 
-    def _enter(self, caller: Caller, role: PrincipalFacts) -> Step | None:
+    def enter(self, caller: Caller, role: PrincipalFacts) -> Step | None:
         """How a session assumes a role as it is; None where it surely cannot."""
-        if not self._trusting.may_admit(caller.account_id, role.arn):
+        if not self.may_admit(caller.account_id, role):
             return None
         judged = step(self.world, caller, role, ASSUME)
         return judged if judged.rank > NEVER else None
+
+    def may_admit(self, account_id: str, role: PrincipalFacts) -> bool:
+        """Whether the trust policy of a role may admit somebody of an account."""
+        return self._trusting.may_admit(account_id, role.arn)
 
     def closure(self, arn: str) -> Closure:
         """How far one gets from a session of a role: never more than `max_hops` roles in all, this one included."""
@@ -173,17 +191,35 @@ class RoleGraph:
         """Level by level; an identity is visited again only where a longer chain is stronger, so cycles end."""
         known = self._with_forms({start: Chain()}, {})
         level = dict(known)
+        done: dict[Group, int] = {}
         for _ in range(self.max_hops - 1):
-            level = self._next(level, known)
+            level = self._next(level, known, done)
             known |= level
-        beyond = self._next(level, known)
+        beyond = self._next(level, known, done)
         return Closure(start, known, beyond)
 
-    def _next(self, level: Mapping[str, Chain], known: Mapping[str, Chain]) -> dict[str, Chain]:
-        """Whom one more step reaches for the first time, or by a stronger chain than before."""
+    def _next(self, level: Mapping[str, Chain], known: Mapping[str, Chain], done: dict[Group, int]) -> dict[str, Chain]:
+        """Whom one more step reaches for the first time, or by a stronger chain than before.
+
+        What a group reaches is the same whoever of it is asked: by a chain that is no stronger, nor sooner in order, it
+        reaches nothing that counts.
+
+        Args:
+            done: the rank at which each group was followed.
+        """
         found: dict[str, Chain] = {}
+        grouped: list[tuple[str, Chain]] = []
         for node, chain in level.items():
-            _keep(found, known, ((s.node, chain.then(s)) for s in self.onward(node)))
+            ways = self._ways(node)
+            _keep(found, known, chain, ways.own)
+            if ways.groups:
+                grouped.append((node, chain))
+        for node, chain in sorted(grouped, key=lambda reached: reached[1].order[1:]):
+            caller = caller_in(self.world, node)
+            for group in self._ways(node).groups:
+                if done.get(group, NEVER) < chain.rank:
+                    done[group] = chain.rank
+                    _keep(found, known, chain, group.steps_of(caller))
         return self._with_forms(found, known)
 
     def _with_forms(self, found: Mapping[str, Chain], known: Mapping[str, Chain]) -> dict[str, Chain]:
@@ -191,18 +227,44 @@ class RoleGraph:
         whole, fresh = dict(found), dict(found)
         while fresh:
             made: dict[str, Chain] = {}
+            before = {**known, **whole}
             for node, chain in fresh.items():
-                _keep(made, {**known, **whole}, ((s.node, chain.then(s)) for s in self.forms(node)))
+                _keep(made, before, chain, self.forms(node))
             whole |= made
             fresh = made
         return whole
 
 
-def _keep(found: dict[str, Chain], known: Mapping[str, Chain], longer: Iterable[tuple[str, Chain]]) -> None:
-    """Keep the chains to nodes that were not known, or only by a weaker chain."""
-    for node, chain in longer:
+class _Entering:
+    """How a session assumes the roles of a graph as they are, each judged once."""
+
+    def __init__(self, graph: RoleGraph, caller: Caller) -> None:
+        self._graph = graph
+        self._caller = caller
+        self._entered: dict[str, Step | None] = {}
+
+    def __call__(self, role: PrincipalFacts) -> Step | None:
+        """The step into a role; None where it surely cannot."""
+        if role.arn not in self._entered:
+            self._entered[role.arn] = self._graph.enter(self._caller, role)
+        return self._entered[role.arn]
+
+    def may_admit(self, role: PrincipalFacts) -> bool:
+        """Whether a role may admit anybody of the session's account."""
+        return self._graph.may_admit(self._caller.account_id, role)
+
+
+def _in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
+    return tuple(sorted(steps, key=lambda s: s.node))
+
+
+def _keep(found: dict[str, Chain], known: Mapping[str, Chain], chain: Chain, further: Iterable[Step]) -> None:
+    """Keep the chains by further steps to nodes that were not known, or only by a weaker chain."""
+    for one in further:
+        node = one.node
         before = known.get(node)
-        if before is not None and before.rank >= chain.rank:
+        if before is not None and before.rank >= min(chain.rank, one.rank):
             continue
-        if node not in found or chain.order < found[node].order:
-            found[node] = chain
+        longer = chain.then(one)
+        if node not in found or longer.order < found[node].order:
+            found[node] = longer

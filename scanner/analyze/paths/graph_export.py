@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from scanner.analyze.decision.gates import statement_ref
 from scanner.analyze.language.parse import parse_policy
+from scanner.analyze.paths.approaches import Approach
 from scanner.analyze.paths.forms import AS_IT_IS, identity_of
 from scanner.analyze.paths.hops import ChangeKind, Step, hop_of
 from scanner.analyze.paths.role_paths import RolePaths
@@ -111,27 +112,42 @@ def _used_by_roles(through_roles: RolePaths) -> Iterator[GraphEdge]:
     """What every role on a path can do itself, and what paths reach by changes: the actions that share a decision."""
     paths = through_roles.paths
     entered = {s.role.arn for claim in through_roles.claims for s in claim.sources}
+    known: dict[int, _Grouped] = {}
     for node in sorted({n for start in entered for n in paths.graph.closure(start).chains}):
         if identity_of(node)[1] == AS_IT_IS:
             for key_arn, uses in paths.uses_of(node).items():
-                yield from _uses(node, key_arn, uses, "role")
+                if id(uses) not in known:  # many identities have the same uses of many keys
+                    known[id(uses)] = _grouped(uses)
+                yield from _uses(node, key_arn, known[id(uses)], "role")
     changed: dict[tuple[str, str], dict[str, Use]] = {}
+    ends: dict[Approach, str] = {}
     for arrival in (a for claim in through_roles.claims for a in claim.arrivals):
-        node = arrival.steps[-1].node
-        if identity_of(node)[1] != AS_IT_IS:
-            changed.setdefault((node, arrival.key.arn), {})[arrival.way.use.action.name] = arrival.way.use
+        approach = arrival.approach
+        if approach not in ends:
+            node = approach.steps[-1].node
+            ends[approach] = node if identity_of(node)[1] != AS_IT_IS else ""
+        if ends[approach]:
+            changed.setdefault((ends[approach], arrival.key.arn), {})[arrival.way.use.action.name] = arrival.way.use
     for (node, key_arn), reached in sorted(changed.items()):
-        yield from _uses(identity_of(node)[0], key_arn, reached.values(), BY_CHANGE)
+        yield from _uses(identity_of(node)[0], key_arn, _grouped(reached.values()), BY_CHANGE)
 
 
-def _uses(arn: str, key_arn: str, uses: Iterable[Use], mechanism: str) -> Iterator[GraphEdge]:
+_Grouped = tuple[tuple[tuple[str, str, str], tuple[str, ...]], ...]
+"""Verdict, reason and condition, with the actions that share them."""
+
+
+def _grouped(uses: Iterable[Use]) -> _Grouped:
     groups: dict[tuple[str, str, str], list[str]] = {}
     for use in uses:
         decision = use.decision
         place = (decision.verdict.value, decision.reason, decision.condition)
         groups.setdefault(place, []).append(use.action.iam_name)
-    for (verdict, reason, condition), actions in groups.items():
-        yield GraphEdge(MAY_USE, arn, key_arn, tuple(actions), verdict, reason, condition, mechanism)
+    return tuple((place, tuple(actions)) for place, actions in groups.items())
+
+
+def _uses(arn: str, key_arn: str, grouped: _Grouped, mechanism: str) -> Iterator[GraphEdge]:
+    for (verdict, reason, condition), actions in grouped:
+        yield GraphEdge(MAY_USE, arn, key_arn, actions, verdict, reason, condition, mechanism)
 
 
 def _used_directly(findings: Iterable[Finding]) -> Iterator[GraphEdge]:

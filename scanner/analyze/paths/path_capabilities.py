@@ -16,9 +16,10 @@ from scanner.analyze.keys.delegation import marked
 from scanner.analyze.keys.judge import asleep_reason, strength
 from scanner.analyze.keys.severity import Exposure, rank, severity_of
 from scanner.analyze.paths.admission import standing_on_path
+from scanner.analyze.paths.approaches import Approach, Arrival, Place, residual_of
 from scanner.analyze.paths.forms import ANYTHING
 from scanner.analyze.paths.path_words import confirmed_path_reason
-from scanner.analyze.paths.paths import DEPTH_LIMIT, Approach, Arrival, Claim, reason_of, residual_of
+from scanner.analyze.paths.paths import DEPTH_LIMIT, Claim, reason_of
 from scanner.analyze.paths.role_use import request_on
 from scanner.analyze.principals.approvals import Use
 from scanner.analyze.principals.borders import crossing
@@ -36,8 +37,6 @@ KEYS_NAMED = 10
 _GIVING = (Layer.IAM, Layer.KEY_POLICY, Layer.RAM, Layer.GRANT)
 _CITED_PER_GATE = 2
 _Trail = tuple[SeverityReason, ...]
-_Place = tuple[str, FindingVerdict, str]
-"""What the members of one result share: capability, verdict and condition."""
 
 
 class Judged(NamedTuple):
@@ -56,20 +55,17 @@ def judged_arrivals(assembly: Assembly, claim: Claim) -> list[Judged]:
 
 
 def _judged(assembly: Assembly, claim: Claim) -> Iterator[Judged]:
-    known: dict[object, tuple[Severity, _Trail, Standing]] = {}
-    orders: dict[Approach, tuple[str, bool, int, int, int]] = {}
+    known: dict[object, tuple[Severity, _Trail, Standing, tuple[int, int, int, int, str]]] = {}
     for arrival in claim.arrivals:
         key, approach = arrival.key, arrival.approach
-        if approach not in orders:
-            capability, verdict, _ = approach.place
-            weight = CAPABILITIES.index(capability)
-            orders[approach] = capability, approach.choice[1], -strength(verdict), -approach.rank, weight
-        capability, vouched, surest, strongest, weight = orders[approach]
-        place = (key.arn, capability, strongest, vouched)
+        capability, verdict, _ = approach.place
+        place = (key.arn, capability, approach.rank, approach.choice[1])
         if place not in known:
-            known[place] = _severity(assembly, claim, key, capability, arrival)
-        severity, trail, standing = known[place]
-        yield Judged(arrival, severity, trail, standing, (-rank(severity), surest, strongest, weight, key.arn))
+            severity, trail, standing = _severity(assembly, claim, key, capability, arrival)
+            weight = CAPABILITIES.index(capability)
+            order = (-rank(severity), -strength(verdict), -approach.rank, weight, key.arn)
+            known[place] = severity, trail, standing, order
+        yield Judged(arrival, *known[place])
 
 
 def _severity(
@@ -107,7 +103,7 @@ def path_capabilities(
         severity, trail, standing = _severity(assembly, claim, None, UNDOCUMENTED, None)
         cut = CapabilityResult(UNDOCUMENTED, (), FindingVerdict.POSSIBLE, severity, (DEPTH_LIMIT,))
         return (cut,), trail, standing
-    groups: dict[_Place, list[Judged]] = defaultdict(list)
+    groups: dict[Place, list[Judged]] = defaultdict(list)
     for one in _strongest(judged):
         groups[one.arrival.approach.place].append(one)
     held = _Held(judged)
@@ -131,9 +127,7 @@ def _strongest(judged: Iterable[Judged]) -> list[Judged]:
     return [one for _, _, one in sorted(found.values(), key=lambda f: f[:2])]
 
 
-def _result(
-    assembly: Assembly, claim: Claim, place: _Place, members: Sequence[Judged], held: _Held
-) -> CapabilityResult:
+def _result(assembly: Assembly, claim: Claim, place: Place, members: Sequence[Judged], held: _Held) -> CapabilityResult:
     """One result; its members are the strongest paths of its actions, worst first."""
     capability, verdict, condition = place
     first = members[0].arrival
@@ -151,7 +145,7 @@ class _Held:
 
     def __init__(self, judged: Iterable[Judged]) -> None:
         self._at_all: dict[str, dict[str, None]] = defaultdict(dict)
-        self._so: dict[tuple[str, _Place], dict[str, None]] = defaultdict(dict)
+        self._so: dict[tuple[str, Place], dict[str, None]] = defaultdict(dict)
         places: dict[Approach, tuple[dict[str, None], dict[str, None]]] = {}
         for one in judged:
             _, key, approach = one.arrival
@@ -161,7 +155,7 @@ class _Held:
             at_all, so = places[approach]
             at_all[key.arn] = so[key.arn] = None
 
-    def by(self, actions: Iterable[str], place: _Place) -> CapabilityKeys:
+    def by(self, actions: Iterable[str], place: Place) -> CapabilityKeys:
         """The keys of some of these actions."""
         so = {arn: None for action in sorted(actions) for arn in self._so[action, place]}
         at_all = {arn for action in actions for arn in self._at_all[action]}

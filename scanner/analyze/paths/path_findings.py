@@ -18,6 +18,7 @@ from scanner.analyze.keys.evidence import (
 from scanner.analyze.keys.identity import as_digest, digest, finding_id, fingerprint, number_of
 from scanner.analyze.keys.rules import rules_of
 from scanner.analyze.language.parse import parse_policy
+from scanner.analyze.paths.approaches import Approach, Arrival, residual_of
 from scanner.analyze.paths.hops import Step, hop_of
 from scanner.analyze.paths.path_capabilities import (
     callers_of,
@@ -27,7 +28,7 @@ from scanner.analyze.paths.path_capabilities import (
     path_capabilities,
 )
 from scanner.analyze.paths.path_words import path_remedy, path_summary, path_title
-from scanner.analyze.paths.paths import Approach, Arrival, Claim, residual_of
+from scanner.analyze.paths.paths import Claim
 from scanner.analyze.paths.sources import Source, partition_of
 from scanner.analyze.principals.party import Standing
 from scanner.analyze.principals.reach import sample

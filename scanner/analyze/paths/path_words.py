@@ -12,8 +12,9 @@ from scanner.analyze.paths.admission import (
     OWN_SAML_PROVIDER,
     SUBJECT_WITHOUT_TENANT,
 )
+from scanner.analyze.paths.approaches import Arrival
 from scanner.analyze.paths.hops import Change, ChangeKind, Step
-from scanner.analyze.paths.paths import IN_ANY_ACCOUNT, Arrival, Claim
+from scanner.analyze.paths.paths import IN_ANY_ACCOUNT, Claim
 from scanner.analyze.principals.party import PUBLIC
 from scanner.model.finding import CapabilityResult, FindingVerdict, Grantee, Remediation
 from scanner.model.launches import launching_service

@@ -6,21 +6,19 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field
-from typing import NamedTuple, Self
 
 from scanner.analyze.paths.admission import OWN_SAML_PROVIDER, party_of_admission, remarks_on
-from scanner.analyze.paths.forms import caller_in
+from scanner.analyze.paths.approaches import Arrival, Course, Way, arrivals_of
 from scanner.analyze.paths.graph import DEFAULT_HOPS, Chain, Closure, RoleGraph
-from scanner.analyze.paths.hops import ASLEEP, BOUND, CHOSEN, PERHAPS, Step, choice_of, verdict_of
+from scanner.analyze.paths.hops import ASLEEP, BOUND, CHOSEN, PERHAPS
 from scanner.analyze.paths.role_use import Use, UseByForm
 from scanner.analyze.paths.sources import Admission, Doors, Source, partition_of
 from scanner.analyze.principals.party import Trust
 from scanner.analyze.principals.reach import Population
 from scanner.analyze.principals.selectors import Selector
-from scanner.analyze.request.caller import Caller, account_of, organization_of
+from scanner.analyze.request.caller import account_of, organization_of
 from scanner.model.arn import KeyArn
-from scanner.model.decision import Decision
-from scanner.model.finding import FindingVerdict, ResourceRef, path_entry
+from scanner.model.finding import ResourceRef
 from scanner.model.key import KeyFacts
 from scanner.model.principal import PrincipalFacts
 from scanner.model.world import World
@@ -31,164 +29,6 @@ IN_ANY_ACCOUNT = "::*:"
 _SSO = "AWSReservedSSO_"
 _IDENTITY_CENTER = Selector("IAM Identity Center", "federated")
 _CONDITIONAL = frozenset({CHOSEN, BOUND})
-
-
-class Way(NamedTuple):
-    """How one action on a key is reached from an entry role: further roles, then the use of the key by the last.
-
-    `cut` says that the chain is longer than what is followed, so that the use is not judged as reached; `rank` is that
-    of the weakest step, the entry aside. `course` is the same for ways of one chain whose decision is the same object:
-    whichever the action, they are as sure under the same conditions.
-    """
-
-    chain: Chain
-    use: Use
-    cut: bool
-    rank: int
-    course: tuple[int, int, int, bool]
-
-    @classmethod
-    def of(cls, chain: Chain, use: Use, *, cut: bool) -> Self:
-        """The way by a chain to what its last identity can do."""
-        whole = min(chain.rank, use.rank)
-        course = (id(chain), id(use.decision), use.rank, cut)
-        return cls(chain, use, cut, min(whole, PERHAPS) if cut else whole, course)
-
-    @property
-    def order(self) -> tuple[int, bool, tuple[int, int, tuple[str, ...]]]:
-        """Strongest first, then shortest, then by name."""
-        return -self.rank, self.cut, self.chain.order
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Approach:
-    """How one action is reached, whichever key it is done with: the step that enters, and the way from there.
-
-    `rank` is that of the weakest step. `condition` has the conditions of all steps, each with the request it is about.
-    `choice` is whether they are all the caller's to meet, or else its identity provider's to vouch for as well.
-    """
-
-    entry: Step
-    way: Way
-    rank: int
-    condition: str
-    choice: tuple[bool, bool]
-
-    @classmethod
-    def of(cls, entry: Step, way: Way) -> Self:
-        """The approach by this step."""
-        return cls(entry, way, *_said(entry, way))
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """The roles assumed, in order."""
-        return (self.entry, *self.way.chain.steps)
-
-    @property
-    def decisions(self) -> tuple[Decision, ...]:
-        """What is decided about every step, and about the use of the key."""
-        return (*(s.decision for s in self.steps), self.way.use.decision)
-
-    @property
-    def place(self) -> tuple[str, FindingVerdict, str]:
-        """Capability, verdict and condition: what is told as one."""
-        return self.way.use.action.capability, verdict_of(self.rank), self.condition
-
-
-def _said(entry: Step, way: Way) -> tuple[int, str, tuple[bool, bool]]:
-    """Rank, condition and choice of an approach; the same for all ways of a course."""
-    steps, used = (entry, *way.chain.steps), way.use.decision
-    rank = min(entry.rank, way.rank)
-    parts = conditions_of_steps(steps)
-    if used.condition:
-        parts.append(f"{used.condition} (when the key is used)" if parts else used.condition)
-    return rank, ", and ".join(parts), choice_of(rank, (*(s.decision for s in steps), used))
-
-
-class Arrival(NamedTuple):
-    """One action on a key, reached by a source."""
-
-    source: Source
-    key: KeyFacts
-    approach: Approach
-
-    @property
-    def entry(self) -> Step:
-        """The step that enters."""
-        return self.approach.entry
-
-    @property
-    def way(self) -> Way:
-        """The way from there."""
-        return self.approach.way
-
-    @property
-    def rank(self) -> int:
-        """That of the weakest step."""
-        return self.approach.rank
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """The roles assumed, in order."""
-        return self.approach.steps
-
-    @property
-    def last(self) -> PrincipalFacts:
-        """The identity that uses the key."""
-        return self.steps[-1].role
-
-    def user(self, world: World) -> Caller:
-        """A session of the identity that uses the key, in the form it has by then."""
-        return caller_in(world, self.steps[-1].node)
-
-    @property
-    def verdict(self) -> FindingVerdict:
-        """How sure the path is."""
-        return verdict_of(self.rank)
-
-    @property
-    def doubtful(self) -> Decision | None:
-        """The first decision that hangs on what nobody read; None where none decides the verdict."""
-        decisions = [*((s.rank, s.decision) for s in self.steps), (self.way.use.rank, self.way.use.decision)]
-        return next((decision for rank, decision in decisions if rank == PERHAPS), None)
-
-    @property
-    def caller_chosen(self) -> bool:
-        """Whether every condition on the path is the caller's to meet."""
-        return self.approach.choice[0]
-
-    @property
-    def vouched(self) -> bool:
-        """Whether an identity provider has to vouch for something, and the rest is the caller's to meet."""
-        return self.approach.choice[1]
-
-    @property
-    def path(self) -> str:
-        """The identities passed through, as access.csv has them: how, where no role is assumed."""
-        return " > ".join(path_entry(s.role.arn, s.action, is_change=s.change is not None) for s in self.steps)
-
-
-def conditions_of_steps(steps: Iterable[Step]) -> list[str]:
-    """The conditions under which roles are assumed, each with the role it is about."""
-    return [
-        f"{s.decision.condition} (when {_label(s.role)} is {'changed' if s.change else 'assumed'})"
-        for s in steps if s.decision.condition
-    ]  # fmt: skip
-
-
-def residual_of(approach: Approach) -> object:
-    """The conditions as nested JSON values: `{steps: […]}`, one member per request; None where nothing remains."""
-    parts: list[object] = [
-        {"role": s.role.arn, "residual": s.decision.residual} for s in approach.steps if s.decision.residual is not None
-    ]
-    used = approach.way.use.decision.residual
-    if not parts:
-        return used
-    return {"steps": [*parts, *([{"role": "", "residual": used}] if used is not None else [])]}
-
-
-def _label(identity: PrincipalFacts) -> str:
-    return f"{identity.kind.value}/{identity.arn.rsplit('/', 1)[-1]}"
 
 
 @dataclass(slots=True)
@@ -207,11 +47,14 @@ class Claim:
     sources: list[Source] = field(default_factory=list)
     arrivals: list[Arrival] = field(default_factory=list)
     cut: bool = False
+    _admitted: tuple[Admission, ...] = ()
 
     @property
     def admissions(self) -> tuple[Admission, ...]:
         """How they are admitted, by every role they enter."""
-        return tuple(s.admission for s in self.sources)
+        if len(self._admitted) != len(self.sources):  # sources are added, and asked about for every key
+            self._admitted = tuple(s.admission for s in self.sources)
+        return self._admitted
 
     @property
     def accounts(self) -> tuple[str, ...]:
@@ -298,7 +141,7 @@ class Paths:
                 known = found.setdefault(claim.parts, claim)
                 known.cut = known.cut or cut
                 known.sources.append(source)
-                known.arrivals.extend(self._arrivals(source, ways))
+                known.arrivals.extend(arrivals_of(source, ((self._keys[arn], found) for arn, found in ways.items())))
         return tuple(claim for _, claim in sorted(found.items()))
 
     def idle(self) -> Iterator[Claim]:
@@ -307,18 +150,6 @@ class Paths:
             claim = self._claim(source)
             claim.sources.append(source)
             yield claim
-
-    def _arrivals(self, source: Source, ways: Mapping[str, tuple[Way, ...]]) -> Iterator[Arrival]:
-        entry = source.best
-        said: dict[object, tuple[int, str, tuple[bool, bool]]] = {}
-        approaches: dict[int, list[Approach]] = {}
-        for arn, found in ways.items():
-            if id(found) not in approaches:
-                said.update((way.course, _said(entry, way)) for way in found if way.course not in said)
-                approaches[id(found)] = [Approach(entry, way, *said[way.course]) for way in found]
-            key = self._keys[arn]
-            for approach in approaches[id(found)]:
-                yield Arrival(source, key, approach)
 
     def _ways_from(self, role_arn: str) -> Mapping[str, tuple[Way, ...]]:
         """By key ARN the strongest way from a role to every action; the same object where the same uses are reached."""
@@ -329,13 +160,12 @@ class Paths:
                     # somebody who cannot be told apart was reached by a chain that is no weaker
                     reached[key_arn].setdefault((id(uses), cut), (chain, uses))
             known: dict[Hashable, tuple[Way, ...]] = {}
+            courses: dict[Course, Course] = {}
             ways = self._ways[role_arn] = {}
             for key_arn, found in sorted(reached.items()):
                 place = tuple((id(chain), of) for (of, _), (chain, _) in found.items())
                 if place not in known:
-                    known[place] = _strongest(
-                        Way.of(c, u, cut=cut) for (_, cut), (c, uses) in found.items() for u in uses
-                    )
+                    known[place] = _strongest(((c, uses, cut) for (_, cut), (c, uses) in found.items()), courses)
                 ways[key_arn] = known[place]
         return self._ways[role_arn]
 
@@ -369,14 +199,22 @@ def _strongest_first(closure: Closure) -> Iterator[tuple[str, Chain, bool]]:
             yield node, chain, cut
 
 
-def _strongest(ways: Iterable[Way]) -> tuple[Way, ...]:
-    """The strongest way to every action."""
-    best: dict[str, Way] = {}
-    for way in ways:
-        name = way.use.action.name
-        if name not in best or way.order < best[name].order:
-            best[name] = way
-    return tuple(best.values())
+def _strongest(reached: Iterable[tuple[Chain, Iterable[Use], bool]], courses: dict[Course, Course]) -> tuple[Way, ...]:
+    """The strongest way to every action, of those as strong the first: they are given in the order of their chains.
+
+    Args:
+        courses: each of those that were met, so that ways of one hold the same object.
+    """
+    best: dict[str, tuple[int, Chain, Use, bool]] = {}
+    for chain, uses, cut in reached:
+        most = min(chain.rank, PERHAPS) if cut else chain.rank
+        for use in uses:
+            rank = min(most, use.rank)
+            before = best.get(use.action.name)
+            if before is None or rank > before[0]:
+                best[use.action.name] = rank, chain, use, cut
+    ways = (Way.of(chain, use, cut=cut) for _, chain, use, cut in best.values())
+    return tuple(way._replace(course=courses.setdefault(way.course, way.course)) for way in ways)
 
 
 def reason_of(arrival: Arrival, asleep: str) -> str:

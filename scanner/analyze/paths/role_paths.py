@@ -10,11 +10,12 @@ from typing import NamedTuple
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.judge import is_stranger
 from scanner.analyze.paths.admission import FEDERATED_OPEN, FEDERATED_PINNED
+from scanner.analyze.paths.approaches import Approach, Arrival
 from scanner.analyze.paths.hops import ASLEEP, BOUND, CHOSEN, PERHAPS, SURE
 from scanner.analyze.paths.path_capabilities import standing_at
 from scanner.analyze.paths.path_findings import ROLE, path_finding
 from scanner.analyze.paths.path_words import confirmed_path_reason
-from scanner.analyze.paths.paths import Approach, Arrival, Claim, Paths, reason_of
+from scanner.analyze.paths.paths import Claim, Paths, reason_of
 from scanner.analyze.principals.party import (
     APPROVED_PARTNER,
     OUTSIDE_PARTIES,

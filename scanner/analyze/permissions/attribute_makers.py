@@ -19,6 +19,7 @@ from scanner.analyze.request.request import Request
 from scanner.analyze.statements.match import action_matches
 from scanner.model.decision import Decision
 from scanner.model.finding import FindingVerdict
+from scanner.model.key import KeyFacts
 from scanner.model.policy import Effect
 from scanner.model.principal import PrincipalKind
 
@@ -67,15 +68,21 @@ class Makers:
 
     def __init__(self, assembly: Assembly) -> None:
         self._assembly = assembly
+        self._made: dict[tuple[str, Change], Making | None] = {}
         self._takes: dict[Change, tuple[Taken, ...]] = {}
         self._like: dict[tuple[str, str], Hashable] = {}
         self._answers: dict[Hashable, _Answer | None] = {}
 
     def may_make(self, caller: Caller, flip: Flip) -> Making | None:
         """Whether the caller may do everything the change takes; the weakest answer counts, a refusal is none."""
-        change = flip.change
+        place = (caller.text, flip.change)
+        if place not in self._made:  # a change decides many actions, of many users
+            self._made[place] = self._making(caller, flip.change, flip.keys[0])
+        return self._made[place]
+
+    def _making(self, caller: Caller, change: Change, key: KeyFacts) -> Making | None:
         if change not in self._takes:
-            self._takes[change] = tuple(change.takes(flip.keys[0]))
+            self._takes[change] = tuple(change.takes(key))
         answers: list[tuple[_Answer, Taken]] = []
         for taken in self._takes[change]:
             answer = self._answer(caller, taken)

@@ -12,11 +12,12 @@ from scanner.analyze.keys.judge import Alone, Judgement
 from scanner.analyze.keys.sentences import DOES_TO, MAY, who
 from scanner.analyze.keys.severity import COLUMN, LEFT, OUTSIDER_OPENS, TABLE, rank
 from scanner.analyze.paths.admission import OWN_SAML_PROVIDER
+from scanner.analyze.paths.approaches import conditions_of_steps
 from scanner.analyze.paths.graph import Chain
 from scanner.analyze.paths.hops import ASLEEP, PERHAPS, SURE, Step, choice_of, hop_of, rank_of, verdict_of
 from scanner.analyze.paths.path_capabilities import callers_of, standing_at
 from scanner.analyze.paths.path_findings import admitting, as_written, carrying, path_grantee
-from scanner.analyze.paths.paths import Claim, conditions_of_steps
+from scanner.analyze.paths.paths import Claim
 from scanner.analyze.paths.role_paths import RolePaths
 from scanner.analyze.paths.sources import Source
 from scanner.analyze.permissions.attribute_flips import Flip, asked_of, like

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -63,14 +63,17 @@ def _of_controllers(
         classes.setdefault(class_name(caller), {}).setdefault(like(assembly, caller, asked), []).append(caller)
     alike = {arn: _kind(assembly, arn, asked) for arn in keys.users}
     number = Counter(alike.values())
+    flips_of_kind: dict[tuple[str, object], list[Flip]] = defaultdict(list)
+    for flip in flips:
+        flips_of_kind[alike[flip.user]].append(flip)
     for name, groups in sorted(classes.items()):
         cases: list[Case] = []
         members: list[str] = []
         reached: dict[str, KeyFacts] = {}
         for same, callers in groups.items():
             before = len(cases)
-            own = [f for f in flips if alike[f.user] == (name, same)]
-            others = [f for f in flips if alike[f.user] != (name, same) or number[name, same] > 1]
+            own = flips_of_kind.get((name, same), [])
+            others = flips if not own or number[name, same] > 1 else [f for f in flips if alike[f.user] != (name, same)]
             for flip, judgement in _controlled(makers, callers[0], own):
                 if flip.opens:
                     cases.append(Case(replace(judgement, reason=OPENS), _ROWS[OPENS]))

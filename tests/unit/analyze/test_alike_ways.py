@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from scanner.analyze.paths.approaches import Way
 from scanner.analyze.paths.graph import Chain
 from scanner.analyze.paths.hops import BOUND, SURE
-from scanner.analyze.paths.paths import Way
 from scanner.analyze.paths.role_use import Use
 from scanner.model.actions import ACTIONS
 from scanner.model.decision import Decision, Verdict
@@ -81,3 +81,38 @@ def test_digest_of_a_claim_counts_every_source_with_its_own_callers() -> None:
         for some in (ways, *((way,) for way in ways))
     ]
     assert digests[0] == sum(digests[1:]) % 2**64
+
+
+# -- the strongest way ------------------------------------------------------------------------------------------------
+
+FROM_ITS_NETWORK = {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
+ENTRY = role(OWNER, "Entry", admits(VENDOR), ASSUMING)
+
+
+def to_last(name: str, trusting: Any, *documents: Any, when: Any = None) -> Any:
+    """A role of the same account that another one may assume."""
+    return role(OWNER, name, admits(iam(OWNER, f"role/{trusting}"), when=when), *documents)
+
+
+def test_use_under_a_condition_by_a_sure_chain_is_stronger_than_a_sure_use_by_a_weaker_chain() -> None:
+    free = to_last("Far", "Entry", USING, when=FROM_ITS_NETWORK)
+    chosen = to_last("Near", "Entry", policy(allow(None, "kms:Decrypt", when=WITH_MFA)))
+    found = only_path(ENTRY, free, chosen)
+    assert [hop.role_arn.rpartition("/")[2] for hop in found.path.hops] == ["Entry", "Near"]
+
+
+def test_sure_chain_beyond_the_limit_is_no_stronger_than_one_under_a_condition() -> None:
+    chosen = to_last("Near", "Entry", USING, when=WITH_MFA)
+    middle, far = to_last("Middle", "Entry", ASSUMING), to_last("Far", "Middle", USING)
+    found = only_path(ENTRY, chosen, middle, far, max_role_hops=2)
+    assert [hop.role_arn.rpartition("/")[2] for hop in found.path.hops] == ["Entry", "Near"]
+    assert found.verdict.value == "conditional"
+
+
+def test_actions_of_one_capability_on_one_key_have_severities_of_their_own() -> None:
+    sure, under = allow(None, "kms:Decrypt"), allow(None, "kms:ReEncryptFrom", when=WITH_MFA)
+    found = only_path(role(OWNER, "Vendor", admits(VENDOR), policy(sure, under)))
+    (alone,) = only_path(role(OWNER, "Vendor", admits(VENDOR), policy(under))).capabilities
+    told = {c.actions: (c.verdict, c.severity) for c in found.capabilities}
+    assert told[alone.actions] == (alone.verdict, alone.severity)
+    assert len({severity for _, severity in told.values()}) == 2

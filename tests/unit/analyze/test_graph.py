@@ -51,6 +51,22 @@ def test_graph_holds_who_assumes_which_role_and_uses_which_key() -> None:
     assert (graph.max_hops, graph.cut) == (5, ())
 
 
+def test_roles_use_keys_each_by_its_own_actions_and_once() -> None:
+    other = KEY[:-1] + "c"
+    encrypting = role(MEMBER, "Encrypts", admits(VENDOR), policy(allow(None, "kms:Encrypt")))
+    both = role(OWNER, "Both", admits(VENDOR), policy(allow(None, "kms:Decrypt", "kms:Encrypt", Resource=KEY)))
+    decrypting = role(OWNER, "Decrypts", admits(VENDOR), USING)
+    keys = [key(allow(iam(OWNER, "root"), "kms:*"), arn=arn) for arn in (KEY, other)]
+    shared = key(allow(iam(MEMBER, "root"), "kms:*"), arn=KEY[:-1] + "d")
+    graph = followed(encrypting, both, decrypting, *keys, shared).result.graph
+    used = [(e.source, e.target, e.mechanism, e.actions) for e in graph.edges if e.kind == "may_use"]
+    assert sorted(used) == sorted([
+        (encrypting.arn, shared.arn, "role", ("kms:Encrypt",)), (both.arn, KEY, "role", ("kms:Decrypt", "kms:Encrypt")),
+        (decrypting.arn, KEY, "role", ("kms:Decrypt",)), (decrypting.arn, other, "role", ("kms:Decrypt",)),
+        *((e.source, e.target, e.mechanism, e.actions) for e in graph.edges if e.kind == "may_use" and e.finding_id),
+    ])  # fmt: skip
+
+
 def edges(kind: str, *things: object) -> list[GraphEdge]:
     """The edges of one kind."""
     return [e for e in analyzed(world(*things)).result.graph.edges if e.kind == kind]  # type: ignore[arg-type]

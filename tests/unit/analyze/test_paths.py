@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from scanner.analyze.keys.severity import SeverityRules
+from scanner.analyze.paths.paths import Paths
 from scanner.analyze.principals.party import Trust
+from scanner.analyze.principals.reach import Population
 from scanner.model.decision import Layer
 from scanner.model.finding import FindingVerdict, Kind, Severity
 
@@ -654,3 +656,11 @@ def test_role_that_may_enable_the_key_is_not_held_by_its_state(
     if verdict is FindingVerdict.CONFIRMED:
         assert found.severity is Severity.CRITICAL
         assert "R8.10" in {r.rule for r in found.rules}
+
+
+def test_claim_is_admitted_by_every_source_that_was_added() -> None:
+    drawn = world(DELEGATING, *(role(OWNER, name, admits(iam(STRANGER, "root")), USING) for name in ("One", "Two")))
+    one, other = Paths(Population(drawn), drawn.keys.values(), Trust()).claims()
+    assert one.admissions == tuple(s.admission for s in one.sources)
+    one.sources.extend(other.sources)
+    assert len(one.admissions) == 2
