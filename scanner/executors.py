@@ -38,7 +38,7 @@ _FEW_THINGS, _OFTEN = 50_000, (20, 50)
 class HowToAnalyze:
     """What was asked of an analysis beside its result: processes, the address of a Dask scheduler, and who is told.
 
-    `anew` takes no outcomes of trials over from a baseline.
+    `anew` takes neither judgements nor outcomes of trials over from a baseline.
     """
 
     processes: int = 1

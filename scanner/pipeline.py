@@ -43,9 +43,10 @@ from scanner.report.options import ReportOptions
 from scanner.report.pages import HtmlOptions, PageLimits
 from scanner.report.streams import AccessWriter, CoverageWriter, KeysWriter, read_key_rows, read_ledger
 from scanner.report.trials import TRIALS
+from scanner.report.verdicts import VERDICTS
 from scanner.resume import reopened
 from scanner.retention import prune
-from scanner.reuse import known_trials, leave_trials
+from scanner.reuse import handed_on, leave_trials
 from scanner.runs import FINDINGS, LATEST, SNAPSHOT, find_run, run_before, run_to_judge
 from scanner.signals import interruptible, stoppable
 from scanner.snapshot.read import read_header
@@ -58,7 +59,7 @@ from scanner.worlds import world_in, world_of
 logger = logging.getLogger(__name__)
 
 _ALONE = HowToAnalyze()
-_JUDGED = (MANIFEST, FINDINGS, GRAPH, GRAPHML, TRIALS, "coverage.csv", "keys.csv", "access.csv")
+_JUDGED = (MANIFEST, FINDINGS, GRAPH, GRAPHML, TRIALS, VERDICTS, "coverage.csv", "keys.csv", "access.csv")
 """What an analysis writes."""
 
 
@@ -191,10 +192,11 @@ def _analyzed(
             accepted = suppressions_of(settings, date.fromisoformat(world.as_of[:10]))
         earlier = _earlier(settings, meta, directory.path.parent, lanes)
         rows: list[KeyRow] = []
-        with AccessWriter(directory, dialect, {a: k.aliases or () for a, k in world.keys.items()}) as access:
+        aliases = {str(arn): key.aliases or () for arn, key in world.keys.items()}
+        with AccessWriter(directory, dialect, aliases) as access, handed_on(directory, earlier, how) as (known, kept):
             judged = analyze(
                 world, rules, write_key=rows.append, write_access=access.write, lanes=lanes,
-                on_progress=how.on_progress, known=known_trials(None if how.anew else earlier),
+                on_progress=how.on_progress, known=known, verdicts=kept,
             )  # fmt: skip
         leave_trials(directory, judged, earlier)
         result, resolved, history = _reviewed(judged, world, earlier, accepted, settings)
@@ -204,8 +206,7 @@ def _analyzed(
         facts = _facts(connection, settings, rules.trust, world)
         document = replace(build_document(world, result, facts), resolved=resolved, history=history)
         affected = Counter(ref for f in document.findings for ref in f.coverage_refs)
-        names = {str(account.id): account.name for account in world.accounts.values()}
-        with CoverageWriter(directory, dialect, names) as coverage:
+        with CoverageWriter(directory, dialect, {str(a.id): a.name for a in world.accounts.values()}) as coverage:
             for entry in world.coverage:
                 coverage.write(entry, affected[entry.ref])
         directory.write(GRAPH, dump_graph(result.graph))

@@ -16,9 +16,10 @@ from scanner.analyze.edits.world_trials import WorldBench
 from scanner.analyze.judging import Judging
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.damaged import is_damaged, is_opaque
+from scanner.analyze.keys.found import KeyFound
 from scanner.analyze.keys.severity import rank
 from scanner.analyze.language.parse import parse_policy
-from scanner.analyze.parts import AnalysisRules, Bench, Hands, OneHand, WriteAccess, remembering, unwanted
+from scanner.analyze.parts import AnalysisRules, Bench, Hands, JudgedKey, OneHand, WriteAccess, remembering, unwanted
 from scanner.analyze.paths.graph_export import graph_of
 from scanner.analyze.paths.role_paths import RolePaths, keys_by_capability, role_paths_in_words, told_of
 from scanner.analyze.permissions.attributes import attribute_findings
@@ -30,6 +31,7 @@ from scanner.model.graph import Graph
 from scanner.model.key import KeyFacts
 from scanner.model.outcomes import KeyTrials, TakenOver, Trials
 from scanner.model.policy import Effect
+from scanner.model.verdicts import KeyVerdicts, KnownVerdicts
 from scanner.model.world import World
 
 _NONE_KNOWN = Trials()
@@ -54,6 +56,52 @@ class AnalysisResult:
     taken_over: TakenOver = field(default_factory=TakenOver)
 
 
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """The judgements of keys that an earlier run left, and who keeps those of this one for the next."""
+
+    known: KnownVerdicts = field(default_factory=KnownVerdicts)
+    keep: Callable[[KeyVerdicts], None] = unwanted
+
+    def want_rows(self, write_access: WriteAccess) -> bool:
+        """Whether anybody wants rows about principals."""
+        return not (write_access is unwanted and self.keep is unwanted)
+
+    def keep_of(self, bench: Bench, key: KeyFacts, found: KeyFound) -> None:
+        """Keep what was found about a key, where somebody does."""
+        if self.keep is not unwanted:
+            self.keep(bench.kept(key, found))
+
+
+_JUDGED_ANEW = Verdicts()
+
+
+@dataclass(slots=True)
+class _Tried:
+    """The trials at keys, and how many keys and trials were judged now."""
+
+    trials: dict[str, KeyTrials] = field(default_factory=dict)
+    keys_anew: int = 0
+    judged: int = 0
+    judged_anew: int = 0
+
+    def add(self, arn: str, key: JudgedKey) -> None:
+        """One more key."""
+        if key.found is not None:
+            self.judged += 1
+            self.judged_anew += key.found.taken is None
+        if key.trials is not None:
+            self.trials[arn] = key.trials
+            self.keys_anew += key.anew > 0
+
+    def told(self, others: Outcomes) -> tuple[Trials, TakenOver]:
+        """All trials with those that judge all findings, and what of it was taken over."""
+        trials = Trials(self.trials, others.seen)
+        return trials, TakenOver(
+            len(self.trials), self.keys_anew, len(others.seen), others.anew, self.judged, self.judged_anew
+        )
+
+
 def analyze(
     world: World,
     rules: AnalysisRules,
@@ -63,6 +111,7 @@ def analyze(
     lanes: Sequence[Executor] = (),
     on_progress: Callable[[Judging], None] = unwanted,
     known: Trials = _NONE_KNOWN,
+    verdicts: Verdicts = _JUDGED_ANEW,
 ) -> AnalysisResult:
     """Judge every customer key of the world that is asked for.
 
@@ -72,36 +121,37 @@ def analyze(
         lanes: executors that do parts of it, each in one process; the result is the same without.
         on_progress: is told how far it is.
         known: trials of an earlier run, which count where their inputs are the same; the result is the same without.
+        verdicts: judgements of keys of an earlier run, which count likewise, and who keeps those of this one.
     """
     world = remembering(world, rules)
     hands: Hands = Spread.over(lanes, world, rules) if lanes else OneHand(Bench.of(world, rules))
     bench = hands.bench
-    assembly, population = bench.assembly, bench.population
     on_progress(Judging("following roles"))
     hands.prepare()
-    judged = hands.judge_keys(write_access, known.keys)
-    through_roles = told_of(bench.paths, assembly, rules.service_principals)
+    judged = hands.judge_keys(write_access, known.keys, verdicts.known, rows=verdicts.want_rows(write_access))
+    through_roles = told_of(bench.paths, bench.assembly, rules.service_principals)
     findings: list[Finding] = []
-    tried: dict[str, tuple[KeyTrials, int]] = {}
-    attributes = list(attribute_findings(assembly, population, through_roles))
+    tried = _Tried()
+    attributes = list(attribute_findings(bench.assembly, bench.population, through_roles))
     for number, (key, found) in enumerate(zip(bench.keys, judged, strict=True), 1):
-        if key.manager != "AWS":
-            for row in chain(through_roles.rows(assembly, key), found.insiders):
+        if found.found is not None:
+            for row in chain(through_roles.rows(bench.assembly, key), found.found.insiders):
                 write_access(row)
+            verdicts.keep_of(bench, key, found.found)
         paths = through_roles.findings_about(key.arn)
         told = with_other_ways(found.findings, paths) if rules.remedies else found.findings
         findings.extend(told)
-        tried.update({key.arn: (found.trials, found.anew)} if found.trials else {})
-        write_key(_key_row(key, (*told, *paths), assembly))
+        tried.add(key.arn, found)
+        write_key(_key_row(key, (*told, *paths), bench.assembly))
         on_progress(Judging("judging keys", number, len(bench.keys)))
     on_progress(Judging("judging identity policies"))
-    findings.extend((*identity_findings(assembly), *attributes))
+    findings.extend((*identity_findings(bench.assembly), *attributes))
     outcomes = Outcomes(known.world)
     if rules.remedies:
         findings = _with_remedies(hands, through_roles, findings, outcomes, on_progress)
     else:
         findings.extend(through_roles.findings)
-    return _put_together(bench, through_roles, findings, _trials(tried, outcomes))
+    return _put_together(bench, through_roles, findings, tried.told(outcomes))
 
 
 def _with_remedies(
@@ -132,13 +182,6 @@ def _put_together(
     words, reached = role_paths_in_words(through_roles), keys_by_capability(through_roles)
     cuts = tuple(bench.assembly.cuts)
     return AnalysisResult(tuple(ordered), bench.assembly.documents, opaque, graph, words, cuts, reached, *tried)
-
-
-def _trials(tried: Mapping[str, tuple[KeyTrials, int]], outcomes: Outcomes) -> tuple[Trials, TakenOver]:
-    """The trials at keys, each with how many were made anew, and those that judge all findings."""
-    keys_anew = sum(anew > 0 for _, anew in tried.values())
-    trials = Trials({arn: trials for arn, (trials, _) in tried.items()}, outcomes.seen)
-    return trials, TakenOver(len(tried), keys_anew, len(outcomes.seen), outcomes.anew)
 
 
 def _found_beside(hands: Hands, world: World) -> Callable[[], Sequence[Finding]]:

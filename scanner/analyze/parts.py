@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from itertools import chain
 from typing import Protocol, Self
 
 from scanner.analyze.decision.remembered import RememberingWorld
-from scanner.analyze.edits.inputs import Inputs, listed
+from scanner.analyze.edits.inputs import Inputs, digest, listed
 from scanner.analyze.edits.outcomes import Outcomes
 from scanner.analyze.edits.remedied import remedied
 from scanner.analyze.keys.access import insider_rows
 from scanner.analyze.keys.assemble import Assembly
+from scanner.analyze.keys.found import KeyFound, kept, restored
 from scanner.analyze.keys.key_findings import key_findings
 from scanner.analyze.keys.severity import SeverityRules
 from scanner.analyze.keys.uses import ForeignUses
@@ -27,12 +29,15 @@ from scanner.analyze.principals.reach import Population
 from scanner.model.finding import AccessRow, Finding
 from scanner.model.key import KeyFacts
 from scanner.model.outcomes import KeyTrials
+from scanner.model.verdicts import KeyVerdicts, KnownVerdicts
 from scanner.model.world import World
 
 WriteAccess = Callable[[AccessRow], None]
 """Receives rows of access.csv."""
 KnownTrials = Mapping[str, KeyTrials]
 """By key ARN the trials of an earlier run."""
+Given = Callable[[KeyFacts], KeyFound | None]
+"""What is known about a key without judging it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +68,20 @@ class AnalysisRules:
 
 @dataclass(frozen=True, slots=True)
 class JudgedKey:
-    """What was found about one key, and the rows about principals of its own account.
+    """The findings of one key with their remedies, and what they were made of; `found` is None for a key of AWS.
 
     `trials` are the edits of it that were tried; `anew` of them are no outcomes of an earlier run.
     """
 
     findings: Sequence[Finding] = ()
-    insiders: Iterable[AccessRow] = ()
+    found: KeyFound | None = None
     trials: KeyTrials | None = None
     anew: int = 0
+
+
+def judged_by_nobody(key: KeyFacts) -> None:
+    """Nothing is known about a key without judging it."""
+    del key
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,26 +145,75 @@ class Bench:
         return [*judged, *identity_findings(bench.assembly)]
 
     def judge_keys(
-        self, keys: Iterable[KeyFacts], write_access: WriteAccess, known: KnownTrials
+        self, keys: Iterable[KeyFacts], write_access: WriteAccess, known: KnownTrials, given: Given = judged_by_nobody,
+        *, rows: bool = False,
     ) -> Iterator[JudgedKey]:  # fmt: skip
-        """Every key in turn; the rows about outsiders are written before the key is told.
+        """Every key in turn, as `each_key`; the rows about outsiders are written before the key is told."""
+        for judged in self.each_key(keys, known, given, rows=rows):
+            self.collect(judged.found, write_access)
+            yield judged
+
+    def each_key(
+        self, keys: Iterable[KeyFacts], known: KnownTrials, given: Given, *, rows: bool
+    ) -> Iterator[JudgedKey]:  # fmt: skip
+        """Every key in turn, judged where nothing is given about it; what others need of it is not collected.
 
         Args:
             known: trials that need not be made again where what they depend on is the same.
+            rows: make those about principals.
         """
-        rules, assembly = self.rules, self.assembly
         for key in keys:
             if key.manager == "AWS":
                 yield JudgedKey()
                 continue
-            found = key_findings(key, self.population, assembly, rules.service_principals, write_access)
-            judged = JudgedKey(found)
-            if rules.remedies:
-                judged = self.with_remedies(key, found, known.get(key.arn))
-            if rules.insiders:
-                inside = insider_rows(self.world, key, self.population, assembly.classes)
-                judged = replace(judged, insiders=inside)
-            yield judged
+            found = given(key) or self._found_at(key, rows=rows)
+            judged = JudgedKey(found.findings)
+            if self.rules.remedies:
+                judged = self.with_remedies(key, found.findings, known.get(key.arn))
+            yield replace(judged, found=found)
+
+    def collect(self, found: KeyFound | None, write_access: WriteAccess) -> None:
+        """Write the rows about outsiders, and keep what other findings need of a key."""
+        if found is not None:
+            self.assembly.documents.update(found.documents)
+            self.assembly.uses.add(found.uses)
+            for row in found.rows:
+                write_access(row)
+
+    def taken_over(self, key: KeyFacts, known: KnownVerdicts) -> KeyFound | None:
+        """What an earlier run found about a key, where all that it was judged from is the same."""
+        inputs = known.inputs.get(key.arn)
+        if inputs is None or self._inputs_of(key, inputs.looked_at, inputs.unread) != inputs.sha256:
+            return None
+        told = known.load(key.arn)
+        return restored(key, told, self.assembly) if told else None
+
+    def kept(self, key: KeyFacts, found: KeyFound) -> KeyVerdicts:
+        """What was found about a key, for the next run."""
+        sha256 = self._inputs_of(key, found.looked_at, found.unread)
+        return found.taken or kept(key, found, sha256, self.assembly)
+
+    def _inputs_of(self, key: KeyFacts, looked_at: Sequence[str], unread: Sequence[str]) -> str:
+        """Everything that judging a key can depend on, and what the ledger says of what findings would cite."""
+        return digest((self.inputs.at_key(key, looked_at), self.assembly.unread.answers(unread)))
+
+    def _found_at(self, key: KeyFacts, *, rows: bool) -> KeyFound:
+        """Judge a key; what is noted on the way is kept apart from what other keys gave."""
+        assembly, people = self.assembly, self.population
+        outside: list[AccessRow] = []
+        before = assembly.documents, assembly.uses
+        assembly.documents, assembly.uses = {}, ForeignUses()
+        people.looked_at.clear()
+        assembly.unread.looked_at.clear()
+        write = outside.append if rows else unwanted
+        findings = key_findings(key, people, assembly, self.rules.service_principals, write)
+        inside = insider_rows(self.world, key, people, assembly.classes) if rows and self.rules.insiders else ()
+        found = KeyFound(
+            findings, outside, tuple(inside), assembly.documents, assembly.uses,
+            listed(people.looked_at), tuple(sorted(assembly.unread.looked_at)),
+        )  # fmt: skip
+        assembly.documents, assembly.uses = before
+        return found
 
     def with_remedies(self, key: KeyFacts, found: Sequence[Finding], known: KeyTrials | None) -> JudgedKey:
         """The findings of a key with their remedies, and the trials behind these."""
@@ -197,8 +256,15 @@ class Hands(Protocol):
     def prepare(self) -> None:
         """Judge for the paths of the bench what they will ask; what is left out is judged when they ask."""
 
-    def judge_keys(self, write_access: WriteAccess, known: KnownTrials) -> Iterator[JudgedKey]:
-        """Every key of the bench in turn, as `Bench.judge_keys`; others may begin at once."""
+    def judge_keys(
+        self, write_access: WriteAccess, known: KnownTrials, verdicts: KnownVerdicts, *, rows: bool
+    ) -> Iterator[JudgedKey]:
+        """Every key of the bench in turn, as `Bench.judge_keys`; others may begin at once.
+
+        Args:
+            verdicts: judgements that need not be made again where what they depend on is the same.
+            rows: make those about principals, which are left out where nobody wants them.
+        """
 
     def found_in(self, world: World, rules: AnalysisRules) -> Callable[[], list[Finding]]:
         """Everything found in a world made of this one, by rules without remedies; whoever calls waits for it."""
@@ -213,9 +279,12 @@ class OneHand:
     def prepare(self) -> None:
         """Nothing beforehand."""
 
-    def judge_keys(self, write_access: WriteAccess, known: KnownTrials) -> Iterator[JudgedKey]:
+    def judge_keys(
+        self, write_access: WriteAccess, known: KnownTrials, verdicts: KnownVerdicts, *, rows: bool
+    ) -> Iterator[JudgedKey]:
         """Every key in turn."""
-        return self.bench.judge_keys(self.bench.keys, write_access, known)
+        given = partial(self.bench.taken_over, known=verdicts)
+        return self.bench.judge_keys(self.bench.keys, write_access, known, given, rows=rows)
 
     def found_in(self, world: World, rules: AnalysisRules) -> Callable[[], list[Finding]]:
         """Everything found in another world, when it is called."""

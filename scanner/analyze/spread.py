@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, fields, replace
 from itertools import count, cycle, groupby, islice
 from threading import Lock
 from typing import Any
 
-from scanner.analyze.keys.uses import ForeignUses
-from scanner.analyze.parts import AnalysisRules, Bench, JudgedKey, KnownTrials, WriteAccess, remembering, unwanted
+from scanner.analyze.keys.found import KeyFound
+from scanner.analyze.parts import AnalysisRules, Bench, JudgedKey, KnownTrials, WriteAccess, remembering
 from scanner.analyze.shared_bytes import SharedBytes
-from scanner.model.finding import AccessRow, Finding
+from scanner.model.finding import Finding
 from scanner.model.key import KeyFacts
+from scanner.model.verdicts import KnownVerdicts
 from scanner.model.world import World
 
 _IN_FLIGHT = 8
@@ -56,39 +57,22 @@ class _UsesWanted:
 
 @dataclass(frozen=True, slots=True)
 class _KeysWanted:
-    """Keys by their places among those of the bench; rows are left out where nobody wants them."""
+    """Keys by their places among those of the bench; rows are left out where nobody wants them.
+
+    `given` has the findings of those that need not be judged: of these, only remedies are wanted.
+    """
 
     start: int
     stop: int
     known: KnownTrials
+    given: Mapping[str, Sequence[Finding]]
     rows: bool
 
     def done_on(self, bench: Bench) -> object:
-        bench = bench.afresh()
-        assembly = bench.assembly
-        rows: list[AccessRow] = []
-        found: list[_Found] = []
-        write = rows.append if self.rows else unwanted
         keys = bench.keys[self.start : self.stop]
-        for judged in bench.judge_keys(keys, write, self.known):
-            found.append(_Found(replace(judged, insiders=tuple(judged.insiders)), tuple(rows)))
-            rows.clear()
-        return _Keys(tuple(found), assembly.documents, ForeignUses(assembly.uses.noted))
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    judged: JudgedKey
-    rows: tuple[AccessRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Keys:
-    """What was found about keys, and what is collected on the way."""
-
-    found: tuple[_Found, ...]
-    documents: dict[str, str]
-    uses: ForeignUses
+        given = {arn: KeyFound(findings) for arn, findings in self.given.items()}
+        judged = bench.each_key(keys, self.known, lambda key: given.get(key.arn), rows=self.rows)
+        return [replace(j, found=None) if k.arn in given else j for k, j in zip(keys, judged, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,24 +200,35 @@ class Spread:
         for uses in self._each(_UsesWanted(some) for some in self._chunks(paths.nodes_behind(entries))):
             paths.take_uses(uses)
 
-    def judge_keys(self, write_access: WriteAccess, known: KnownTrials) -> Iterator[JudgedKey]:
-        """Every key in turn, as if they had been judged here one by one; the executors begin at once."""
-        keys, assembly = self.bench.keys, self.bench.assembly
+    def judge_keys(
+        self, write_access: WriteAccess, known: KnownTrials, verdicts: KnownVerdicts, *, rows: bool
+    ) -> Iterator[JudgedKey]:
+        """Every key in turn, as if they had been judged here one by one; the executors begin at once.
+
+        What need not be judged stays here, and only its remedies are asked for.
+        """
+        keys, bench = self.bench.keys, self.bench
         bounds = shards_of(keys, min(_MOST_KEYS, 1 + len(keys) // (_ROUNDS * len(self.lanes))))
-        rows = write_access is not unwanted
-        parts = self._each(
-            _KeysWanted(start, stop, {k.arn: known[k.arn] for k in keys[start:stop] if k.arn in known}, rows)
-            for start, stop in bounds
-        )
+        taken: deque[Mapping[str, KeyFound]] = deque()
+
+        def wanted() -> Iterator[_Wanted]:
+            for start, stop in bounds:
+                here = keys[start:stop]
+                found = ((key.arn, bench.taken_over(key, verdicts)) for key in here)
+                taken.append({arn: one for arn, one in found if one})
+                given = {arn: one.findings for arn, one in taken[-1].items()}
+                yield _KeysWanted(start, stop, {k.arn: known[k.arn] for k in here if k.arn in known}, given, rows)
+
+        parts = self._each(wanted())
 
         def in_turn() -> Iterator[JudgedKey]:
+            judged = iter(keys)
             for part in parts:
-                assembly.documents.update(part.documents)
-                assembly.uses.add(part.uses)
-                for found in part.found:
-                    for row in found.rows:
-                        write_access(row)
-                    yield found.judged
+                given = taken.popleft()
+                for one, key in zip(part, judged, strict=False):
+                    told = replace(one, found=given.get(key.arn, one.found))
+                    bench.collect(told.found, write_access)
+                    yield told
 
         return in_turn()
 

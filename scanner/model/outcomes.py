@@ -46,9 +46,14 @@ class Trials:
 
 @dataclass(frozen=True, slots=True)
 class TakenOver:
-    """How many keys had edits tried, and how many such trials judge all findings; `anew` counts what was judged now."""
+    """How many keys were judged, how many had edits tried, and how many such trials judge all findings.
+
+    `anew` counts what was judged now.
+    """
 
     keys: int = 0
     keys_anew: int = 0
     trials: int = 0
     trials_anew: int = 0
+    judged: int = 0
+    judged_anew: int = 0

@@ -32,6 +32,7 @@ FILES = {
     "report.html", "findings.csv", "keys.csv", "access.csv", "coverage.csv", "findings.json", "graph.json",
     "graph.graphml", "summary.json", "summary.md", "manifest.json", "snapshot.sqlite", "log.jsonl",
     "trials.jsonl",
+    "verdicts.jsonl",
 }  # fmt: skip
 
 

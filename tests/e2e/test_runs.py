@@ -14,7 +14,10 @@ from scanner.errors import SnapshotError, UsageError
 from scanner.runs import find_run
 from scanner.snapshot.read import content_hash
 
-JUDGED = ("findings.json", "graph.json", "graph.graphml", "keys.csv", "access.csv", "coverage.csv", "trials.jsonl")
+JUDGED = (
+    "findings.json", "graph.json", "graph.graphml", "keys.csv", "access.csv", "coverage.csv", "trials.jsonl",
+    "verdicts.jsonl",
+)  # fmt: skip
 
 
 @pytest.fixture

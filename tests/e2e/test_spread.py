@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from scanner.cli import main
 
-JUDGED = ("findings.json", "graph.json", "graph.graphml", "keys.csv", "access.csv", "coverage.csv", "trials.jsonl")
+JUDGED = (
+    "findings.json", "graph.json", "graph.graphml", "keys.csv", "access.csv", "coverage.csv", "trials.jsonl",
+    "verdicts.jsonl",
+)  # fmt: skip
 
 
 def called(*argv: str) -> int | str | None:

@@ -1,4 +1,4 @@
-"""Trials that are taken over from an earlier run say what trials made anew say, whatever has changed since.
+"""What is taken over from an earlier run says what is judged and tried anew, whatever has changed since.
 
 Worlds are an organization with one account that was not read and one beside it; keys name people in every form there
 is, and everything that a trial may look at changes from one run to the next.
@@ -14,7 +14,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from scanner.analyze.edits.inputs import EVERYWHERE
-from scanner.analyze.findings import AnalysisResult, analyze
+from scanner.analyze.findings import AnalysisResult, Verdicts, analyze
 from scanner.analyze.keys.severity import SeverityRules
 from scanner.analyze.parts import AnalysisRules, Bench, remembering, unwanted
 from scanner.analyze.principals.approvals import ApprovedAccount
@@ -26,6 +26,7 @@ from scanner.model.key import KeyFacts
 from scanner.model.outcomes import TakenOver, Trials
 from scanner.model.policy import DocumentKind
 from scanner.model.principal import PrincipalFacts
+from scanner.model.verdicts import KeyVerdicts
 from scanner.model.world import World
 
 from builders import (
@@ -50,13 +51,14 @@ from builders import (
     text,
     world,
 )
+from left_behind import found_again
 
 budget = settings(
     max_examples=50, phases=[Phase.generate], deadline=None, derandomize=True, database=None,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 BESIDE, UNREAD = "222222222222", "333333333333"
-LATER, MUCH_LATER = "2026-12-24T00:00:00+00:00", "2027-06-01T00:00:00+00:00"
+SOON, LATER, MUCH_LATER = "2026-11-29T06:30:00+00:00", "2026-12-24T00:00:00+00:00", "2027-06-01T00:00:00+00:00"
 TOMORROW = {"DateGreaterThan": {"aws:CurrentTime": "2026-12-01T00:00:00Z"}}
 ROLE_ID, GONE_ID = "AROAAPPAPPAPPAPPAPPAP", "AROAGONEGONEGONEGONEG"
 IN_ORG = {"StringEquals": {"aws:PrincipalOrgID": ORG}}
@@ -102,6 +104,9 @@ ARNS = (
 )  # fmt: skip
 GUARDRAILS = (policy(deny(None, "kms:Decrypt")), policy(deny(None, "kms:Decrypt", when=TOMORROW)))
 TAGS = ({}, {"team": "red"}, {"team": "blue"}, {"class": "pii"})
+NOT_ENTERED = LedgerRow(UNREAD, "global", "sts:AssumeRole", "", Outcome.DENIED)
+NO_GRANTS = LedgerRow(OWNER, "eu-west-1", "kms:ListGrants", "x", Outcome.DENIED)
+LEDGERS = ((), (NOT_ENTERED,), (NO_GRANTS, NOT_ENTERED), (NO_GRANTS,))
 RULES = AnalysisRules(
     severity=SeverityRules({"class": ("pii",)}),
     trust=Trust(approvals=(ApprovedAccount(STRANGER, "Partner", "2027-01-31"),)),
@@ -130,10 +135,11 @@ def worlds(draw: st.DrawFn) -> World:
     names = draw(st.lists(st.sampled_from(NAMES), min_size=3, unique=True))
     arns = draw(st.lists(st.sampled_from(ARNS), min_size=3, unique=True))
     own = organization(members={AccountId(a): (ROOT, OU) for a in (OWNER, MEMBER, UNREAD)})
-    return world(
+    drawn = world(
         own, *(people(draw, n) for n in sorted(names)), *(a_key(draw, a) for a in sorted(arns)),
-        account(MANAGER), account(BESIDE), account(UNREAD, collected=False, iam_complete=False),
+        account(MANAGER), account(BESIDE), account(UNREAD, collected=False, iam_complete=False, gap=NOT_ENTERED.ref),
     )  # fmt: skip
+    return replace(drawn, coverage=draw(st.sampled_from(LEDGERS)))
 
 
 # -- what changes from one run to the next ----------------------------------------------------------------------------
@@ -167,7 +173,7 @@ def of_tags_of_a_key(draw: Draw, before: World) -> World:
     changed = replace(before.keys[arn], **draw(st.sampled_from((
         {"tags": draw(st.sampled_from(TAGS))}, {"aliases": ("alias/app",)}, {"state": "Disabled"}, {"grants": ()},
         {"last_used": "2026-11-29"}, {"description": "of the app"},
-        {"gaps": {"grants": f"{OWNER}/eu-west-1/kms:ListGrants/x"}},
+        {"gaps": {"grants": NO_GRANTS.ref}},
     ))))  # fmt: skip
     return replace(before, keys={**before.keys, arn: changed})
 
@@ -198,13 +204,19 @@ def of_the_organization(draw: Draw, before: World) -> World:
 def of_the_rest(draw: Draw, before: World) -> World:
     row = LedgerRow(STRANGER, "eu-west-1", "kms:ListKeys", "", Outcome.DENIED)
     return replace(before, **draw(st.sampled_from((
-        {"as_of": LATER}, {"as_of": MUCH_LATER}, {"as_of": LATER}, {"coverage": (row,)}, {"credit_scp": False},
-        {"asserted": {"aws:principaltag/team": ("red",)}},
+        {"as_of": SOON}, {"as_of": LATER}, {"as_of": MUCH_LATER}, {"coverage": (row,)}, {"credit_scp": False},
+        {"asserted": {"aws:principaltag/team": ("red",)}}, {"coverage": draw(st.sampled_from(LEDGERS))},
     ))))  # fmt: skip
 
 
+def of_the_day(draw: Draw, before: World) -> World:
+    """What every run finds otherwise: the time, and when keys were used."""
+    used = {arn: replace(key, last_used="2026-11-28") for arn, key in before.keys.items()}
+    return replace(before, as_of=draw(st.sampled_from((SOON, LATER))), keys=used)
+
+
 NEARBY = (of_somebody, of_one_document, of_a_key, of_tags_of_a_key)
-CHANGES = (*NEARBY, *NEARBY, *NEARBY, of_an_account, of_the_organization, of_the_rest)
+CHANGES = (*NEARBY, *NEARBY, *NEARBY, of_the_day, of_an_account, of_the_organization, of_the_rest)
 """What leaves most of the keys as they were comes more often."""
 
 
@@ -240,48 +252,62 @@ def lookalikes(draw: st.DrawFn) -> tuple[World, World]:
 
 @dataclass(frozen=True)
 class Everything:
-    """All that an analysis gives; `taken` counts what it did not do."""
+    """All that an analysis gives and leaves to the next; `taken` counts what it did not do."""
 
     result: AnalysisResult
     keys: tuple[KeyRow, ...]
     access: tuple[AccessRow, ...]
+    verdicts: tuple[KeyVerdicts, ...]
     taken: TakenOver
 
 
-def everything(given_world: World, known: Trials | None = None, **rules: Any) -> Everything:
+def everything(given_world: World, before: Everything | None = None, **rules: Any) -> Everything:
     keys: list[KeyRow] = []
     access: list[AccessRow] = []
-    result = analyze(
-        given_world, replace(RULES, **rules), write_key=keys.append, write_access=access.append,
-        known=known or Trials(),
-    )  # fmt: skip
-    return Everything(replace(result, taken_over=TakenOver()), tuple(keys), tuple(access), result.taken_over)
+    kept: list[KeyVerdicts] = []
+    trials = before.result.trials if before else Trials()
+    with found_again(before.verdicts if before else ()) as known:
+        result = analyze(
+            given_world, replace(RULES, **rules), write_key=keys.append, write_access=access.append, known=trials,
+            verdicts=Verdicts(known, kept.append),
+        )  # fmt: skip
+    plain = replace(result, taken_over=TakenOver())
+    return Everything(plain, tuple(keys), tuple(access), tuple(kept), result.taken_over)
 
 
-def test_run_with_trials_taken_over_equals_a_full_run() -> None:
+def test_run_that_takes_over_what_did_not_change_equals_a_full_run() -> None:
     counted: Counter[str] = Counter()
 
     @budget
-    @given(changes())
-    def holds(given_worlds: tuple[World, World]) -> None:
+    @given(changes(), st.booleans())
+    def holds(given_worlds: tuple[World, World], insiders: bool) -> None:
         before, after = given_worlds
-        full = everything(after)
-        spared = everything(after, everything(before).result.trials)
+        full = everything(after, insiders=insiders)
+        spared = everything(after, everything(before, insiders=insiders), insiders=insiders)
         assert replace(spared, taken=full.taken) == full
         counted.update(
             runs=1, keys=full.taken.keys, keys_anew=spared.taken.keys_anew, trials=full.taken.trials,
             trials_anew=spared.taken.trials_anew, some=spared.taken.keys_anew < full.taken.keys,
-            some_trials=spared.taken.trials_anew < full.taken.trials,
+            some_trials=spared.taken.trials_anew < full.taken.trials, judged=full.taken.judged,
+            judged_anew=spared.taken.judged_anew, some_judged=spared.taken.judged_anew < full.taken.judged,
         )  # fmt: skip
+        for told in full.verdicts:
+            counted.update(
+                uses=len(told.uses.classes), insiders=len(told.insiders), documents=len(told.documents),
+                unread=len(told.inputs.unread), rows=len(told.rows),
+            )  # fmt: skip
 
     holds()
     assert counted["some"] > counted["runs"] / 3
     assert counted["some_trials"] > counted["runs"] / 20
     assert 0 < counted["keys_anew"] < counted["keys"] * 3 / 4
     assert 0 < counted["trials_anew"] < counted["trials"]
+    assert counted["some_judged"] > counted["runs"] / 2
+    assert 0 < counted["judged_anew"] < counted["judged"] * 2 / 3
+    assert min(counted[what] for what in ("uses", "insiders", "documents", "unread", "rows")) > 50
 
 
-def test_trials_say_the_same_whatever_policies_say_that_stand_aside() -> None:
+def test_everything_is_taken_over_whatever_policies_say_that_stand_aside() -> None:
     counted: Counter[str] = Counter()
 
     @budget
@@ -289,9 +315,10 @@ def test_trials_say_the_same_whatever_policies_say_that_stand_aside() -> None:
     def holds(given_worlds: tuple[World, World]) -> None:
         one, other = map(everything, given_worlds)
         assert one.result.trials == other.result.trials
-        again = everything(given_worlds[1], one.result.trials)
+        assert [v.inputs for v in one.verdicts] == [v.inputs for v in other.verdicts]
+        again = everything(given_worlds[1], one)
         assert replace(again, taken=other.taken) == other
-        assert (again.taken.keys_anew, again.taken.trials_anew) == (0, 0)
+        assert (again.taken.keys_anew, again.taken.trials_anew, again.taken.judged_anew) == (0, 0, 0)
         counted.update(keys=other.taken.keys, trials=other.taken.trials)
 
     holds()
@@ -337,3 +364,29 @@ def bench_of(given_world: World) -> Bench:
 def untried(bench: Bench, facts: KeyFacts) -> Any:
     (judged,) = replace(bench, rules=replace(bench.rules, remedies=False)).judge_keys([facts], unwanted, {})
     return judged.findings
+
+
+def test_judging_a_key_needs_nothing_but_what_it_says_it_looked_at() -> None:
+    counted: Counter[str] = Counter()
+
+    @budget
+    @given(worlds())
+    def holds(given_world: World) -> None:
+        bench = bench_of(given_world)
+        for facts in bench.judged:
+            (judged,) = bench.judge_keys([facts], unwanted, {}, rows=True)
+            assert judged.found is not None
+            told = set(judged.found.unread)
+            rows = tuple(row for row in given_world.coverage if told & {row.ref, row.account_id})
+            alone = bench_of(replace(far_away(given_world, facts.arn, judged.found.looked_at), coverage=rows))
+            (again,) = alone.judge_keys([alone.world.keys[facts.arn]], unwanted, {}, rows=True)
+            assert again.found is not None
+            assert alone.kept(facts, again.found) == bench.kept(facts, judged.found)
+            counted.update(
+                keys=1, less=len(alone.world.principals) < len(given_world.principals), rows=len(rows),
+                fewer=len(rows) < len(given_world.coverage),
+            )  # fmt: skip
+
+    holds()
+    assert counted["less"] > counted["keys"] / 3
+    assert min(counted["rows"], counted["fewer"]) > 10

@@ -24,7 +24,8 @@ from scanner.pipeline import analyze_named
 from org import write
 from synthetic.shape import Shape
 
-WRITTEN = ("access.csv", "coverage.csv", "findings.json", "graph.graphml", "graph.json", "keys.csv", "trials.jsonl")
+WRITTEN = ("access.csv", "coverage.csv", "findings.json", "graph.graphml", "graph.json", "keys.csv", "trials.jsonl",
+           "verdicts.jsonl")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from itertools import chain
 from scanner.analyze.decision.moments import CLOCK
 from scanner.analyze.decision.sights import is_damaged
 from scanner.analyze.language.parse import parse_policy
+from scanner.analyze.logic.values import epoch_seconds
 from scanner.analyze.permissions.stand_ins import may_tell_keys_apart
 from scanner.analyze.principals.approvals import in_date
 from scanner.analyze.principals.party import Trust
@@ -36,6 +37,8 @@ _ONLY_SHOWN = frozenset({"description", "created", "last_used"})
 """Facts of a key that findings show and nothing is decided by; the last use is another one every day."""
 _DATES = tuple(name.removeprefix("aws:") for name in CLOCK)
 _READ = frozenset({Outcome.OK, Outcome.EMPTY})
+_Dates = frozenset[float] | None
+"""In seconds since 1970; None stands for any."""
 
 
 class Inputs:
@@ -49,7 +52,7 @@ class Inputs:
         self._population, self._trust, self._rules = population, trust, rules
         self._keys: dict[KeyArn, str] = {}
         self._in_world: dict[tuple[KeyArn, ...], str] = {}
-        self._places: dict[str, tuple[str, bool]] = {}
+        self._places: dict[str, tuple[str, Collection[_Dates]]] = {}
 
     def at_key(self, key: KeyFacts, looked_at: Collection[str]) -> str:
         """Everything that trials at a key can depend on beside finding and edit (R3.70).
@@ -58,9 +61,9 @@ class Inputs:
             looked_at: accounts, and unique ids, whose principals were asked about; the key's own account counts anyway.
         """
         places = sorted({key.account_id, *looked_at})
-        dated = self._is_dated_above or _is_dated_key(key) or any(map(self._is_dated, places))
+        dates = [*self._dates_above, *_dates_of_key(key), *chain.from_iterable(map(self._dates_of, places))]
         return digest((
-            self._surroundings, self._world.as_of if dated else "", self._of_key(key), self._kin_of(key),
+            self._surroundings, _time_among(dates, self._world.as_of), self._of_key(key), self._kin_of(key),
             [(place, self._of_place(place)) for place in places],
         ))  # fmt: skip
 
@@ -68,9 +71,10 @@ class Inputs:
         """Everything that judging all principals on some keys can depend on; what is not listed in coverage counts."""
         if keys not in self._in_world:
             chosen = [self._world.keys[arn] for arn in keys]
-            dated = self._is_dated_above or self._is_dated(EVERYWHERE) or any(map(_is_dated_key, chosen))
+            of_keys = chain.from_iterable(map(_dates_of_key, chosen))
+            dates = [*self._dates_above, *self._dates_of(EVERYWHERE), *of_keys]
             self._in_world[keys] = digest((
-                self._surroundings, self._world.as_of if dated else "", [self._of_key(key) for key in chosen],
+                self._surroundings, _time_among(dates, self._world.as_of), [self._of_key(key) for key in chosen],
                 self._of_place(EVERYWHERE), self._ledger,
             ))  # fmt: skip
         return self._in_world[keys]
@@ -99,10 +103,10 @@ class Inputs:
         return digest((facts, self._rules, [in_date(end, self._world.as_of) for end in ends]))
 
     @cached_property
-    def _is_dated_above(self) -> bool:
-        """Whether a service or resource control policy may test the date."""
+    def _dates_above(self) -> Collection[_Dates]:
+        """What service and resource control policies do with the time of a request."""
         attached = chain.from_iterable((o.scps, o.rcps) for o in self._world.organizations)
-        return any(_is_dated(p) for targets in attached for held in (targets or {}).values() for p in held)
+        return {dates_of(p) for targets in attached for held in (targets or {}).values() for p in held}
 
     @cached_property
     def _ledger(self) -> str:
@@ -142,18 +146,18 @@ class Inputs:
                 found.setdefault(account, []).append((arn, facts))
         return found
 
-    def _known(self, place: str) -> tuple[str, bool]:
-        """The hash of what principals of a place are, and whether something there may test the date."""
+    def _known(self, place: str) -> tuple[str, Collection[_Dates]]:
+        """The hash of what principals of a place are, and what documents there do with the time of a request."""
         if place not in self._places:
             if place == EVERYWHERE:
                 everybody: Iterable[tuple[str, PrincipalFacts]] = self._world.principals.items()
             else:
                 everybody = self._principals.get(place, ())
-            told, dated = hashlib.sha256(), False
+            told, dates = hashlib.sha256(), set[_Dates]()
             for arn, facts in everybody:
                 told.update(digest((arn, facts, self._world.principals.get(facts.parent))).encode())
-                dated = dated or any(map(_is_dated, _documents_of(facts)))
-            self._places[place] = told.hexdigest(), dated
+                dates.update(map(dates_of, _documents_of(facts)))
+            self._places[place] = told.hexdigest(), dates
         return self._places[place]
 
     def _of_place(self, place: str) -> str:
@@ -161,8 +165,8 @@ class Inputs:
             return self._known(place)[0]
         return self._population.holder_of(place) or ""
 
-    def _is_dated(self, place: str) -> bool:
-        return (place == EVERYWHERE or is_account_id(place)) and self._known(place)[1]
+    def _dates_of(self, place: str) -> Collection[_Dates]:
+        return self._known(place)[1] if place == EVERYWHERE or is_account_id(place) else ()
 
 
 def listed(places: Collection[str]) -> tuple[str, ...]:
@@ -178,15 +182,39 @@ def _documents_of(facts: PrincipalFacts) -> Iterator[PolicyText]:
     yield from (*facts.identity_policies, *(facts.session_policies or ()), *alone)
 
 
-def _is_dated_key(key: KeyFacts) -> bool:
-    return any(_is_dated(p) for p in (key.key_policy, key.ram_policy) if p is not None)
+def _dates_of_key(key: KeyFacts) -> Iterator[_Dates]:
+    return (dates_of(p) for p in (key.key_policy, key.ram_policy) if p is not None)
 
 
 @lru_cache(maxsize=65536)
-def _is_dated(policy: PolicyText) -> bool:
-    """Whether a document may test the time of a request (R5.26); an escape may hide the name of a key."""
+def dates_of(policy: PolicyText) -> _Dates:
+    """The dates that a document compares the time of a request with; None where it may use the time otherwise (R5.26).
+
+    An escape may hide the name of a key; a variable puts the time into other texts, and those have no sides.
+    """
     text = policy.text.lower()
-    return "\\u" in text or any(name in text for name in _DATES)
+    named = sum(text.count(name) for name in _DATES)
+    if "\\u" not in text and not named:
+        return frozenset()
+    tests = [t for s in parse_policy(policy).statements for t in s.conditions if t.key.lower() in CLOCK]
+    if "\\u" in text or len(tests) < named or not all(t.operator.startswith("Date") for t in tests):
+        return None
+    try:
+        return frozenset(epoch_seconds(value) for t in tests for value in t.values)
+    except ValueError:
+        return None
+
+
+def _time_among(dates: Collection[_Dates], as_of: str) -> object:
+    """All that documents can tell of the evaluation time: of each date, on which side it is; else the time itself.
+
+    A request carries the time with and without fractions of a second, by the condition key.
+    """
+    if None in dates:
+        return as_of
+    now = epoch_seconds(as_of)
+    each = sorted({date for some in dates if some for date in some})
+    return [(now < date, now == date, int(now) < date, int(now) == date) for date in each]
 
 
 # -- what no trial looks at -------------------------------------------------------------------------------------------
@@ -199,7 +227,7 @@ def stands_aside(policy: PolicyText) -> bool:
     It has to be read as a whole, to allow only actions of services of which nothing is asked, and to hold nothing for
     which documents are searched as text: a Deny of anything limits what rewritten permissions are worth (R8.9).
     """
-    if is_damaged(policy) or _is_dated(policy) or may_tell_keys_apart(policy):
+    if is_damaged(policy) or dates_of(policy) != frozenset() or may_tell_keys_apart(policy):
         return False
     statements = parse_policy(policy).statements
     asked = any(may_be_of(s, service) for s in statements for service in _ASKED)

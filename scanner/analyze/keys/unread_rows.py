@@ -22,14 +22,24 @@ _OF_ALL_REGIONS = frozenset({"*", "global"})
 
 
 class UnreadRows:
-    """The gaps of one world, asked about findings whose reach they may cut short."""
+    """The gaps of one world, asked about findings whose reach they may cut short.
+
+    `looked_at` are the references, and the accounts, that were asked about since it was emptied last.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.looked_at: set[str] = set()
+
+    def answers(self, looked_at: Iterable[str]) -> list[object]:
+        """What is said about references and accounts: the same answers lead to the same citations."""
+        return [(one, one in self._known if "/" in one else self.of_identities(one)) for one in looked_at]
 
     def cited(self, deciding: Iterable[str], hiding: Iterable[str] = ()) -> tuple[str, ...]:
         """The references that name rows of the ledger: first what decisions hang on, then what may hide more."""
-        known = self._known.intersection(deciding)
+        named = {ref for ref in deciding if "/" in ref}
+        self.looked_at |= named
+        known = self._known & named
         return tuple(islice(dict.fromkeys((*sorted(known), *hiding)), MOST_CITED))
 
     def of_everything(self, accounts: Iterable[str]) -> tuple[str, ...]:
@@ -39,6 +49,7 @@ class UnreadRows:
 
     def of_identities(self, account_id: str = "") -> tuple[str, ...]:
         """What hides identities of an account, of every one where none is given."""
+        self.looked_at.add(account_id)
         rows = self._by_account.get(account_id, ()) if account_id else self._hiding
         return tuple(islice((r.ref for r in rows if r.call in _IDENTITIES), MOST_CITED))
 

@@ -50,7 +50,7 @@ BESIDE = "222222222222"
 APP, ADMIN, FAR = iam(MEMBER, "role/App"), iam(OWNER, "role/Admin"), iam(BESIDE, "role/Far")
 OTHER, MRK = KEY.replace("1234abcd", "4321dcba"), KEY.replace("1234abcd-", "mrk-1234")
 LATER = "2026-12-24T00:00:00+00:00"
-DATED = {"DateLessThan": {"aws:CurrentTime": "2027-01-01T00:00:00Z"}}
+DATED = {"DateLessThan": {"aws:CurrentTime": "2026-11-22T12:00:00Z"}}
 TRUST = Trust(approvals=(ApprovedAccount(STRANGER, "P", "2026-12-01"),),
               providers=(ApprovedProvider("token.example", ("a",), "2027-12-01"),))  # fmt: skip
 RULES = AnalysisRules(trust=TRUST, severity=SeverityRules({"class": ("pii",)}))
@@ -343,6 +343,75 @@ def test_evaluation_time_counts_where_a_document_that_is_looked_at_tests_it(give
     early = replace(given, as_of="2026-11-23T00:00:00+00:00")
     assert at_key(early) != at_key(given)
     assert in_world(early) != in_world(given)
+
+
+def with_dates(*values: str, operator: str = "DateLessThan", name: str = "aws:CurrentTime", **more: str) -> Any:
+    tests = {operator: {name: list(values)}} | {o: {"aws:PrincipalTag/until": v} for o, v in more.items()}
+    return doc(policy(allow(APP, when=tests)), DocumentKind.KEY_POLICY)
+
+
+SIDES: Mapping[str, tuple[tuple[str, ...], str, str, bool]] = {
+    "the same day": (("2026-11-22T12:00:00Z",), "2026-11-22T01:00:00+00:00", "2026-11-22T11:00:00+00:00", True),
+    "before and after": (("2026-11-22T12:00:00Z",), "2026-11-22T01:00:00+00:00", "2026-11-23T00:00:00+00:00", False),
+    "before and at": (("2026-11-22T12:00:00Z",), "2026-11-22T01:00:00+00:00", "2026-11-22T12:00:00+00:00", False),
+    "at and after": (("2026-11-22T12:00:00Z",), "2026-11-22T12:00:00+00:00", "2026-11-22T12:00:01+00:00", False),
+    "at and a fraction after": (
+        ("2026-11-22T12:00:00Z",), "2026-11-22T12:00:00+00:00", "2026-11-22T12:00:00.5+00:00", False
+    ),
+    "a fraction after and a second after": (
+        ("2026-11-22T12:00:00Z",), "2026-11-22T12:00:00.5+00:00", "2026-11-22T12:00:01+00:00", False
+    ),
+    "a fraction on both sides": (
+        ("2026-11-22T12:00:00.6Z",), "2026-11-22T12:00:00.5+00:00", "2026-11-22T12:00:00.7+00:00", False
+    ),
+    "other seconds on one side of a fraction": (
+        ("2026-11-22T12:00:00.5Z",), "2026-11-22T12:00:00.7+00:00", "2026-11-22T12:00:01+00:00", False
+    ),
+    "one of two": (
+        ("2026-11-22T12:00:00Z", "2026-12-24T00:00:00Z"), "2026-11-23T00:00:00+00:00", "2026-12-25T00:00:00+00:00",
+        False,
+    ),
+    "between two": (
+        ("2026-11-22T12:00:00Z", "2026-12-24T00:00:00Z"), "2026-11-23T00:00:00+00:00", "2026-11-25T00:00:00+00:00", True
+    ),
+    "another zone": (("2026-11-22T12:00:00+05:00",), "2026-11-22T06:00:00+00:00", "2026-11-22T08:00:00+00:00", False),
+    "seconds": (("1795348800",), "2026-11-22T11:59:00+00:00", "2026-11-22T12:01:00+00:00", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("values", "one", "other", "same"), SIDES.values(), ids=SIDES)
+def test_evaluation_time_counts_by_the_side_of_each_date(
+    values: tuple[str, ...], one: str, other: str, *, same: bool
+) -> None:
+    for name in ("aws:CurrentTime", "AWS:epochtime"):
+        given = replace(with_key(key_policy=with_dates(*values, name=name)), accounts={}, as_of=one)
+        rules = AnalysisRules()
+        assert (at_key(given, rules=rules) == at_key(replace(given, as_of=other), rules=rules)) is same
+        assert (in_world(given, rules=rules) == in_world(replace(given, as_of=other), rules=rules)) is same
+
+
+def test_dates_of_different_documents_count_together() -> None:
+    held = replace(with_dates("2026-11-22T12:00:00Z"), kind=DocumentKind.IDENTITY)
+    given = with_principal(APP, identity_policies=(doc(FULL), held))
+    given = replace(given, keys={**given.keys, KeyArn(KEY): replace(
+        given.keys[KeyArn(KEY)], key_policy=with_dates("2026-11-25T12:00:00Z"))})  # fmt: skip
+    seen = [at_key(replace(given, as_of=f"2026-11-{day}T00:00:00+00:00")) for day in (21, 22, 23, 24, 25, 26, 27)]
+    assert [seen.index(one) for one in seen] == [0, 0, 2, 2, 2, 5, 5]
+
+
+OF_ANY_TIME: Mapping[str, Any] = {
+    "compared as text": with_dates("2026-12-24T00:00:00Z", operator="StringLike"),
+    "compared as a number": with_dates("1795348800", operator="NumericLessThan", name="aws:EpochTime"),
+    "whether it is there": with_dates("true", operator="Null"), "no date": with_dates("tomorrow"),
+    "a variable beside a date": with_dates("2026-12-24T00:00:00Z", StringEquals="${aws:CurrentTime}"),
+    "an escape beside a date": with_dates("2026-12-24T00:00:00Z", StringEquals="\\u0061"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("held", OF_ANY_TIME.values(), ids=OF_ANY_TIME)
+def test_evaluation_time_counts_as_it_is_where_a_document_may_do_anything_with_it(held: Any) -> None:
+    given = replace(with_key(key_policy=held), as_of="2026-11-22T00:00:00+00:00")
+    assert at_key(replace(given, as_of="2026-11-22T00:00:01+00:00")) != at_key(given)
 
 
 def test_evaluation_time_does_not_count_for_documents_far_away() -> None:

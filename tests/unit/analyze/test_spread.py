@@ -10,9 +10,9 @@ from itertools import groupby
 from typing import Any
 
 import pytest
-from scanner.analyze import findings
+from scanner.analyze import findings, parts
 from scanner.analyze import spread as module
-from scanner.analyze.findings import AnalysisResult, analyze
+from scanner.analyze.findings import AnalysisResult, Verdicts, analyze
 from scanner.analyze.judging import Judging
 from scanner.analyze.parts import AnalysisRules, Bench
 from scanner.analyze.paths.role_paths import RolePaths
@@ -20,11 +20,13 @@ from scanner.analyze.shared_bytes import SharedBytes
 from scanner.analyze.spread import shards_of
 from scanner.model.finding import AccessRow, FindingVerdict, KeyRow
 from scanner.model.outcomes import Trials
+from scanner.model.verdicts import KeyVerdicts
 from scanner.model.world import World
 from scanner.snapshot.read import reading
 from scanner.snapshot.view import Assumptions, load_meta, load_world
 
 from builders import FULL, KEY, MEMBER, OWNER, STRANGER, allow, iam, key, policy, principal, world
+from left_behind import found_again
 from org import write
 from synthetic.shape import Shape
 
@@ -52,17 +54,22 @@ class Everything:
     result: AnalysisResult
     keys: tuple[KeyRow, ...]
     access: tuple[AccessRow, ...]
+    left: tuple[KeyVerdicts, ...]
 
 
 def everything(
-    given: World, rules: AnalysisRules, lanes: Sequence[Executor] = (), known: Trials | None = None
-) -> Everything:
+    given: World, rules: AnalysisRules, lanes: Sequence[Executor] = (), known: Trials | None = None,
+    left: Sequence[KeyVerdicts] = (),
+) -> Everything:  # fmt: skip
     keys: list[KeyRow] = []
     access: list[AccessRow] = []
-    result = analyze(
-        given, rules, write_key=keys.append, write_access=access.append, lanes=lanes, known=known or Trials()
-    )
-    return Everything(result, tuple(keys), tuple(access))
+    kept: list[KeyVerdicts] = []
+    with found_again(left) as verdicts:
+        result = analyze(
+            given, rules, write_key=keys.append, write_access=access.append, lanes=lanes, known=known or Trials(),
+            verdicts=Verdicts(verdicts, kept.append),
+        )  # fmt: skip
+    return Everything(result, tuple(keys), tuple(access), tuple(kept))
 
 
 @pytest.fixture(autouse=True)
@@ -121,6 +128,36 @@ def test_trials_are_taken_over_whoever_made_them_and_whoever_judges(organization
     part = everything(organization, RULES, [Inline(), Inline()], some)
     assert part.result.taken_over == replace(tried, keys_anew=tried.keys - len(some.keys), trials_anew=0)
     assert replace(part, result=replace(part.result, taken_over=tried)) == serial
+
+
+@pytest.mark.parametrize("most_keys", [1, 250])
+def test_judgements_are_taken_over_whoever_made_them_and_whoever_judges(
+    most_keys: int, organization: World, serial: Everything, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_KEYS", most_keys)
+    did = serial.result.taken_over
+    assert did.judged_anew == did.judged == len(serial.left) > 6
+    for taken in (serial.left, serial.left[::2], serial.left[1::3]):
+        again = everything(organization, RULES, [Inline(), Inline()], left=taken)
+        assert again.result.taken_over == replace(did, judged_anew=did.judged - len(taken))
+        assert replace(again, result=replace(again.result, taken_over=did)) == serial
+
+
+def test_workers_judge_no_key_whose_judgement_is_taken_over(
+    organization: World, serial: Everything, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> Any:
+        raise AssertionError
+
+    monkeypatch.setattr(parts, "key_findings", never)
+    rules = replace(RULES, remedies=False)
+    with pytest.raises(AssertionError):
+        everything(organization, rules, [Inline()])
+    monkeypatch.undo()
+    full = everything(organization, rules)
+    monkeypatch.setattr(parts, "key_findings", never)
+    again = everything(organization, rules, [Inline()], left=full.left)
+    assert (again.keys, again.access, again.left) == (full.keys, full.access, full.left)
 
 
 @pytest.mark.parametrize("rules", [

@@ -70,7 +70,8 @@ def everything(given: World, known: Trials | None = None, **rules: Any) -> Every
     result = analyze(
         given, AnalysisRules(**rules), write_key=keys.append, write_access=access.append, known=known or Trials()
     )
-    return Everything(replace(result, taken_over=TakenOver()), tuple(keys), tuple(access), result.taken_over)
+    taken = replace(result.taken_over, judged=0, judged_anew=0)
+    return Everything(replace(result, taken_over=TakenOver()), tuple(keys), tuple(access), taken)
 
 
 def remedy_of(found: Everything, arn: str, kind: Kind = Kind.EXTERNAL_ACCESS) -> Any:

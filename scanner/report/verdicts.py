@@ -1,0 +1,242 @@
+"""verdicts.jsonl: what judging each key gave, two lines for each: what it was judged from, and the judgement."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from scanner.errors import SnapshotError
+from scanner.model.decision import Decision
+from scanner.model.finding import AccessRow, Finding, FindingVerdict
+from scanner.model.verdicts import (
+    ClassUses,
+    KeptGrounds,
+    KeptSources,
+    KeptUse,
+    KeyUses,
+    KeyVerdicts,
+    KnownVerdicts,
+    VerdictInputs,
+)
+from scanner.report.directory import RunDirectory
+
+VERDICTS = "verdicts.jsonl"
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+_STRICT = ConfigDict(frozen=True, extra="forbid")
+_Number = Annotated[int, Field(strict=True, ge=0)]
+_Arn = Annotated[str, Field(pattern=r"^arn:[^:]*:[^:]*:[^:]*:[^:]*:.")]
+_Who = tuple[str, str, str, str]
+"""Of a row: who it is about, the account and its name, and the kind."""
+_What = tuple[str, str, tuple[str, ...], str, str, str, str, str, str, str]
+"""Of a row: everything else but the key."""
+
+
+class _Head(BaseModel):
+    model_config = _STRICT
+
+    key: str
+    inputs: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    looked_at: tuple[str, ...]
+    unread: tuple[str, ...]
+
+
+class _Rows(BaseModel):
+    """Rows as pairs of places: who, and what."""
+
+    model_config = _STRICT
+
+    who: tuple[_Who, ...]
+    what: tuple[_What, ...]
+    rows: tuple[tuple[_Number, _Number], ...]
+
+    def told(self, key: str) -> tuple[AccessRow, ...]:
+        """The rows of a key."""
+        return tuple(_row(key, self.who[who], self.what[what]) for who, what in self.rows)
+
+
+class _Uses(BaseModel):
+    """Uses as places in `judged`, which has the places of what many of them share."""
+
+    model_config = _STRICT
+
+    decisions: tuple[Decision, ...]
+    sources: tuple[KeptSources, ...]
+    judged: tuple[tuple[_Arn, str, FindingVerdict, str, _Number, _Number | None], ...]
+    classes: tuple[tuple[str, tuple[tuple[str, _Number], ...], tuple[_Arn, ...], tuple[str, ...]], ...]
+    carried: tuple[tuple[KeptGrounds, tuple[_Number, ...]], ...]
+    unsure: tuple[tuple[KeptGrounds, tuple[str, ...]], ...]
+
+    def told(self) -> KeyUses:
+        """The uses of a key."""
+        judged = [
+            KeptUse(caller, action, verdict, reason, self.decisions[decision], self._source(source))
+            for caller, action, verdict, reason, decision, source in self.judged
+        ]
+        return KeyUses(
+            tuple(
+                ClassUses(name, tuple((mechanism, judged[place]) for mechanism, place in uses), callers, unread)
+                for name, uses, callers, unread in self.classes
+            ),
+            tuple((grounds, tuple(judged[place] for place in places)) for grounds, places in self.carried),
+            self.unsure,
+        )
+
+    def _source(self, place: int | None) -> KeptSources | None:
+        return None if place is None else self.sources[place]
+
+
+class _Body(BaseModel):
+    model_config = _STRICT
+
+    documents: dict[str, str]
+    findings: tuple[Finding, ...]
+    insiders: _Rows
+    rows: _Rows
+    uses: _Uses
+
+
+# -- written ----------------------------------------------------------------------------------------------------------
+
+
+class VerdictsWriter:
+    """The file of a run, key by key in order of their ARN; it appears when the `with` block ends without error."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self._directory, self._stack = directory, ExitStack()
+
+    def __enter__(self) -> Self:
+        self._stream = self._stack.enter_context(self._directory.stream(VERDICTS))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def write(self, verdicts: KeyVerdicts) -> None:
+        """Append what was found about one key."""
+        inputs = verdicts.inputs
+        head = {"inputs": inputs.sha256, "key": verdicts.key, "looked_at": inputs.looked_at, "unread": inputs.unread}
+        body = {
+            "documents": verdicts.documents, "findings": [asdict(f) for f in verdicts.findings],
+            "insiders": _packed_rows(verdicts.insiders), "rows": _packed_rows(verdicts.rows),
+            "uses": _packed_uses(verdicts.uses),
+        }  # fmt: skip
+        for line in (head, body):
+            self._stream.write(json.dumps(line, sort_keys=True, separators=(",", ":"), allow_nan=False) + "\n")
+
+
+class _Places(dict[T, int]):
+    """Where things stand in a list of all different ones, in the order in which they were asked for first."""
+
+    def __missing__(self, thing: T) -> int:
+        place = self[thing] = len(self)
+        return place
+
+
+def _packed_rows(rows: Iterable[AccessRow]) -> dict[str, object]:
+    who: _Places[_Who] = _Places()
+    what: _Places[_What] = _Places()
+    places = [(who[_who(row)], what[_what(row)]) for row in rows]
+    return {"rows": places, "what": list(what), "who": list(who)}
+
+
+def _who(row: AccessRow) -> _Who:
+    return row.principal_arn, row.principal_account_id, row.principal_account_name, row.principal_kind
+
+
+def _what(row: AccessRow) -> _What:
+    return (
+        row.party, row.capability, row.actions, row.decision, row.reason, row.conditions, row.mechanism, row.path,
+        row.finding_id, row.finding_verdict,
+    )  # fmt: skip
+
+
+def _row(key: str, who: _Who, what: _What) -> AccessRow:
+    return AccessRow(key, who[0], who[1], who[2], *what[:9], who[3], what[9])
+
+
+def _packed_uses(uses: KeyUses) -> dict[str, object]:
+    decisions: _Places[str] = _Places()
+    sources: _Places[KeptSources] = _Places()
+    judged: _Places[tuple[object, ...]] = _Places()
+    known: dict[int, int] = {}
+
+    def place_of(use: KeptUse) -> int:
+        decision = id(use.decision)  # many uses share it, and it has no hash
+        if decision not in known:
+            known[decision] = decisions[json.dumps(asdict(use.decision), sort_keys=True)]
+        source = None if use.sources is None else sources[use.sources]
+        return judged[use.caller, use.action, use.verdict, use.reason, known[decision], source]
+
+    classes = [
+        (told.name, [(mechanism, place_of(use)) for mechanism, use in told.uses], told.callers, told.unread)
+        for told in uses.classes
+    ]
+    carried = [(grounds, [place_of(use) for use in found]) for grounds, found in uses.carried]
+    return {
+        "carried": carried, "classes": classes, "decisions": [json.loads(text) for text in decisions],
+        "judged": list(judged), "sources": [asdict(source) for source in sources], "unsure": uses.unsure,
+    }  # fmt: skip
+
+
+# -- read -------------------------------------------------------------------------------------------------------------
+
+
+def read_verdicts(path: Path) -> KnownVerdicts:
+    """What the keys of a run were judged from; judgements are read one by one, when they are asked for.
+
+    Raises:
+        SnapshotError: the file is missing, or a key in it is none that is written here.
+    """
+    inputs: dict[str, VerdictInputs] = {}
+    places: dict[str, int] = {}
+    try:
+        with path.open("rb") as stream:
+            number = 1
+            while line := stream.readline():
+                head = _read(_Head, line, f"`{path}`, line {number}")
+                inputs[head.key] = VerdictInputs(head.inputs, head.looked_at, head.unread)
+                places[head.key] = stream.tell()
+                stream.readline()
+                number += 2
+    except OSError as error:
+        raise SnapshotError(f"`{path}` cannot be read: {(error.strerror or '').lower()}") from error
+    return KnownVerdicts(inputs, partial(_load, path, inputs, places))
+
+
+def _load(
+    path: Path, inputs: Mapping[str, VerdictInputs], places: Mapping[str, int], key: str
+) -> KeyVerdicts | None:  # fmt: skip
+    """The judgement of one key; None where it is none that is written here, with a line in the log."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(places[key])
+            body = _read(_Body, stream.readline(), f"`{path}`")
+        rows, insiders = body.rows.told(key), body.insiders.told(key)
+        return KeyVerdicts(key, inputs[key], body.findings, rows, insiders, body.documents, body.uses.told())
+    except (SnapshotError, OSError, IndexError) as error:
+        logger.warning("key `%s` is judged again: %s", key, error)
+        return None
+
+
+_Line = TypeVar("_Line", _Head, _Body)
+
+
+def _read(kind: type[_Line], line: bytes, where: str) -> _Line:
+    try:
+        return kind.model_validate(json.loads(line))
+    except (ValueError, RecursionError) as error:  # a ValidationError is a ValueError
+        raise SnapshotError(f"{where}, is damaged: it tells of no key") from error
