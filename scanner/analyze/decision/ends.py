@@ -79,6 +79,22 @@ class KeyEnd:
     place: tuple[str, str, str]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Documents:
+    """Everything that documents on the caller's side are looked at for, whoever holds them.
+
+    `own_callers` is what those see of callers that concern keys, `callers` what these see together with guardrails.
+    """
+
+    own_sight: ResourceSight
+    sight: ResourceSight
+    own_callers: CallerSight
+    callers: CallerSight
+    written: tuple[Hashable, ...]
+    groups: Groups
+    dated: bool
+
+
 class Pair:
     """A caller and a key; the request is made where something of it has to be worked out."""
 
@@ -154,36 +170,48 @@ class Ends:
     # -- callers ------------------------------------------------------------------------------------------------------
 
     def _of_caller(self, pair: Pair, number: int) -> CallerEnd:
-        caller, context, kept = pair.caller, pair.context(), self._kept
-        levels = scp_levels(context)
+        caller, kept = pair.caller, self._kept
+        levels = scp_levels(pair.context())
         guards = () if isinstance(levels, LayerResult) else tuple(p for level in levels for p in level)
-        own = own_policies_of(caller)
-        sight = self._sides.own_sight(self._sides.place(context), context)
+        held = self._documents(own_policies_of(caller), guards)
         by = (levels.applicable, levels.allow, levels.deny) if isinstance(levels, LayerResult) else levels
-        alike = self._alike(pair, number, guards, by)
+        alike = self._alike(pair, number, held.written, held.callers, by)
+        own = self._alike(pair, number, held.written, held.own_callers, ())
         related = (
             self.where, caller.kind, caller.session_policies == (), caller.is_any_service, caller.account_id,
             caller.partition,
         )  # fmt: skip
         return CallerEnd(
-            caller, number, self._alike(pair, number, (), ()), self._sides.sight(self.where, own, "kms"), sight,
-            groups_of((*own, *guards)), bool(moments_in(self._world, (*own, *guards))),
-            kept.caller_rows.setdefault((alike, self.asked), {}), sight.seen_by(self.asked),
+            caller, number, own, held.own_sight, held.sight, held.groups, held.dated,
+            kept.caller_rows.setdefault((alike, self.asked), {}), held.sight.seen_by(self.asked),
             kept.related.setdefault(related, {}), {},
         )  # fmt: skip
 
-    def _alike(self, pair: Pair, number: int, guards: tuple[PolicyText, ...], by: Hashable) -> int:
+    def _documents(self, own: tuple[PolicyText, ...], guards: tuple[PolicyText, ...]) -> _Documents:
+        """What documents are looked at for: once for all that say the same."""
+        at = (self.where, tuple(map(_written, own)), guards)
+        found = cast("_Documents | None", self._kept.documents.get(at))
+        if found is None:
+            sides, where, every = self._sides, self.where, (*own, *guards)
+            documents = tuple(p for p in own if concerns(p, "kms"))
+            found = self._kept.documents[at] = _Documents(
+                sides.sight(where, own, "kms"), sides.sight(where, every, "kms"), sides.caller_sight(where, documents),
+                sides.caller_sight(where, (*documents, *guards)), tuple(map(_written, documents)), groups_of(every),
+                bool(moments_in(self._world, every)),
+            )  # fmt: skip
+        return found
+
+    def _alike(self, pair: Pair, number: int, written: Hashable, sight: CallerSight, by: Hashable) -> int:
         """The number of all callers whose own side says the same about every key of which it sees the same.
 
         Args:
-            guards, by: the guardrails that count, and where they are attached.
+            written: the documents that concern keys, guardrails aside.
+            sight: what documents see of the caller.
+            by: where guardrails that count are attached.
         """
         caller, kept = pair.caller, self._kept
         if caller.kind not in LISTED or not caller.collected or may_be_service_linked(caller):
             return kept.number_of(("by itself", self.where, number))
-        documents = tuple(p for p in own_policies_of(caller) if concerns(p, "kms"))
-        written = tuple((p.sha256, p.kind, _named_in_doubt(p)) for p in documents)
-        sight = self._sides.caller_sight(self.where, (*documents, *guards))
         seen = sight.of(number, self.asked, pair.context)
         facts = (
             caller.kind, caller.session_open, caller.boundary is None, caller.session_policies is None,
@@ -231,14 +259,18 @@ class Ends:
         by = (levels.applicable, levels.allow, levels.deny) if isinstance(levels, LayerResult) else guards
         seen = self._sides.sight(where, own, "kms").of_key(number, self.asked, pair.context)
         facts = (key.manager, key.usage, key.spec, key.state, key.grants_complete)
-        written = tuple((p.sha256, p.kind, _named_in_doubt(p)) for p in own)
-        return kept.number_of(("key", where, facts, written, seen, by))
+        return kept.number_of(("key", where, facts, tuple(map(_written, own)), seen, by))
 
 
 def _granted_by(key: KeyFacts) -> tuple[int, ...]:
     """The places of actions that some grant gives, and of retiring one, which none has to name (R4.22)."""
     given = {"RetireGrant", *(name for grant in key.grants or () for name in grant.operations)}
     return tuple(number for number, action in enumerate(KEY_ACTIONS) if action.name in given)
+
+
+def _written(policy: PolicyText) -> Hashable:
+    """What a document says."""
+    return policy.sha256, policy.kind, _named_in_doubt(policy)
 
 
 def _named_in_doubt(policy: PolicyText) -> str:

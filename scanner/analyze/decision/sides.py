@@ -143,6 +143,7 @@ class Kept:
     guard_sights: dict[Hashable, tuple[CallerSight, ResourceSight]] = field(default_factory=dict)
     verdicts: dict[Hashable, object] = field(default_factory=dict)
     own_said: dict[Hashable, tuple[Hashable, ...]] = field(default_factory=dict)
+    documents: dict[Hashable, object] = field(default_factory=dict)
     ends: dict[Hashable, object] = field(default_factory=dict)
     related: dict[Hashable, dict[tuple[str, str, str], int]] = field(default_factory=dict)
     caller_rows: dict[Hashable, dict[int, tuple[int, tuple[int, ...]]]] = field(default_factory=dict)
