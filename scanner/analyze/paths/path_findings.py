@@ -159,12 +159,13 @@ def _crowds(source: Source) -> Iterator[tuple[Step, int]]:
 
 def _reach(claim: Claim, callers: Mapping[str, str], decided: Mapping[str, int], listed: Iterable[str]) -> Reach:
     texts = tuple(sorted(callers))
-    by_key = _arrivals_at(claim, listed)
+    by_key = {arn: tuple(a.approach for a in found) for arn, found in _arrivals_at(claim, listed).items()}
     profiles, profile_of = _profiles(by_key)
+    strength = {how: _strength(how) for how in dict.fromkeys(by_key.values())}
     return Reach(
         len(texts), (), sample(texts, SAMPLE), _accounts(callers.values()), len(texts) > SAMPLE,
         as_digest(sum(decided.values())), {arn: as_digest(decided[arn]) for arn in by_key},
-        {arn: _strength(found) for arn, found in by_key.items()}, profiles, profile_of,
+        {arn: strength[how] for arn, how in by_key.items()}, profiles, profile_of,
     )  # fmt: skip
 
 
@@ -177,23 +178,22 @@ def _arrivals_at(claim: Claim, listed: Iterable[str]) -> dict[str, list[Arrival]
     return arrivals
 
 
-def _strength(arrivals: Iterable[Arrival]) -> dict[str, int]:
+def _strength(approaches: Iterable[Approach]) -> dict[str, int]:
     """The rank of the strongest way to each capability."""
     found: dict[str, int] = {}
-    for arrival in arrivals:
-        capability = arrival.way.use.action.capability
-        found[capability] = max(found.get(capability, 0), arrival.rank)
+    for approach in approaches:
+        capability = approach.place[0]
+        found[capability] = max(found.get(capability, 0), approach.rank)
     return dict(sorted(found.items()))
 
 
-def _profiles(by_key: Mapping[str, Iterable[Arrival]]) -> tuple[tuple[Mapping[str, KeyUse], ...], Mapping[str, int]]:
+def _profiles(by_key: Mapping[str, tuple[Approach, ...]]) -> tuple[tuple[Mapping[str, KeyUse], ...], Mapping[str, int]]:
     """The different answers to what can be done with a key, and which of them each key has."""
     places: dict[str, int] = {}
     found: list[Mapping[str, KeyUse]] = []
     profile_of: dict[str, int] = {}
     known: dict[tuple[Approach, ...], tuple[Mapping[str, KeyUse], str]] = {}
-    for arn, arrivals in by_key.items():
-        how = tuple(a.approach for a in arrivals)
+    for arn, how in by_key.items():
         if how not in known:
             profile = _profile(how)
             known[how] = profile, digest((name, repr(use)) for name, use in profile.items())
