@@ -144,28 +144,24 @@ class Ends:
         self._known, self.callers, self.keys = known, known.callers, known.keys
 
     def of_caller(self, pair: Pair) -> CallerEnd:
-        """The end of the caller of a pair."""
+        """The end of a caller whose object is not known."""
         known, caller = self._known, pair.caller
-        found = known.callers.get(id(caller))
+        number = self._kept.number(self._kept.callers, caller.text, caller)
+        found = known.numbered_callers.get(number)
         if found is None:
-            number = self._kept.number(self._kept.callers, caller.text, caller)
-            found = known.numbered_callers.get(number)
-            if found is None:
-                found = known.numbered_callers[number] = self._of_caller(pair, number)
-            found = known.callers[id(caller)] = replace(found, caller=caller)
-        return found
+            found = known.numbered_callers[number] = self._of_caller(pair, number)
+        known.callers[id(caller)] = replace(found, caller=caller)
+        return known.callers[id(caller)]
 
     def of_key(self, pair: Pair) -> KeyEnd:
-        """The end of the key of a pair."""
+        """The end of a key whose object is not known."""
         known, key = self._known, pair.key
-        found = known.keys.get(id(key))
+        number = self._kept.number(self._kept.keys, key.arn, key)
+        found = known.numbered_keys.get(number)
         if found is None:
-            number = self._kept.number(self._kept.keys, key.arn, key)
-            found = known.numbered_keys.get(number)
-            if found is None:
-                found = known.numbered_keys[number] = self._of_key(pair, number)
-            found = known.keys[id(key)] = replace(found, key=key)
-        return found
+            found = known.numbered_keys[number] = self._of_key(pair, number)
+        known.keys[id(key)] = replace(found, key=key)
+        return known.keys[id(key)]
 
     # -- callers ------------------------------------------------------------------------------------------------------
 
@@ -221,15 +217,13 @@ class Ends:
 
     def relation(self, mine: CallerEnd, its: KeyEnd) -> int:
         """The number of what of a request is neither said by the caller's documents nor by the key's."""
-        found = mine.by.get(its.place)
-        if found is None:
-            caller, key = mine.caller, its.key
-            region = region_expression(self._world, Pair(self._world, caller, key, {}).request(0))
-            found = mine.by[its.place] = self._kept.number_of((
-                "related", caller.kind, caller.session_policies == (), caller.is_any_service,
-                key.account_id == caller.account_id, key.partition == caller.partition, region,
-            ))  # fmt: skip
-        return found
+        caller, key = mine.caller, its.key
+        region = region_expression(self._world, Pair(self._world, caller, key, {}).request(0))
+        mine.by[its.place] = self._kept.number_of((
+            "related", caller.kind, caller.session_policies == (), caller.is_any_service,
+            key.account_id == caller.account_id, key.partition == caller.partition, region,
+        ))  # fmt: skip
+        return mine.by[its.place]
 
     # -- keys ---------------------------------------------------------------------------------------------------------
 

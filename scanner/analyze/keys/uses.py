@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from scanner.analyze.decision.action_groups import Groups, groups_of
 from scanner.analyze.decision.every_action import PLACES
@@ -86,6 +86,11 @@ class Together(NamedTuple):
     carried: Carried
 
 
+def _is_apart(noted: Noted | Together) -> TypeGuard[Noted]:
+    """Whether something was noted by one naming, at a key that was judged."""
+    return isinstance(noted, Noted)
+
+
 @dataclass(slots=True)
 class ForeignUses:
     """The uses of a whole analysis, in the order of keys: noted as these are judged, put together where asked for.
@@ -158,11 +163,10 @@ class ForeignUses:
         """What was noted at one key; it is noted here too, which keeps what is remembered of callers."""
         by_class: dict[str, KeyUse] = {}
         carried, grounds = Carried(), _GroundsOf(world, self._grounds)
-        for noted in uses.noted:
-            if isinstance(noted, Noted):
-                for class_, some in _fellows(noted.shares, self._class_of).items():
-                    _use(by_class.setdefault(class_, KeyUse(key)), noted, some)
-                _carry_all(carried, noted, None, grounds)
+        for noted in filter(_is_apart, uses.noted):
+            for class_, some in _fellows(noted.shares, self._class_of).items():
+                _use(by_class.setdefault(class_, KeyUse(key)), noted, some)
+            _carry_all(carried, noted, None, grounds)
         return Together(key, by_class, carried)
 
     def _by_class(self, noted: Noted | Together) -> Iterator[tuple[str, tuple[Noted, list[_Fellows]] | KeyUse]]:

@@ -320,6 +320,26 @@ def test_class_is_told_of_the_first_by_name_of_those_who_can_do_as_much() -> Non
     assert use.callers == {iam(MEMBER, "role/a"), iam(MEMBER, "role/z")}
 
 
+def test_who_can_do_one_of_two_actions_is_told_of_that_alone() -> None:
+    theirs = {"StringEquals": {"aws:PrincipalAccount": MEMBER}}
+    used = key(allow("*", "kms:Decrypt", when=OURS | theirs), allow("*", "kms:Encrypt", when=OURS))
+    people = [holding(where, "A", ("p", FULL)) for where in (MEMBER, THIRD)]
+    given = RememberingWorld.of(organized(used, *people), answers=False)
+    uses = ForeignUses()
+    for naming in namings_of(used):
+        reached = reached_by(naming.selector, used, Population(given))
+        uses.note(used, naming.mechanism, judge(given, used, naming, reached))
+    for where, actions in ((MEMBER, {"Decrypt", "Encrypt"}), (THIRD, {"Encrypt"})):
+        ((arn, use),) = uses.of_class(f"{where}; p").items()
+        assert (arn, {action for _, action in use.judgements}) == (used.arn, actions)
+    carried_by_account = {
+        (judgement.caller.account_id, action)
+        for by_key in uses.carried(given, frozenset({("p", people[0].identity_policies[0].sha256)})).sure.values()
+        for (_, action), judgement in by_key.items()
+    }
+    assert carried_by_account == {(MEMBER, "Decrypt"), (THIRD, "Encrypt")}
+
+
 # -- rows -------------------------------------------------------------------------------------------------------------
 
 
