@@ -31,6 +31,7 @@ from builders import (
     MEMBER,
     ORG,
     OWNER,
+    STRANGER,
     account,
     allow,
     analyzed,
@@ -320,24 +321,38 @@ def test_class_is_told_of_the_first_by_name_of_those_who_can_do_as_much() -> Non
     assert use.callers == {iam(MEMBER, "role/a"), iam(MEMBER, "role/z")}
 
 
-def test_who_can_do_one_of_two_actions_is_told_of_that_alone() -> None:
-    theirs = {"StringEquals": {"aws:PrincipalAccount": MEMBER}}
-    used = key(allow("*", "kms:Decrypt", when=OURS | theirs), allow("*", "kms:Encrypt", when=OURS))
-    people = [holding(where, "A", ("p", FULL)) for where in (MEMBER, THIRD)]
+def noted_at(used: Any, *people: Any) -> tuple[ForeignUses, World]:
+    """What is noted at a key."""
     given = RememberingWorld.of(organized(used, *people), answers=False)
     uses = ForeignUses()
     for naming in namings_of(used):
         reached = reached_by(naming.selector, used, Population(given))
         uses.note(used, naming.mechanism, judge(given, used, naming, reached))
+    return uses, given
+
+
+def test_who_can_do_one_of_two_actions_is_told_of_that_alone() -> None:
+    red = {"StringEquals": {"aws:PrincipalOrgID": ORG, "aws:PrincipalTag/team": "red"}}
+    used = key(allow("*", "kms:Decrypt", when=red), allow("*", "kms:Encrypt", when=OURS))
+    facts = ((MEMBER, "red"), (THIRD, "blue"))
+    people = [holding(a, "A", ("p", FULL), tags={"team": team}, session_tags={}) for a, team in facts]
+    uses, given = noted_at(used, *people)
     for where, actions in ((MEMBER, {"Decrypt", "Encrypt"}), (THIRD, {"Encrypt"})):
         ((arn, use),) = uses.of_class(f"{where}; p").items()
         assert (arn, {action for _, action in use.judgements}) == (used.arn, actions)
-    carried_by_account = {
+    told_of = {
         (judgement.caller.account_id, action)
         for by_key in uses.carried(given, frozenset({("p", people[0].identity_policies[0].sha256)})).sure.values()
         for (_, action), judgement in by_key.items()
     }
-    assert carried_by_account == {(MEMBER, "Decrypt"), (THIRD, "Encrypt")}
+    assert told_of == {(MEMBER, "Decrypt"), (THIRD, "Encrypt")}
+
+
+def test_role_of_an_account_that_was_not_read_is_no_class_of_ours() -> None:
+    uses, given = noted_at(key(allow(iam(STRANGER, "role/X"), "kms:Decrypt")))
+    assert len(uses.noted) == 1
+    assert uses.of_class(f"{STRANGER}; ") == uses.of_class(STRANGER) == {}
+    assert not uses.carried(given, frozenset()).sure
 
 
 # -- rows -------------------------------------------------------------------------------------------------------------
