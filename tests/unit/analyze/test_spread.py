@@ -130,6 +130,17 @@ def test_trials_are_taken_over_whoever_made_them_and_whoever_judges(organization
     assert replace(part, result=replace(part.result, taken_over=tried)) == serial
 
 
+def test_what_is_left_to_the_next_run_is_the_same_whoever_is_judged_together(
+    organization: World, serial: Everything
+) -> None:
+    def of_any_rules(left: Sequence[KeyVerdicts]) -> list[KeyVerdicts]:
+        return [replace(one, inputs=replace(one.inputs, sha256="")) for one in left]
+
+    alone = everything(organization, replace(RULES, by_class=False, remedies=False)).left
+    assert of_any_rules(alone) == of_any_rules(serial.left)
+    assert any(told.uses.carried for told in alone)
+
+
 @pytest.mark.parametrize("most_keys", [1, 250])
 def test_judgements_are_taken_over_whoever_made_them_and_whoever_judges(
     most_keys: int, organization: World, serial: Everything, monkeypatch: pytest.MonkeyPatch
