@@ -27,8 +27,8 @@ from scanner.suppressions import SuppressionFile
 
 VENDORS = "vendors.yaml"
 SUPPRESSIONS = "suppressions.yaml"
-_JUDGING = ("analyze", "model")
-"""The packages that an outcome depends on."""
+_JUDGING = ("analyze", "data", "model")
+"""The packages that an outcome depends on, with the tables in them."""
 _UNREADABLE = "its manifest records no configuration that this version can read"
 
 
@@ -114,7 +114,7 @@ def _sources(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
     for entry in sorted(folder.iterdir(), key=lambda e: e.name):
         if entry.is_dir():
             yield from _sources(entry, f"{path}/{entry.name}")
-        elif entry.name.endswith(".py"):
+        elif entry.name.endswith((".py", ".json")):
             yield f"{path}/{entry.name}", entry.read_bytes()
 
 

@@ -246,7 +246,7 @@ def _by_ground(alike: Alike, documents: frozenset[tuple[str, str]] | None) -> It
     return ((caller, ground) for ground, caller in found.items())
 
 
-_Grounds = dict[tuple[_Ground, int | str], Grounds]
+_Grounds = dict[tuple[_Ground, int | str, bool], Grounds]
 """By ground and action name."""
 
 
@@ -259,7 +259,7 @@ class _GroundsOf:
 
     def of(self, judgement: Judgement, caller: Caller, ground: _Ground) -> Grounds:
         """Those of a caller for whom the judgement stands."""
-        place = ground, self._group(judgement.action.name, caller, ground[1])
+        place = ground, self._group(judgement.action.name, caller, ground[1]), judgement.asked is None
         found = self._known.get(place)
         if found is None:
             layer = own_identity(self._world, replace(judgement, caller=caller))

@@ -20,7 +20,7 @@ from scanner.analyze.principals.reach import Population, Reached, reached_by
 from scanner.analyze.principals.selectors import namings_of
 from scanner.analyze.request.caller import anyone, resolve_caller
 from scanner.model.arn import AccountId
-from scanner.model.finding import Kind
+from scanner.model.finding import FindingVerdict, Kind
 from scanner.model.policy import DocumentKind
 from scanner.model.principal import PrincipalKind
 from scanner.model.world import World
@@ -353,6 +353,21 @@ def test_role_of_an_account_that_was_not_read_is_no_class_of_ours() -> None:
     assert len(uses.noted) == 1
     assert uses.of_class(f"{STRANGER}; ") == uses.of_class(STRANGER) == {}
     assert not uses.carried(given, frozenset()).sure
+
+
+@pytest.mark.parametrize("by_class", [True, False])
+@pytest.mark.parametrize("actions", [("kms:Encrypt",), ("kms:Decrypt", "kms:Encrypt")])
+def test_wildcard_completes_a_sure_access_also_where_grants_may_give_another_action(
+    actions: tuple[str, ...], by_class: bool
+) -> None:
+    app = principal(iam(MEMBER, "role/App"), FULL, boundary=policy(allow(None, "kms:Encrypt")))
+    partly = key(
+        allow(iam(OWNER, "root"), "kms:*"), allow(iam(MEMBER, "root"), *actions), grants=None,
+        gaps={"grants": "111122223333/eu-west-1/kms:ListGrants/x"},
+    )  # fmt: skip
+    (found,) = analyzed(world_of(partly, app), by_class=by_class).of(Kind.BROAD_KEY_PERMISSION)
+    assert found.verdict is FindingVerdict.CONFIRMED
+    assert [k.arn for k in found.keys] == [partly.arn]
 
 
 # -- rows -------------------------------------------------------------------------------------------------------------
