@@ -28,7 +28,7 @@ def test_one_size_is_analyzed_and_reported_as_by_the_commands(snapshot: Path) ->
     assert (written / "report.html").exists()
     assert 0 < found.answers == rows
     assert found.findings > 0
-    assert found.decisions > found.findings
+    assert found.decisions > 0
     assert found.analyze > 0 < found.load
     assert pipeline.analyze is analyze
 
