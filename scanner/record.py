@@ -27,8 +27,8 @@ from scanner.suppressions import SuppressionFile
 
 VENDORS = "vendors.yaml"
 SUPPRESSIONS = "suppressions.yaml"
-_JUDGING = ("analyze", "data", "model")
-"""The packages that an outcome depends on, with the tables in them."""
+_JUDGING = ("analyze", "data", "model", "report")
+"""The packages that an outcome depends on, with the tables in them, and what writes and reads it."""
 _UNREADABLE = "its manifest records no configuration that this version can read"
 
 

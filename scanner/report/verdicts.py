@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Self, TypeVar
@@ -198,33 +199,43 @@ def _packed_uses(uses: KeyUses) -> dict[str, object]:
 def read_verdicts(path: Path) -> KnownVerdicts:
     """What the keys of a run were judged from; judgements are read one by one, when they are asked for.
 
+    One that is another by then, because somebody writes to the file meanwhile, is none that was asked for.
+
     Raises:
         SnapshotError: the file is missing, or a key in it is none that is written here.
     """
     inputs: dict[str, VerdictInputs] = {}
-    places: dict[str, int] = {}
+    places: dict[str, _Judgement] = {}
     try:
         with path.open("rb") as stream:
             number = 1
             while line := stream.readline():
                 head = _read(_Head, line, f"`{path}`, line {number}")
                 inputs[head.key] = VerdictInputs(head.inputs, head.looked_at, head.unread)
-                places[head.key] = stream.tell()
-                stream.readline()
+                start, body = stream.tell(), stream.readline()
+                places[head.key] = start, sha256(body).digest()
                 number += 2
     except OSError as error:
         raise SnapshotError(f"`{path}` cannot be read: {(error.strerror or '').lower()}") from error
     return KnownVerdicts(inputs, partial(_load, path, inputs, places))
 
 
+_Judgement = tuple[int, bytes]
+"""Where the line of a judgement starts, and the hash of it."""
+
+
 def _load(
-    path: Path, inputs: Mapping[str, VerdictInputs], places: Mapping[str, int], key: str
+    path: Path, inputs: Mapping[str, VerdictInputs], places: Mapping[str, _Judgement], key: str
 ) -> KeyVerdicts | None:  # fmt: skip
     """The judgement of one key; None where it is none that is written here, with a line in the log."""
     try:
         with path.open("rb") as stream:
-            stream.seek(places[key])
-            body = _read(_Body, stream.readline(), f"`{path}`")
+            start, known = places[key]
+            stream.seek(start)
+            line = stream.readline()
+        if sha256(line).digest() != known:
+            raise SnapshotError(f"`{path}` was changed meanwhile")
+        body = _read(_Body, line, f"`{path}`")
         rows, insiders = body.rows.told(key), body.insiders.told(key)
         return KeyVerdicts(key, inputs[key], body.findings, rows, insiders, body.documents, body.uses.told())
     except (SnapshotError, OSError, IndexError) as error:

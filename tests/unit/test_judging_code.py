@@ -8,11 +8,13 @@ import pytest
 from scanner import record
 
 
-@pytest.mark.parametrize("changed", ["analyze/one.py", "analyze/deep/one.py", "model/one.py", "data/table.json"])
+@pytest.mark.parametrize(
+    "changed", ["analyze/one.py", "analyze/deep/one.py", "model/one.py", "data/table.json", "report/one.py"]
+)
 def test_hash_of_the_judging_code_counts_what_a_judgement_rests_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
 ) -> None:
-    for name in ("analyze/one.py", "analyze/deep/one.py", "model/one.py", "data/table.json"):
+    for name in ("analyze/one.py", "analyze/deep/one.py", "model/one.py", "data/table.json", "report/one.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("1\n")
     monkeypatch.setattr(record, "files", lambda _: tmp_path)

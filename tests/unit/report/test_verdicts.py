@@ -145,6 +145,17 @@ def test_judgement_that_is_none_is_left_alone_and_no_other(
     assert f"key `{KEY}` is judged again" in caplog.text
 
 
+def test_judgement_that_was_changed_since_is_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = written(tmp_path, TOLD)
+    known, content = read_verdicts(path), path.read_bytes()
+    assert known.load(KEY) == TOLD
+    path.write_bytes(content.replace(b'"severity":"critical"', b'"severity":"info"    '))
+    assert known.load(KEY) is None
+    assert "changed meanwhile" in caplog.text
+    path.write_bytes(content)
+    assert known.load(KEY) == TOLD
+
+
 def test_judgement_is_left_alone_where_the_file_has_gone(tmp_path: Path) -> None:
     known = read_verdicts(written(tmp_path, TOLD))
     (tmp_path / "run" / VERDICTS).unlink()
