@@ -9,6 +9,7 @@ import re
 import sqlite3
 import stat
 import zlib
+from pathlib import Path
 
 import pytest
 from scanner.cli import main
@@ -28,6 +29,7 @@ from unit.demo.expected_findings import (
     ExpectedPath,
 )
 
+ROOT = Path(__file__).parents[2]
 FILES = {
     "report.html", "findings.csv", "keys.csv", "access.csv", "coverage.csv", "findings.json", "graph.json",
     "graph.graphml", "summary.json", "summary.md", "manifest.json", "snapshot.sqlite", "log.jsonl",
@@ -45,6 +47,12 @@ def test_demo_writes_every_file_privately_and_moves_latest(demo_run) -> None:
     assert (demo_run.output / "latest").is_symlink()
     assert stat.S_IMODE(demo_run.directory.stat().st_mode) == 0o700
     assert {stat.S_IMODE(p.stat().st_mode) for p in demo_run.directory.iterdir()} == {0o600}
+
+
+def test_findings_that_the_readme_names_are_those_of_the_demo(demo_run) -> None:
+    named = set(re.findall(r"kx-[a-z2-7]{12}", (ROOT / "README.md").read_text("utf-8")))
+    assert named
+    assert named <= {finding["id"] for finding in demo_run.findings()}
 
 
 def test_demo_finds_what_its_situations_promise_and_nothing_else(demo_run) -> None:
