@@ -12,6 +12,7 @@ from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future,
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Event, Thread
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from weakref import WeakSet
 
@@ -163,7 +164,9 @@ def _cluster(address: str) -> Iterator[Sequence[Executor]]:
         watch = Thread(target=_give_up_without_workers, args=(client, lanes, over), daemon=True)
         watch.start()
         yield lanes
-    except (KilledWorker, CancelledError, CommClosedError) as error:
+    except (KilledWorker, CancelledError, CommClosedError, ValueError) as error:
+        if isinstance(error, ValueError) and not _lost_while_it_answered(error):
+            raise
         raise WorkerError(
             f"the Dask cluster at `{address}` has lost a part of the analysis",
             hint="look at the logs of its workers, most often one wanted more memory; the snapshot is kept as it was",
@@ -173,6 +176,12 @@ def _cluster(address: str) -> Iterator[Sequence[Executor]]:
         if watch is not None:
             watch.join(_PATIENCE)
         client.close(timeout=_PATIENCE)
+
+
+def _lost_while_it_answered(error: ValueError) -> bool:
+    """Whether distributed took an answer for an error, as it does where the worker is lost just after it answered."""
+    *_, (innermost, _) = walk_tb(error.__traceback__)
+    return str(innermost.f_globals["__name__"]) == "distributed.cfexecutor"
 
 
 class _Lane(Executor):

@@ -1,6 +1,7 @@
 """Analyses by Dask in a process of their own: `distributed` leaves threads and half-made clients to the one it ran in.
 
-Usage: python with_dask.py (analyzed | commanded | lost) SNAPSHOT FOLDER | without_workers | asked ADDRESS...
+Usage: python with_dask.py (analyzed | commanded | lost | overtaken) SNAPSHOT FOLDER
+       python with_dask.py without_workers | asked ADDRESS...
 Prints one line of JSON.
 """
 
@@ -13,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from distributed import LocalCluster
+from distributed import Future, LocalCluster
+from distributed.client import FutureState
 from scanner import executors
 from scanner.cli import main
 from scanner.config import Settings
@@ -82,6 +84,30 @@ def lost(snapshot: str, folder: str) -> dict[str, Any]:
 
         try:
             return {"message": judged(snapshot, folder, dask=started.scheduler_address, on_progress=lose_it)}
+        except WorkerError as error:
+            return {"message": str(error), "exit_code": error.exit_code}
+
+
+def overtaken(snapshot: str, folder: str) -> dict[str, Any]:
+    """By one worker, which is lost just after it answered for the first key: the answer is there, its state is not."""
+    whole = Future._result
+    at_keys: list[bool] = []
+
+    async def answer(future: Future, **how: Any) -> Any:
+        result = await whole(future, **how)
+        if at_keys:
+            future.release()
+            future._state = FutureState(future.key)
+        return result
+
+    def tell(judging: Any) -> None:
+        if judging.what == "judging keys":
+            at_keys.append(True)
+
+    Future._result = answer
+    with cluster(1) as started:
+        try:
+            return {"message": judged(snapshot, folder, dask=started.scheduler_address, on_progress=tell)}
         except WorkerError as error:
             return {"message": str(error), "exit_code": error.exit_code}
 

@@ -189,10 +189,11 @@ def test_scheduler_without_workers_is_refused(with_dask: Callable[..., dict[str,
     assert f"dask worker {found['address']}" in found["hint"]
 
 
+@pytest.mark.parametrize("how", ["lost", "overtaken"])
 def test_cluster_that_loses_all_its_workers_ends_the_analysis(
-    snapshot: Path, tmp_path: Path, with_dask: Callable[..., dict[str, Any]]
+    how: str, snapshot: Path, tmp_path: Path, with_dask: Callable[..., dict[str, Any]]
 ) -> None:
-    found = with_dask("lost", str(snapshot), str(tmp_path))
+    found = with_dask(how, str(snapshot), str(tmp_path))
     assert "has lost a part of the analysis" in found["message"]
     assert found["exit_code"] == 2
     assert not list(tmp_path.iterdir())
