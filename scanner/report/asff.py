@@ -9,9 +9,10 @@ from scanner import __version__
 from scanner.model.arn import is_account_id, parse_arn
 from scanner.model.finding import Finding, FindingsDocument, KeyFactsRef, Kind, Severity
 from scanner.model.lifecycle import Lifecycle
+from scanner.report.canonical import compact
 from scanner.report.escape import visible
 from scanner.report.ordering import worst_first
-from scanner.report.portable import compact, dump_array, epoch_ms, evaluated_at, inert, present, zulu
+from scanner.report.portable import dump_array, epoch_ms, evaluated_at, inert, present, zulu
 
 MAX_FINDINGS = 100
 MAX_BATCH_BYTES = 5_900_000

@@ -44,11 +44,13 @@ def visible(text: str) -> str:
 
 
 def xml_text(text: str) -> str:
-    """Text of an XML element: made visible, which leaves no character that XML 1.0 forbids but these two.
-
-    Markup is escaped by the serializer.
-    """
+    """Text that an XML file can hold: made visible, which leaves no character that XML 1.0 forbids but these two."""
     return _NO_XML.sub(lambda found: f"\\u{ord(found.group()):04x}", visible(text))
+
+
+def xml_element_text(text: str) -> str:
+    """Text between tags of XML: the same with its markup escaped. Never for an attribute: quotes are as they are."""
+    return xml_text(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def shorten(text: str, limit: int) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from dataclasses import asdict
 
 from scanner import ENGINE
-from scanner.model.graph import Graph
+from scanner.model.graph import Graph, GraphEdge
+from scanner.report.canonical import Once, compact, names_of
 
 GRAPH = "graph.json"
 GRAPH_SCHEMA = 1
@@ -19,17 +18,21 @@ def dump_graph(graph: Graph) -> bytes:
     fields = {
         "schema_version": GRAPH_SCHEMA, "engine": ENGINE, "max_hops": graph.max_hops, "cut": list(graph.cut),
     }  # fmt: skip
-    members = {name: _compact(value) for name, value in fields.items()}
-    members["nodes"] = _lines(asdict(node) for node in graph.nodes)
-    members["edges"] = _lines(asdict(edge) for edge in graph.edges)
-    body = ",\n".join(f"{_compact(name)}:{members[name]}" for name in sorted(members))
+    members = {name: compact(value) for name, value in fields.items()}
+    members["nodes"] = _lines(map(compact, graph.nodes))
+    members["edges"] = _lines(_edges(graph.edges))
+    body = ",\n".join(f"{compact(name)}:{members[name]}" for name in sorted(members))
     return f"{{{body}}}\n".encode("ascii")
 
 
-def _lines(items: Iterable[dict[str, object]]) -> str:
-    listed = ",\n".join(map(_compact, items))
+def _edges(edges: Iterable[GraphEdge]) -> Iterable[str]:
+    """Edge by edge: what many of them share, such as a key or a statement, is made text once."""
+    said, names = Once(compact).of, names_of(GraphEdge)
+    line = "{" + ",".join(f"{compact(name)}:%s" for name in names) + "}"
+    for edge in edges:
+        yield line % tuple([said(getattr(edge, name)) for name in names])
+
+
+def _lines(items: Iterable[str]) -> str:
+    listed = ",\n".join(items)
     return f"[\n{listed}\n]" if listed else "[]"
-
-
-def _compact(value: object) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

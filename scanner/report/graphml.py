@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
-from xml.etree import ElementTree as ET
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from scanner import ENGINE
 from scanner.model.graph import Graph, GraphEdge
-from scanner.report.escape import xml_text
+from scanner.report.canonical import Once, compact
+from scanner.report.escape import xml_element_text
 
 GRAPHML = "graph.graphml"
 _NAMESPACE = "http://graphml.graphdrawing.org/xmlns"
@@ -26,41 +25,37 @@ def dump_graphml(graph: Graph) -> bytes:
 
     Ids of nodes are numbers: an ARN or the name of a principal is a value and never an id, whatever it holds.
     """
-    root = ET.Element("graphml", {"xmlns": _NAMESPACE})
+    return "".join(_lines(graph)).encode("ascii", "xmlcharrefreplace")
+
+
+def _lines(graph: Graph) -> Iterator[str]:
+    yield f"<?xml version='1.0' encoding='us-ascii'?>\n<graphml xmlns=\"{_NAMESPACE}\">\n"
     for part, names in _FIELDS.items():
         for name in names:
-            ET.SubElement(root, "key", {
-                "id": f"{part}_{name}", "for": part, "attr.name": name, "attr.type": "string",
-            })  # fmt: skip
-    body = ET.SubElement(root, "graph", {"id": "access", "edgedefault": "directed"})
-    _say(body, "graph", {"engine": str(ENGINE), "max_hops": str(graph.max_hops), "cut": _listed(graph.cut)})
+            yield f'<key id="{part}_{name}" for="{part}" attr.name="{name}" attr.type="string" />\n'
+    yield '<graph id="access" edgedefault="directed">\n'
+    yield _said("graph", "engine", str(ENGINE))
+    yield _said("graph", "max_hops", str(graph.max_hops))
+    yield _said("graph", "cut", graph.cut)
     ids = {node.id: f"n{number}" for number, node in enumerate(graph.nodes)}
     for node in graph.nodes:
-        element = ET.SubElement(body, "node", {"id": ids[node.id]})
-        name = node.id.rsplit("/", 1)[-1]
-        _say(element, "node", {"arn": node.id, "label": name, "kind": node.kind, "account_id": node.account_id})
-    for number, edge in enumerate(graph.edges):
-        ends = {"source": ids[edge.source], "target": ids[edge.target]}
-        _say(ET.SubElement(body, "edge", {"id": f"e{number}", **ends}), "edge", _of_edge(edge))
-    ET.indent(root, space="")
-    data: bytes = ET.tostring(root, encoding="us-ascii", xml_declaration=True)
-    return data + b"\n"
+        label = node.id.rsplit("/", 1)[-1]
+        values = {"arn": node.id, "label": label, "kind": node.kind, "account_id": node.account_id}
+        data = "".join(_said("node", name, value) for name, value in values.items())
+        yield f'<node id="{ids[node.id]}">\n{data}</node>\n'
+    yield from _edges(graph.edges, ids)
+    yield "</graph>\n</graphml>\n"
 
 
-def _of_edge(edge: GraphEdge) -> Mapping[str, str]:
-    return {
-        "kind": edge.kind, "actions": _listed(edge.actions), "verdict": edge.verdict, "reason": edge.reason,
-        "condition": edge.condition, "mechanism": edge.mechanism, "finding_id": edge.finding_id,
-        "statements": _listed(asdict(s) for s in edge.statements),
-    }  # fmt: skip
+def _edges(edges: Iterable[GraphEdge], ids: Mapping[str, str]) -> Iterator[str]:
+    """Edge by edge: what many of them share, such as a statement, is made text once."""
+    said = [(name, Once(partial(_said, "edge", name)).of) for name in _FIELDS["edge"]]
+    for number, edge in enumerate(edges):
+        data = "".join([text(getattr(edge, name)) for name, text in said])
+        yield f'<edge id="e{number}" source="{ids[edge.source]}" target="{ids[edge.target]}">\n{data}</edge>\n'
 
 
-def _say(element: ET.Element, part: str, values: Mapping[str, str]) -> None:
-    """The values of one part, each under the key that declares it; an empty one says nothing."""
-    for name, value in values.items():
-        if value:
-            ET.SubElement(element, "data", {"key": f"{part}_{name}"}).text = xml_text(value)
-
-
-def _listed(values: Iterable[object]) -> str:
-    return json.dumps(list(values), sort_keys=True, separators=(",", ":"), allow_nan=False)
+def _said(part: str, name: str, value: str | Sequence[object]) -> str:
+    """A value of one part, under the key that declares it, a list as JSON; an empty text says nothing."""
+    text = value if isinstance(value, str) else compact(value)
+    return f'<data key="{part}_{name}">{xml_element_text(text)}</data>\n' if text else ""

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from scanner import FINDINGS_SCHEMA
 from scanner.errors import SnapshotError
 from scanner.model.finding import FindingsDocument
+from scanner.report.canonical import compact, members_of
 from scanner.report.history import open_findings
 
 _HINT = "run `kms-scan analyze` on the snapshot again"
@@ -19,11 +20,10 @@ _HINT = "run `kms-scan analyze` on the snapshot again"
 
 def dump_findings(document: FindingsDocument) -> bytes:
     """Canonical bytes: ASCII, keys sorted, one finding per line, a line feed at the end."""
-    fields = asdict(document)
-    findings = ",\n".join(_compact(finding) for finding in fields["findings"])
-    members = {name: _compact(value) for name, value in fields.items() if name != "findings"}
+    findings = ",\n".join(map(compact, document.findings))
+    members = {name: compact(value) for name, value in members_of(document).items() if name != "findings"}
     members["findings"] = f"[\n{findings}\n]" if findings else "[]"
-    body = ",\n".join(f"{_compact(name)}:{members[name]}" for name in sorted(members))
+    body = ",\n".join(f"{compact(name)}:{members[name]}" for name in sorted(members))
     return f"{{{body}}}\n".encode("ascii")
 
 
@@ -113,10 +113,6 @@ def _counted(document: FindingsDocument) -> dict[str, object]:
 def dump_summary(document: FindingsDocument) -> bytes:
     """Canonical bytes of summary.json, one member per line."""
     return (json.dumps(summary_fields(document), sort_keys=True, indent=1, allow_nan=False) + "\n").encode("ascii")
-
-
-def _compact(value: object) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 @lru_cache(maxsize=1)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 
 from scanner.errors import SnapshotError
 from scanner.model.finding import FindingsDocument
+from scanner.report.canonical import compact
 from scanner.report.escape import visible
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,11 +41,6 @@ def dump_array(items: Iterable[object]) -> bytes:
     """An array, one item per line: ASCII, members sorted, `[]` without items."""
     lines = ",\n".join(compact(inert(item)) for item in items)
     return f"[\n{lines}\n]\n".encode("ascii") if lines else b"[]\n"
-
-
-def compact(value: object) -> str:
-    """JSON on one line: ASCII, members sorted."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def epoch_ms(moment: str) -> int | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from scanner.errors import SnapshotError
 from scanner.model.finding import FindingVerdict
 from scanner.model.outcomes import KeyTrials, TrialOutcome, Trials
+from scanner.report.canonical import compact, members_of
 from scanner.report.directory import RunDirectory
 
 TRIALS = "trials.jsonl"
@@ -57,14 +57,14 @@ def write_trials(directory: RunDirectory, trials: Trials) -> None:
     """Write the trials of a run, keys in order of their ARN, then the others; ASCII, a line each."""
     with directory.stream(TRIALS) as stream:
         for line in _lines(trials):
-            stream.write(json.dumps(line, sort_keys=True, separators=(",", ":"), allow_nan=False) + "\n")
+            stream.write(compact(line) + "\n")
 
 
 def _lines(trials: Trials) -> Iterator[dict[str, object]]:
     for arn, tried in sorted(trials.keys.items()):
-        yield {"key": arn, **asdict(tried)}
+        yield {"key": arn, **members_of(tried)}
     for inputs, outcome in sorted(trials.world.items()):
-        yield {"inputs": inputs, "outcome": asdict(outcome)}
+        yield {"inputs": inputs, "outcome": outcome}
 
 
 def read_trials(path: Path) -> Trials:

@@ -71,13 +71,31 @@ def test_graphml_of_nothing_is_complete() -> None:
     assert read(dump_graphml(Graph())) == {"engine": "1", "max_hops": "0", "cut": [], "nodes": [], "edges": []}
 
 
-@pytest.mark.parametrize(
+ODD_NAMES = pytest.mark.parametrize(
     "text", [*build.HOSTILE, "\x00\x1b[0m\ud800\ufffe\uffff", "]]><a>&b;", "\r\n\t x", "arn:…/\u202e"]
 )
-def test_hostile_names_are_readable_xml_and_hide_nothing(text: str) -> None:
+
+
+def named_throughout(text: str) -> Graph:
+    """A graph in which whatever has a name has this one."""
     ref = StatementRef(text, text, "0" * 64, 0, text, "Allow", 1, 2)
     edge = GraphEdge("may_use", text, "key", (text,), "allowed", text, text, text, text, (ref,))
-    told = read(dump_graphml(Graph((GraphNode(text, "any", text), GraphNode("key", "key")), (edge,), 1, (text,))))
+    return Graph((GraphNode(text, "any", text), GraphNode("key", "key")), (edge, edge), 1, (text,))
+
+
+@ODD_NAMES
+def test_file_is_byte_for_byte_what_an_xml_library_makes_of_it(text: str) -> None:
+    namespace = f' xmlns="{SPACE.strip("{}")}"'.encode()
+    data = dump_graphml(named_throughout(text))
+    assert data.count(namespace) == 1
+    bare = data.replace(namespace, b"")
+    again: bytes = ET.tostring(ET.fromstring(bare), encoding="us-ascii", xml_declaration=True)
+    assert again + b"\n" == bare
+
+
+@ODD_NAMES
+def test_hostile_names_are_readable_xml_and_hide_nothing(text: str) -> None:
+    told = read(dump_graphml(named_throughout(text)))
     assert told["nodes"][0]["arn"] == told["edges"][0]["source"] == xml_text(text)
     assert told["edges"][0]["condition"] == xml_text(text)
     assert told["edges"][0]["actions"] == [text]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import tracemalloc
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,8 @@ from scanner.model.finding import AccessRow, CapabilityResult, FindingVerdict, K
 from scanner.report.columns import ACCESS, FINDINGS, KEYS, TABLES, Table, names
 from scanner.report.coverage_notes import cited_notes
 from scanner.report.directory import RunDirectory
-from scanner.report.escape import CsvDialect
-from scanner.report.streams import AccessWriter, CoverageWriter, KeysWriter, read_key_rows, read_ledger
+from scanner.report.escape import CsvDialect, csv_cell
+from scanner.report.streams import AccessWriter, CoverageWriter, KeysWriter, join_list, read_key_rows, read_ledger
 from scanner.report.tables import findings_csv
 
 import report_builders as build
@@ -254,6 +254,29 @@ def test_finding_about_keys_of_several_accounts_names_each_once() -> None:
     finding = replace(build.partner_finding(), key=None, keys=keys)
     (row,) = lines(findings_csv(build.document(findings=(finding,)), {}, CsvDialect.EXCEL))
     assert row["key_account_name"] == "payments-prod (012345670123); a\\; b (000000000042)"
+
+
+@each_dialect
+def test_row_of_access_is_what_a_csv_library_writes_of_its_cells(tmp_path: Path, dialect: CsvDialect) -> None:
+    (row,) = build.access_rows()
+    row = replace(row, principal_account_name="payments")
+    texts = ("", ",", '"', "a\r\nb", " = 1", "'", "\ud800", *build.HOSTILE)
+    rows = [
+        replace(row, principal_arn=one, conditions=other, finding_verdict=one, actions=(one, other))
+        for one in texts
+        for other in texts
+    ]
+    with AccessWriter(RunDirectory.create(tmp_path, "run"), dialect, {row.key_arn: ('-"', ";")}) as access:
+        for each in (*rows, *rows):
+            access.write(each)
+    out = io.StringIO(newline="")
+    expected = csv.writer(out, lineterminator="\r\n")
+    expected.writerow(names(ACCESS))
+    for each in (*rows, *rows):
+        cells = {**asdict(each), "schema_version": "1", "key_aliases": '-"; \\;', "actions": join_list(each.actions)}
+        cells["principal_account_name"] = f"{each.principal_account_name} ({each.principal_account_id})"
+        expected.writerow([csv_cell(cells[name], dialect) for name in names(ACCESS)])
+    assert (tmp_path / "run" / "access.csv").read_bytes().decode().removeprefix("\ufeff") == out.getvalue()
 
 
 ROWS = 4_000
