@@ -186,12 +186,12 @@ class Bench:
         if inputs is None or self._inputs_of(key, inputs.looked_at, inputs.unread) != inputs.sha256:
             return None
         told = known.load(key.arn)
-        return restored(key, told, self.assembly) if told else None
+        return restored(key, told, self.assembly, self.population) if told else None
 
     def kept(self, key: KeyFacts, found: KeyFound) -> KeyVerdicts:
         """What was found about a key, for the next run."""
         sha256 = self._inputs_of(key, found.looked_at, found.unread)
-        return found.taken or kept(key, found, sha256, self.assembly)
+        return found.taken or kept(key, found, sha256)
 
     def _inputs_of(self, key: KeyFacts, looked_at: Sequence[str], unread: Sequence[str]) -> str:
         """Everything that judging a key can depend on, and what the ledger says of what findings would cite."""

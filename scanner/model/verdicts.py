@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from scanner.model.decision import Decision
 from scanner.model.finding import AccessRow, Finding, FindingVerdict
 
-KeptGrounds = tuple[tuple[tuple[str, str, int], bool], ...]
-"""Statements of identity policies (policy name, document hash, index), each with whether it has conditions."""
-
 
 @dataclass(frozen=True, slots=True)
 class KeptSources:
@@ -23,12 +20,11 @@ class KeptSources:
 
 @dataclass(frozen=True, slots=True)
 class KeptUse:
-    """What a principal of ours can do with one action on a key of another account.
+    """What principals of ours can do with one action on a key of another account.
 
     `sources` is None where no policy had to be looked at.
     """
 
-    caller: str
     action: str
     verdict: FindingVerdict
     reason: str
@@ -37,29 +33,20 @@ class KeptUse:
 
 
 @dataclass(frozen=True, slots=True)
-class ClassUses:
-    """What a class of principals can do with the key: the strongest use by mechanism and action, and who can.
+class KeptShare:
+    """Callers who can do the same, in the order of their names, and all that they can do."""
 
-    `unread` are the rules and ledger rows that some of it hangs on.
-    """
-
-    name: str
-    uses: tuple[tuple[str, KeptUse], ...]
     callers: tuple[str, ...]
-    unread: tuple[str, ...]
+    uses: tuple[KeptUse, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class KeyUses:
-    """All uses of the key by principals of other accounts, and what identity statements carry them.
+class NamingUses:
+    """What callers can do with the key by one naming; `actions` in the order in which they are told."""
 
-    `carried` are the strongest sure uses by the statements that allow them, `unsure` the rules and ledger rows that
-    others hang on.
-    """
-
-    classes: tuple[ClassUses, ...] = ()
-    carried: tuple[tuple[KeptGrounds, tuple[KeptUse, ...]], ...] = ()
-    unsure: tuple[tuple[KeptGrounds, tuple[str, ...]], ...] = ()
+    mechanism: str
+    actions: tuple[str, ...]
+    shares: tuple[KeptShare, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +67,8 @@ class KeyVerdicts:
     """The judgement of one key, remedies aside.
 
     `findings` are without what is shown as it is now: the key itself and the time. `rows` are those about outsiders,
-    `insiders` those about principals of the key's own account, `documents` the texts of grants that findings cite.
+    `insiders` those about principals of the key's own account, `documents` the texts of grants that findings cite,
+    `uses` what principals of other accounts can do with it.
     """
 
     key: str
@@ -89,7 +77,7 @@ class KeyVerdicts:
     rows: tuple[AccessRow, ...]
     insiders: tuple[AccessRow, ...]
     documents: Mapping[str, str]
-    uses: KeyUses
+    uses: tuple[NamingUses, ...]
 
 
 def _nothing(key: str) -> KeyVerdicts | None:

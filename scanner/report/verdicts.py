@@ -1,4 +1,7 @@
-"""verdicts.jsonl: what judging each key gave, two lines for each: what it was judged from, and the judgement."""
+"""verdicts.jsonl: what judging each key gave, two lines for each: what it was judged from, and the judgement.
+
+The first line of the file has the number of this form.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import json
 import logging
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -19,29 +21,38 @@ from scanner.errors import SnapshotError
 from scanner.model.decision import Decision
 from scanner.model.finding import AccessRow, Finding, FindingVerdict
 from scanner.model.verdicts import (
-    ClassUses,
-    KeptGrounds,
+    KeptShare,
     KeptSources,
     KeptUse,
-    KeyUses,
     KeyVerdicts,
     KnownVerdicts,
+    NamingUses,
     VerdictInputs,
 )
+from scanner.report.canonical import Once, compact
 from scanner.report.directory import RunDirectory
 
 VERDICTS = "verdicts.jsonl"
+FORMAT = 1
+"""Rises when a line of the file changes its form; a reader takes nothing from another one."""
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 _Number = Annotated[int, Field(strict=True, ge=0)]
+_Some = Annotated[tuple[_Number, ...], Field(min_length=1)]
 _Arn = Annotated[str, Field(pattern=r"^arn:[^:]*:[^:]*:[^:]*:[^:]*:.")]
 _Who = tuple[str, str, str, str]
 """Of a row: who it is about, the account and its name, and the kind."""
 _What = tuple[str, str, tuple[str, ...], str, str, str, str, str, str, str]
 """Of a row: everything else but the key."""
+
+
+class _Form(BaseModel):
+    model_config = _STRICT
+
+    format: _Number
 
 
 class _Head(BaseModel):
@@ -68,31 +79,28 @@ class _Rows(BaseModel):
 
 
 class _Uses(BaseModel):
-    """Uses as places in `judged`, which has the places of what many of them share."""
+    """Uses by naming: who shares them as places in `people`, what they can do as places in `judged`."""
 
     model_config = _STRICT
 
     decisions: tuple[Decision, ...]
     sources: tuple[KeptSources, ...]
-    judged: tuple[tuple[_Arn, str, FindingVerdict, str, _Number, _Number | None], ...]
-    classes: tuple[tuple[str, tuple[tuple[str, _Number], ...], tuple[_Arn, ...], tuple[str, ...]], ...]
-    carried: tuple[tuple[KeptGrounds, tuple[_Number, ...]], ...]
-    unsure: tuple[tuple[KeptGrounds, tuple[str, ...]], ...]
+    people: tuple[_Arn, ...]
+    judged: tuple[tuple[str, FindingVerdict, str, _Number, _Number | None], ...]
+    namings: tuple[tuple[str, tuple[str, ...], tuple[tuple[_Some, tuple[_Number, ...]], ...]], ...]
 
-    def told(self) -> KeyUses:
+    def told(self) -> tuple[NamingUses, ...]:
         """The uses of a key."""
         judged = [
-            KeptUse(caller, action, verdict, reason, self.decisions[decision], self._source(source))
-            for caller, action, verdict, reason, decision, source in self.judged
+            KeptUse(action, verdict, reason, self.decisions[decision], self._source(source))
+            for action, verdict, reason, decision, source in self.judged
         ]
-        return KeyUses(
-            tuple(
-                ClassUses(name, tuple((mechanism, judged[place]) for mechanism, place in uses), callers, unread)
-                for name, uses, callers, unread in self.classes
-            ),
-            tuple((grounds, tuple(judged[place] for place in places)) for grounds, places in self.carried),
-            self.unsure,
-        )
+        return tuple(
+            NamingUses(mechanism, actions, tuple(
+                KeptShare(tuple(self.people[place] for place in callers), tuple(judged[place] for place in uses))
+                for callers, uses in shares
+            )) for mechanism, actions, shares in self.namings
+        )  # fmt: skip
 
     def _source(self, place: int | None) -> KeptSources | None:
         return None if place is None else self.sources[place]
@@ -119,6 +127,7 @@ class VerdictsWriter:
 
     def __enter__(self) -> Self:
         self._stream = self._stack.enter_context(self._directory.stream(VERDICTS))
+        self._stream.write(compact({"format": FORMAT}) + "\n")
         return self
 
     def __exit__(
@@ -131,12 +140,12 @@ class VerdictsWriter:
         inputs = verdicts.inputs
         head = {"inputs": inputs.sha256, "key": verdicts.key, "looked_at": inputs.looked_at, "unread": inputs.unread}
         body = {
-            "documents": verdicts.documents, "findings": [asdict(f) for f in verdicts.findings],
+            "documents": verdicts.documents, "findings": verdicts.findings,
             "insiders": _packed_rows(verdicts.insiders), "rows": _packed_rows(verdicts.rows),
             "uses": _packed_uses(verdicts.uses),
         }  # fmt: skip
         for line in (head, body):
-            self._stream.write(json.dumps(line, sort_keys=True, separators=(",", ":"), allow_nan=False) + "\n")
+            self._stream.write(compact(line) + "\n")
 
 
 class _Places(dict[T, int]):
@@ -169,27 +178,27 @@ def _row(key: str, who: _Who, what: _What) -> AccessRow:
     return AccessRow(key, who[0], who[1], who[2], *what[:9], who[3], what[9])
 
 
-def _packed_uses(uses: KeyUses) -> dict[str, object]:
-    decisions: _Places[str] = _Places()
-    sources: _Places[KeptSources] = _Places()
+def _packed_uses(uses: Iterable[NamingUses]) -> dict[str, object]:
+    people: _Places[str] = _Places()
     judged: _Places[tuple[object, ...]] = _Places()
-    known: dict[int, int] = {}
+    sources: _Places[KeptSources] = _Places()
+    decisions: dict[str, tuple[int, Decision]] = {}
+    text = Once(compact).of  # many uses share a decision, and it has no hash
 
     def place_of(use: KeptUse) -> int:
-        decision = id(use.decision)  # many uses share it, and it has no hash
-        if decision not in known:
-            known[decision] = decisions[json.dumps(asdict(use.decision), sort_keys=True)]
+        decision, _ = decisions.setdefault(text(use.decision), (len(decisions), use.decision))
         source = None if use.sources is None else sources[use.sources]
-        return judged[use.caller, use.action, use.verdict, use.reason, known[decision], source]
+        return judged[use.action, use.verdict, use.reason, decision, source]
 
-    classes = [
-        (told.name, [(mechanism, place_of(use)) for mechanism, use in told.uses], told.callers, told.unread)
-        for told in uses.classes
-    ]
-    carried = [(grounds, [place_of(use) for use in found]) for grounds, found in uses.carried]
+    namings = [
+        (naming.mechanism, naming.actions, [
+            ([people[caller] for caller in share.callers], [place_of(use) for use in share.uses])
+            for share in naming.shares
+        ]) for naming in uses
+    ]  # fmt: skip
     return {
-        "carried": carried, "classes": classes, "decisions": [json.loads(text) for text in decisions],
-        "judged": list(judged), "sources": [asdict(source) for source in sources], "unsure": uses.unsure,
+        "decisions": [decision for _, decision in decisions.values()], "judged": list(judged), "namings": namings,
+        "people": list(people), "sources": list(sources),
     }  # fmt: skip
 
 
@@ -202,15 +211,17 @@ def read_verdicts(path: Path) -> KnownVerdicts:
     One that is another by then, because somebody writes to the file meanwhile, is none that was asked for.
 
     Raises:
-        SnapshotError: the file is missing, or a key in it is none that is written here.
+        SnapshotError: the file is missing or of another form, or a key in it is none that is written here.
     """
     inputs: dict[str, VerdictInputs] = {}
     places: dict[str, _Judgement] = {}
     try:
         with path.open("rb") as stream:
-            number = 1
+            form, number = _read(_Form, stream.readline(), f"`{path}`, line 1", "format").format, 2
+            if form != FORMAT:
+                raise SnapshotError(f"`{path}` has format {form}, this version reads {FORMAT}")
             while line := stream.readline():
-                head = _read(_Head, line, f"`{path}`, line {number}")
+                head = _read(_Head, line, f"`{path}`, line {number}", "key")
                 inputs[head.key] = VerdictInputs(head.inputs, head.looked_at, head.unread)
                 start, body = stream.tell(), stream.readline()
                 places[head.key] = start, sha256(body).digest()
@@ -235,7 +246,7 @@ def _load(
             line = stream.readline()
         if sha256(line).digest() != known:
             raise SnapshotError(f"`{path}` was changed meanwhile")
-        body = _read(_Body, line, f"`{path}`")
+        body = _read(_Body, line, f"`{path}`", "key")
         rows, insiders = body.rows.told(key), body.insiders.told(key)
         return KeyVerdicts(key, inputs[key], body.findings, rows, insiders, body.documents, body.uses.told())
     except (SnapshotError, OSError, IndexError) as error:
@@ -243,11 +254,11 @@ def _load(
         return None
 
 
-_Line = TypeVar("_Line", _Head, _Body)
+_Line = TypeVar("_Line", _Form, _Head, _Body)
 
 
-def _read(kind: type[_Line], line: bytes, where: str) -> _Line:
+def _read(kind: type[_Line], line: bytes, where: str, what: str) -> _Line:
     try:
         return kind.model_validate(json.loads(line))
     except (ValueError, RecursionError) as error:  # a ValidationError is a ValueError
-        raise SnapshotError(f"{where}, is damaged: it tells of no key") from error
+        raise SnapshotError(f"{where}, is damaged: it tells of no {what}") from error

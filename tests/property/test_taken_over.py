@@ -293,7 +293,7 @@ def test_run_that_takes_over_what_did_not_change_equals_a_full_run() -> None:
         )  # fmt: skip
         for told in full.verdicts:
             counted.update(
-                uses=len(told.uses.classes), insiders=len(told.insiders), documents=len(told.documents),
+                uses=len(told.uses), insiders=len(told.insiders), documents=len(told.documents),
                 unread=len(told.inputs.unread), rows=len(told.rows),
             )  # fmt: skip
 

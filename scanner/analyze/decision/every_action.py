@@ -6,7 +6,7 @@ The row of a caller's side and the row of a key's side together give the row of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar, cast
@@ -103,6 +103,19 @@ def alike_at(
     return [(row, tuple(members), tuple(grounds)) for row, members, grounds in found.values()]
 
 
+def grounds_at(world: World, callers: Sequence[Caller], key: KeyFacts) -> tuple[object, ...]:
+    """By caller the same object for those of whose documents the same statements match at a key, as `alike_at` has it.
+
+    For callers who are known to be alike.
+    """
+    if not isinstance(world, RememberingWorld) or world.sides is None:
+        return tuple(object() for _ in callers)
+    world.sides.make_room()
+    with world.sides.at_work():
+        rows = _Rows(world, world.sides, ALL_SOURCES, DECISION, {})
+        return tuple(rows.ground_of(caller, key) or object() for caller in callers)
+
+
 DECISION = Manner("decision", lambda reason, rule: Decision(Verdict.DENIED, reason, rules=(rule,)), conclude)
 
 
@@ -155,6 +168,15 @@ class _Rows(Generic[T]):
             known = self._kept.results.setdefault((self._manner.kind, related), {})
             found = self._rows[place] = self._worked_out(pair, tuple(told), known)
         return cast("tuple[T, ...]", found), said
+
+    def ground_of(self, caller: Caller, key: KeyFacts) -> Said | None:
+        """What the caller's documents say alone; None where a date may count."""
+        pair = Pair(self._world, caller, key, self._carried)
+        mine = self._ends.callers.get(id(caller)) or self._ends.of_caller(pair)
+        its = self._ends.keys.get(id(key)) or self._ends.of_key(pair)
+        if mine.dated or its.dated:
+            return None
+        return mine.said.get(mine.saw.get(its.number, -1)) or self._said_by_caller(pair, mine, its)
 
     def _worked_out(
         self, pair: Pair, told: tuple[Hashable, ...], known: dict[Hashable, object]

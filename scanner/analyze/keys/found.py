@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from scanner.analyze.decision.evaluation import Sources
+from scanner.analyze.decision.every_action import grounds_at
 from scanner.analyze.keys.assemble import Assembly
-from scanner.analyze.keys.judge import Alone, Asked, Judgement
-from scanner.analyze.keys.uses import Carried, ForeignUses, KeyUse, Together
-from scanner.analyze.principals.reach import Reached
-from scanner.analyze.request.caller import Caller, UnknownPrincipalError, resolve_caller
+from scanner.analyze.keys.judge import Alike, Alone, Asked, Judgement
+from scanner.analyze.keys.uses import ForeignUses, Noted, Share
+from scanner.analyze.principals.reach import Population, Reached
+from scanner.analyze.request.caller import UnknownPrincipalError
 from scanner.model.actions import ACTIONS, new_action
 from scanner.model.finding import AccessRow, Finding
 from scanner.model.key import KeyFacts
-from scanner.model.verdicts import ClassUses, KeptSources, KeptUse, KeyUses, KeyVerdicts, VerdictInputs
-from scanner.model.world import World
+from scanner.model.verdicts import KeptShare, KeptSources, KeptUse, KeyVerdicts, NamingUses, VerdictInputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,13 @@ class KeyFound:
 # -- for the next run -------------------------------------------------------------------------------------------------
 
 
-def kept(key: KeyFacts, found: KeyFound, sha256: str, assembly: Assembly) -> KeyVerdicts:
+def kept(key: KeyFacts, found: KeyFound, sha256: str) -> KeyVerdicts:
     """What judging a key has found, as plain values.
 
     Args:
         sha256: the hash of all that the key was judged from.
-        assembly: what was found is collected there.
     """
+    namings = (_kept_naming(noted) for noted in found.uses.noted)
     return KeyVerdicts(
         key.arn,
         VerdictInputs(sha256, found.looked_at, found.unread),
@@ -52,29 +52,40 @@ def kept(key: KeyFacts, found: KeyFound, sha256: str, assembly: Assembly) -> Key
         tuple(found.rows),
         tuple(found.insiders),
         dict(sorted(found.documents.items())),
-        _kept_uses(assembly.uses.together(key, found.uses, assembly.world)),
+        tuple(naming for naming in namings if naming.shares),
     )
 
 
-def _kept_uses(uses: Together) -> KeyUses:
-    return KeyUses(
-        tuple(_of_class(name, use) for name, use in sorted(uses.by_class.items())),
-        tuple((grounds, _each(found.values())) for grounds, found in uses.carried.sure.items()),
-        tuple((grounds, tuple(sorted(rules))) for grounds, rules in uses.carried.unsure.items()),
-    )
+def _kept_naming(noted: Noted) -> NamingUses:
+    """What callers of collected accounts can do; nobody asks what others can.
+
+    Shares with the same uses become one, so that it is the same whoever was judged together.
+    """
+    told: dict[Hashable, list[tuple[list[str], tuple[KeptUse, ...]]]] = {}
+    sources: dict[int, KeptSources | None] = {}
+    for share in noted.shares:
+        callers = [caller.text for caller in share.alike.callers if caller.account_collected]
+        if callers:
+            judged = [share.judged[action] for action in noted.actions if action in share.judged]
+            uses = tuple(_kept_use(judgement, sources) for judgement in judged)
+            like = told.setdefault(tuple((u.action, u.verdict, u.reason, u.decision.condition) for u in uses), [])
+            same = next((others for others, known in like if known == uses), None)
+            if same is None:
+                like.append((callers, uses))
+            else:
+                same.extend(callers)
+    shares = (KeptShare(tuple(sorted(callers)), uses) for like in told.values() for callers, uses in like)
+    return NamingUses(noted.mechanism, tuple(noted.actions), tuple(sorted(shares, key=lambda share: share.callers)))
 
 
-def _of_class(name: str, use: KeyUse) -> ClassUses:
-    mechanisms = (mechanism for mechanism, _ in use.judgements)
-    found = tuple(zip(mechanisms, _each(use.judgements.values()), strict=True))
-    return ClassUses(name, found, tuple(sorted(use.callers)), tuple(sorted(use.unread)))
-
-
-def _each(judgements: Iterable[Judgement]) -> tuple[KeptUse, ...]:
-    return tuple(
-        KeptUse(j.caller.text, j.action.name, j.verdict, j.reason, j.decision, _kept_sources(j.asked))
-        for j in judgements
-    )
+def _kept_use(judgement: Judgement, known: dict[int, KeptSources | None]) -> KeptUse:
+    """A judgement as plain values; the sources of others of its naming are known."""
+    place = id(judgement.asked)
+    if place not in known:
+        known[place] = _kept_sources(judgement.asked)
+    return KeptUse(
+        judgement.action.name, judgement.verdict, judgement.reason, judgement.decision, known[place]
+    )  # fmt: skip
 
 
 def _kept_sources(asked: Asked | Alone | None) -> KeptSources | None:
@@ -91,14 +102,14 @@ def _kept_sources(asked: Asked | Alone | None) -> KeptSources | None:
 # -- from an earlier run ----------------------------------------------------------------------------------------------
 
 
-def restored(key: KeyFacts, known: KeyVerdicts, assembly: Assembly) -> KeyFound | None:
+def restored(key: KeyFacts, known: KeyVerdicts, assembly: Assembly, people: Population) -> KeyFound | None:
     """What an earlier run found, as it is to be shown now; None where it names somebody who cannot call AWS.
 
     What a key is described by and when it was last used decides nothing, and is that of now.
     """
     shown, now = assembly.key_ref(key), assembly.world.as_of
     try:
-        uses = _restored_uses(key, known.uses, assembly.world)
+        uses = ForeignUses([_noted(key, told, people) for told in known.uses])
     except UnknownPrincipalError:
         return None
     return KeyFound(
@@ -113,36 +124,24 @@ def restored(key: KeyFacts, known: KeyVerdicts, assembly: Assembly) -> KeyFound 
     )
 
 
-def _restored_uses(key: KeyFacts, known: KeyUses, world: World) -> ForeignUses:
-    judged, by_class, carried = _Judged(key, world), dict[str, KeyUse](), Carried()
-    for told in known.classes:
-        held = {(mechanism, use.action): judged.of(use) for mechanism, use in told.uses}
-        by_class[told.name] = KeyUse(key, held, set(told.callers), set(told.unread))
-    for grounds, uses in known.carried:
-        carried.sure[grounds] = {(key.arn, use.action): judged.of(use) for use in uses}
-    for grounds, rules in known.unsure:
-        carried.unsure[grounds] = set(rules)
-    return ForeignUses([Together(key, by_class, carried)])
+def _noted(key: KeyFacts, told: NamingUses, people: Population) -> Noted:
+    """What was noted by a naming. Raises UnknownPrincipalError."""
+    asked: dict[KeptSources, Asked] = {}
+    shares: list[Share] = []
+    for share in told.shares:
+        callers = tuple(people.resolved(text) for text in share.callers)
+        alike = Alike(callers, grounds_at(people.world, callers, key))
+        shares.append(Share(alike, {use.action: _judgement(key, use, alike, asked) for use in share.uses}))
+    return Noted(key, told.mechanism, told.actions, shares)
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """Judgements about principals that were read, for whom nothing beside caller, key and sources is asked."""
-
-    key: KeyFacts
-    world: World
-    _callers: dict[str, Caller] = field(default_factory=dict)
-    _asked: dict[KeptSources, Asked] = field(default_factory=dict)
-
-    def of(self, use: KeptUse) -> Judgement:
-        """The judgement that a use is. Raises UnknownPrincipalError."""
-        if use.caller not in self._callers:
-            self._callers[use.caller] = resolve_caller(self.world, use.caller)
-        if use.sources is not None and use.sources not in self._asked:
-            self._asked[use.sources] = Asked(self.key, _sources(use.sources), Reached(()))
-        asked = self._asked[use.sources] if use.sources is not None else None
-        action = ACTIONS.get(use.action.lower()) or new_action(use.action)
-        return Judgement(self._callers[use.caller], action, use.verdict, use.reason, use.decision, asked)
+def _judgement(key: KeyFacts, use: KeptUse, alike: Alike, known: dict[KeptSources, Asked]) -> Judgement:
+    """The judgement that a use is: of principals that were read nothing beside caller, key and sources is asked."""
+    if use.sources is not None and use.sources not in known:
+        known[use.sources] = Asked(key, _sources(use.sources), Reached(()))
+    asked = None if use.sources is None else known[use.sources]
+    action = ACTIONS.get(use.action.lower()) or new_action(use.action)
+    return Judgement(alike.callers[0], action, use.verdict, use.reason, use.decision, asked, alike)
 
 
 def _sources(known: KeptSources) -> Sources:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, TypeGuard
+from typing import NamedTuple
 
 from scanner.analyze.decision.action_groups import Groups, groups_of
 from scanner.analyze.decision.every_action import PLACES
@@ -29,7 +29,7 @@ Grounds = tuple[tuple[Place, bool], ...]
 """The identity statements that allow an access, each with whether it has conditions."""
 
 
-class _Share(NamedTuple):
+class Share(NamedTuple):
     """Callers who are judged the same: by action name what has an effect, for all of them."""
 
     alike: Alike
@@ -42,7 +42,7 @@ class Noted(NamedTuple):
     key: KeyFacts
     mechanism: str
     actions: Sequence[str]
-    shares: Sequence[_Share]
+    shares: Sequence[Share]
 
 
 @dataclass(slots=True)
@@ -70,48 +70,24 @@ class Carried:
     sure: dict[Grounds, dict[tuple[str, str], Judgement]] = field(default_factory=dict)
     unsure: dict[Grounds, set[str]] = field(default_factory=dict)
 
-    def add(self, other: Carried) -> None:
-        """Add what is carried at another key."""
-        for grounds, judged in other.sure.items():
-            self.sure.setdefault(grounds, {}).update(judged)
-        for grounds, rules in other.unsure.items():
-            self.unsure.setdefault(grounds, set()).update(rules)
-
-
-class Together(NamedTuple):
-    """All that was noted at one key, put together: by class, and by the statements that carry it."""
-
-    key: KeyFacts
-    by_class: Mapping[str, KeyUse]
-    carried: Carried
-
-
-def _is_apart(noted: Noted | Together) -> TypeGuard[Noted]:
-    """Whether something was noted by one naming, at a key that was judged."""
-    return isinstance(noted, Noted)
-
 
 @dataclass(slots=True)
 class ForeignUses:
-    """The uses of a whole analysis, in the order of keys: noted as these are judged, put together where asked for.
+    """The uses of a whole analysis, in the order of keys: noted as these are judged, put together where asked for."""
 
-    At a key that was not judged they come together. `_grounds` is for keys that are put together one by one.
-    """
-
-    noted: list[Noted | Together] = field(default_factory=list)
-    _fellows: dict[str, list[tuple[Noted, list[_Fellows]] | KeyUse]] = field(default_factory=dict)
+    noted: list[Noted] = field(default_factory=list)
+    _fellows: dict[str, list[tuple[Noted, list[_Fellows]]]] = field(default_factory=dict)
     _names: dict[str, str] = field(default_factory=dict)
-    _grounds: _Grounds = field(default_factory=dict)
 
     def note(self, key: KeyFacts, mechanism: str, judgements: Sequence[Judgement]) -> None:
         """Remember what collected users and roles of other accounts can do with a key."""
-        shares: dict[int, _Share] = {}
+        shares: dict[int, Share] = {}
         actions: dict[str, None] = {}
         for judgement in judgements:
             if judgement.verdict is not FindingVerdict.INEFFECTIVE and judgement.caller.kind in IDENTITIES:
                 share = shares.get(judgement.crowd)
                 if share is None:
-                    share = shares[judgement.crowd] = _Share(judgement.whom, {})
+                    share = shares[judgement.crowd] = Share(judgement.whom, {})
                 share.judged[judgement.action.name] = judgement
                 actions[judgement.action.name] = None
         if shares:
@@ -121,60 +97,28 @@ class ForeignUses:
         """What a class can do by key, once everything was noted."""
         if not self._fellows:
             for noted in self.noted:
-                for class_, some in self._by_class(noted):
-                    self._fellows.setdefault(class_, []).append(some)
+                for class_, some in _fellows(noted.shares, self._class_of).items():
+                    self._fellows.setdefault(class_, []).append((noted, some))
         found: dict[str, KeyUse] = {}
-        for one in self._fellows.get(name, ()):
-            if isinstance(one, KeyUse):
-                found[one.key.arn] = one
-            else:
-                _use(found.setdefault(one[0].key.arn, KeyUse(one[0].key)), *one)
+        for noted, some in self._fellows.get(name, ()):
+            _use(found.setdefault(noted.key.arn, KeyUse(noted.key)), noted, some)
         return found
 
     def given_without_policies(self) -> Iterator[tuple[str, KeyUse]]:
-        """By class what grants and resource shares give at each key: no policy of the caller has to name that.
-
-        At a key that comes together, with the rest of what it gives.
-        """
+        """By class what grants and resource shares give at each key: no policy of the caller has to name that."""
         found: dict[tuple[str, str], KeyUse] = {}
         for noted in self.noted:
-            if isinstance(noted, Together) or noted.mechanism in _WITHOUT_POLICIES:
-                for class_, one in self._by_class(noted):
-                    if isinstance(one, KeyUse):
-                        found[class_, one.key.arn] = one
-                    else:
-                        _use(found.setdefault((class_, one[0].key.arn), KeyUse(one[0].key)), *one)
+            if noted.mechanism in _WITHOUT_POLICIES:
+                for class_, some in _fellows(noted.shares, self._class_of).items():
+                    _use(found.setdefault((class_, noted.key.arn), KeyUse(noted.key)), noted, some)
         return ((class_, use) for (class_, _), use in found.items())
 
     def carried(self, world: World, documents: frozenset[tuple[str, str]]) -> Carried:
-        """What is carried by statements of some identity policies, given by name and hash, in part or alone.
-
-        At a key that comes together, with what other statements carry.
-        """
-        found, grounds = Carried(), _GroundsOf(world, {})
+        """What is carried by statements of some identity policies, given by name and hash, in part or alone."""
+        found, grounds = Carried(), _GroundsOf(world)
         for noted in self.noted:
-            if isinstance(noted, Together):
-                found.add(noted.carried)
-            else:
-                _carry_all(found, noted, documents, grounds)
+            _carry_all(found, noted, documents, grounds)
         return found
-
-    def together(self, key: KeyFacts, uses: ForeignUses, world: World) -> Together:
-        """What was noted at one key; it is noted here too, which keeps what is remembered of callers."""
-        by_class: dict[str, KeyUse] = {}
-        carried, grounds = Carried(), _GroundsOf(world, self._grounds)
-        for noted in filter(_is_apart, uses.noted):
-            for class_, some in _fellows(noted.shares, self._class_of).items():
-                _use(by_class.setdefault(class_, KeyUse(key)), noted, some)
-            _carry_all(carried, noted, None, grounds)
-        return Together(key, by_class, carried)
-
-    def _by_class(self, noted: Noted | Together) -> Iterator[tuple[str, tuple[Noted, list[_Fellows]] | KeyUse]]:
-        if isinstance(noted, Together):
-            yield from noted.by_class.items()
-        else:
-            for class_, some in _fellows(noted.shares, self._class_of).items():
-                yield class_, (noted, some)
 
     def add(self, later: ForeignUses) -> None:
         """Add what was noted apart from this, at keys that come later and not here."""
@@ -195,7 +139,7 @@ class _Fellows(NamedTuple):
     judged: Mapping[str, Judgement]
 
 
-def _fellows(shares: Iterable[_Share], class_of: Callable[[Caller], str]) -> dict[str, list[_Fellows]]:
+def _fellows(shares: Iterable[Share], class_of: Callable[[Caller], str]) -> dict[str, list[_Fellows]]:
     """By class the callers of a naming, share by share in the order of names."""
     found: dict[str, list[_Fellows]] = defaultdict(list)
     for share in shares:
@@ -232,13 +176,12 @@ _Ground = tuple[int, _Policies]
 """What decides which statements of a caller allow an access: what of its documents matches, and their names."""
 
 
-def _by_ground(alike: Alike, documents: frozenset[tuple[str, str]] | None) -> Iterator[tuple[Caller, _Ground]]:
-    """The first caller by name of each ground, where some policy is asked about; None asks about all."""
+def _by_ground(alike: Alike, documents: frozenset[tuple[str, str]]) -> Iterator[tuple[Caller, _Ground]]:
+    """The first caller by name of each ground, where some policy is asked about."""
     found: dict[_Ground, Caller] = {}
     for caller, matching in zip(alike.callers, alike.grounds, strict=True):
         policies = tuple((p.name, p.sha256) for p in caller.identity_policies)
-        asked = documents is None or not documents.isdisjoint(policies)
-        if caller.account_collected and asked:
+        if caller.account_collected and not documents.isdisjoint(policies):
             ground = id(matching), policies
             known = found.get(ground)
             if known is None or caller.text < known.text:
@@ -246,15 +189,12 @@ def _by_ground(alike: Alike, documents: frozenset[tuple[str, str]] | None) -> It
     return ((caller, ground) for ground, caller in found.items())
 
 
-_Grounds = dict[tuple[_Ground, int | str, bool], Grounds]
-"""By ground and action name."""
-
-
 class _GroundsOf:
     """The statements in the policies of callers that allow an access, looked up once where the same ones match."""
 
-    def __init__(self, world: World, known: _Grounds) -> None:
-        self._world, self._known = world, known
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._known: dict[tuple[_Ground, int | str, bool], Grounds] = {}
         self._groups: dict[_Policies, Groups] = {}
 
     def of(self, judgement: Judgement, caller: Caller, ground: _Ground) -> Grounds:
@@ -278,7 +218,7 @@ class _GroundsOf:
 
 
 def _carry_all(
-    found: Carried, noted: Noted, documents: frozenset[tuple[str, str]] | None, grounds: _GroundsOf
+    found: Carried, noted: Noted, documents: frozenset[tuple[str, str]], grounds: _GroundsOf
 ) -> None:  # fmt: skip
     units = [(*unit, share.judged) for share in noted.shares for unit in _by_ground(share.alike, documents)]
     units.sort(key=lambda unit: unit[0].text)

@@ -58,6 +58,7 @@ class Population:
                 if facts.unique_id:
                     self._by_unique_id[facts.unique_id] = arn
         self._members: dict[tuple[str, str], tuple[Caller, ...]] = {}
+        self._resolved: dict[str, Caller] = {}
 
     def known_accounts(self) -> tuple[str, ...]:
         """Every account that the snapshot or an organization lists."""
@@ -85,7 +86,9 @@ class Population:
 
     def resolved(self, text: str) -> Caller:
         """A principal by its ARN. Raises UnknownPrincipalError."""
-        caller = resolve_caller(self.world, text)
+        caller = self._resolved.get(text)
+        if caller is None:
+            caller = self._resolved[text] = resolve_caller(self.world, text)
         self.looked_at.add(caller.account_id)
         return caller
 

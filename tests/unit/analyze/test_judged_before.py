@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from scanner.model.finding import AccessRow, Finding, FindingVerdict, KeyRow, Ki
 from scanner.model.key import KeyFacts
 from scanner.model.outcomes import TakenOver
 from scanner.model.policy import DocumentKind
-from scanner.model.verdicts import KeyVerdicts, KnownVerdicts
+from scanner.model.verdicts import KeptUse, KeyVerdicts, KnownVerdicts, NamingUses
 from scanner.model.world import World
 
 from builders import (
@@ -43,6 +43,7 @@ APP, GONE, NEVER = (iam(MEMBER, f"role/{name}") for name in ("App", "Gone", "Nev
 OTHER, THIRD, OF_AWS = (KEY.replace("1234abcd", number) for number in ("4321dcba", "5555dcba", "6666dcba"))
 UNREAD = "333333333333"
 LATER = "2026-12-01T00:00:00+00:00"
+TODAY = {"DateLessThan": {"aws:CurrentTime": "2099-12-01T00:00:00Z"}}
 TOMORROW = {"DateGreaterThan": {"aws:CurrentTime": "2026-12-01T00:00:00Z"}}
 NOT_ENTERED = LedgerRow(UNREAD, "global", "sts:AssumeRole", "", Outcome.DENIED)
 NOT_DESCRIBED = LedgerRow(OWNER, "eu-west-1", "kms:DescribeKey", "x", Outcome.DENIED)
@@ -72,6 +73,10 @@ class Everything:
 
 def known_of(left: dict[str, KeyVerdicts]) -> KnownVerdicts:
     return KnownVerdicts({arn: v.inputs for arn, v in left.items()}, left.get)
+
+
+def uses_in(told: Iterable[NamingUses]) -> list[KeptUse]:
+    return [use for naming in told for share in naming.shares for use in share.uses]
 
 
 def everything(given: World, left: dict[str, KeyVerdicts] | None = None, **rules: Any) -> Everything:
@@ -118,9 +123,7 @@ def test_first_run_judges_every_key_that_can_be_shared() -> None:
     kinds = {f.kind for f in FIRST.result.findings}
     assert kinds >= {Kind.EXTERNAL_ACCESS, Kind.KEY_HYGIENE, Kind.FOREIGN_KEY_USE, Kind.BROAD_KEY_PERMISSION}
     told = FIRST.left.values()
-    assert all(
-        any(made) for made in zip(*((v.rows, v.insiders, v.documents, v.uses.classes) for v in told), strict=True)
-    )
+    assert all(any(made) for made in zip(*((v.rows, v.insiders, v.documents, v.uses) for v in told), strict=True))
 
 
 def test_each_key_leaves_what_is_its_own() -> None:
@@ -131,7 +134,7 @@ def test_each_key_leaves_what_is_its_own() -> None:
         arn: {e.sha256 for f in told.findings for e in f.evidence if e.kind == "grant"} for arn, told in left.items()
     }
     assert {arn: set(told.documents) for arn, told in left.items()} == cited
-    assert [len(told.uses.classes) for told in left.values()] == [0, 1]
+    assert [len(told.uses) for told in left.values()] == [0, 1]
 
 
 def test_no_key_is_judged_where_nothing_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,8 +241,8 @@ def test_taken_over_documents_are_those_of_the_run() -> None:
 
 def test_taken_over_uses_are_what_findings_about_identity_policies_rest_on() -> None:
     uses = FIRST.left[THIRD].uses
-    assert {"g-2"} == {g for told in uses.classes for _, use in told.uses for g in (use.sources.grants or ())}  # type: ignore[union-attr]
-    found = lying(THIRD, uses=replace(uses, classes=()))
+    assert {"g-2"} == {grant for use in uses_in(uses) if use.sources for grant in use.sources.grants or ()}
+    found = lying(THIRD, uses=())
     theirs = [f for f in FIRST.result.findings if f.kind is Kind.FOREIGN_KEY_USE and f.resource.arn == THIRD]
     assert theirs
     assert not any(f.id == theirs[0].id for f in found.result.findings)
@@ -251,9 +254,38 @@ def test_use_for_which_no_policy_was_looked_at_and_one_that_was_not_read_are_tak
     given = world(key(OWN, allow(ANN), odd, gaps=gap), principal(ADMIN, FULL), principal(APP, FULL), principal(ANN))
     full = everything(given)
     uses = full.left[KEY].uses
-    assert {use.sources is None for told in uses.classes for _, use in told.uses} == {True, False}
-    assert len(uses.unsure) > 1
+    assert {use.sources is None for use in uses_in(uses)} == {True, False}
+    assert FindingVerdict.POSSIBLE in {use.verdict for use in uses_in(uses)}
     assert everything(given, full.left) == replace(full, judged=(1, 0))
+
+
+NAMES = [iam(MEMBER, f"role/{name}") for name in "ABCD"]
+ALIKE = world(
+    key(
+        OWN, allow(MEMBER, "kms:Decrypt", "kms:Encrypt"), allow(iam(STRANGER, "role/Far")),
+        allow(NAMES[3], when=TOMORROW),
+    ),
+    key(OWN, allow(MEMBER, "kms:Decrypt", "kms:Encrypt"), arn=OTHER), principal(ADMIN, FULL),
+    principal(NAMES[1], FULL), principal(NAMES[0], FULL),
+    principal(NAMES[2], policy(allow(None, "kms:Decrypt", Resource=[KEY, OTHER]))),
+    principal(NAMES[3], policy(allow(None, "kms:Decrypt", "kms:Encrypt", Resource="*", when=TODAY))),
+)  # fmt: skip
+
+
+def test_who_can_do_the_same_is_told_at_once_and_who_is_no_principal_of_ours_not_at_all() -> None:
+    left = everything(ALIKE).left
+    (naming,) = left[OTHER].uses
+    assert [share.callers for share in naming.shares] == [(NAMES[0], NAMES[1], NAMES[3]), (NAMES[2],)]
+    shares = [share.callers for naming in left[KEY].uses for share in naming.shares]
+    assert shares == [(NAMES[3],), (NAMES[0], NAMES[1], NAMES[3]), (NAMES[2],)]
+
+
+@pytest.mark.parametrize("rules", [{}, {"by_class": False}, {"by_class": False, "remember": False}])
+def test_uses_are_taken_over_whoever_is_judged_together(rules: dict[str, bool]) -> None:
+    full = everything(ALIKE, **rules)
+    assert {f.kind for f in full.result.findings} >= {Kind.FOREIGN_KEY_USE, Kind.BROAD_KEY_PERMISSION}
+    assert everything(ALIKE, full.left, **rules) == replace(full, judged=(2, 0))
+    assert [told.uses for told in full.left.values()] == [told.uses for told in everything(ALIKE).left.values()]
 
 
 NOT_LISTED = LedgerRow(OWNER, "global", "organizations:ListPolicies", "", Outcome.DENIED)
@@ -288,11 +320,8 @@ def test_findings_about_identity_policies_rest_on_uses_taken_over_as_on_others(k
 
 
 def with_callers(told: KeyVerdicts, caller: str) -> KeyVerdicts:
-    classes = tuple(
-        replace(one, uses=tuple((mechanism, replace(use, caller=caller)) for mechanism, use in one.uses))
-        for one in told.uses.classes
-    )
-    return replace(told, uses=replace(told.uses, classes=classes))
+    uses = tuple(replace(n, shares=tuple(replace(s, callers=(caller,)) for s in n.shares)) for n in told.uses)
+    return replace(told, uses=uses)
 
 
 def test_judgement_that_names_somebody_who_cannot_call_is_made_again() -> None:

@@ -12,14 +12,22 @@ import pytest
 from scanner.errors import SnapshotError
 from scanner.model.decision import Decision, Gate, GateOutcome, Layer, Side, StatementRef, Verdict
 from scanner.model.finding import AccessRow, FindingVerdict
-from scanner.model.verdicts import ClassUses, KeptSources, KeptUse, KeyUses, KeyVerdicts, KnownVerdicts, VerdictInputs
+from scanner.model.verdicts import (
+    KeptShare,
+    KeptSources,
+    KeptUse,
+    KeyVerdicts,
+    KnownVerdicts,
+    NamingUses,
+    VerdictInputs,
+)
 from scanner.report.directory import RunDirectory
-from scanner.report.verdicts import VERDICTS, VerdictsWriter, read_verdicts
+from scanner.report.verdicts import FORMAT, VERDICTS, VerdictsWriter, read_verdicts
 
 from builders import KEY, MEMBER, OWNER, iam
 from report_builders import stranger_finding
 
-APP, ANN = iam(MEMBER, "role/App"), iam(MEMBER, "user/Ann")
+APP, ANN, BOB = iam(MEMBER, "role/App"), iam(MEMBER, "user/Ann"), iam(MEMBER, "user/Bob")
 OTHER = KEY.replace("1234abcd", "4321dcba")
 ROW = AccessRow(
     KEY, APP, MEMBER, "member", "same_organization", "decrypt", ("kms:Decrypt", "kms:ReEncryptFrom"), "allowed",
@@ -30,16 +38,15 @@ GATE = Gate(
 )
 DECISION = Decision(Verdict.CONDITIONAL, "residual_condition", "x is y", {"all": [{"key": "x", "values": ["y"]}]})
 USE = KeptUse(
-    APP, "Decrypt", FindingVerdict.CONFIRMED, "both_sides_allow", DECISION,
+    "Decrypt", FindingVerdict.CONFIRMED, "both_sides_allow", DECISION,
     KeptSources(("key_policy",), (("a" * 64, 0),), None),
 )  # fmt: skip
 USES = (
-    USE, replace(USE, caller=ANN),
+    USE,
     replace(USE, sources=None, decision=replace(DECISION, gates=(GATE,), rules=("R1.1",))),
     replace(USE, action="Encrypt", sources=KeptSources(("grant",), None, ("g-1",)), verdict=FindingVerdict.POSSIBLE),
     replace(USE, decision=Decision(Verdict.ALLOWED, "both_sides_allow")),
 )  # fmt: skip
-GROUNDS = ((("policy", "b" * 64, 1), True), (("other", "c" * 64, 0), False))
 TOLD = KeyVerdicts(
     KEY,
     VerdictInputs("d" * 64, (MEMBER, OWNER), (f"{OWNER}/global/sts:AssumeRole/",)),
@@ -47,13 +54,14 @@ TOLD = KeyVerdicts(
     (ROW, replace(ROW, principal_arn=ANN, principal_kind="user"), ROW, replace(ROW, reason="else")),
     (replace(ROW, finding_id="", finding_verdict=""),),
     {"e" * 64: '{"GrantId": "g-1"}'},
-    KeyUses(
-        (ClassUses("class", tuple(("key_policy", use) for use in USES), (ANN, APP), ("R1.1",)),),
-        ((GROUNDS, USES[:2]), ((), USES[2:])),
-        ((GROUNDS, ("R1.1", "x/y")),),
+    (
+        NamingUses(
+            "key_policy", ("Decrypt", "Encrypt"), (KeptShare((ANN, APP), USES[:3]), KeptShare((BOB,), USES[2:]))
+        ),
+        NamingUses("grant", ("Encrypt",), (KeptShare((APP,), USES[:1]),)),
     ),
 )
-NOTHING = KeyVerdicts(OTHER, VerdictInputs("f" * 64, (), ()), (), (), (), {}, KeyUses())
+NOTHING = KeyVerdicts(OTHER, VerdictInputs("f" * 64, (), ()), (), (), (), {}, ())
 
 
 def written(folder: Path, *told: KeyVerdicts) -> Path:
@@ -78,13 +86,14 @@ def test_what_is_read_is_written_as_it_was(tmp_path: Path) -> None:
     read = read_verdicts(path)
     assert written(tmp_path, *filter(None, map(read.load, (KEY, OTHER)))).read_bytes() == content
     assert content.isascii()
-    assert content.count(b"\n") == 4
+    assert content.count(b"\n") == 5
 
 
 def test_what_rows_and_uses_share_is_written_once(tmp_path: Path) -> None:
-    body = json.loads(written(tmp_path, TOLD).read_text().split("\n")[1])
+    body = json.loads(written(tmp_path, TOLD).read_text().split("\n")[2])
     assert (len(body["rows"]["who"]), len(body["rows"]["what"]), len(body["rows"]["rows"])) == (2, 2, 4)
-    assert (len(body["uses"]["judged"]), len(body["uses"]["decisions"]), len(body["uses"]["sources"])) == (5, 3, 2)
+    uses = body["uses"]
+    assert [len(uses[name]) for name in ("people", "judged", "decisions", "sources")] == [3, 4, 3, 2]
 
 
 def test_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -99,7 +108,7 @@ def test_file_appears_when_it_is_whole(tmp_path: Path) -> None:
 def test_hostile_text_comes_back_as_it_was(text: str, tmp_path: Path) -> None:
     odd = replace(TOLD, rows=(replace(ROW, conditions=text),), findings=(replace(TOLD.findings[0], title=text),))
     path = written(tmp_path, odd)
-    assert path.read_bytes().count(b"\n") == 2
+    assert path.read_bytes().count(b"\n") == 3
     assert read_verdicts(path).load(KEY) == odd
 
 
@@ -112,10 +121,10 @@ def test_lone_surrogate_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def with_body(path: Path, change: Callable[[Any], object]) -> KnownVerdicts:
-    head, body, *more = path.read_text().split("\n")
+    form, head, body, *more = path.read_text().split("\n")
     told = json.loads(body)
     change(told)
-    path.write_text("\n".join((head, json.dumps(told), *more)))
+    path.write_text("\n".join((form, head, json.dumps(told), *more)))
     return read_verdicts(path)
 
 
@@ -124,11 +133,14 @@ HARMS: dict[str, Callable[[Any], object]] = {
     "a member is unknown": lambda body: body.update(more=1),
     "a place that is not there": lambda body: body["rows"]["rows"].append([0, 99]),
     "a place before the first": lambda body: body["rows"]["rows"].append([0, -1]),
-    "a place that is no number": lambda body: body["uses"]["carried"][0][1].append("0"),
-    "a use that is not there": lambda body: body["uses"]["carried"][0][1].append(99),
-    "a verdict that there is not": lambda body: body["uses"]["judged"][0].__setitem__(2, "fine"),
-    "a caller that is no ARN": lambda body: body["uses"]["judged"][0].__setitem__(0, "App"),
-    "a class of whom is no ARN": lambda body: body["uses"]["classes"][0][2].append("*"),
+    "a place that is no number": lambda body: body["uses"]["namings"][0][2][0][1].append("0"),
+    "a use that is not there": lambda body: body["uses"]["namings"][0][2][0][1].append(99),
+    "a decision that is not there": lambda body: body["uses"]["judged"][0].__setitem__(3, 99),
+    "sources that are not there": lambda body: body["uses"]["judged"][0].__setitem__(4, 99),
+    "a verdict that there is not": lambda body: body["uses"]["judged"][0].__setitem__(1, "fine"),
+    "a caller that is not there": lambda body: body["uses"]["namings"][0][2][0][0].append(99),
+    "a caller that is no ARN": lambda body: body["uses"]["people"].__setitem__(0, "App"),
+    "uses that nobody has": lambda body: body["uses"]["namings"][0][2][0][0].clear(),
     "a finding without an id": lambda body: body["findings"][0].pop("id"),
     "a document that is none": lambda body: body["documents"].update(x=1),
 }  # fmt: skip
@@ -162,14 +174,39 @@ def test_judgement_is_left_alone_where_the_file_has_gone(tmp_path: Path) -> None
     assert known.load(KEY) is None
 
 
-@pytest.mark.parametrize("head", [
-    "", "[]", "{}", "{", '{"key": 1}', "[" * 100_000, "\xff",
-    '{"inputs":"x","key":"k","looked_at":[],"unread":[]}',
-])  # fmt: skip
+BROKEN = (
+    "", "[]", "{}", "{", '{"key": 1}', "[" * 100_000, "\xff", '{"inputs":"x","key":"k","looked_at":[],"unread":[]}',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("head", BROKEN)
 def test_file_that_tells_of_no_key_is_not_read(head: str, tmp_path: Path) -> None:
     path = written(tmp_path, TOLD)
-    path.write_bytes(head.encode("latin-1") + b"\n{}\n")
-    with pytest.raises(SnapshotError, match="line 1, is damaged: it tells of no key"):
+    path.write_bytes(f'{{"format":{FORMAT}}}\n{head}\n{{}}\n'.encode("latin-1"))
+    with pytest.raises(SnapshotError, match="line 2, is damaged: it tells of no key"):
+        read_verdicts(path)
+
+
+@pytest.mark.parametrize("form", [*BROKEN, '{"format":"1"}', '{"format":true}', '{"format":-1}', '{"format":1,"x":1}'])
+def test_file_that_does_not_say_its_form_is_not_read(form: str, tmp_path: Path) -> None:
+    path = written(tmp_path, TOLD)
+    path.write_bytes(form.encode("latin-1") + b"\n" + path.read_bytes().split(b"\n", 1)[1])
+    with pytest.raises(SnapshotError, match="line 1, is damaged: it tells of no format"):
+        read_verdicts(path)
+
+
+def test_file_that_was_cut_off_before_it_said_its_form_is_not_read(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    path.write_bytes(b"")
+    with pytest.raises(SnapshotError, match="line 1, is damaged"):
+        read_verdicts(path)
+
+
+@pytest.mark.parametrize("form", [FORMAT - 1, FORMAT + 1])
+def test_file_of_another_form_is_not_read(form: int, tmp_path: Path) -> None:
+    path = written(tmp_path, TOLD)
+    path.write_bytes(path.read_bytes().replace(f'{{"format":{FORMAT}}}'.encode(), f'{{"format":{form}}}'.encode()))
+    with pytest.raises(SnapshotError, match=f"has format {form}, this version reads {FORMAT}"):
         read_verdicts(path)
 
 
