@@ -50,6 +50,7 @@ trusts = st.builds(
 DOCUMENTS = (
     ASSUMING, policy(allow(None, "sts:AssumeRole", when=MFA)), USING, policy(allow(None, "kms:*")),
     policy(allow(None, "kms:Decrypt", when=VIA_S3)), policy(deny(None, "kms:Encrypt")),
+    *(policy(allow(None, "kms:*", Resource=f"arn:aws:kms:*:{owner}:key/*")) for owner in ACCOUNTS),
 )  # fmt: skip
 BOUNDARY = policy(allow(None, "kms:Decrypt", "sts:*"))
 documents = st.lists(st.sampled_from(DOCUMENTS), max_size=3)
@@ -62,7 +63,7 @@ key_statements = st.builds(
 keys = st.builds(
     lambda statements, grantees: key(*statements, grants=tuple(grant(g, grant_id=g) for g in grantees)),
     st.lists(key_statements, max_size=3),
-    st.lists(st.sampled_from(ROLES), max_size=1),
+    st.lists(st.sampled_from((*ROLES, iam(MEMBER, "root"))), max_size=1),
 )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 from scanner.analyze.decision.decide import decide
@@ -21,6 +22,7 @@ from scanner.analyze.request.caller import Caller, resolve_caller
 from scanner.analyze.request.request import Request
 from scanner.analyze.statements.match import covers_action
 from scanner.model.actions import KEY_ACTIONS, Action
+from scanner.model.arn import is_account_id, parse_arn
 from scanner.model.decision import Decision
 from scanner.model.key import KeyFacts
 from scanner.model.policy import Effect, PolicyText
@@ -47,18 +49,41 @@ class Use:
     woken: bool = False
 
 
+_Allowed = frozenset[tuple[str, frozenset[str]]]
+"""Actions on keys that IAM may allow somebody, by the account whose keys are meant; `*` stands for any account."""
+_WHATEVER: _Allowed = frozenset({("*", _EVERYTHING)})
+
+
 @dataclass(slots=True)
 class _Doors:
-    """Which actions a key opens to an account: handed over to its IAM, or to somebody named; accounts by id, `*`."""
+    """Which actions a key opens to an account; accounts by id, `*`.
 
+    They are handed over to its IAM, to somebody whom a policy names, or to whom a grant concerns.
+    """
+
+    owner: str
     delegated: dict[str, frozenset[str]] = field(default_factory=lambda: defaultdict(frozenset))
-    direct: dict[str, frozenset[str]] = field(default_factory=lambda: defaultdict(frozenset))
+    named: dict[str, frozenset[str]] = field(default_factory=lambda: defaultdict(frozenset))
+    granted: dict[str, frozenset[str]] = field(default_factory=lambda: defaultdict(frozenset))
 
-    def open_to(self, account_id: str, allowed: frozenset[str]) -> frozenset[str]:
-        """Actions that could be decided other than by a refusal, for an identity whose IAM allows some."""
+    @property
+    def accounts(self) -> Iterator[str]:
+        """The accounts to which something is open."""
+        return chain(self.delegated, self.named, self.granted)
+
+    def open_to(self, account_id: str, allowed: _Allowed) -> frozenset[str]:
+        """Actions that could be decided other than by a refusal, for an identity whose IAM allows some.
+
+        In the key's own account a policy that names somebody is enough; from outside IAM has to allow it too (R3.20,
+        R3.22), where no grant does (R4.11).
+        """
         handed = self.delegated.get(account_id, _NOTHING)
-        named = self.direct.get(account_id, _NOTHING) | self.direct.get("*", _NOTHING)
-        return (handed & allowed) | named
+        named = self.named.get(account_id, _NOTHING) | self.named.get("*", _NOTHING)
+        granted = self.granted.get(account_id, _NOTHING) | self.granted.get("*", _NOTHING)
+        by_iam = _NOTHING.union(*(actions for owner, actions in allowed if owner in {"*", self.owner}))
+        if account_id == self.owner:
+            return (handed & by_iam) | named | granted
+        return ((handed | named) & by_iam) | granted
 
 
 _Row = tuple[Decision, ...]
@@ -81,14 +106,14 @@ class RoleUse:
         self._by_account: dict[str, dict[str, KeyFacts]] = defaultdict(dict)
         self._uses: dict[tuple[int, int, frozenset[str], str], tuple[_Row, _Row, tuple[Use, ...]]] = {}
         self._of: dict[str, dict[str, tuple[Use, ...]]] = {}
-        self._opened_to: dict[tuple[str, frozenset[str]], Sequence[_Opened]] = {}
+        self._opened_to: dict[tuple[str, _Allowed], Sequence[_Opened]] = {}
         self._awake: dict[str, KeyFacts] = {}
         for key in sorted(keys, key=lambda key: key.arn):
             if key.manager != "AWS":
                 doors = self._doors[key.arn] = _doors_of(key)
                 if key.state in _WAKING:
                     self._awake[key.arn] = replace(key, state="Enabled")
-                for account in (*doors.delegated, *doors.direct):
+                for account in doors.accounts:
                     self._by_account[account][key.arn] = key
 
     @property
@@ -110,7 +135,7 @@ class RoleUse:
             self._of[role_arn] = dict(self._uses_of(caller, self._opened(caller.account_id, _actions_of(caller))))
         return self._of[role_arn]
 
-    def _opened(self, account_id: str, allowed: frozenset[str]) -> Sequence[_Opened]:
+    def _opened(self, account_id: str, allowed: _Allowed) -> Sequence[_Opened]:
         """The keys that open something to an identity of an account whose IAM allows some actions, in order."""
         found = self._opened_to.get((account_id, allowed))
         if found is None:
@@ -207,20 +232,38 @@ def _woken(state: str, uses: tuple[Use, ...], awake: Callable[[Action], Use]) ->
     return tuple(found)
 
 
-def _actions_of(caller: Caller) -> frozenset[str]:
+def _actions_of(caller: Caller) -> _Allowed:
     """Actions on keys that the identity policies may allow; all of them where they were not read."""
     if not caller.collected:
-        return _EVERYTHING
-    return frozenset().union(*(_actions_in(policy) for policy in caller.identity_policies))
+        return _WHATEVER
+    found: dict[str, frozenset[str]] = defaultdict(frozenset)
+    for policy in caller.identity_policies:
+        for account, actions in _actions_in(policy):
+            found[account] |= actions
+    return frozenset(found.items())
 
 
 @lru_cache(maxsize=65536)
-def _actions_in(policy: PolicyText) -> frozenset[str]:
+def _actions_in(policy: PolicyText) -> _Allowed:
     document = parse_policy(policy)
     if document.problems:
-        return _EVERYTHING
-    allowing = [s for s in document.statements if s.effect is not Effect.DENY]
-    return frozenset(a.name for a in KEY_ACTIONS if any(covers_action(s, a.iam_name) for s in allowing))
+        return _WHATEVER
+    found: dict[str, frozenset[str]] = defaultdict(frozenset)
+    for statement in document.statements:
+        if statement.effect is not Effect.DENY:
+            actions = frozenset(a.name for a in KEY_ACTIONS if covers_action(statement, a.iam_name))
+            for account in {_account_in(e.value) for e in statement.resources or ()} if statement.resources else {"*"}:
+                found[account] |= actions
+    return frozenset((account, actions) for account, actions in found.items() if actions)
+
+
+def _account_in(resource: str) -> str:
+    """The account that stands between the colons of every ARN a resource of a policy may mean; `*` for any.
+
+    What stands there is taken as it is written: variables count only after it (R5.31).
+    """
+    arn = parse_arn(resource)
+    return arn.account_id if arn is not None and is_account_id(arn.account_id) else "*"
 
 
 def _doors_of(key: KeyFacts) -> _Doors:
@@ -228,7 +271,7 @@ def _doors_of(key: KeyFacts) -> _Doors:
 
     An unread policy is no claim about anybody in particular: the key is opaque and counted as such.
     """
-    doors = _Doors()
+    doors = _Doors(key.account_id)
     for policy in (key.key_policy, key.ram_policy):
         if policy is not None:
             _read(policy, key, doors)
@@ -237,8 +280,11 @@ def _doors_of(key: KeyFacts) -> _Doors:
     for grant in key.grants or ():
         for selector, operations in operations_by_selector(grant, key.partition).items():
             if selector.kind not in _NO_ROLE:
-                doors.direct[selector.account_id or "*"] |= frozenset(operations)
-        doors.direct[key.account_id] |= _RETIRING  # the owner may leave it to IAM as well (R4.22)
+                doors.granted[selector.account_id or "*"] |= frozenset(operations)
+        doors.granted[key.account_id] |= _RETIRING  # the owner may leave it to IAM as well (R4.22)
+    if not key.grants_complete:  # one that was not read may give it to whom a policy names
+        for account, actions in tuple(doors.named.items()):
+            doors.granted[account] |= actions
     return doors
 
 
@@ -259,4 +305,4 @@ def _read(policy: PolicyText, key: KeyFacts, doors: _Doors) -> None:
             if selector.kind == "account" and selector in written:
                 doors.delegated[selector.account_id] |= actions
             elif selector.kind not in _NO_ROLE:
-                doors.direct[selector.account_id or "*"] |= actions
+                doors.named[selector.account_id or "*"] |= actions
