@@ -26,6 +26,7 @@ from scanner.analyze.permissions.identity_findings import identity_findings
 from scanner.analyze.principals.classes import Classes
 from scanner.analyze.principals.party import Trust
 from scanner.analyze.principals.reach import Population
+from scanner.analyze.principals.selectors import names_everybody
 from scanner.model.finding import AccessRow, Finding
 from scanner.model.key import KeyFacts
 from scanner.model.outcomes import KeyTrials
@@ -103,11 +104,12 @@ class Bench:
     @classmethod
     def of(cls, world: World, rules: AnalysisRules) -> Self:
         """A bench with nothing done on it."""
-        population, classes = Population(world), Classes(world) if rules.by_class else None
+        classes = Classes(world) if rules.by_class else None
         assembly = Assembly(world, rules.trust, rules.severity, classes)
         listed = sorted(world.keys.values(), key=lambda k: k.arn)
         keys = [k for k in listed if k.manager.lower() in rules.managers]
         judged = [k for k in keys if k.manager != "AWS"]
+        population = Population(world, [k for k in judged if names_everybody(k)])
         paths = Paths(
             population, judged, rules.trust, max_hops=rules.max_role_hops, iam_changes=rules.iam_changes
         )  # fmt: skip

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scanner.analyze.decision.decide import decide
 from scanner.analyze.decision.remembered import RememberingWorld
+from scanner.analyze.paths import role_use
 from scanner.analyze.paths.hops import ASSUME, NEVER, SURE, rank_of, step
 from scanner.analyze.paths.paths import Paths
 from scanner.analyze.principals.party import Trust
@@ -154,6 +156,14 @@ def followed(drawn: World, max_hops: int, *, by_class: bool) -> Reached:
                 name = f"{arrival.way.use.action.name}{suffix(arrival.key.arn)}"
                 known[name] = max(known.get(name, NEVER), arrival.rank)
     return found
+
+
+@pytest.fixture(autouse=True)
+def no_key_is_too_few() -> Iterator[None]:
+    """Share also what is done with a single key."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(role_use, "FEW_KEYS", 0)
+        yield
 
 
 @budget

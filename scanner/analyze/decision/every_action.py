@@ -32,6 +32,8 @@ _UNGRANTED = (None,) * len(KEY_ACTIONS)
 
 _Row = tuple[T, ...] | None
 _Carried = Mapping[str, tuple[str, ...]]
+ClassOf = Callable[[Caller], tuple[int, frozenset[str]] | None]
+"""The class of a caller, and the keys at which it counts for nothing; see `scanner.analyze.decision.afar`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +77,18 @@ def every_action_each(
         return [None for _ in pairs]
     world.sides.make_room()
     with world.sides.at_work():
-        rows = _Rows(world, world.sides, sources, manner, context or {})
+        rows = Rows(world, world.sides, sources, manner, context or {})
         return [rows.of(caller, key) for caller, key in pairs]
 
 
 def alike_at(
     world: World, callers: Iterable[Caller], key: KeyFacts, sources: Sources, manner: Manner[T],
-    context: _Carried | None = None,
+    context: _Carried | None = None, class_of: ClassOf | None = None,
 ) -> list[tuple[_Row[T], tuple[Caller, ...], tuple[object, ...]]]:  # fmt: skip
     """Callers sorted by their row at a key.
+
+    Args:
+        class_of: who surely has the same row at which keys, where that is known.
 
     Returns:
         Rows with the callers that have them, in the order of the first of these; and by caller the same object for
@@ -93,10 +98,18 @@ def alike_at(
         return [(None, (caller,), (object(),)) for caller in callers]
     world.sides.make_room()
     with world.sides.at_work():
-        rows = _Rows(world, world.sides, sources, manner, context or {})
+        rows = Rows(world, world.sides, sources, manner, context or {})
         found: dict[int, tuple[_Row[T], list[Caller], list[object]]] = {}
+        known: dict[int, _Row[T]] = {}
         for caller in callers:
-            row, said = rows.with_ground(caller, key)
+            class_ = class_of(caller) if class_of else None
+            if class_ is None or key.arn in class_[1]:
+                row, said = rows.with_ground(caller, key)
+            elif class_[0] in known:
+                row, said = known[class_[0]], rows.ground_of(caller, key)
+            else:
+                row, said = rows.with_ground(caller, key)
+                known[class_[0]] = row
             _, members, grounds = found.setdefault(id(caller if row is None else row), (row, [], []))
             members.append(caller)
             grounds.append(said or object())
@@ -112,7 +125,7 @@ def grounds_at(world: World, callers: Sequence[Caller], key: KeyFacts) -> tuple[
         return tuple(object() for _ in callers)
     world.sides.make_room()
     with world.sides.at_work():
-        rows = _Rows(world, world.sides, ALL_SOURCES, DECISION, {})
+        rows = Rows(world, world.sides, ALL_SOURCES, DECISION, {})
         return tuple(rows.ground_of(caller, key) or object() for caller in callers)
 
 
@@ -131,7 +144,7 @@ def decisions(world: World, caller: Caller, key: KeyFacts) -> Callable[[Action],
     return decided
 
 
-class _Rows(Generic[T]):
+class Rows(Generic[T]):
     """The rows of any callers and keys in one manner. Nothing may be forgotten meanwhile."""
 
     def __init__(
@@ -171,6 +184,11 @@ class _Rows(Generic[T]):
 
     def ground_of(self, caller: Caller, key: KeyFacts) -> Said | None:
         """What the caller's documents say alone; None where a date may count."""
+        known = self._ends.callers.get(id(caller)), self._ends.keys.get(id(key))
+        if known[0] is not None and known[1] is not None and not (known[0].dated or known[1].dated):
+            found = known[0].said.get(known[0].saw.get(known[1].number, -1))
+            if found is not None:
+                return found
         pair = Pair(self._world, caller, key, self._carried)
         mine = self._ends.callers.get(id(caller)) or self._ends.of_caller(pair)
         its = self._ends.keys.get(id(key)) or self._ends.of_key(pair)

@@ -258,15 +258,38 @@ class CallerSight:
             caller, who: as in the place of the request.
             asked: the request, made where it has to be looked at.
         """
-        views = self.views_of(who)
-        view = views.get(caller)
-        if view is None:
-            view = views[caller] = self._viewed(asked())
-        alike = self._alike(view, caller)
+        alike = self._alike(self.view_of(caller, who, asked), caller)
         found = self._of_alike.get(alike)
         if found is None:
             found = self._of_alike[alike] = self._number_of(self._seen(alike, asked()))
         return found
+
+    @property
+    def individual(self) -> bool:
+        """Whether somebody is told from everybody else just by who it is."""
+        return self._individual
+
+    @property
+    def known(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The accounts of everybody whom documents name, and the marks of users and roles among them (see `View`)."""
+        return self._accounts, self._singled_out
+
+    @property
+    def asks(self) -> tuple[int, ...]:
+        """The numbers of the tests: the same for documents that test the same."""
+        return tuple(number for *_, number in self._tests)
+
+    def view_of(self, caller: int, who: Hashable, asked: Callable[[], RequestContext]) -> View:
+        """How documents that look at the same condition keys see a request's caller; arguments as in `of`."""
+        views = self.views_of(who)
+        if caller not in views:
+            views[caller] = self._viewed(asked())
+        return views[caller]
+
+    def comes_to(self, context: RequestContext) -> Hashable:
+        """What becomes of the tests, and what is filled in elsewhere: the same for all documents that ask the same."""
+        found = tuple(self._tried(*test, context) for test in self._tests)
+        return found, tuple(context.bind(name, DocumentKind.KEY_POLICY) for name in self._names)
 
     def views_of(self, who: Hashable) -> Views:
         """The callers that were looked at for documents like these; see `of` for what `who` is."""

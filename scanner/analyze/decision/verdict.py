@@ -15,11 +15,12 @@ from scanner.analyze.logic.residual import (
     surely,
 )
 from scanner.analyze.logic.wording import as_json, in_words
-from scanner.analyze.request.caller import account_of
+from scanner.analyze.request.caller import Caller, account_of
 from scanner.analyze.request.request import Request
 from scanner.data.opt_in import is_opt_in_region
 from scanner.model.actions import state_blocks
 from scanner.model.decision import Decision, Gate, Verdict
+from scanner.model.key import KeyFacts
 from scanner.model.principal import PrincipalKind
 from scanner.model.world import World
 
@@ -115,9 +116,13 @@ def _unknown(
 
 def region_expression(world: World, request: Request) -> Expression:
     """Whether the caller's account has the key's Region enabled (R9.20); services are not subject to it."""
-    key, caller = request.key, request.caller
-    if key is None or not request.is_foreign:
+    if request.key is None or not request.is_foreign:
         return TRUE
+    return region_from_outside(world, request.caller, request.key)
+
+
+def region_from_outside(world: World, caller: Caller, key: KeyFacts) -> Expression:
+    """The same for a caller of another account than the key's."""
     opt_in = is_opt_in_region(key.region, account_of(world, key.account_id).default_regions)
     if opt_in is False:
         return TRUE

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from scanner.analyze.decision.every_action import PLACES
+from scanner.analyze.decision.every_action import PLACES, ClassOf
 from scanner.analyze.keys.judge import (
     Alike,
     Asked,
@@ -31,14 +31,19 @@ class _Share(NamedTuple):
     judged: Sequence[Judgement | None]
 
 
-def judge(world: World, key: KeyFacts, naming: Naming, reached: Reached) -> tuple[Judgement, ...]:
+def judge(
+    world: World, key: KeyFacts, naming: Naming, reached: Reached, class_of: ClassOf | None = None
+) -> tuple[Judgement, ...]:
     """Judge every action the naming covers for every caller behind it.
+
+    Args:
+        class_of: who is surely judged alike at the key, where that is known.
 
     Returns:
         Action by action, one judgement for all callers who are alike, in the order of the first of them.
     """
     asked, actions = Asked(key, sources_of(naming), reached), named_actions(naming)
-    shares = _without_echoes(list(_shares(world, asked, actions)))
+    shares = _without_echoes(list(_shares(world, asked, actions, class_of)))
     return tuple(
         judgement
         for place in range(len(actions)) for share in shares
@@ -53,9 +58,11 @@ def judge_each(world: World, key: KeyFacts, naming: Naming, reached: Reached) ->
             yield replace(judgement, caller=caller, alike=None)
 
 
-def _shares(world: World, asked: Asked, actions: Sequence[Action]) -> Iterator[_Share]:
+def _shares(
+    world: World, asked: Asked, actions: Sequence[Action], class_of: ClassOf | None
+) -> Iterator[_Share]:  # fmt: skip
     places = [PLACES[action.name] for action in actions if action.name in PLACES]
-    for row, alike in judged_alike(world, asked):
+    for row, alike in judged_alike(world, asked, class_of):
         first, *others = alike.callers
         if row is not None and len(places) == len(actions):
             weighed = zip(actions, (row[place] for place in places), strict=True)

@@ -51,7 +51,7 @@ def tell(key: KeyFacts, population: Population, assembly: Assembly) -> Iterator[
         yield from _tell_everybody(key, naming, population, assembly, namings)
     for place, naming in sorted(namings.items()):
         reached = reached_by(naming.selector, key, population)
-        judgements = judge(assembly.world, key, naming, reached)
+        judgements = judge(assembly.world, key, naming, reached, population.classes_at(key))
         yield Told(naming, judgements, written.get(place), reached, judgements)
 
 
@@ -65,7 +65,7 @@ def _tell_everybody(
     """`*` as the public, as services where only they pass, and as further namings for whom others spare (R2.8)."""
     reached = reached_by(naming.selector, key, population)
     service = some_service()
-    judgements = judge(assembly.world, key, naming, reached)
+    judgements = judge(assembly.world, key, naming, reached, population.classes_at(key))
     by_services = judge(assembly.world, key, naming, Reached((service,)))
     public, selectors = split_everybody(judgements, reached.callers, population, key.partition)
     for selector in selectors:

@@ -10,7 +10,7 @@ from typing import Self
 
 from scanner.analyze.decision.decide import decide, evaluate, refused_at_once, settled
 from scanner.analyze.decision.evaluation import ALL_SOURCES, Evaluation, Sources
-from scanner.analyze.decision.every_action import Manner, alike_at
+from scanner.analyze.decision.every_action import ClassOf, Manner, alike_at
 from scanner.analyze.decision.moments import moments_of, moments_to_come
 from scanner.analyze.decision.remembered import remembered
 from scanner.analyze.decision.verdict import conclude
@@ -229,8 +229,11 @@ def question(key: KeyFacts, caller: Caller, action: Action, reached: Reached | N
     return Request(caller, action.iam_name, key.arn, action=known, key=key, context=context)
 
 
-def judged_alike(world: World, asked: Asked) -> list[tuple[_Row | None, Alike]]:
+def judged_alike(world: World, asked: Asked, class_of: ClassOf | None) -> list[tuple[_Row | None, Alike]]:
     """Everybody who is asked about, sorted by what `judge_one` says of every action.
+
+    Args:
+        class_of: who is surely judged alike, where that is known.
 
     Returns:
         Rows with those of whom they hold, in the order of the first of these; None for a caller whose actions have to
@@ -246,7 +249,7 @@ def judged_alike(world: World, asked: Asked) -> list[tuple[_Row | None, Alike]]:
             found.append((None, Alike.alone(caller)))
         else:
             (strangers if is_stranger(caller) else known).append(caller)
-    told = alike_at(world, known, key, asked.sources, _KNOWN)
+    told = alike_at(world, known, key, asked.sources, _KNOWN, class_of=class_of)
     told.extend(alike_at(world, strangers, key, asked.sources, _STRANGER, asked.reached.context))
     found.extend((row, Alike(callers, grounds)) for row, callers, grounds in told)
     places = {id(caller): place for place, caller in enumerate(asked.reached.callers)}

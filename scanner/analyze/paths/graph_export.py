@@ -115,7 +115,7 @@ def _used_by_roles(through_roles: RolePaths) -> Iterator[GraphEdge]:
     known: dict[int, _Grouped] = {}
     for node in sorted({n for start in entered for n in paths.graph.closure(start).chains}):
         if identity_of(node)[1] == AS_IT_IS:
-            for key_arn, uses in paths.uses_of(node).items():
+            for key_arn, uses in sorted(paths.uses_of(node).by_key().items()):
                 if id(uses) not in known:  # many identities have the same uses of many keys
                     known[id(uses)] = _grouped(uses)
                 yield from _uses(node, key_arn, known[id(uses)], "role")

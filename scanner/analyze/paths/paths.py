@@ -11,7 +11,7 @@ from scanner.analyze.paths.admission import OWN_SAML_PROVIDER, party_of_admissio
 from scanner.analyze.paths.approaches import Arrival, Course, Way, arrivals_of
 from scanner.analyze.paths.graph import DEFAULT_HOPS, Chain, Closure, RoleGraph
 from scanner.analyze.paths.hops import ASLEEP, BOUND, CHOSEN, PERHAPS
-from scanner.analyze.paths.role_use import Use, UseByForm
+from scanner.analyze.paths.role_use import Use, UseByForm, Uses
 from scanner.analyze.paths.sources import Admission, Doors, Source, partition_of
 from scanner.analyze.principals.party import Trust
 from scanner.analyze.principals.reach import Population
@@ -84,17 +84,17 @@ class Paths:
         self._keys: dict[str, KeyFacts] = {key.arn: key for key in keys}
         self._trust = trust
         self._uses = UseByForm(self.world, self._keys.values())
-        self._uses_told: dict[str, Mapping[str, tuple[Use, ...]]] = {}
+        self._uses_told: dict[str, Uses] = {}
         self._doors = Doors(population)
         self._ways: dict[str, dict[str, tuple[Way, ...]]] = {}
         self._idle: list[Source] = []
 
-    def uses_of(self, node: str) -> Mapping[str, tuple[Use, ...]]:
-        """By key ARN what an identity can do with the key itself, in the form that the node says."""
+    def uses_of(self, node: str) -> Uses:
+        """What an identity can do with the keys itself, in the form that the node says."""
         told = self._uses_told.get(node)
         return self._uses.of(node) if told is None else told
 
-    def take_uses(self, uses: Mapping[str, Mapping[str, tuple[Use, ...]]]) -> None:
+    def take_uses(self, uses: Mapping[str, Uses]) -> None:
         """Know by node what identities of the same world can do with the same keys, judged elsewhere."""
         self._uses_told.update(uses)
 
@@ -109,7 +109,7 @@ class Paths:
 
     def keep_to_what_leads_to_keys(self) -> tuple[str, ...]:
         """Follow nothing from which none of the keys is surely reached; the ARNs of the roles that are left."""
-        leading = self.graph.keep_to_what_leads_to(self._uses.accounts, lambda node: bool(self.uses_of(node)))
+        leading = self.graph.keep_to_what_leads_to(self._uses.accounts, lambda node: bool(self.uses_of(node).by_key()))
         return tuple(arn for arn in self.graph.roles if arn in leading.identities)
 
     def with_less_trust(self, role: PrincipalFacts) -> Paths:
@@ -154,11 +154,7 @@ class Paths:
     def _ways_from(self, role_arn: str) -> Mapping[str, tuple[Way, ...]]:
         """By key ARN the strongest way from a role to every action; the same object where the same uses are reached."""
         if role_arn not in self._ways:
-            reached: dict[str, dict[tuple[int, bool], tuple[Chain, tuple[Use, ...]]]] = defaultdict(dict)
-            for target, chain, cut in _strongest_first(self.graph.closure(role_arn)):
-                for key_arn, uses in self.uses_of(target).items():
-                    # somebody who cannot be told apart was reached by a chain that is no weaker
-                    reached[key_arn].setdefault((id(uses), cut), (chain, uses))
+            reached = self._reached_from(role_arn)
             known: dict[Hashable, tuple[Way, ...]] = {}
             courses: dict[Course, Course] = {}
             ways = self._ways[role_arn] = {}
@@ -168,6 +164,26 @@ class Paths:
                     known[place] = _strongest(((c, uses, cut) for (_, cut), (c, uses) in found.items()), courses)
                 ways[key_arn] = known[place]
         return self._ways[role_arn]
+
+    def _reached_from(self, role_arn: str) -> Mapping[str, dict[tuple[int, bool], tuple[Chain, tuple[Use, ...]]]]:
+        """By key ARN the different uses that are reached, each by the strongest chain.
+
+        Of those who share what they can do, the first tells it of all keys but those it is apart from.
+        """
+        found: dict[str, dict[tuple[int, bool], tuple[Chain, tuple[Use, ...]]]] = defaultdict(dict)
+        left: dict[tuple[int, bool], frozenset[str]] = {}
+        for target, chain, cut in _strongest_first(self.graph.closure(role_arn)):
+            uses = self.uses_of(target)
+            place = id(uses.shared), cut
+            told = uses.shared.keys() if place not in left else left[place] & uses.shared.keys()
+            left[place] = uses.apart if place not in left else left[place] & uses.apart
+            for key_arn in told - uses.apart:
+                some = uses.shared[key_arn]
+                found[key_arn].setdefault((id(some), cut), (chain, some))
+            for key_arn, some in uses.own.items():
+                # somebody who cannot be told apart was reached by a chain that is no weaker
+                found[key_arn].setdefault((id(some), cut), (chain, some))
+        return found
 
     def _claim(self, source: Source) -> Claim:
         role, selector = source.role, source.selector

@@ -5,33 +5,24 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from itertools import chain
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from scanner.analyze.decision.afar import Afar
 from scanner.analyze.decision.decide import decide
 from scanner.analyze.decision.evaluation import ALL_SOURCES
 from scanner.analyze.decision.every_action import DECISION, PLACES, every_action_each
 from scanner.analyze.decision.remembered import remembered
-from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.paths.forms import AS_IT_IS, Form, identity_of, world_in
 from scanner.analyze.paths.hops import ASLEEP, NEVER, now_or_later, rank_of
-from scanner.analyze.principals.selectors import operations_by_selector, selector_of, selectors_of
+from scanner.analyze.paths.opening import ANYBODY, Allowed, Doors, actions_of, doors_of
 from scanner.analyze.request.caller import Caller, resolve_caller
 from scanner.analyze.request.request import Request
-from scanner.analyze.statements.match import covers_action
 from scanner.model.actions import KEY_ACTIONS, Action
-from scanner.model.arn import is_account_id, parse_arn
 from scanner.model.decision import Decision
 from scanner.model.key import KeyFacts
-from scanner.model.policy import Effect, PolicyText
 from scanner.model.world import World
 
-_EVERYTHING = frozenset(action.name for action in KEY_ACTIONS)
-_RETIRING = frozenset({"RetireGrant"})
-_NOTHING: frozenset[str] = frozenset()
-_NO_ROLE = frozenset({"service", "malformed"})
 _WAKING = {"Disabled": ("EnableKey",), "PendingDeletion": ("CancelKeyDeletion", "EnableKey")}
 """What it takes to make a key of a state usable again."""
 
@@ -49,43 +40,6 @@ class Use:
     woken: bool = False
 
 
-_Allowed = frozenset[tuple[str, frozenset[str]]]
-"""Actions on keys that IAM may allow somebody, by the account whose keys are meant; `*` stands for any account."""
-_WHATEVER: _Allowed = frozenset({("*", _EVERYTHING)})
-
-
-@dataclass(slots=True)
-class _Doors:
-    """Which actions a key opens to an account; accounts by id, `*`.
-
-    They are handed over to its IAM, to somebody whom a policy names, or to whom a grant concerns.
-    """
-
-    owner: str
-    delegated: dict[str, frozenset[str]] = field(default_factory=lambda: defaultdict(frozenset))
-    named: dict[str, frozenset[str]] = field(default_factory=lambda: defaultdict(frozenset))
-    granted: dict[str, frozenset[str]] = field(default_factory=lambda: defaultdict(frozenset))
-
-    @property
-    def accounts(self) -> Iterator[str]:
-        """The accounts to which something is open."""
-        return chain(self.delegated, self.named, self.granted)
-
-    def open_to(self, account_id: str, allowed: _Allowed) -> frozenset[str]:
-        """Actions that could be decided other than by a refusal, for an identity whose IAM allows some.
-
-        In the key's own account a policy that names somebody is enough; from outside IAM has to allow it too (R3.20,
-        R3.22), where no grant does (R4.11).
-        """
-        handed = self.delegated.get(account_id, _NOTHING)
-        named = self.named.get(account_id, _NOTHING) | self.named.get("*", _NOTHING)
-        granted = self.granted.get(account_id, _NOTHING) | self.granted.get("*", _NOTHING)
-        by_iam = _NOTHING.union(*(actions for owner, actions in allowed if owner in {"*", self.owner}))
-        if account_id == self.owner:
-            return (handed & by_iam) | named | granted
-        return ((handed | named) & by_iam) | granted
-
-
 _Row = tuple[Decision, ...]
 
 
@@ -97,24 +51,60 @@ class _Opened(NamedTuple):
     awake: KeyFacts
 
 
+class Uses(NamedTuple):
+    """What somebody can do by key ARN; nothing that is surely refused.
+
+    `own` holds what was judged for it alone. `shared` is the same object for all who are alike from afar, and what it
+    says of the keys in `apart` is not about this one; it grows as others of these are judged.
+    """
+
+    own: Mapping[str, tuple[Use, ...]]
+    shared: Mapping[str, tuple[Use, ...]]
+    apart: frozenset[str]
+
+    def by_key(self) -> dict[str, tuple[Use, ...]]:
+        """All of it."""
+        return {**{arn: uses for arn, uses in self.shared.items() if arn not in self.apart}, **self.own}
+
+
+FEW_KEYS = 3
+"""As many keys open to anybody are looked at one by one: that is as cheap as to find the class of each caller."""
+_NO_USES: Mapping[str, tuple[Use, ...]] = {}
+_NO_KEYS: Mapping[str, KeyFacts] = {}
+
+
+class _Share:
+    """What all of a class can do from afar; `missing` are keys that everybody asked about so far is apart from."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self.uses: dict[str, tuple[Use, ...]] = {}
+        self.missing = frozenset(keys)
+
+
 class RoleUse:
     """Judges roles on the given keys, each role and key once; roles that decide alike share the answer."""
 
     def __init__(self, world: World, keys: Iterable[KeyFacts]) -> None:
         self._world = world
-        self._doors: dict[str, _Doors] = {}
+        self._doors: dict[str, Doors] = {}
         self._by_account: dict[str, dict[str, KeyFacts]] = defaultdict(dict)
         self._uses: dict[tuple[int, int, frozenset[str], str], tuple[_Row, _Row, tuple[Use, ...]]] = {}
-        self._of: dict[str, dict[str, tuple[Use, ...]]] = {}
-        self._opened_to: dict[tuple[str, _Allowed], Sequence[_Opened]] = {}
+        self._of: dict[str, Uses] = {}
+        self._opened_to: dict[tuple[str, Allowed, frozenset[str]], Mapping[str, _Opened]] = {}
         self._awake: dict[str, KeyFacts] = {}
+        self._afar: Afar | None = None
+        self._shares: dict[int, _Share] = {}
         for key in sorted(keys, key=lambda key: key.arn):
             if key.manager != "AWS":
-                doors = self._doors[key.arn] = _doors_of(key)
+                doors = self._doors[key.arn] = doors_of(key)
                 if key.state in _WAKING:
                     self._awake[key.arn] = replace(key, state="Enabled")
                 for account in doors.accounts:
                     self._by_account[account][key.arn] = key
+        self._anybodys = frozenset(self._by_account.get(ANYBODY, ()))
+        self._owned: dict[str, set[str]] = defaultdict(set)
+        for arn in self._anybodys:
+            self._owned[self._doors[arn].owner].add(arn)
 
     @property
     def accounts(self) -> frozenset[str]:
@@ -128,22 +118,69 @@ class RoleUse:
         other._of = {}
         return other
 
-    def of(self, role_arn: str) -> Mapping[str, tuple[Use, ...]]:
-        """By key ARN what a session of the role can do; nothing that is surely refused."""
+    def of(self, role_arn: str) -> Uses:
+        """What a session of the role can do."""
         if role_arn not in self._of:
             caller = resolve_caller(self._world, role_arn)
-            self._of[role_arn] = dict(self._uses_of(caller, self._opened(caller.account_id, _actions_of(caller))))
+            self._of[role_arn] = self._judged(caller, actions_of(caller))
         return self._of[role_arn]
 
-    def _opened(self, account_id: str, allowed: _Allowed) -> Sequence[_Opened]:
-        """The keys that open something to an identity of an account whose IAM allows some actions, in order."""
-        found = self._opened_to.get((account_id, allowed))
-        if found is None:
-            near = {**self._by_account.get(account_id, {}), **self._by_account.get("*", {})}
+    def _judged(self, caller: Caller, allowed: Allowed) -> Uses:
+        """At keys that are open to anybody once for all who are alike there, at others by itself."""
+        anywhere = frozenset(one for one in allowed if one[0] == ANYBODY)
+        opened = self._opened("", anywhere, self._anybodys)
+        shared, apart = _NO_USES, self._close_to(caller.account_id, allowed - anywhere)
+        if opened:
+            alike = self._class_of(caller) if len(self._anybodys) > FEW_KEYS else None
+            if alike is None:
+                apart = self._anybodys
+            else:
+                apart |= alike[1]
+                shared = self._shared(caller, alike[0], apart, opened)
+        near = self._opened(caller.account_id, allowed, apart)
+        return Uses(dict(self._uses_of(caller, tuple(near.values()))), shared, apart)
+
+    def _close_to(self, account_id: str, meant: Allowed) -> frozenset[str]:
+        """Keys open to anybody at which somebody may ask for other actions than who is alike from afar.
+
+        They are of its account, or its IAM means keys of their account alone.
+        """
+        owners = (account_id, *(owner for owner, _ in meant))
+        return frozenset().union(*(self._owned.get(owner, ()) for owner in owners))
+
+    def _shared(
+        self, caller: Caller, class_: int, apart: frozenset[str], opened: Mapping[str, _Opened]
+    ) -> Mapping[str, tuple[Use, ...]]:
+        """What everybody of a class can do from afar, at all keys but those the callers so far were apart from."""
+        share = self._shares.setdefault(class_, _Share(self._anybodys))
+        fresh = share.missing - apart
+        if fresh:
+            wanted = [one for arn, one in opened.items() if arn in fresh]
+            share.uses.update(self._uses_of(caller, wanted))
+            share.missing = share.missing & apart
+        return share.uses
+
+    def _class_of(self, caller: Caller) -> tuple[int, frozenset[str]] | None:
+        """Who is judged alike at the keys that are open to anybody; see `Afar.class_of`."""
+        if self._afar is None or not self._afar.holds:
+            self._afar = Afar.at(self._world, self._by_account[ANYBODY].values(), caller)
+            self._shares.clear()
+        return self._afar.class_of(caller) if self._afar else None
+
+    def _opened(self, account_id: str, allowed: Allowed, anybodys: frozenset[str]) -> Mapping[str, _Opened]:
+        """The keys that open something to an identity of an account whose IAM allows some actions, in order.
+
+        Args:
+            anybodys: which of the keys that are open to anybody are meant as well.
+        """
+        place = account_id, allowed, anybodys
+        if place not in self._opened_to:
+            of_all, own = self._by_account.get(ANYBODY, _NO_KEYS), self._by_account.get(account_id, _NO_KEYS)
+            near = {**own, **{arn: of_all[arn] for arn in anybodys}}
             wanted = ((near[arn], self._doors[arn].open_to(account_id, allowed)) for arn in sorted(near))
-            found = [_Opened(key, actions, self._awake.get(key.arn, key)) for key, actions in wanted if actions]
-            self._opened_to[account_id, allowed] = found
-        return found
+            found = (_Opened(key, actions, self._awake.get(key.arn, key)) for key, actions in wanted if actions)
+            self._opened_to[place] = {one.key.arn: one for one in found}
+        return self._opened_to[place]
 
     def _uses_of(self, caller: Caller, opened: Sequence[_Opened]) -> Iterator[tuple[str, tuple[Use, ...]]]:
         rows = every_action_each(self._world, ((caller, one.key) for one in opened), ALL_SOURCES, DECISION)
@@ -187,8 +224,8 @@ class UseByForm:
         """The accounts of which some identity may use one of the keys; `*` among them stands for any."""
         return self._by_form[AS_IT_IS].accounts
 
-    def of(self, node: str) -> Mapping[str, tuple[Use, ...]]:
-        """By key ARN what a session can do; nothing that is surely refused."""
+    def of(self, node: str) -> Uses:
+        """What a session can do."""
         arn, form = identity_of(node)
         if form not in self._by_form:
             self._by_form[form] = self._by_form[AS_IT_IS].on_terms_of(form)
@@ -230,79 +267,3 @@ def _woken(state: str, uses: tuple[Use, ...], awake: Callable[[Action], Use]) ->
         else:
             found.append(use)
     return tuple(found)
-
-
-def _actions_of(caller: Caller) -> _Allowed:
-    """Actions on keys that the identity policies may allow; all of them where they were not read."""
-    if not caller.collected:
-        return _WHATEVER
-    found: dict[str, frozenset[str]] = defaultdict(frozenset)
-    for policy in caller.identity_policies:
-        for account, actions in _actions_in(policy):
-            found[account] |= actions
-    return frozenset(found.items())
-
-
-@lru_cache(maxsize=65536)
-def _actions_in(policy: PolicyText) -> _Allowed:
-    document = parse_policy(policy)
-    if document.problems:
-        return _WHATEVER
-    found: dict[str, frozenset[str]] = defaultdict(frozenset)
-    for statement in document.statements:
-        if statement.effect is not Effect.DENY:
-            actions = frozenset(a.name for a in KEY_ACTIONS if covers_action(statement, a.iam_name))
-            for account in {_account_in(e.value) for e in statement.resources or ()} if statement.resources else {"*"}:
-                found[account] |= actions
-    return frozenset((account, actions) for account, actions in found.items() if actions)
-
-
-def _account_in(resource: str) -> str:
-    """The account that stands between the colons of every ARN a resource of a policy may mean; `*` for any.
-
-    What stands there is taken as it is written: variables count only after it (R5.31).
-    """
-    arn = parse_arn(resource)
-    return arn.account_id if arn is not None and is_account_id(arn.account_id) else "*"
-
-
-def _doors_of(key: KeyFacts) -> _Doors:
-    """What a key opens to whom; what was not read of it counts as handed over to its account (R2.2).
-
-    An unread policy is no claim about anybody in particular: the key is opaque and counted as such.
-    """
-    doors = _Doors(key.account_id)
-    for policy in (key.key_policy, key.ram_policy):
-        if policy is not None:
-            _read(policy, key, doors)
-    if key.key_policy is None or not key.ram_policy_read:
-        doors.delegated[key.account_id] |= _EVERYTHING
-    for grant in key.grants or ():
-        for selector, operations in operations_by_selector(grant, key.partition).items():
-            if selector.kind not in _NO_ROLE:
-                doors.granted[selector.account_id or "*"] |= frozenset(operations)
-        doors.granted[key.account_id] |= _RETIRING  # the owner may leave it to IAM as well (R4.22)
-    if not key.grants_complete:  # one that was not read may give it to whom a policy names
-        for account, actions in tuple(doors.named.items()):
-            doors.granted[account] |= actions
-    return doors
-
-
-def _read(policy: PolicyText, key: KeyFacts, doors: _Doors) -> None:
-    document = parse_policy(policy)
-    if document.problems:
-        doors.delegated[key.account_id] |= _EVERYTHING
-    for statement in document.statements:
-        if statement.effect is Effect.DENY:
-            continue
-        actions = frozenset(a.name for a in KEY_ACTIONS if covers_action(statement, a.iam_name))
-        everybody = any(
-            e.type == "*" for e in statement.principals or ()
-        )  # also where the account is written beside it
-        entries = () if everybody else statement.principals or ()
-        written = {selector_of(e.value, key.partition) for e in entries if e.type == "AWS"}
-        for selector in selectors_of(statement, key.partition):
-            if selector.kind == "account" and selector in written:
-                doors.delegated[selector.account_id] |= actions
-            elif selector.kind not in _NO_ROLE:
-                doors.named[selector.account_id or "*"] |= actions

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from scanner.analyze.decision.afar import Afar
+from scanner.analyze.decision.every_action import ClassOf
 from scanner.analyze.principals.selectors import Selector, accounts_spared
 from scanner.analyze.request.caller import (
     Caller,
@@ -47,8 +49,15 @@ class Population:
     `looked_at` are the accounts, and unique ids, whose principals were asked about since it was emptied last.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, open_keys: Iterable[KeyFacts] = ()) -> None:
+        """Nobody is resolved yet.
+
+        Args:
+            open_keys: keys at which everybody is going to be judged.
+        """
         self.world = world
+        self._open_keys = {key.arn: key for key in open_keys}
+        self._afar: Afar | None = None
         self.looked_at: set[str] = set()
         self._arns: dict[str, list[str]] = defaultdict(list)
         self._by_unique_id: dict[str, str] = {}
@@ -59,6 +68,14 @@ class Population:
                     self._by_unique_id[facts.unique_id] = arn
         self._members: dict[tuple[str, str], tuple[Caller, ...]] = {}
         self._resolved: dict[str, Caller] = {}
+
+    def classes_at(self, key: KeyFacts) -> ClassOf | None:
+        """Who is judged alike at an open key, and at which; None for another key."""
+        if key.arn not in self._open_keys:
+            return None
+        if self._afar is None or not self._afar.holds:
+            self._afar = Afar.at(self.world, tuple(self._open_keys.values()), anyone(key.partition))
+        return self._afar.class_of if self._afar else None
 
     def known_accounts(self) -> tuple[str, ...]:
         """Every account that the snapshot or an organization lists."""

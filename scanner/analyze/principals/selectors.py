@@ -90,6 +90,11 @@ def namings_of(key: KeyFacts) -> tuple[Naming, ...]:
     return tuple(sorted(namings, key=lambda n: (n.mechanism, n.selector)))
 
 
+def names_everybody(key: KeyFacts) -> bool:
+    """Whether some document of a key means everybody, or everybody of an organization."""
+    return any(naming.selector.kind in {"any", "organization"} for naming in namings_of(key))
+
+
 def _grant_namings(key: KeyFacts) -> Iterable[Naming]:
     found: dict[Selector, list[Grant]] = {}
     for grant in key.grants or ():

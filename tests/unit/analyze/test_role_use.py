@@ -28,7 +28,7 @@ def decrypts(used: Any, owner: str, *documents: Any, **facts: Any) -> int:
     caller = resolve_caller(drawn, user.arn)
     requests = ((a.name, request_on(caller, asked, a)) for a in KEY_ACTIONS)
     ranks = {name: rank_of(decide(drawn, request, trace=False)) for name, request in requests}
-    uses = RoleUse(drawn, (asked,)).of(user.arn).get(asked.arn, ())
+    uses = RoleUse(drawn, (asked,)).of(user.arn).by_key().get(asked.arn, ())
     assert {use.action.name: use.rank for use in uses} == {name: rank for name, rank in ranks.items() if rank > NEVER}
     return ranks["Decrypt"]
 
@@ -81,7 +81,7 @@ def test_grants_that_were_not_read_leave_it_open_whether_somebody_whom_a_policy_
     unread = key(EVERYBODY, grants=None, gaps={"grants": "row"})
     user = role(MEMBER, "User", admits(iam(STRANGER, "root")), OTHER_ACTION)
     drawn = world(user, unread)
-    (use,) = RoleUse(drawn, drawn.keys.values()).of(user.arn)[KEY]
+    (use,) = RoleUse(drawn, drawn.keys.values()).of(user.arn).by_key()[KEY]
     assert (use.action.name, use.rank, use.decision.reason) == ("Decrypt", PERHAPS, "grants_not_read")
 
 
