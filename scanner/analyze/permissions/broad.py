@@ -18,11 +18,11 @@ from scanner.analyze.keys.severity import COLUMN, LEFT, RIGHT
 from scanner.analyze.keys.uses import SURE, Grounds, Place
 from scanner.analyze.logic.axioms import axioms_for
 from scanner.analyze.logic.expression import TRUE, Expression, disj
-from scanner.analyze.logic.patterns import glob, tokens_of
 from scanner.analyze.logic.residual import TooComplexError, is_possible
-from scanner.analyze.permissions.broad_statements import Broad, account_fitting, broad_statements, is_administrator
+from scanner.analyze.permissions.broad_statements import Broad, broad_statements, is_administrator
 from scanner.analyze.permissions.drafts import Case, Draft, finding_of, our_grantee, verdict_of, who_of_ours
-from scanner.analyze.permissions.stand_ins import any_keys_of, tells_keys_apart
+from scanner.analyze.permissions.keys_meant import KeysMeant
+from scanner.analyze.permissions.stand_ins import any_keys_of
 from scanner.analyze.permissions.statement_actions import key_actions
 from scanner.analyze.principals.principal_classes import EVERY_ACCOUNT
 from scanner.analyze.request.caller import Caller, account_of, resolve_caller
@@ -121,11 +121,12 @@ def _judge(assembly: Assembly, broad: Broad, reached: _Reached) -> list[Case]:
             cases.append(Case(completed, _row(broad, action, completes=True)))
         else:
             open_.setdefault(action.capability, []).append(action)
-    holders = _distinct(assembly, broad)
-    if not reached and _is_fenced(assembly, broad, holders, actions):
+    meant = KeysMeant.of(assembly.world, broad)
+    holders = _distinct(assembly, broad, meant)
+    if not reached and _is_fenced(assembly, broad, meant, holders, actions):
         return []
     for members in open_.values():
-        first = _strongest(assembly, holders, members, broad)
+        first = _strongest(assembly, holders, members, meant)
         if first is not None:
             row = _row(broad, members[0], completes=False)
             cases.extend(Case(replace(first, action=action), row) for action in members)
@@ -143,22 +144,21 @@ def _row(broad: Broad, action: Action, *, completes: bool) -> str:
     return "strong_on_every_key" if column == LEFT else "weaker_capabilities"
 
 
-def _distinct(assembly: Assembly, broad: Broad) -> list[Caller]:
+def _distinct(assembly: Assembly, broad: Broad, meant: KeysMeant) -> list[Caller]:
     """One holder of every class."""
     found: dict[object, Caller] = {}
     for arn in sorted(broad.holders):
         caller = resolve_caller(assembly.world, arn)
-        keys = _keys_meant(assembly, broad, caller)
-        like = tuple(assembly.classes.of(caller, key) for key in keys) if assembly.classes else arn
+        like = meant.likeness(assembly.classes, caller) if assembly.classes else arn
         found.setdefault((caller.account_id, like), caller)
     return list(found.values())
 
 
-def _strongest(assembly: Assembly, holders: list[Caller], actions: list[Action], broad: Broad) -> Judgement | None:
+def _strongest(assembly: Assembly, holders: list[Caller], actions: list[Action], meant: KeysMeant) -> Judgement | None:
     """What the holders' side lets through for actions of one capability; None where it allows nothing at all."""
     best: Judgement | None = None
     for caller in holders[:MOST_HOLDERS]:
-        for key, action in product(_keys_meant(assembly, broad, caller), actions):
+        for key, action in product(meant.by(caller), actions):
             if key.account_id != caller.account_id and action.cross_account is False:
                 continue
             found = _own_side(assembly, caller, key, action)
@@ -169,23 +169,6 @@ def _strongest(assembly: Assembly, holders: list[Caller], actions: list[Action],
     if best is not None and len(holders) > MOST_HOLDERS:
         return replace(best, verdict=FindingVerdict.POSSIBLE, reason="too_complex")
     return best
-
-
-def _keys_meant(assembly: Assembly, broad: Broad, caller: Caller) -> list[KeyFacts]:
-    """Keys that stand for those a statement covers: of the caller's own account, where that is among them."""
-    found: list[KeyFacts] = []
-    apart = tells_keys_apart(assembly.world, caller)
-    for owner in _owners(assembly, broad, caller):
-        keys = (k for region in broad.regions for k in any_keys_of(owner, caller.partition, region))
-        found.extend(keys if apart else islice(keys, 1))
-    return found
-
-
-def _owners(assembly: Assembly, broad: Broad, caller: Caller) -> tuple[str, ...]:
-    own = caller.account_id
-    fits = {p: glob(tokens_of(p)).matches(own) for p in broad.accounts}
-    found = (own if mine else _stranger(assembly, pattern) for pattern, mine in fits.items())
-    return tuple(dict.fromkeys(filter(None, found)))
 
 
 def _own_side(assembly: Assembly, caller: Caller, key: KeyFacts, action: Action) -> Judgement | None:
@@ -211,11 +194,12 @@ def weigh_own_side(world: World, request: Request, evaluation: Evaluation) -> De
     return conclude(world, request, alone)
 
 
-def _is_fenced(assembly: Assembly, broad: Broad, holders: list[Caller], actions: Sequence[Action]) -> bool:
+def _is_fenced(
+    assembly: Assembly, broad: Broad, meant: KeysMeant, holders: list[Caller], actions: Sequence[Action]
+) -> bool:
     """Whether conditions keep every statement to keys of accounts that it names, so that it is not broad at all."""
-    strangers = [s for s in (_stranger(assembly, pattern) for pattern in broad.accounts) if s]
     action = next((a for a in actions if a.cross_account is not False), actions[0])
-    for caller, region, stranger in product(holders[:MOST_HOLDERS], broad.regions, strangers):
+    for caller, region, stranger in product(holders[:MOST_HOLDERS], meant.regions, meant.strangers()):
         for key in islice(any_keys_of(stranger, caller.partition, region), 2):  # a plain one and a multi-Region one
             context = RequestContext(assembly.world, question(key, caller, action))
             matches = (m for n in broad.statements for m in statement_matches(n.document, n.statement, context))
@@ -229,14 +213,6 @@ def _may_apply(expression: Expression) -> bool:
         return is_possible(expression, axioms_for(expression))
     except TooComplexError:
         return True
-
-
-def _stranger(assembly: Assembly, pattern: str) -> str:
-    """An account that fits a pattern and that nothing here mentions; empty where there is none."""
-    known = {str(a) for o in assembly.world.organizations for a in o.members} | {
-        str(a) for a in assembly.world.accounts
-    }
-    return account_fitting(pattern, known)
 
 
 # -- the finding ------------------------------------------------------------------------------------------------------
@@ -317,7 +293,7 @@ def _remediation(broad: Broad) -> Remediation:
 
 def _conditions(assembly: Assembly, broad: Broad, judgement: Judgement) -> tuple[ConditionRef, ...]:
     caller = judgement.caller
-    owner = next(iter(_owners(assembly, broad, caller)), caller.account_id)
+    owner = next(iter(KeysMeant.of(assembly.world, broad).owners(caller)), caller.account_id)
     key = next(any_keys_of(owner, caller.partition, broad.regions[0]))
     request = question(key, caller, judgement.action)
     found = (c for n in broad.statements for c in condition_refs(assembly.world, request, (n.statement,), n))

@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 from scanner.analyze.logic.residual import TooComplexError
 from scanner.analyze.permissions import broad, statement_actions
+from scanner.analyze.permissions.stand_ins import any_keys_of
+from scanner.analyze.principals.classes import Classes
+from scanner.analyze.request.caller import resolve_caller
+from scanner.model.arn import AccountId
 from scanner.model.finding import Finding, FindingVerdict, Kind
 from scanner.model.policy import DocumentKind
 from scanner.model.principal import PrincipalFacts
@@ -19,6 +23,7 @@ from builders import (
     ORG,
     OU,
     OWNER,
+    ROOT,
     STRANGER,
     account,
     allow,
@@ -38,6 +43,8 @@ APP, JOB = iam(MEMBER, "role/App"), iam(MEMBER, "role/Job")
 THEIRS = allow(iam(MEMBER, "root"), "kms:*")
 VIA = {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}
 DECRYPT = policy(allow())
+NO_KMS = policy(allow(None, "s3:*"))
+OF_A_REGION = policy(allow(None, "s3:*", when={"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}))
 
 
 def every(*things: Any, **parts: Any) -> list[Finding]:
@@ -212,6 +219,49 @@ def test_more_blocked_holders_than_are_asked_prove_nothing(monkeypatch: pytest.M
     limit = policy(allow(None, "s3:*"))
     finding = one(principal(APP, DECRYPT, boundary=limit), principal(JOB, DECRYPT, boundary=limit), by_class=False)
     assert told(finding) == ("low", "possible", ("too_complex",))
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        (principal(JOB, DECRYPT, boundary=NO_KMS), "boundary"),
+        (principal(JOB, DECRYPT, boundary=policy(allow(None, "ec2:*"))), "too_complex"),
+        (principal(JOB, DECRYPT, OF_A_REGION, boundary=NO_KMS), "too_complex"),
+        (principal(iam(OWNER, "role/Job"), DECRYPT, boundary=NO_KMS), "too_complex"),
+    ],
+    ids=["nothing", "boundary", "Regions told apart", "account"],
+)
+def test_holders_who_differ_in_one_point_are_asked_apart(
+    other: PrincipalFacts, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broad, "MOST_HOLDERS", 1)
+    assert one(principal(APP, DECRYPT, boundary=NO_KMS), other).verdict_reasons == (reason,)
+
+
+@pytest.mark.parametrize(("mine", "other"), [(OWNER, MEMBER), (MEMBER, OWNER)])
+def test_keys_of_the_own_account_stand_for_a_pattern_only_for_those_in_it(mine: str, other: str) -> None:
+    some = policy(allow(None, "kms:Decrypt", Resource=f"arn:aws:kms:eu-west-1:{mine[:4]}*:key/*"))
+    limit = policy(allow(None, "*", when={"StringEquals": {"aws:ResourceAccount": mine}}))
+    away = principal(iam(other, "role/App"), some, boundary=limit)
+    assert one(away).verdict.value == "blocked"
+    assert one(away, principal(iam(mine, "role/App"), some, boundary=limit)).verdict.value == "possible"
+
+
+def test_patterns_have_strangers_of_their_own() -> None:
+    both = policy(allow(None, "kms:Decrypt", Resource=[f"arn:aws:kms:eu-west-1:{n}*:key/*" for n in ("98", "97")]))
+    limit = policy(allow(None, "*", when={"StringLike": {"aws:ResourceAccount": "98*"}}))
+    assert one(principal(APP, both, boundary=limit)).verdict.value == "possible"
+
+
+@pytest.mark.parametrize(
+    "scp", [deny(None, "kms:Sign"), deny(None, "kms:*", when={"StringLike": {"aws:PrincipalTag/x": "y*"}})]
+)
+def test_class_of_a_holder_is_the_same_at_all_stand_ins_of_an_account(scp: Any) -> None:
+    given = world(principal(APP, DECRYPT), organization(scps={OU: [policy(allow(None, "*"), scp)]}))
+    caller, classes = resolve_caller(given, APP), Classes(given)
+    found = {classes.of(caller, stand_in) for stand_in in any_keys_of(OWNER, "aws")}
+    assert len(found) == 1
+    assert found != {classes.of(caller, next(any_keys_of(MEMBER, "aws")))}
 
 
 def test_permission_that_conditions_never_let_through_is_no_finding() -> None:
@@ -455,6 +505,12 @@ def test_pattern_of_which_every_account_is_known_covers_no_stranger() -> None:
     ours = [account(f"{STRANGER[:-1]}{n}") for n in range(10)]
     holder = principal(APP, policy(allow(Resource=f"arn:aws:kms:*:{STRANGER[:-1]}?:key/*")))
     assert every(holder, accounts=ours) == []
+
+
+def test_pattern_of_which_every_account_is_a_member_covers_no_stranger() -> None:
+    members = {AccountId(a): (ROOT, OU) for a in (OWNER, MEMBER, *(f"{STRANGER[:-1]}{n}" for n in range(10)))}
+    holder = principal(APP, policy(allow(Resource=f"arn:aws:kms:*:{STRANGER[:-1]}?:key/*")))
+    assert every(holder, organization(members=members)) == []
 
 
 def test_fence_on_one_account_of_those_that_fit_names_it() -> None:
