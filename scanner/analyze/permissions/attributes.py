@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.judge import Alone, Judgement, strength
 from scanner.analyze.keys.sentences import DOES_TO
 from scanner.analyze.paths.role_paths import RolePaths
+from scanner.analyze.permissions.attribute_changes import Change
 from scanner.analyze.permissions.attribute_flips import Flip, asked_of, flips_of, like
-from scanner.analyze.permissions.attribute_makers import Makers, candidates
+from scanner.analyze.permissions.attribute_makers import Makers, Making, candidates
 from scanner.analyze.permissions.attribute_outsiders import Outsiders
 from scanner.analyze.permissions.attribute_rules import KeySet, key_sets
 from scanner.analyze.permissions.attribute_words import (
@@ -67,24 +69,18 @@ def _of_controllers(
     for flip in flips:
         flips_of_kind[alike[flip.user]].append(flip)
     for name, groups in sorted(classes.items()):
-        cases: list[Case] = []
-        members: list[str] = []
-        reached: dict[str, KeyFacts] = {}
+        told = _Told()
         for same, callers in groups.items():
-            before = len(cases)
             own = flips_of_kind.get((name, same), [])
             others = flips if not own or number[name, same] > 1 else [f for f in flips if alike[f.user] != (name, same)]
-            for flip, judgement in _controlled(makers, callers[0], own):
-                if flip.opens:
-                    cases.append(Case(replace(judgement, reason=OPENS), _ROWS[OPENS]))
-                    reached.update({k.arn: k for k in flip.keys})
-            for flip, judgement in _controlled(makers, callers[0], others):
-                cases.append(Case(replace(judgement, reason=DECIDES), _ROWS[DECIDES]))
-                reached.update({k.arn: k for k in flip.keys})
-            if len(cases) > before:
-                members.extend(c.text for c in callers)
-        if cases:
-            yield finding_of(assembly, _draft(assembly, name, keys, _Told(cases, members, reached)))
+            opened = [made for made in _controlled(makers, callers[0], own) if made.flip.opens]
+            decided = list(_controlled(makers, callers[0], others))
+            for reason, made in (*((OPENS, m) for m in opened), *((DECIDES, m) for m in decided)):
+                told.add(callers[0], made.flip, reason, made)
+            if opened or decided:
+                told.members.extend(c.text for c in callers)
+        if told.cases:
+            yield finding_of(assembly, _draft(assembly, name, keys, told))
 
 
 def _asked_with_donors(keys: KeySet, flips: Iterable[Flip]) -> tuple[KeyFacts, ...]:
@@ -99,26 +95,48 @@ def _kind(assembly: Assembly, arn: str, asked: tuple[KeyFacts, ...]) -> tuple[st
     return class_name(caller), like(assembly, caller, asked)
 
 
-def _controlled(makers: Makers, caller: Caller, flips: Iterable[Flip]) -> Iterator[tuple[Flip, Judgement]]:
-    """The flips whose change the caller may make: as sure as the weaker of the two.
+class _Made(NamedTuple):
+    """A flip whose change somebody may make, as sure as the weaker of the two."""
 
-    Once a change is sure for a key and an action, further ones of the same kind say nothing new.
+    flip: Flip
+    may: Making
+    verdict: FindingVerdict
+
+
+def _controlled(makers: Makers, caller: Caller, flips: Iterable[Flip]) -> Iterator[_Made]:
+    """The flips whose change the caller may make.
+
+    Once a change is sure for a key and an action, further ones of the same kind say nothing new. A change that the
+    caller may not make is asked about once.
     """
     sure: set[tuple[str, str, bool]] = set()
+    refused: set[Change] = set()
     for flip in flips:
+        if flip.change in refused:
+            continue
         place = (flip.keys[0].arn, flip.action.name, flip.opens)
         if place in sure:
             continue
         may = makers.may_make(caller, flip)
-        if may is not None:
-            verdict = min((may.verdict, flip.verdict), key=strength)
-            if verdict is FindingVerdict.CONFIRMED:
-                sure.add(place)
-            decision = replace(
-                flip.decision, rules=(*flip.decision.rules, *may.decision.rules), residual=None,
-                condition="; ".join(filter(None, (may.decision.condition, flip.decision.condition))),
-            )  # fmt: skip
-            yield flip, Judgement(caller, flip.action, verdict, "", decision, Alone(may.request))
+        if may is None:
+            refused.add(flip.change)
+            continue
+        verdict = min((may.verdict, flip.verdict), key=strength)
+        if verdict is FindingVerdict.CONFIRMED:
+            sure.add(place)
+        yield _Made(flip, may, verdict)
+
+
+def _judgement(caller: Caller, flip: Flip, made: _Made | None, reason: str) -> Judgement:
+    """What a flip gives or takes, by the change that the caller makes or whoever may."""
+    if made is None:
+        return Judgement(caller, flip.action, flip.verdict, reason, flip.decision)
+    may = made.may.decision
+    decision = replace(
+        flip.decision, rules=(*flip.decision.rules, *may.rules), residual=None,
+        condition="; ".join(filter(None, (may.condition, flip.decision.condition))),
+    )  # fmt: skip
+    return Judgement(caller, flip.action, made.verdict, reason, decision, Alone(made.may.request))
 
 
 # -- those who hang on keys of others ---------------------------------------------------------------------------------
@@ -132,30 +150,40 @@ def _of_users(assembly: Assembly, keys: KeySet, flips: list[Flip]) -> Iterator[F
         if facts.account_id != keys.account_id:
             classes.setdefault(class_name(facts), []).append(flip)
     for name, found in sorted(classes.items()):
-        cases = [
-            Case(Judgement(resolve_caller(assembly.world, f.user), f.action, f.verdict, FOREIGN, f.decision),
-                 _ROWS[FOREIGN])
-            for f in found
-        ]  # fmt: skip
-        members = [arn for arn in keys.users if class_name(assembly.world.principals[arn]) == name]
-        reached: dict[str, KeyFacts] = {k.arn: k for f in found for k in f.keys}
-        yield finding_of(assembly, _draft(assembly, name, keys, _Told(cases, members, reached)))
+        told = _Told(members=[arn for arn in keys.users if class_name(assembly.world.principals[arn]) == name])
+        for flip in found:
+            told.add(resolve_caller(assembly.world, flip.user), flip, FOREIGN)
+        yield finding_of(assembly, _draft(assembly, name, keys, told))
 
 
 # -- the finding ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Told:
-    cases: list[Case]
-    members: list[str]
-    keys: dict[str, KeyFacts]
+    """What a finding tells: of every action and row the strongest case, and what all others rest on as well."""
+
+    cases: dict[tuple[str, str], Case] = field(default_factory=dict)
+    members: list[str] = field(default_factory=list)
+    keys: dict[str, KeyFacts] = field(default_factory=dict)
+    deciding: set[str] = field(default_factory=set)
+
+    def add(self, caller: Caller, flip: Flip, reason: str, made: _Made | None = None) -> None:
+        """One more flip, with the change that the caller makes; a case is put together where it is the strongest."""
+        more, verdict = (made.may.decision.rules, made.verdict) if made else ((), flip.verdict)
+        self.deciding.update(flip.decision.rules, more)
+        if flip.keys[0].arn not in self.keys:
+            self.keys.update((k.arn, k) for k in flip.keys)
+        place = (flip.action.name, _ROWS[reason])
+        held = self.cases.get(place)
+        if held is None or strength(verdict) > strength(held.judgement.verdict):
+            self.cases[place] = Case(_judgement(caller, flip, made, reason), _ROWS[reason])
 
 
 def _draft(assembly: Assembly, name: str, keys: KeySet, told: _Told) -> Draft:
     members = tuple(sorted(set(told.members)))
     grantee = our_grantee(assembly, name, members)
-    reasons = {c.judgement.reason for c in told.cases}
+    reasons = {c.judgement.reason for c in told.cases.values()}
     whose = whose_keys(assembly, keys)
     attribute = attribute_in_words(keys)
 
@@ -175,7 +203,7 @@ def _draft(assembly: Assembly, name: str, keys: KeySet, told: _Told) -> Draft:
         resource=resource_of(assembly, keys),
         grantee=grantee,
         party=OWN_ACCOUNT,
-        cases=sorted(told.cases, key=lambda c: c.row != _ROWS[OPENS]),
+        cases=sorted(told.cases.values(), key=lambda c: c.row != _ROWS[OPENS]),
         title=title,
         summary=attribute_summary(keys, len(told.keys)),
         remediation=attribute_remedy(keys, foreign=FOREIGN in reasons),
@@ -184,5 +212,6 @@ def _draft(assembly: Assembly, name: str, keys: KeySet, told: _Told) -> Draft:
         keys=[k for _, k in sorted(told.keys.items())],
         keys_total=len(told.keys),
         classes=(name,),
+        deciding=told.deciding,
         hiding=hiding_more(assembly, keys),
     )

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 from scanner.analyze.permissions import attribute_flips, attribute_makers
+from scanner.analyze.permissions.attribute_flips import Flip
+from scanner.analyze.request.caller import Caller
+from scanner.model.coverage import LedgerRow, Outcome
 from scanner.model.finding import Finding, Kind
 from scanner.model.key import KeyFacts
 
@@ -255,6 +258,30 @@ def test_principal_of_which_a_policy_was_not_read_may_tag() -> None:
     assert told(finding)[:2] == ("info", "possible")
 
 
+@pytest.mark.parametrize(("sure", "unsure"), [(ADMIN, APP), (APP, ADMIN)])
+def test_weaker_maker_of_a_class_is_cited_beside_the_one_that_is_told(sure: str, unsure: str) -> None:
+    gap = LedgerRow(OWNER, "global", "iam:GetRolePolicy", unsure, Outcome.DENIED)
+    makers = principal(sure, TAGGING), principal(unsure, TAGGING, complete=False, gap=gap.ref)
+    found = control(key(OWN_ROOT), *makers, principal(iam(OWNER, "role/User"), BY_TAG), coverage=(gap,))
+    assert (found.verdict.value, found.reach.principals_total) == ("confirmed", 2)
+    assert [c.verdict.value for c in found.capabilities] == ["confirmed"]
+    assert gap.ref in found.coverage_refs
+
+
+def test_weaker_case_of_an_earlier_user_is_cited_beside_the_one_that_is_told() -> None:
+    not_read = iam(OWNER, "role/Ann")
+    gap = LedgerRow(OWNER, "global", "iam:GetRolePolicy", not_read, Outcome.DENIED)
+    closed = deny(None, "kms:Decrypt", when={"StringNotEquals": ALPHA["StringEquals"]})
+    found = controls(
+        key(OWN_ROOT), principal(ADMIN, TAGGING), principal(iam(OWNER, "role/Bob"), policy(allow())),
+        principal(not_read, complete=False, gap=gap.ref),
+        organization(scps={OU: [policy(allow(None, "*"), closed)]}), coverage=(gap,),
+    )  # fmt: skip
+    (only,) = (f for f in found if f.grantee.selector == ADMIN)
+    assert [c.verdict.value for c in only.capabilities] == ["confirmed"]
+    assert gap.ref in only.coverage_refs
+
+
 def test_account_whose_identities_were_not_read_is_left_to_coverage() -> None:
     unread = account(OWNER, iam_complete=False, gap="row")
     assert controls(key(*BOTH_ROOTS), unread, principal(ADMIN, TAGGING, BY_TAG)) == []
@@ -373,6 +400,21 @@ def test_second_change_of_the_same_kind_is_not_asked_for() -> None:
     two = policy(allow(when={"StringEquals": {"aws:ResourceTag/Project": ["Alpha", "Beta"]}}))
     finding = control(key(OWN_ROOT), principal(ADMIN, TAGGING), principal(APP, two))
     assert told(finding) == ("low", "confirmed", ("attribute_decides_access",))
+
+
+def test_change_that_somebody_may_not_make_is_asked_about_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, object]] = []
+    may_make = attribute_makers.Makers.may_make
+
+    def counted(makers: attribute_makers.Makers, caller: Caller, flip: Flip) -> attribute_makers.Making | None:
+        asked.append((caller.text, flip.change))
+        return may_make(makers, caller, flip)
+
+    monkeypatch.setattr(attribute_makers.Makers, "may_make", counted)
+    elsewhere = policy(allow(None, "kms:TagResource", Resource=KEY[:-1] + "c"))
+    several = policy(allow(None, "kms:Decrypt", "kms:Encrypt", when=ALPHA))
+    assert controls(key(OWN_ROOT), principal(ADMIN, elsewhere), principal(APP, several)) == []
+    assert [who for who, _ in asked] == [ADMIN]
 
 
 def test_members_of_a_class_that_control_nothing_are_not_counted() -> None:
