@@ -13,6 +13,7 @@ from scanner.analyze.permissions.attribute_changes import Change, Taken
 from scanner.analyze.permissions.attribute_flips import Flip
 from scanner.analyze.permissions.attribute_rules import KeySet, allows_directly
 from scanner.analyze.permissions.drafts import verdict_of
+from scanner.analyze.permissions.may_allow import key_may_allow_alone, own_policies_may_allow
 from scanner.analyze.principals.reach import Population
 from scanner.analyze.request.caller import Caller
 from scanner.analyze.request.request import Request
@@ -106,6 +107,15 @@ class Makers:
         return self._answers[place]
 
     def _decided(self, caller: Caller, taken: Taken) -> _Answer | None:
+        if _is_vain(caller, taken):
+            return None
         decision = decide(self._assembly.world, taken.request(caller), trace=False)
         verdict = verdict_of(decision)
         return None if verdict is None or verdict[0] is FindingVerdict.BLOCKED else (verdict[0], decision)
+
+
+def _is_vain(caller: Caller, taken: Taken) -> bool:
+    """Whether no document can allow what a change takes; for an alias only policies of the caller can (R1.7)."""
+    if own_policies_may_allow(caller, taken.action.iam_name, taken.resource):
+        return False
+    return taken.resource != taken.of.arn or not key_may_allow_alone(taken.of, taken.action)
