@@ -100,6 +100,7 @@ class Outsiders:
         self._population = population
         self._through_roles = through_roles
         self._by_selector: dict[str, dict[str, _Reach]] | None = None
+        self._by_role: dict[str, set[str]] = defaultdict(set)
 
     def findings(self, keys: KeySet, flips: Sequence[Flip], deciders: Makers) -> Iterator[Finding]:
         """One finding per outsider who decrypts, signs, delegates or controls keys of a set by changing them first.
@@ -112,10 +113,19 @@ class Outsiders:
         given = self._set(keys, opening, deciders)
         if not given.makers or not given.opened:
             return
-        for text, reached in sorted(self._reached().items()):
-            found = self._opened(given, reached)
+        by_selector = self._reached()
+        for text in sorted(self._who_gets_to(given.makers) & self._who_gets_to(given.opened)):
+            found = self._opened(given, by_selector[text])
             if found:
                 yield self._finding(given.keys, text, found)
+
+    def _who_gets_to(self, roles: Iterable[str]) -> set[str]:
+        """The outsiders who get to one of some roles, by what trust policies call them."""
+        if not self._by_role:
+            for text, reached in self._reached().items():
+                for arn in reached:
+                    self._by_role[arn].add(text)
+        return {text for arn in roles if arn in self._by_role for text in self._by_role[arn]}
 
     def _set(self, keys: KeySet, opening: Sequence[Flip], deciders: Makers) -> _Set:
         world, asked = self._assembly.world, asked_of(keys)

@@ -134,6 +134,11 @@ def test_change_as_one_role_and_use_as_another_that_does_nothing_today_is_told()
     assert {hop.role_arn for hop in finding.path.hops} == {VENDOR, HELPER}
 
 
+def test_outsiders_of_one_role_are_told_each() -> None:
+    found = controls(PLAIN, principal(VENDOR, TAGGING, BY_TAG, trust=trusting(OUTSIDE, ANOTHER)))
+    assert [f.grantee.selector for f in found] == [OUTSIDE, ANOTHER]
+
+
 def test_role_that_the_outsider_does_not_reach_gives_it_nothing() -> None:
     assert controls(PLAIN, principal(VENDOR, TAGGING, trust=ADMITTING), principal(APP, BY_TAG)) == []
     assert controls(PLAIN, principal(VENDOR, BY_TAG, trust=ADMITTING), principal(APP, TAGGING)) == []
