@@ -103,12 +103,13 @@ BOTH = allow(iam(OWNER, "root"), TAG, NotPrincipal={"AWS": OTHER})
         key(key_policy=text("no policy", DocumentKind.KEY_POLICY, KEY)),
         key(**UNREAD),
         key(ROOT_LETS, ram_policy_read=False),
+        key(ROOT_LETS, grants=None, gaps={"grants": "row"}),
         key(ROOT_LETS, ram_policy=ram(allow(ADMIN, TAG))),
         key(ROOT_LETS, grants=(grant(ADMIN, "TagResource"),)),
     ],
     ids=[
         "role", "role beside the account", "role in a list", "everybody", "session", "unique id", "all but another",
-        "account and all but another", "no principal", "no policy", "not read", "RAM not read", "RAM", "grant",
+        "account and all but another", "no principal", "no policy", "not read", "RAM not read", "grants not read", "RAM", "grant",
     ],
 )  # fmt: skip
 def test_key_that_names_more_than_accounts_may_allow_alone(facts: KeyFacts) -> None:
