@@ -69,6 +69,10 @@ class Approach:
         rank, condition, choice = _said(entry, way)
         return cls(entry, way, rank, (way.use.action.capability, verdict_of(rank), condition), choice)
 
+    def by(self, step: Step) -> Approach:
+        """The same with another step that enters."""
+        return self if step is self.entry else self.of(step, self.way)
+
     @property
     def steps(self) -> tuple[Step, ...]:
         """The roles assumed, in order."""
@@ -122,19 +126,9 @@ class Arrival(NamedTuple):
         """The roles assumed, in order."""
         return self.approach.steps
 
-    @property
-    def last(self) -> PrincipalFacts:
-        """The identity that uses the key."""
-        return self.steps[-1].role
-
     def user(self, world: World) -> Caller:
         """A session of the identity that uses the key, in the form it has by then."""
         return caller_in(world, self.steps[-1].node)
-
-    @property
-    def verdict(self) -> FindingVerdict:
-        """How sure the path is."""
-        return verdict_of(self.rank)
 
     @property
     def doubtful(self) -> Decision | None:
@@ -159,25 +153,62 @@ class Arrival(NamedTuple):
 
 
 def arrivals_of(source: Source, ways: Iterable[tuple[KeyFacts, tuple[Way, ...]]]) -> Iterator[Arrival]:
-    """What a source reaches by the ways to each key; keys with the same ways, as one object, share the approaches."""
+    """What a source reaches by the ways to each key; ways of one course to one action share the approach."""
     entry = source.best
     said: dict[Course, tuple[int, str, tuple[bool, bool]]] = {}
     places: dict[tuple[Course, str], Place] = {}
+    approaches: dict[tuple[Course, str], Approach] = {}
 
     def approach_by(way: Way) -> Approach:
-        if way.course not in said:
-            said[way.course] = _said(entry, way)
-        rank, condition, choice = said[way.course]
-        capability = way.use.action.capability
-        place = places.setdefault((way.course, capability), (capability, verdict_of(rank), condition))
-        return Approach(entry, way, rank, place, choice)
+        course, action = way.course, way.use.action
+        approach = approaches.get((course, action.name))
+        if approach is None:
+            if course not in said:
+                said[course] = _said(entry, way)
+            rank, condition, choice = said[course]
+            capability = action.capability
+            place = places.setdefault((course, capability), (capability, verdict_of(rank), condition))
+            approach = approaches[course, action.name] = Approach(entry, way, rank, place, choice)
+        return approach
 
-    approaches: dict[int, list[Approach]] = {}
+    known: dict[int, list[Approach]] = {}
     for key, found in ways:
-        if id(found) not in approaches:
-            approaches[id(found)] = [approach_by(way) for way in found]
-        for approach in approaches[id(found)]:
+        if id(found) not in known:
+            known[id(found)] = [approach_by(way) for way in found]
+        for approach in known[id(found)]:
             yield Arrival(source, key, approach)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Landing:
+    """The keys that a source reaches by the same approaches, in order; it is told from others as an object."""
+
+    source: Source
+    approaches: tuple[Approach, ...]
+    keys: list[KeyFacts]
+
+
+def landings_of(arrivals: Iterable[Arrival]) -> tuple[Landing, ...]:
+    """Arrivals put together, in the order of the first of each; those of one source at one key stand side by side."""
+    found: dict[tuple[int, tuple[Approach, ...]], Landing] = {}
+    for (source, key), approaches in _side_by_side(arrivals):
+        landing = found.setdefault((id(source), approaches), Landing(source, approaches, []))
+        landing.keys.append(key)
+    return tuple(found.values())
+
+
+def _side_by_side(arrivals: Iterable[Arrival]) -> Iterator[tuple[tuple[Source, KeyFacts], tuple[Approach, ...]]]:
+    """Source and key with the approaches of arrivals one after the other that share both, as objects."""
+    last: tuple[Source, KeyFacts] | None = None
+    approaches: list[Approach] = []
+    for source, key, approach in arrivals:
+        if last is None or last[1] is not key or last[0] is not source:
+            if last is not None:
+                yield last, tuple(approaches)
+            last, approaches = (source, key), []
+        approaches.append(approach)
+    if last is not None:
+        yield last, tuple(approaches)
 
 
 def conditions_of_steps(steps: Iterable[Step]) -> list[str]:

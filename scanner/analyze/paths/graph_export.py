@@ -81,7 +81,8 @@ def _assumed(through_roles: RolePaths) -> Iterator[GraphEdge]:
 
 def _further(through_roles: RolePaths) -> Iterator[Step]:
     """The steps of paths that some change is on: of what could be changed besides, the graph does not tell."""
-    chains = {id(a.way.chain): a.way.chain for claim in through_roles.claims for a in claim.arrivals}
+    reached = {a for landings in through_roles.landings for landing in landings for a in landing.approaches}
+    chains = {id(a.way.chain): a.way.chain for a in reached}
     changing = (chain for chain in chains.values() if any(s.change for s in chain.steps))
     found = {(s.caller.text, s.node, s.action): s for chain in changing for s in chain.steps}
     return (step for _, step in sorted(found.items()))
@@ -121,13 +122,15 @@ def _used_by_roles(through_roles: RolePaths) -> Iterator[GraphEdge]:
                 yield from _uses(node, key_arn, known[id(uses)], "role")
     changed: dict[tuple[str, str], dict[str, Use]] = {}
     ends: dict[Approach, str] = {}
-    for arrival in (a for claim in through_roles.claims for a in claim.arrivals):
-        approach = arrival.approach
-        if approach not in ends:
-            node = approach.steps[-1].node
-            ends[approach] = node if identity_of(node)[1] != AS_IT_IS else ""
-        if ends[approach]:
-            changed.setdefault((ends[approach], arrival.key.arn), {})[arrival.way.use.action.name] = arrival.way.use
+    for landing in (one for landings in through_roles.landings for one in landings):
+        for approach in landing.approaches:
+            if approach not in ends:
+                node = approach.steps[-1].node
+                ends[approach] = node if identity_of(node)[1] != AS_IT_IS else ""
+        by_change = [(ends[a], a.way.use) for a in landing.approaches if ends[a]]
+        for key in landing.keys:
+            for node, use in by_change:
+                changed.setdefault((node, key.arn), {})[use.action.name] = use
     for (node, key_arn), reached in sorted(changed.items()):
         yield from _uses(identity_of(node)[0], key_arn, _grouped(reached.values()), BY_CHANGE)
 

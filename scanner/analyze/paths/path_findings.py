@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from scanner.analyze.decision.gates import statement_ref
 from scanner.analyze.keys.assemble import SAMPLE, Assembly
@@ -15,16 +16,15 @@ from scanner.analyze.keys.evidence import (
     grant_evidence,
     statement_evidence,
 )
-from scanner.analyze.keys.identity import as_digest, digest, finding_id, fingerprint, number_of
+from scanner.analyze.keys.identity import as_digest, finding_id, fingerprint, number_of
 from scanner.analyze.keys.rules import rules_of
 from scanner.analyze.language.parse import parse_policy
-from scanner.analyze.paths.approaches import Approach, Arrival, residual_of
+from scanner.analyze.paths.approaches import Approach, Arrival, Course, Landing, residual_of
 from scanner.analyze.paths.hops import Step, hop_of
 from scanner.analyze.paths.path_capabilities import (
+    Reached,
     callers_of,
-    deciding_arrival,
     gates_at_key,
-    judged_arrivals,
     path_capabilities,
 )
 from scanner.analyze.paths.path_words import path_remedy, path_summary, path_title
@@ -48,7 +48,6 @@ from scanner.model.finding import (
     Path,
     Reach,
     RuleRef,
-    SeverityReason,
 )
 from scanner.model.principal import PrincipalFacts
 
@@ -60,31 +59,36 @@ PROFILES = 100
 KEYS_COMPARED = 1_000
 """Keys of a path whose decisions are carried one by one: which of the others are gone is not seen later."""
 _RULES = (RuleRef("R7.1", "D"), RuleRef("R7.8", "D"), RuleRef("R7.10", "I"))
-_Trail = tuple[SeverityReason, ...]
+_How = tuple[Landing, ...]
+"""How a key is reached: by each source that reaches it."""
 
 
 def path_finding(assembly: Assembly, claim: Claim, max_hops: int) -> Finding:
     """The finding that somebody outside gets at keys by assuming a role."""
-    judged = judged_arrivals(assembly, claim)
-    capabilities, trail, standing = path_capabilities(assembly, claim, judged)
+    return finding_of(assembly, Reached(assembly, claim), max_hops)
+
+
+def finding_of(assembly: Assembly, reached: Reached, max_hops: int) -> Finding:
+    """The finding about a claim of which is known what it reaches."""
+    claim, keys = reached.claim, reached.keys
+    capabilities, trail, standing = path_capabilities(assembly, reached)
     grantee = path_grantee(assembly, claim, standing)
     leading = capabilities[0]
-    deciding = deciding_arrival(judged, leading)
-    worst = tuple(dict.fromkeys(j.arrival.key.arn for j in judged))
+    deciding = reached.worst_of(leading)
+    worst = reached.worst_keys()
     layers = () if deciding is None else gates_at_key(assembly, deciding)
     hops = tuple(hop_of(assembly.world, s) for s in deciding.steps) if deciding else _entry_hops(assembly, claim)
-    asserted = ("asserted_context",) if _rests_on_assertions(assembly, claim) else ()
+    asserted = ("asserted_context",) if _rests_on_assertions(assembly, reached) else ()
     reasons = tuple(dict.fromkeys((*leading.reasons, *claim.remarks, *asserted)))
-    keys = claim.keys
     callers = callers_of(claim)
-    texts = tuple(sorted(callers))
-    decided = _decided(claim.arrivals)
-    told = as_digest(sum(decided.values()))
+    reach = _reach(reached, callers, worst[:KEYS_COMPARED])
+    number = reached.number_of(leading)
     escalation = escalation_in_words(capabilities, keys.values(), ROLE)
     return Finding(
         id=finding_id(Kind.ASSUMED_ROLE_PATH, *claim.parts),
         fingerprint=fingerprint([
-            [[c.capability, c.actions, c.verdict, c.residual] for c in capabilities], texts, sorted(keys), told,
+            [[c.capability, c.actions, c.verdict, c.residual] for c in capabilities], sorted(callers), sorted(keys),
+            reach.digest,
             [[hop.principal, hop.role_arn, hop.verdict] for hop in hops],
             [[gate.layer, gate.side, gate.outcome] for gate in layers],
         ]),
@@ -96,8 +100,8 @@ def path_finding(assembly: Assembly, claim: Claim, max_hops: int) -> Finding:
         severity_reasons=trail,
         verdict=leading.verdict,
         verdict_reasons=reasons,
-        title=path_title(claim, grantee, leading),
-        summary=path_summary(claim, leading, deciding, max_hops) + escalation,
+        title=path_title(claim, grantee, leading, number),
+        summary=path_summary(claim, leading, deciding, max_hops, (number, len(keys))) + escalation,
         resource=claim.resource,
         key=None,
         grantee=grantee,
@@ -105,11 +109,11 @@ def path_finding(assembly: Assembly, claim: Claim, max_hops: int) -> Finding:
         capabilities=capabilities,
         conditions=_conditions(assembly, claim),
         path=Path(hops, layers),
-        reach=_reach(claim, callers, decided, worst[:KEYS_COMPARED]),
+        reach=reach,
         evidence=_evidence(assembly, claim, deciding, hops, layers),
         remediation=path_remedy(claim, reasons),
         rules=(*_RULES, *rules_of(reasons, _cited(deciding))),
-        coverage_refs=_coverage_refs(assembly, claim),
+        coverage_refs=_coverage_refs(assembly, reached),
         keys=tuple(assembly.key_ref(keys[arn]) for arn in worst[:_KEYS_SHOWN]),
         keys_total=len(keys),
     )  # fmt: skip
@@ -128,23 +132,41 @@ def _entry_hops(assembly: Assembly, claim: Claim) -> tuple[Hop, ...]:
     return (hop_of(assembly.world, claim.sources[0].best),)
 
 
-def _decided(arrivals: Iterable[Arrival]) -> dict[str, int]:
+def _decided(landings: Iterable[Landing]) -> dict[str, int]:
     """By key a number that differs where what anybody can do with it does: verdicts show the strongest only.
 
-    The callers behind a source by whom nothing differs are added up first.
+    The callers behind a source by whom nothing differs are added up first, and the actions of which they say the same.
     """
     alike: dict[int, list[tuple[Step, int]]] = {}
-    said: dict[object, int] = {}
+    said: dict[tuple[int, Course], int] = {}
     found: dict[str, int] = defaultdict(int)
-    for source, key, approach in arrivals:
-        place = (id(source), approach.way.course)
-        if place not in said:
-            if id(source) not in alike:
-                alike[id(source)] = list(_crowds(source))
-            by_step = ((crowd, Approach.of(step, approach.way)) for step, crowd in alike[id(source)])
-            said[place] = sum(crowd * number_of(f"{one.rank} {one.condition}") for crowd, one in by_step)
-        found[key.arn] += number_of(f"{key.arn} {approach.way.use.action.iam_name}") * said[place]
+    for landing in landings:
+        source = landing.source
+        if id(source) not in alike:
+            alike[id(source)] = list(_crowds(source))
+        actions: dict[int, list[str]] = defaultdict(list)
+        for approach in landing.approaches:
+            place = (id(source), approach.way.course)
+            if place not in said:
+                said[place] = _said_by(alike[id(source)], approach)
+            actions[said[place]].append(approach.way.use.action.iam_name)
+        for number, names in actions.items():
+            told = tuple(names)
+            for key in landing.keys:
+                found[key.arn] += _number_at(key.arn, told) * number
     return found
+
+
+def _said_by(crowds: Iterable[tuple[Step, int]], approach: Approach) -> int:
+    """A number that differs where the callers behind a source, or how sure it is for them, do."""
+    by_step = ((crowd, approach.by(step)) for step, crowd in crowds)
+    return sum(crowd * number_of(f"{one.rank} {one.condition}") for crowd, one in by_step)
+
+
+@lru_cache(maxsize=65536)
+def _number_at(arn: str, actions: tuple[str, ...]) -> int:
+    """The number that stands for some actions on a key."""
+    return sum(number_of(f"{arn} {action}") for action in actions)
 
 
 def _crowds(source: Source) -> Iterator[tuple[Step, int]]:
@@ -157,63 +179,78 @@ def _crowds(source: Source) -> Iterator[tuple[Step, int]]:
     yield from crowds.values()
 
 
-def _reach(claim: Claim, callers: Mapping[str, str], decided: Mapping[str, int], listed: Iterable[str]) -> Reach:
+def _reach(reached: Reached, callers: Mapping[str, str], listed: Sequence[str]) -> Reach:
+    decided = _decided(reached.landings)
     texts = tuple(sorted(callers))
-    by_key = {arn: tuple(a.approach for a in found) for arn, found in _arrivals_at(claim, listed).items()}
-    profiles, profile_of = _profiles(by_key)
-    strength = {how: _strength(how) for how in dict.fromkeys(by_key.values())}
+    ways = _ways_to(reached.landings, listed)
+    best = {how: _best(how) for how in dict.fromkeys(ways.values())}
+    profiles, profile_of = _profiles(ways, best)
+    strength = {how: _strength(found) for how, found in best.items()}
     return Reach(
         len(texts), (), sample(texts, SAMPLE), _accounts(callers.values()), len(texts) > SAMPLE,
-        as_digest(sum(decided.values())), {arn: as_digest(decided[arn]) for arn in by_key},
-        {arn: strength[how] for arn, how in by_key.items()}, profiles, profile_of,
+        as_digest(sum(decided.values())), {arn: as_digest(decided[arn]) for arn in ways},
+        {arn: strength[how] for arn, how in ways.items()}, profiles, profile_of,
     )  # fmt: skip
 
 
-def _arrivals_at(claim: Claim, listed: Iterable[str]) -> dict[str, list[Arrival]]:
-    """What is reached of each of these keys."""
-    arrivals: dict[str, list[Arrival]] = {str(arn): [] for arn in listed}
-    for arrival in claim.arrivals:
-        if arrival.key.arn in arrivals:
-            arrivals[arrival.key.arn].append(arrival)
-    return arrivals
+def _ways_to(landings: Iterable[Landing], listed: Iterable[str]) -> dict[str, _How]:
+    """How each of these keys is reached."""
+    found: dict[str, list[Landing]] = {arn: [] for arn in listed}
+    for landing in landings:
+        for key in landing.keys:
+            if key.arn in found:
+                found[key.arn].append(landing)
+    return {arn: tuple(how) for arn, how in found.items()}
 
 
-def _strength(approaches: Iterable[Approach]) -> dict[str, int]:
+def _best(how: _How) -> dict[str, Approach]:
+    """By action the strongest approach to a key; of those as strong the first."""
+    best: dict[str, Approach] = {}
+    for landing in how:
+        for approach in landing.approaches:
+            action = approach.way.use.action.iam_name
+            before = best.get(action)
+            if before is None or before.rank < approach.rank:
+                best[action] = approach
+    return best
+
+
+def _strength(best: Mapping[str, Approach]) -> dict[str, int]:
     """The rank of the strongest way to each capability."""
     found: dict[str, int] = {}
-    for approach in approaches:
+    for approach in best.values():
         capability = approach.place[0]
         found[capability] = max(found.get(capability, 0), approach.rank)
     return dict(sorted(found.items()))
 
 
-def _profiles(by_key: Mapping[str, tuple[Approach, ...]]) -> tuple[tuple[Mapping[str, KeyUse], ...], Mapping[str, int]]:
+def _profiles(
+    ways: Mapping[str, _How], best: Mapping[_How, Mapping[str, Approach]]
+) -> tuple[tuple[Mapping[str, KeyUse], ...], Mapping[str, int]]:
     """The different answers to what can be done with a key, and which of them each key has."""
+    uses: dict[tuple[int, Course], tuple[KeyUse, int]] = {}
+
+    def use_by(approach: Approach) -> tuple[KeyUse, int]:
+        place = (id(approach.entry), approach.way.course)
+        if place not in uses:
+            use = KeyUse(approach.rank, approach.condition, residual_of(approach))
+            uses[place] = use, number_of(repr(use))
+        return uses[place]
+
+    known = {
+        how: as_digest(sum(number_of(name) * use_by(a)[1] for name, a in found.items())) for how, found in best.items()
+    }
     places: dict[str, int] = {}
-    found: list[Mapping[str, KeyUse]] = []
+    profiles: list[Mapping[str, KeyUse]] = []
     profile_of: dict[str, int] = {}
-    known: dict[tuple[Approach, ...], tuple[Mapping[str, KeyUse], str]] = {}
-    for arn, how in by_key.items():
-        if how not in known:
-            profile = _profile(how)
-            known[how] = profile, digest((name, repr(use)) for name, use in profile.items())
-        profile, same = known[how]
-        if same not in places and len(found) < PROFILES:
-            places[same] = len(found)
-            found.append(profile)
+    for arn, how in ways.items():
+        same = known[how]
+        if same not in places and len(profiles) < PROFILES:
+            places[same] = len(profiles)
+            profiles.append({name: use_by(a)[0] for name, a in sorted(best[how].items())})
         if same in places:
             profile_of[arn] = places[same]
-    return tuple(found), profile_of
-
-
-def _profile(approaches: Iterable[Approach]) -> Mapping[str, KeyUse]:
-    """What can be done with a key, by the strongest approach to every action."""
-    best: dict[str, Approach] = {}
-    for approach in approaches:
-        action = approach.way.use.action.iam_name
-        if action not in best or best[action].rank < approach.rank:
-            best[action] = approach
-    return {name: KeyUse(a.rank, a.condition, residual_of(a)) for name, a in sorted(best.items())}
+    return tuple(profiles), profile_of
 
 
 def _accounts(ids: Iterable[str]) -> tuple[str, ...]:
@@ -294,25 +331,23 @@ def _cited(deciding: Arrival | None) -> tuple[str, ...]:
     return tuple(rule for decision in deciding.approach.decisions for rule in decision.rules)
 
 
-def _rests_on_assertions(assembly: Assembly, claim: Claim) -> bool:
+def _rests_on_assertions(assembly: Assembly, reached: Reached) -> bool:
     """Whether a document on the way tests a condition key that the user vouches for."""
     asserted = assembly.world.asserted
     if not asserted:
         return False
-    documents = {
-        policy
-        for arrival in claim.arrivals
-        for policy in (
-            *(s.role.trust_policy for s in arrival.steps), *arrival.last.identity_policies, arrival.key.key_policy,
-        )
-    }  # fmt: skip
+    documents = {key.key_policy for key in reached.keys.values()}
+    for steps in reached.routes:
+        documents.update(step.role.trust_policy for step in steps)
+        documents.update(steps[-1].role.identity_policies)
     statements = (s for policy in documents if policy is not None for s in parse_policy(policy).statements)
     return any(test.key.lower() in asserted for s in statements for test in s.conditions)
 
 
-def _coverage_refs(assembly: Assembly, claim: Claim) -> tuple[str, ...]:
+def _coverage_refs(assembly: Assembly, reached: Reached) -> tuple[str, ...]:
     """Ledger rows that some step of some path hangs on, and those that hide roles or keys it may lead to."""
-    approaches = {arrival.approach for arrival in claim.arrivals}
-    rules = {rule for approach in approaches for decision in approach.decisions for rule in decision.rules}
-    owners = {step.role.account_id for approach in approaches for step in approach.steps}
-    return assembly.unread.cited(rules, assembly.unread.of_everything({*claim.accounts, *owners}))
+    steps = {id(step): step for steps in reached.routes for step in steps}
+    uses = {id(a.way.use.decision): a.way.use.decision for a in reached.approaches}
+    rules = {rule for decision in (*(s.decision for s in steps.values()), *uses.values()) for rule in decision.rules}
+    owners = {step.role.account_id for step in steps.values()}
+    return assembly.unread.cited(rules, assembly.unread.of_everything({*reached.claim.accounts, *owners}))

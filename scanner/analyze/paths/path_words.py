@@ -45,31 +45,33 @@ def _roles(claim: Claim) -> str:
     return f"role/{resource.name} of {resource.account_name or resource.account_id}"
 
 
-def _reached_by(claim: Claim, leading: CapabilityResult) -> int:
-    """How many keys the leading capability reaches with its verdict."""
-    approaches = {a.approach for a in claim.arrivals if a.verdict is leading.verdict}
-    fitting = {a for a in approaches if a.way.use.action.iam_name in leading.actions}
-    return len({a.key.arn for a in claim.arrivals if a.approach in fitting})
+def path_title(claim: Claim, grantee: Grantee, leading: CapabilityResult, number: int) -> str:
+    """Who gets at which keys by which role.
 
-
-def path_title(claim: Claim, grantee: Grantee, leading: CapabilityResult) -> str:
-    """Who gets at which keys by which role."""
+    Args:
+        number: of the keys that the leading capability reaches with its verdict.
+    """
     person = who(grantee, leading.verdict)
     if not claim.arrivals:
         return f"{person} may get further through {_roles(claim)} than chains of roles are followed"
     does = DOES_TO[leading.capability]
-    number = _reached_by(claim, leading)
     may = "could, but not today," if leading.verdict is FindingVerdict.BLOCKED else MAY[leading.verdict]
     return f"{person} {may} {does} {_keys(number)} by assuming {_roles(claim)}"
 
 
-def path_summary(claim: Claim, leading: CapabilityResult, deciding: Arrival | None, max_hops: int) -> str:
-    """The roles assumed one after the other, what the last one can do, and what was not followed."""
+def path_summary(
+    claim: Claim, leading: CapabilityResult, deciding: Arrival | None, max_hops: int, reached: tuple[int, int]
+) -> str:
+    """The roles assumed one after the other, what the last one can do, and what was not followed.
+
+    Args:
+        reached: how many keys the leading capability reaches with its verdict, and how many are reached in all.
+    """
     limit = f"chains of more than {max_hops} role{'s' if max_hops != 1 else ''} are not followed"
     if deciding is None:
         return f"The trust policy of {_roles(claim)} admits it, and the roles behind it reach no key; {limit}"
     actions = ", ".join(a.removeprefix("kms:") for a in leading.actions)
-    number, total = _reached_by(claim, leading), len(claim.keys)
+    number, total = reached
     others = "" if number == total else f" (of {total:,} reached in all)"
     text = f"It {steps_in_words(deciding.steps)}, and acts as it: {actions} with {_keys(number)}{others}"
     if leading.condition:

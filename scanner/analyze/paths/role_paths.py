@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import NamedTuple
 
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.judge import is_stranger
 from scanner.analyze.paths.admission import FEDERATED_OPEN, FEDERATED_PINNED
-from scanner.analyze.paths.approaches import Approach, Arrival
+from scanner.analyze.paths.approaches import Approach, Arrival, Landing
 from scanner.analyze.paths.hops import ASLEEP, BOUND, CHOSEN, PERHAPS, SURE
-from scanner.analyze.paths.path_capabilities import standing_at
-from scanner.analyze.paths.path_findings import ROLE, path_finding
+from scanner.analyze.paths.path_capabilities import Reached, Severities
+from scanner.analyze.paths.path_findings import ROLE, finding_of
 from scanner.analyze.paths.path_words import confirmed_path_reason
 from scanner.analyze.paths.paths import Claim, Paths, reason_of
 from scanner.analyze.principals.party import (
@@ -45,6 +46,7 @@ class _Line(NamedTuple):
     text: str
     kind: str
     account_id: str
+    account_name: str
     capability: str
     decision: str
     reason: str
@@ -52,8 +54,21 @@ class _Line(NamedTuple):
     path: str
 
 
-_Told = tuple[tuple[_Line, tuple[str, ...]], ...]
+_How = tuple[Landing, ...]
+"""How a key is reached by those who make a claim."""
+_Told = list[tuple[_Line, tuple[str, ...]]]
 """Lines with the actions of each."""
+_Placed = list[tuple[_Line, tuple[str, ...], str]]
+"""Lines with the actions of each, and the party."""
+_first_of = itemgetter(0)
+
+
+class _Reaching(NamedTuple):
+    """What a claim says of one key: its finding, how grave that is, and how the key is reached."""
+
+    finding: Finding
+    severities: Severities
+    landings: list[Landing]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,37 +82,57 @@ class RolePaths:
     findings: tuple[Finding, ...]
     claims: tuple[Claim, ...]
     untold: tuple[Claim, ...]
-    of_keys: dict[str, tuple[tuple[Finding, Claim, tuple[Arrival, ...]], ...]]
+    landings: tuple[tuple[Landing, ...], ...]
+    """What every one of the claims reaches."""
+    of_keys: dict[str, list[_Reaching]]
     idle: tuple[Claim, ...] = ()
     """Those who enter roles that do nothing with keys as they are."""
-    _told: dict[tuple[Approach, ...], _Told] = field(default_factory=dict)
-    """What rows say of keys that are reached in the same way, by approaches; each is of one source."""
-    _lines: dict[object, _Line] = field(default_factory=dict)
-    """What a row says beside its actions, by step, course and capability."""
+    _told: dict[_How, _Told] = field(default_factory=dict)
+    """What rows say of keys that are reached in the same way; each is of one claim."""
+    _placed: dict[tuple[_How, Hashable], _Placed] = field(default_factory=dict)
+    """The same of keys that count alike."""
+    _lines: dict[Approach, tuple[_Line, ...]] = field(default_factory=dict)
+    """What rows say beside the action, a line per caller behind the source."""
+    _shared: dict[object, _Line] = field(default_factory=dict)
+    """The lines by step, course and capability."""
 
     def findings_about(self, key_arn: str) -> tuple[Finding, ...]:
         """The findings that reach a key, also those that do not name it among their worst."""
-        return tuple(finding for finding, _, _ in self.of_keys.get(key_arn, ()))
+        return tuple(one.finding for one in self.of_keys.get(key_arn, ()))
 
     def rows(self, assembly: Assembly, key: KeyFacts) -> Iterator[AccessRow]:
         """The rows of access.csv about a key, one per caller, path and decision."""
-        for finding, claim, arrivals in self.of_keys.get(key.arn, ()):
-            place = tuple(a.approach for a in arrivals)
-            if place not in self._told:
-                self._told[place] = self._tell(claim, arrivals)
-            yield from _rows(assembly, claim, key, finding, self._told[place])
+        for one in self.of_keys.get(key.arn, ()):
+            how = tuple(one.landings)
+            place = (how, one.severities.alike(key))
+            if place not in self._placed:
+                if how not in self._told:
+                    self._told[how] = self._tell(assembly, one.severities.claim, how)
+                standing = one.severities.standing
+                self._placed[place] = [(*said, standing(key, said[0].capability).party) for said in self._told[how]]
+            yield from _rows(one.finding, key, self._placed[place])
 
-    def _tell(self, claim: Claim, arrivals: Iterable[Arrival]) -> _Told:
+    def _tell(self, assembly: Assembly, claim: Claim, how: _How) -> _Told:
         """The lines about a key, each with its actions."""
         groups: dict[_Line, dict[str, None]] = defaultdict(dict)
-        for arrival in sorted(arrivals, key=lambda a: _PLACE[a.way.use.action.name]):
-            way, action = arrival.way, arrival.way.use.action
-            for step in sorted(arrival.source.steps, key=lambda s: s.caller.text):
-                place = (id(step), way.course, action.capability)
-                if place not in self._lines:
-                    self._lines[place] = _line(claim, arrival, Approach.of(step, way))
-                groups[self._lines[place]][action.iam_name] = None
-        return tuple((line, tuple(actions)) for line, actions in groups.items())
+        found = ((_PLACE[a.way.use.action.name], a, landing) for landing in how for a in landing.approaches)
+        for _, approach, landing in sorted(found, key=_first_of):
+            lines = self._lines.get(approach)
+            if lines is None:
+                lines = self._lines[approach] = tuple(self._lines_of(assembly, claim, landing, approach))
+            name = approach.way.use.action.iam_name
+            for line in lines:
+                groups[line][name] = None
+        return [(line, tuple(actions)) for line, actions in groups.items()]
+
+    def _lines_of(
+        self, assembly: Assembly, claim: Claim, landing: Landing, approach: Approach
+    ) -> Iterator[_Line]:  # fmt: skip
+        for step in sorted(landing.source.steps, key=lambda s: s.caller.text):
+            place = (id(step), approach.way.course, approach.place[0])
+            if place not in self._shared:
+                self._shared[place] = _line(assembly, claim, landing, approach.by(step))
+            yield self._shared[place]
 
 
 def follow_roles(
@@ -131,43 +166,48 @@ def told_of(
     claims = tuple(claim for claim in everything if claim.party not in left_out)
     untold = tuple(claim for claim in everything if claim.party in left_out)
     idle = tuple(claim for claim in paths.idle() if claim.party not in left_out)
-    findings = tuple(path_finding(assembly, claim, max_hops) for claim in claims)
-    of_keys: dict[str, list[tuple[Finding, Claim, tuple[Arrival, ...]]]] = defaultdict(list)
-    for finding, claim in zip(findings, claims, strict=True):
-        arrivals: dict[str, list[Arrival]] = defaultdict(list)
-        for arrival in claim.arrivals:
-            arrivals[arrival.key.arn].append(arrival)
-        for arn, here in arrivals.items():
-            of_keys[arn].append((finding, claim, tuple(here)))
-    by_key = {arn: tuple(found) for arn, found in of_keys.items()}
-    return RolePaths(paths, findings, claims, untold, by_key, idle)
+    findings: list[Finding] = []
+    landings: list[tuple[Landing, ...]] = []
+    of_keys: dict[str, list[_Reaching]] = defaultdict(list)
+    for claim in claims:
+        reached = Reached(assembly, claim)
+        findings.append(finding_of(assembly, reached, max_hops))
+        landings.append(reached.landings)
+        at_keys = {arn: _Reaching(findings[-1], reached.severities, []) for arn in reached.keys}
+        for landing in reached.landings:
+            for key in landing.keys:
+                at_keys[key.arn].landings.append(landing)
+        for arn, one in at_keys.items():
+            of_keys[arn].append(one)
+    return RolePaths(paths, tuple(findings), claims, untold, tuple(landings), dict(of_keys), idle)
 
 
-def _rows(assembly: Assembly, claim: Claim, key: KeyFacts, finding: Finding, told: _Told) -> Iterator[AccessRow]:
+def _rows(finding: Finding, key: KeyFacts, told: _Placed) -> Iterator[AccessRow]:
     """The rows of a claim about one key."""
-    parties = {c: standing_at(assembly, claim, key, c).party for c in {line.capability for line, _ in told}}
-    for line, actions in told:
-        known = account_of(assembly.world, line.account_id) if line.account_id else None
+    arn, verdict = key.arn, finding.verdict.value
+    for line, actions, party in told:
         yield AccessRow(
-            key_arn=key.arn, principal_arn=line.text, principal_account_id=line.account_id,
-            principal_account_name=known.name if known else "", party=parties[line.capability],
-            capability=line.capability, actions=actions, decision=line.decision, reason=line.reason,
-            conditions=line.condition, mechanism=ROLE, path=line.path, finding_id=finding.id, principal_kind=line.kind,
-            finding_verdict=finding.verdict.value,
+            key_arn=arn, principal_arn=line.text, principal_account_id=line.account_id,
+            principal_account_name=line.account_name, party=party, capability=line.capability, actions=actions,
+            decision=line.decision, reason=line.reason, conditions=line.condition, mechanism=ROLE, path=line.path,
+            finding_id=finding.id, principal_kind=line.kind, finding_verdict=verdict,
         )  # fmt: skip
 
 
-def _line(claim: Claim, arrival: Arrival, approach: Approach) -> _Line:
+def _line(assembly: Assembly, claim: Claim, landing: Landing, approach: Approach) -> _Line:
     """The line of one caller behind the source, by its own approach."""
-    one = Arrival(arrival.source, arrival.key, approach)
-    caller, use = one.entry.caller, one.way.use
+    source = landing.source
+    one = Arrival(source, landing.keys[0], approach)
+    caller, use = approach.entry.caller, approach.way.use
     federated = caller.is_provider
+    account_id = "" if caller.account_id == "*" else caller.account_id
     return _Line(
-        text=one.source.selector.text if federated else caller.text,
+        text=source.selector.text if federated else caller.text,
         kind="federated" if federated else caller.kind.value,
-        account_id="" if caller.account_id == "*" else caller.account_id,
+        account_id=account_id,
+        account_name=account_of(assembly.world, account_id).name if account_id else "",
         capability=use.action.capability,
-        decision="unknown" if is_stranger(caller) else _DECISIONS[one.rank],
+        decision="unknown" if is_stranger(caller) else _DECISIONS[approach.rank],
         reason=reason_of(one, use.decision.reason) or confirmed_path_reason(one, claim.party),
         condition=approach.condition,
         path=one.path,
@@ -186,11 +226,11 @@ def keys_by_capability(through_roles: RolePaths) -> dict[str, dict[str, frozense
     A finding says over all its keys what it can do; only the claim behind it knows with which of them.
     """
     found: dict[str, dict[str, frozenset[str]]] = {}
-    for finding, claim in zip(through_roles.findings, through_roles.claims, strict=True):
+    for finding, landings in zip(through_roles.findings, through_roles.landings, strict=True):
         keys: dict[str, set[str]] = defaultdict(set)
-        for arrival in claim.arrivals:
-            if arrival.verdict in _SURE:
-                keys[arrival.way.use.action.capability].add(arrival.key.arn)
+        for landing in landings:
+            for capability in dict.fromkeys(a.place[0] for a in landing.approaches if a.place[1] in _SURE):
+                keys[capability].update(key.arn for key in landing.keys)
         found[finding.id] = {capability: frozenset(arns) for capability, arns in keys.items()}
     return found
 
