@@ -32,7 +32,7 @@ def key_may_allow_alone(key: KeyFacts, action: Action) -> bool:
 
     A statement for the whole account leaves it to the policies there (R3.10).
     """
-    if key.key_policy is None or not key.ram_policy_read or not key.grants_complete:
+    if key.key_policy is None or not key.ram_policy_read or (action.grantable and not key.grants_complete):
         return True
     if any(action.name in grant.operations for grant in key.grants or ()):
         return True

@@ -103,13 +103,12 @@ BOTH = allow(iam(OWNER, "root"), TAG, NotPrincipal={"AWS": OTHER})
         key(key_policy=text("no policy", DocumentKind.KEY_POLICY, KEY)),
         key(**UNREAD),
         key(ROOT_LETS, ram_policy_read=False),
-        key(ROOT_LETS, grants=None, gaps={"grants": "row"}),
         key(ROOT_LETS, ram_policy=ram(allow(ADMIN, TAG))),
         key(ROOT_LETS, grants=(grant(ADMIN, "TagResource"),)),
     ],
     ids=[
         "role", "role beside the account", "role in a list", "everybody", "session", "unique id", "all but another",
-        "account and all but another", "no principal", "no policy", "not read", "RAM not read", "grants not read", "RAM", "grant",
+        "account and all but another", "no principal", "no policy", "not read", "RAM not read", "RAM", "grant",
     ],
 )  # fmt: skip
 def test_key_that_names_more_than_accounts_may_allow_alone(facts: KeyFacts) -> None:
@@ -130,3 +129,9 @@ def test_key_that_names_more_than_accounts_may_allow_alone(facts: KeyFacts) -> N
 )
 def test_key_that_leaves_it_to_the_account_allows_nothing_alone(facts: KeyFacts) -> None:
     assert alone(facts) == (False, False)
+
+
+@pytest.mark.parametrize(("name", "may"), [("Decrypt", True), ("TagResource", False)])
+def test_grants_that_were_not_read_may_allow_what_a_grant_can(name: str, may: bool) -> None:
+    unread = key(ROOT_LETS, grants=None, gaps={"grants": "row"})
+    assert key_may_allow_alone(unread, ACTIONS[name.lower()]) is may
