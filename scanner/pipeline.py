@@ -38,6 +38,7 @@ from scanner.report.directory import RunDirectory
 from scanner.report.escape import CsvDialect
 from scanner.report.graph import GRAPH, dump_graph
 from scanner.report.graphml import GRAPHML, dump_graphml
+from scanner.report.json import dump_findings
 from scanner.report.manifest import MANIFEST, check_files, recorded_in, write_manifest
 from scanner.report.options import ReportOptions
 from scanner.report.pages import HtmlOptions, PageLimits
@@ -180,8 +181,6 @@ def _analyzed(
     how: HowToAnalyze,
     lanes: Sequence[Executor],
 ) -> FindingsDocument:
-    from scanner.report.write import write_findings  # noqa: PLC0415  # pandas is loaded by commands that write reports
-
     dialect = CsvDialect(settings.output.csv_dialect)
     settle(directory.path / SNAPSHOT)
     with checked_snapshot(directory.path / SNAPSHOT) as connection:
@@ -211,7 +210,7 @@ def _analyzed(
                 coverage.write(entry, affected[entry.ref])
         directory.write(GRAPH, dump_graph(result.graph))
         directory.write(GRAPHML, dump_graphml(result.graph))
-    write_findings(directory, document)
+    directory.write(FINDINGS, dump_findings(document))
     write_manifest(directory, document, judged=record_of(settings, rules.trust.vendors, accepted, earlier))
     return document
 

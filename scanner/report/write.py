@@ -10,7 +10,7 @@ from scanner.report.asff import dump_asff
 from scanner.report.context import PageSources
 from scanner.report.directory import RunDirectory
 from scanner.report.html import render_pages, render_single
-from scanner.report.json import dump_findings, dump_summary
+from scanner.report.json import dump_summary
 from scanner.report.markdown import render_markdown
 from scanner.report.ocsf import dump_ocsf
 from scanner.report.options import FORMATS, ReportOptions
@@ -18,11 +18,6 @@ from scanner.report.pages import FOLDER, HtmlOptions
 from scanner.report.policy_files import FOLDER as POLICIES
 from scanner.report.sarif import SARIF, render_sarif
 from scanner.report.tables import findings_csv
-
-
-def write_findings(directory: RunDirectory, document: FindingsDocument) -> Path:
-    """Write findings.json, the file that every report is made from."""
-    return directory.write("findings.json", dump_findings(document))
 
 
 def render_all(

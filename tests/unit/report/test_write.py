@@ -20,7 +20,7 @@ from scanner.report.manifest import write_manifest
 from scanner.report.markdown import render_markdown
 from scanner.report.options import ReportOptions
 from scanner.report.terminal import render_summary
-from scanner.report.write import render_all, write_findings
+from scanner.report.write import render_all
 
 import report_builders as build
 
@@ -77,7 +77,7 @@ def test_unknown_format_is_refused_before_anything_is_written(tmp_path: Path) ->
 
 def test_no_artifact_holds_a_path_of_this_machine(tmp_path: Path) -> None:
     directory = rendered(tmp_path)
-    write_findings(directory, build.document())
+    directory.write("findings.json", dump_findings(build.document()))
     for name in directory.files():
         assert str(tmp_path).encode() not in (directory.path / name).read_bytes()
 
