@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NewType
 
 AccountId = NewType("AccountId", str)
@@ -32,6 +33,7 @@ class Arn:
         return f"arn:{self.partition}:{self.service}:{self.region}:{self.account_id}:{self.resource}"
 
 
+@lru_cache(maxsize=65536)
 def parse_arn(text: str) -> Arn | None:
     """Split an ARN at its first five colons; None where the text is no ARN."""
     parts = text.split(":", 5)
