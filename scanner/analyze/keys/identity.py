@@ -21,13 +21,12 @@ def fingerprint(evidence: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def digest(pairs: Iterable[tuple[str, str]]) -> str:
-    """16 hex digits over pairs of texts, such as principal and decision, in whatever order they come."""
-    return as_digest(sum(number_of(one) * number_of(other) for one, other in pairs))
-
-
 def as_digest(number: int) -> str:
-    """A sum of products of such numbers as a digest."""
+    """16 hex digits over pairs of texts, such as principal and decision, in whatever order they come.
+
+    Args:
+        number: the sum, over the pairs, of the product of the numbers of both.
+    """
     return f"{number % 2**64:016x}"
 
 

@@ -30,6 +30,7 @@ from builders import (
     STRANGER,
     account,
     allow,
+    analyzed,
     deny,
     grant,
     iam,
@@ -39,6 +40,7 @@ from builders import (
     principal,
 )
 from builders import world as world_of
+from role_worlds import admits
 
 THIRD = "333333333333"
 A, B, OF_THIRD = iam(MEMBER, "role/A"), iam(MEMBER, "role/B"), iam(THIRD, "role/C")
@@ -303,6 +305,31 @@ def test_roles_share_what_they_do_at_keys_that_do_not_know_them(turned: bool) ->
     assert found[A].by_key().keys() == {KEY, away.arn}
     assert found[OF_THIRD].by_key().keys() == {KEY, SECOND, away.arn}
     assert (found[A].own.keys(), found[OF_THIRD].own.keys()) == (set(), {away.arn})
+
+
+@pytest.mark.parametrize("hops", [2, 1], ids=["followed", "cut"])
+def test_paths_through_roles_that_share_reach_every_key_that_one_of_them_may_use(hops: int) -> None:
+    """C is apart from two keys, one that denies it and one of its account; A, which comes after it, may use both."""
+    may = policy(allow(None, "kms:*"))
+    ways = {"ToA": [A], "ToC": [OF_THIRD], "ToEach": [A, OF_THIRD]}
+    entries = [
+        principal(iam(MANAGER, f"role/{name}"), policy(allow(None, "sts:AssumeRole", Resource=to)),
+                  trust=admits(iam(STRANGER, "root")))
+        for name, to in ways.items()
+    ]  # fmt: skip
+    people = [principal(arn, may, trust=admits(iam(MANAGER, "root"))) for arn in (A, OF_THIRD)]
+    of_a, of_c = KEY.replace(OWNER, MEMBER), KEY.replace(OWNER, THIRD)
+    keys = [key(OPEN, arn=arn) for arn in (KEY, of_a, of_c)] + [key(OPEN, deny(OF_THIRD), arn=SECOND)]
+    given = organized(*keys, *entries, *people, account(MANAGER))
+    one, apart = (
+        {(r.path.split("/")[1].split(" ")[0], r.key_arn, r.actions, r.decision)
+         for r in analyzed(given, by_class=by, max_role_hops=hops).access if r.mechanism == "role"}
+        for by in (True, False)
+    )  # fmt: skip
+    assert one == apart
+    reached = {name: {arn for way, arn, *_ in one if way == name} for name in ways}
+    everything = {KEY, of_a, of_c, SECOND}
+    assert reached == {"ToA": everything, "ToC": everything - {SECOND}, "ToEach": everything}
 
 
 def test_key_of_an_account_that_iam_means_is_no_shared_one() -> None:
