@@ -81,7 +81,7 @@ def _assumed(through_roles: RolePaths) -> Iterator[GraphEdge]:
 
 def _further(through_roles: RolePaths) -> Iterator[Step]:
     """The steps of paths that some change is on: of what could be changed besides, the graph does not tell."""
-    reached = {a for landings in through_roles.landings for landing in landings for a in landing.approaches}
+    reached = (a for landings in through_roles.landings for landing in landings for a in landing.approaches)
     chains = {id(a.way.chain): a.way.chain for a in reached}
     changing = (chain for chain in chains.values() if any(s.change for s in chain.steps))
     found = {(s.caller.text, s.node, s.action): s for chain in changing for s in chain.steps}

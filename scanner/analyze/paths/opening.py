@@ -32,29 +32,34 @@ _WHATEVER: Allowed = frozenset({(ANYBODY, _EVERYTHING)})
 class Doors:
     """Which actions a key opens to an account; accounts by id, `*`.
 
-    They are handed over to its IAM, to somebody whom a policy names, or to whom a grant concerns.
+    They are handed over to its IAM, to somebody whom a policy names, or to whom a grant concerns; or they may be, by
+    what was not read.
     """
 
     owner: str
     delegated: dict[str, frozenset[str]] = field(default_factory=lambda: defaultdict(frozenset))
     named: dict[str, frozenset[str]] = field(default_factory=lambda: defaultdict(frozenset))
     granted: dict[str, frozenset[str]] = field(default_factory=lambda: defaultdict(frozenset))
+    unread: dict[str, frozenset[str]] = field(default_factory=lambda: defaultdict(frozenset))
 
     @property
     def accounts(self) -> Iterator[str]:
         """The accounts to which something is open."""
-        return chain(self.delegated, self.named, self.granted)
+        return chain(self.delegated, self.named, self.granted, self.unread)
 
     def open_to(self, account_id: str, allowed: Allowed) -> frozenset[str]:
         """Actions that could be decided other than by a refusal, for an identity whose IAM allows some.
 
         In the key's own account a policy that names somebody is enough; from outside IAM has to allow it too (R3.20,
-        R3.22), where no grant does (R4.11).
+        R3.22), where no grant does (R4.11). By what was not read of the key it is open to whoever may do the action
+        anywhere.
         """
         handed = self.delegated.get(account_id, _NOTHING)
         named = self.named.get(account_id, _NOTHING) | self.named.get(ANYBODY, _NOTHING)
         granted = self.granted.get(account_id, _NOTHING) | self.granted.get(ANYBODY, _NOTHING)
         by_iam = _NOTHING.union(*(actions for owner, actions in allowed if owner in {ANYBODY, self.owner}))
+        if account_id in self.unread:
+            granted |= self.unread[account_id].intersection(_NOTHING.union(*(actions for _, actions in allowed)))
         if account_id == self.owner:
             return (handed & by_iam) | named | granted
         return ((handed | named) & by_iam) | granted
@@ -96,7 +101,7 @@ def _accounts_in(statement: Statement) -> set[str]:
 
 
 def doors_of(key: KeyFacts) -> Doors:
-    """What a key opens to whom; what was not read of it counts as handed over to its account (R2.2).
+    """What a key opens to whom; what was not read of it may be handed over to its account (R2.2).
 
     An unread policy is no claim about anybody in particular: the key is opaque and counted as such.
     """
@@ -105,26 +110,32 @@ def doors_of(key: KeyFacts) -> Doors:
         if policy is not None:
             _read(policy, key, doors)
     if key.key_policy is None or not key.ram_policy_read:
-        doors.delegated[key.account_id] |= _EVERYTHING
+        doors.unread[key.account_id] |= _EVERYTHING
     for grant in key.grants or ():
         for selector, operations in operations_by_selector(grant, key.partition).items():
             if selector.kind not in _NO_ROLE:
                 doors.granted[selector.account_id or ANYBODY] |= frozenset(operations)
         doors.granted[key.account_id] |= _RETIRING  # the owner may leave it to IAM as well (R4.22)
+        if not grant.issuing_account:  # whoever issued it may retire it
+            doors.named[ANYBODY] |= _RETIRING
     if not key.grants_complete:  # one that was not read may give it to whom a policy names
         for account, actions in tuple(doors.named.items()):
             doors.granted[account] |= actions
+        for account, actions in tuple(doors.delegated.items()):
+            doors.unread[account] |= actions
     return doors
 
 
 def _read(policy: PolicyText, key: KeyFacts, doors: Doors) -> None:
     document = parse_policy(policy)
     if document.problems:
-        doors.delegated[key.account_id] |= _EVERYTHING
+        doors.unread[key.account_id] |= _EVERYTHING
     for statement in document.statements:
         if statement.effect is Effect.DENY:
             continue
         actions = frozenset(a.name for a in KEY_ACTIONS if covers_action(statement, a.iam_name))
+        if statement.damage and not statement.principals and not statement.not_principals:
+            doors.named[ANYBODY] |= actions  # whom it meant cannot be told (R10.12)
         everybody = any(
             e.type == "*" for e in statement.principals or ()
         )  # also where the account is written beside it

@@ -71,7 +71,7 @@ class Population:
 
     def classes_at(self, key: KeyFacts) -> ClassOf | None:
         """Who is judged alike at an open key, and at which; None for another key."""
-        if key.arn not in self._open_keys:
+        if self._open_keys.get(key.arn) is not key:  # another one, or one that an edit changed
             return None
         if self._afar is None or not self._afar.holds:
             self._afar = Afar.at(self.world, tuple(self._open_keys.values()), anyone(key.partition))

@@ -284,15 +284,17 @@ def test_everybody_behind_a_naming_is_judged_as_one_by_one() -> None:
 
 
 def test_classes_are_asked_for_at_open_keys_alone_and_anew_once_something_was_forgotten() -> None:
-    given = organized(key(OPEN), key(arn=SECOND), principal(A, FULL))
-    population = Population(given, [key(OPEN)])
-    assert population.classes_at(key(arn=SECOND)) is None
-    first = population.classes_at(key(OPEN))
-    assert first == population.classes_at(key(OPEN))
+    used, other = key(OPEN), key(arn=SECOND)
+    given = organized(used, other, principal(A, FULL))
+    population = Population(given, [used])
+    assert population.classes_at(other) is None
+    assert population.classes_at(key(OPEN, deny(A))) is None
+    first = population.classes_at(used)
+    assert first == population.classes_at(used)
     assert given.sides is not None
     given.sides.kept = Kept()
-    assert first != population.classes_at(key(OPEN))
-    assert Population(world_of(key(OPEN)), [key(OPEN)]).classes_at(key(OPEN)) is None
+    assert first != population.classes_at(used)
+    assert Population(world_of(used), [used]).classes_at(used) is None
 
 
 @pytest.mark.parametrize("turned", [False, True])

@@ -191,3 +191,24 @@ def test_create_grant_by_grant_gives_the_operations_of_that_grant_only() -> None
 def test_blocked_create_grant_gives_nothing() -> None:
     given = world(key(allow(iam(MEMBER, "role/App"), "kms:CreateGrant")), principal(iam(MEMBER, "role/App")))
     assert "create_grant_escalation" not in analyzed(given).external.verdict_reasons
+
+
+def test_step_that_paths_take_under_several_conditions_is_one_edge_for_each_in_every_analysis() -> None:
+    """A gets to B surely once it is rewritten, and under a condition as it is; both are on paths with a change."""
+    other, private = "888877776666", {"StringEquals": {"aws:SourceVpce": "vpce-1"}}
+    rewriting = ("iam:PutRolePolicy", "sts:AssumeRole")
+    a, b, c = iam(OWNER, "role/A"), iam(MEMBER, "role/B"), iam(MEMBER, "role/C")
+    roles = [
+        role(OWNER, "E1", admits(iam(STRANGER, "root")), policy(allow(None, *rewriting, Resource=a))),
+        role(OWNER, "E2", admits(iam(other, "root")), policy(allow(None, "sts:AssumeRole", Resource=a))),
+        role(OWNER, "A", admits({"AWS": [iam(OWNER, "role/E1"), iam(OWNER, "role/E2")]}),
+             policy(allow(None, "sts:AssumeRole", when=private, Resource=b))),
+        role(MEMBER, "B", admits(a), policy(allow(None, *rewriting, Resource=c))),
+        role(MEMBER, "C", admits(b)),
+    ]  # fmt: skip
+    used = key(allow(iam(MEMBER, "root"), "kms:*"), arn=KEY.replace(OWNER, MEMBER))
+    graphs = [followed(*roles, used, by_class=by).result.graph for by in (True, False) for _ in range(3)]
+    assert all(graph == graphs[0] for graph in graphs)
+    assert [(e.verdict, bool(e.condition)) for e in graphs[0].edges if (e.source, e.target) == (a, b)] == [
+        ("allowed", False), ("conditional", True),
+    ]  # fmt: skip

@@ -10,8 +10,9 @@ from scanner.analyze.paths.hops import NEVER, PERHAPS, SURE, rank_of
 from scanner.analyze.paths.role_use import RoleUse, request_on
 from scanner.analyze.request.caller import resolve_caller
 from scanner.model.actions import KEY_ACTIONS
+from scanner.model.policy import DocumentKind
 
-from builders import KEY, MEMBER, OWNER, STRANGER, allow, grant, iam, key, policy, world
+from builders import KEY, MEMBER, OWNER, STRANGER, allow, grant, iam, key, policy, text, world
 from role_worlds import admits, role
 
 OWN_ROOT = allow(iam(OWNER, "root"), "kms:*")
@@ -83,6 +84,43 @@ def test_grants_that_were_not_read_leave_it_open_whether_somebody_whom_a_policy_
     drawn = world(user, unread)
     (use,) = RoleUse(drawn, drawn.keys.values()).of(user.arn).by_key()[KEY]
     assert (use.action.name, use.rank, use.decision.reason) == ("Decrypt", PERHAPS, "grants_not_read")
+
+
+@pytest.mark.parametrize(
+    "unread",
+    [
+        key(OWN_ROOT, grants=None, gaps={"grants": "row"}),
+        key(key_policy=None, gaps={"key_policy": "row"}),
+        key(OWN_ROOT, ram_policy_read=False, gaps={"ram_policy": "row"}),
+        key(key_policy=text("[]", DocumentKind.KEY_POLICY, KEY)),
+        key({"Effect": "Allow", "Principal": {"AWS": 5}, "Action": "kms:Decrypt", "Resource": "*"}),
+    ],
+    ids=["grants", "policy", "RAM", "no policy", "whom it names"],
+)
+def test_key_of_which_something_was_not_read_is_judged_also_where_iam_means_keys_of_others(unread: Any) -> None:
+    may = policy(allow(None, "kms:Decrypt", Resource=f"arn:aws:kms:*:{MEMBER}:key/*"))
+    user = role(OWNER, "User", admits(iam(STRANGER, "root")), may)
+    drawn = world(user, unread)
+    uses = RoleUse(drawn, drawn.keys.values()).of(user.arn).by_key()[KEY]
+    assert ("Decrypt", PERHAPS) in {(use.action.name, use.rank) for use in uses}
+
+
+def test_account_to_which_a_key_is_left_may_hold_a_grant_that_was_not_read() -> None:
+    unread = key(TO_MEMBER, grants=None, gaps={"grants": "row"})
+    user = role(
+        MEMBER, "User", admits(iam(STRANGER, "root")), policy(allow(None, "kms:Decrypt", Resource="arn:aws:s3:::b"))
+    )
+    drawn = world(user, unread)
+    (use,) = RoleUse(drawn, drawn.keys.values()).of(user.arn).by_key()[KEY]
+    assert (use.action.name, use.decision.reason) == ("Decrypt", "grants_not_read")
+
+
+def test_grant_of_which_the_issuer_was_not_read_may_be_retired_from_anywhere() -> None:
+    given = key(grants=(grant(iam(OWNER, "role/Own"), issuing_account=""),))
+    user = role(MEMBER, "User", admits(iam(STRANGER, "root")), policy(allow(None, "kms:RetireGrant")))
+    drawn = world(user, given)
+    (use,) = RoleUse(drawn, drawn.keys.values()).of(user.arn).by_key()[KEY]
+    assert (use.action.name, use.decision.reason) == ("RetireGrant", "grant_issuer_not_read")
 
 
 def test_identity_policies_that_were_not_read_may_allow_everything() -> None:
