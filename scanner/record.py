@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -126,9 +127,7 @@ def record_of(
     It holds the sections that the hash of the configuration covers, without ExternalIds, and the gates. What other
     files said goes in whole, so that the folder of a run is enough; the baseline is a run of its own, and is named.
     """
-    values = settings.model_dump(mode="json", include={*HASHED_SECTIONS, "gate"})
-    for override in values["accounts"]["overrides"].values():
-        del override["external_id"]
+    values = _sections(settings, *HASHED_SECTIONS, "gate")
     values["output"] = {"csv_dialect": settings.output.csv_dialect}
     baseline = None
     if earlier is not None:
@@ -144,6 +143,36 @@ def record_of(
         judging_code=judging_code(),
     )  # fmt: skip
     return record.model_dump(mode="json")
+
+
+def judged_as(settings: Settings, vendors: Mapping[str, str]) -> Callable[[Record], bool]:
+    """Whether a judgement was made with a configuration, suppressions aside: they change no verdict.
+
+    Args:
+        vendors: what the list of vendors of the settings says; it counts in place of where the list is.
+    """
+    names = [name for name in HASHED_SECTIONS if name != "suppressions"]
+
+    def as_json(values: Mapping[str, Any]) -> dict[str, object]:
+        return {n: {k: v for k, v in values[n].items() if (n, k) != ("trust", "known_vendors")} for n in names}
+
+    wanted = as_json(_sections(settings, *names)), dict(vendors)
+
+    def fits(record: Record) -> bool:
+        try:
+            return (as_json(record.configuration), dict(record.vendors)) == wanted
+        except (KeyError, AttributeError):  # a section is missing, or is none
+            return False
+
+    return fits
+
+
+def _sections(settings: Settings, *names: str) -> dict[str, Any]:
+    """Sections of a configuration as JSON, without ExternalIds."""
+    values = settings.model_dump(mode="json", include=set(names))
+    for override in values["accounts"]["overrides"].values():
+        del override["external_id"]
+    return values
 
 
 def read_record(manifest: Manifest) -> tuple[Record, tuple[ReportRecord, ...]]:

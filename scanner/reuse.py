@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from scanner.analyze.findings import AnalysisResult, Verdicts
 from scanner.baseline import Earlier
+from scanner.config import Settings
 from scanner.errors import SnapshotError
 from scanner.executors import HowToAnalyze
 from scanner.model.outcomes import Trials
-from scanner.model.verdicts import KnownVerdicts
-from scanner.record import judging_code, read_judgement
+from scanner.model.verdicts import KeyAccess, KeyPaths, KeyVerdicts, KnownVerdicts
+from scanner.record import Record, judged_as, judging_code, read_judgement
 from scanner.report.directory import RunDirectory
-from scanner.report.manifest import check_files, read_manifest
+from scanner.report.key_paths import PATHS, PathsWriter, read_paths
+from scanner.report.manifest import MANIFEST, check_files, read_manifest
 from scanner.report.trials import TRIALS, read_trials, write_trials
 from scanner.report.verdicts import VERDICTS, VerdictsWriter, read_verdicts
 
@@ -36,25 +38,57 @@ def handed_on(
     earlier = None if how.anew else earlier
     trials = _known(earlier, TRIALS, read_trials, "every edit is tried again")
     verdicts = _known(earlier, VERDICTS, read_verdicts, "every key is judged again")
-    with VerdictsWriter(directory) as kept:
-        yield trials or Trials(), Verdicts(verdicts or KnownVerdicts(), kept.write)
+    with VerdictsWriter(directory) as kept, PathsWriter(directory) as leading:
+
+        def keep(found: KeyVerdicts, paths: KeyPaths) -> None:
+            kept.write(found)
+            leading.write(found.key, paths)
+
+        yield trials or Trials(), Verdicts(verdicts or KnownVerdicts(), keep)
+
+
+def access_judged(folder: Path, key: str, settings: Settings, vendors: Mapping[str, str]) -> KeyAccess | None:
+    """The access to a key as a run has judged it; None where the run does not say what would be judged now.
+
+    That takes the same code and the same configuration, and files that are those of its manifest.
+
+    Args:
+        vendors: what the list of vendors of the settings says.
+    """
+    if not (folder / MANIFEST).exists():
+        return None
+
+    def told(verdicts: Path) -> KeyAccess | None:
+        known, paths = read_verdicts(verdicts).load(key), read_paths(folder / PATHS, key)
+        return KeyAccess(known.findings, known.rows, known.insiders, paths) if known and paths else None
+
+    return _taken(folder, (VERDICTS, PATHS), told, "the key is judged again", judged_as(settings, vendors))
 
 
 def _known(earlier: Earlier | None, name: str, read: Callable[[Path], T], otherwise: str) -> T | None:
-    """What a file of a baseline says.
+    """What a file of a baseline says."""
+    return None if earlier is None else _taken(earlier.snapshot.parent, (name,), read, otherwise)
 
-    It spares work: one that is missing, damaged or of other code is left alone, with a line in the log.
+
+def _taken(
+    folder: Path, names: Sequence[str], read: Callable[[Path], T | None], otherwise: str,
+    fits: Callable[[Record], bool] = lambda _: True,
+) -> T | None:  # fmt: skip
+    """What files of a run say; the first of them is read. None where its record does not fit.
+
+    They spare work: those that are missing, damaged or of other code are left alone, with a line in the log.
     """
-    if earlier is None:
-        return None
-    folder = earlier.snapshot.parent
     try:
-        if name not in check_files(folder, (name,)):
-            why = f"the manifest of `{folder}` names no {name}"
-        elif read_judgement(read_manifest(folder)).judging_code != judging_code():
+        record = read_judgement(read_manifest(folder))
+        if not fits(record):
+            return None
+        missing = set(names) - check_files(folder, names)
+        if missing:
+            why = f"the manifest of `{folder}` names no {', '.join(sorted(missing))}"
+        elif record.judging_code != judging_code():
             why = f"`{folder}` was judged by other code"
         else:
-            return read(folder / name)
+            return read(folder / names[0])
     except SnapshotError as error:
         why = error.message
     logger.warning("%s: %s", otherwise, why)

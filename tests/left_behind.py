@@ -7,8 +7,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from scanner.model.verdicts import KeyVerdicts, KnownVerdicts
+from scanner.analyze.findings import AnalysisRules, Verdicts, analyze
+from scanner.analyze.parts import unwanted
+from scanner.model.verdicts import KeyAccess, KeyPaths, KeyVerdicts, KnownVerdicts
+from scanner.model.world import World
 from scanner.report.directory import RunDirectory
+from scanner.report.key_paths import PATHS, PathsWriter, read_paths
 from scanner.report.verdicts import VERDICTS, VerdictsWriter, read_verdicts
 
 
@@ -21,3 +25,25 @@ def found_again(verdicts: Iterable[KeyVerdicts]) -> Iterator[KnownVerdicts]:
             for one in verdicts:
                 kept.write(one)
         yield read_verdicts(directory.path / VERDICTS)
+
+
+def access_found_again(given: World, rules: AnalysisRules) -> dict[str, KeyAccess]:
+    """By key what an analysis has left in its files about the access to it."""
+    with tempfile.TemporaryDirectory() as folder:
+        directory = RunDirectory.create(Path(folder), "run")
+        with VerdictsWriter(directory) as kept, PathsWriter(directory) as leading:
+
+            def keep(found: KeyVerdicts, paths: KeyPaths) -> None:
+                kept.write(found)
+                leading.write(found.key, paths)
+
+            analyze(given, rules, write_key=unwanted, write_access=unwanted, verdicts=Verdicts(keep=keep))
+        known = read_verdicts(directory.path / VERDICTS)
+        return {arn: _access(known, directory.path / PATHS, arn) for arn in known.inputs}
+
+
+def _access(known: KnownVerdicts, paths: Path, key: str) -> KeyAccess:
+    found, through_roles = known.load(key), read_paths(paths, key)
+    assert found is not None
+    assert through_roles is not None
+    return KeyAccess(found.findings, found.rows, found.insiders, through_roles)

@@ -31,10 +31,12 @@ from scanner.model.graph import Graph
 from scanner.model.key import KeyFacts
 from scanner.model.outcomes import KeyTrials, TakenOver, Trials
 from scanner.model.policy import Effect
-from scanner.model.verdicts import KeyVerdicts, KnownVerdicts
+from scanner.model.verdicts import KeyPaths, KeyVerdicts, KnownVerdicts
 from scanner.model.world import World
 
 _NONE_KNOWN = Trials()
+Keep = Callable[[KeyVerdicts, KeyPaths], None]
+"""Receives what was found about a key, and what paths through roles lead to there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +63,16 @@ class Verdicts:
     """The judgements of keys that an earlier run left, and who keeps those of this one for the next."""
 
     known: KnownVerdicts = field(default_factory=KnownVerdicts)
-    keep: Callable[[KeyVerdicts], None] = unwanted
+    keep: Keep | None = None
 
     def want_rows(self, write_access: WriteAccess) -> bool:
         """Whether anybody wants rows about principals."""
-        return not (write_access is unwanted and self.keep is unwanted)
+        return write_access is not unwanted or self.keep is not None
 
-    def keep_of(self, bench: Bench, key: KeyFacts, found: KeyFound) -> None:
+    def keep_of(self, bench: Bench, key: KeyFacts, found: KeyFound, through_roles: RolePaths) -> None:
         """Keep what was found about a key, where somebody does."""
-        if self.keep is not unwanted:
-            self.keep(bench.kept(key, found))
+        if self.keep is not None:
+            self.keep(bench.kept(key, found), through_roles.at(bench.assembly, key))
 
 
 _JUDGED_ANEW = Verdicts()
@@ -137,7 +139,7 @@ def analyze(
         if found.found is not None:
             for row in chain(through_roles.rows(bench.assembly, key), found.found.insiders):
                 write_access(row)
-            verdicts.keep_of(bench, key, found.found)
+            verdicts.keep_of(bench, key, found.found, through_roles)
         paths = through_roles.findings_about(key.arn)
         told = with_other_ways(found.findings, paths) if rules.remedies else found.findings
         findings.extend(told)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from scanner.analyze.decision.remembered import RememberingWorld
@@ -13,7 +14,8 @@ from scanner.analyze.keys.judge import strength
 from scanner.analyze.keys.key_findings import key_findings
 from scanner.analyze.parts import AnalysisRules
 from scanner.analyze.paths.admission import FEDERATED_OPEN, FEDERATED_PINNED
-from scanner.analyze.paths.role_paths import follow_roles, role_paths_in_words
+from scanner.analyze.paths.path_findings import ROLE
+from scanner.analyze.paths.role_paths import Pathfinder, follow_roles, paths_in_words
 from scanner.analyze.principals.classes import Classes
 from scanner.analyze.principals.party import (
     EXPIRED_PARTNER,
@@ -29,8 +31,17 @@ from scanner.analyze.principals.selectors import namings_of
 from scanner.model.actions import CAPABILITIES
 from scanner.model.decision import Verdict
 from scanner.model.explanation import Access, WhoCan
-from scanner.model.finding import OWN_ACCOUNT, AccessRow, CapabilityResult, Finding, FindingVerdict, Kind
+from scanner.model.finding import (
+    OWN_ACCOUNT,
+    AccessRow,
+    CapabilityResult,
+    Finding,
+    FindingVerdict,
+    Grantee,
+    Kind,
+)
 from scanner.model.key import KeyFacts
+from scanner.model.verdicts import Holders, KeyAccess, KeyPaths, PathAccess
 from scanner.model.world import World
 
 _PARTS = {
@@ -51,6 +62,7 @@ _BEHIND = {
 }  # fmt: skip
 
 
+_NOT_FOLLOWED = Pathfinder(FindingVerdict.POSSIBLE, "", "", ())
 _TODAY = frozenset({FindingVerdict.CONFIRMED, FindingVerdict.CONDITIONAL})
 """Verdicts of those who can use a key today, under conditions or not."""
 
@@ -70,22 +82,39 @@ def who_can(world: World, key: KeyFacts, rules: AnalysisRules, wanted: Wanted) -
 
     The lines are those of the findings and of access.csv: both are made by the same code.
     """
+    return listed(world, key, access_to(world, key, rules, insiders=wanted.insiders), rules, wanted)
+
+
+def access_to(world: World, key: KeyFacts, rules: AnalysisRules, *, insiders: bool) -> KeyAccess:
+    """The access to one key, judged now: as an analysis of the whole world judges it, whoever leads there."""
     world = RememberingWorld.of(world, answers=False, sides=rules.by_class)
     population = Population(world)
-    behind: list[AccessRow] = []
+    rows: list[AccessRow] = []
     assembly = Assembly(world, rules.trust, rules.severity, Classes(world))
     services = rules.service_principals
-    findings = [] if key.manager == "AWS" else key_findings(key, population, assembly, services, behind.append)
+    findings = [] if key.manager == "AWS" else key_findings(key, population, assembly, services, rows.append)
     through_roles = follow_roles(
         assembly, population, (key,), rules.max_role_hops, services, iam_changes=rules.iam_changes,
         keys_only=rules.leading,
     )  # fmt: skip
-    findings.extend(finding for finding in through_roles.findings if finding.keys_total)
-    behind.extend(through_roles.rows(assembly, key))
-    outside = [line for finding in findings for line in _of_finding(finding, behind, wanted.action)]
-    inside = (
-        _of_insiders(insider_rows(world, key, population, assembly.classes), wanted.action) if wanted.insiders else ()
-    )
+    inside = tuple(insider_rows(world, key, population, assembly.classes)) if insiders else ()
+    return KeyAccess(findings, rows, inside, through_roles.at(assembly, key))
+
+
+def listed(world: World, key: KeyFacts, found: KeyAccess, rules: AnalysisRules, wanted: Wanted) -> WhoCan:
+    """The answer that follows from the access to a key.
+
+    Args:
+        world: holds the key, its account, and all accounts of the run; principals are not asked for.
+        found: holds insiders where they are wanted.
+    """
+    behind: dict[str, list[Holders]] = defaultdict(list)
+    for row in found.rows:
+        told = Holders(row.conditions, row.decision, row.reason, row.actions, (row.principal_arn,))
+        behind[row.finding_id].append(told)
+    outside = [line for f in found.findings for line in _of_finding(f, behind[f.id], wanted.action)]
+    outside += [line for access in found.paths.access for line in _on_path(access, wanted.action)]
+    inside = _of_insiders(found.insiders, wanted.action) if wanted.insiders else ()
     kept = sorted((line for line in (*outside, *inside) if line.verdict in wanted.verdicts), key=_order)
     now = [a for a in outside if a.verdict in _TODAY]
     today = {a.selector for a in now}
@@ -94,9 +123,18 @@ def who_can(world: World, key: KeyFacts, rules: AnalysisRules, wanted: Wanted) -
         key=key_label(world, key), action=wanted.action, insiders=wanted.insiders,
         verdicts=tuple(v.value for v in wanted.verdicts), access=tuple(kept[: wanted.limit]), total=len(kept),
         today=len(today), today_lines=len(now), perhaps=len(perhaps), key_gaps=tuple(_key_gaps(key)),
-        accounts_not_read=_accounts_not_read(world), left_out=_guarded(key, findings),
-        role_paths=role_paths_in_words(through_roles),
+        accounts_not_read=_accounts_not_read(world), left_out=_guarded(key, found),
+        role_paths=_paths_in_words(key, found.paths, rules.max_role_hops),
     )  # fmt: skip
+
+
+def _paths_in_words(key: KeyFacts, paths: KeyPaths, max_hops: int) -> str:
+    """How many get at the key through roles; whoever was not followed to the end, and not to the key, perhaps does."""
+    told = [
+        Pathfinder(a.capabilities[0].verdict, a.grantee.party, a.grantee.selector, (key.arn,)) for a in paths.access
+    ]
+    elsewhere = paths.cut - sum(access.cut for access in paths.access)
+    return paths_in_words([*told, *[_NOT_FOLLOWED] * elsewhere], paths.cut, max_hops)
 
 
 def _order(line: Access) -> tuple[object, ...]:
@@ -104,31 +142,48 @@ def _order(line: Access) -> tuple[object, ...]:
     return party + (line.party == OWN_ACCOUNT), -strength(line.verdict), line.selector, line.mechanism, line.condition
 
 
-def _of_finding(finding: Finding, behind: Sequence[AccessRow], action: str) -> Iterator[Access]:
-    """One line per verdict and condition of a finding."""
+def _of_finding(finding: Finding, behind: Sequence[Holders], action: str) -> Iterator[Access]:
+    """One line per verdict and condition of a finding about a key's own documents."""
     if finding.kind is Kind.KEY_HYGIENE:
         return
     without_effect = finding.kind is Kind.INEFFECTIVE_PERMISSION
     if without_effect and finding.verdict is not FindingVerdict.INEFFECTIVE:
         return
+    mechanism = finding.mechanism
+    grants = tuple(grant.grant_id for grant in mechanism.grants)
+    for line in _lines(finding.grantee, finding.capabilities, action):
+        said = replace(
+            line, mechanism=mechanism.kind, path="direct", statements=mechanism.statements, grants=grants,
+            finding_id=finding.id,
+        )  # fmt: skip
+        yield said if without_effect else replace(said, principals=_principals(said, behind))
+
+
+def _on_path(access: PathAccess, action: str) -> Iterator[Access]:
+    """One line per verdict and condition of somebody who gets at the key through roles."""
+    for line in _lines(access.grantee, access.capabilities, action):
+        said = replace(
+            line, mechanism=ROLE, path=access.path, statements=access.statements, finding_id=access.finding_id
+        )
+        yield replace(said, principals=_principals(said, access.holders))
+
+
+def _lines(grantee: Grantee, capabilities: Sequence[CapabilityResult], action: str) -> Iterator[Access]:
+    """One line per verdict and condition, which says not yet through what."""
     groups: dict[tuple[FindingVerdict, str], list[CapabilityResult]] = {}
-    for result in finding.capabilities:
+    for result in capabilities:
         if not action or action in result.actions:
             groups.setdefault((result.verdict, result.condition), []).append(result)
     for (verdict, condition), results in groups.items():
-        actions = tuple(a for r in results for a in r.actions if action in {"", a})
-        grantee, mechanism = finding.grantee, finding.mechanism
-        line = Access(
+        yield Access(
             verdict=verdict, selector=grantee.selector, kind=grantee.kind, account_id=grantee.account_id,
-            account_name=grantee.account_name or grantee.vendor, party=grantee.party, mechanism=mechanism.kind,
-            path=" > ".join(hop.in_path for hop in finding.path.hops) or "direct",
-            statements=mechanism.statements, grants=tuple(g.grant_id for g in mechanism.grants),
-            capabilities=_in_order(r.capability for r in results), actions=actions, condition=condition,
+            account_name=grantee.account_name or grantee.vendor, party=grantee.party, mechanism="", path="",
+            statements=(), grants=(), capabilities=_in_order(r.capability for r in results),
+            actions=tuple(a for r in results for a in r.actions if action in {"", a}), condition=condition,
             caller_chosen=any(r.caller_chosen for r in results), vouched=any(r.vouched for r in results),
-            reasons=tuple(dict.fromkeys(reason for r in results for reason in r.reasons)),
-            principals=(), finding_id=finding.id,
+            reasons=tuple(dict.fromkeys(reason for r in results for reason in r.reasons)), principals=(),
+            finding_id="",
         )  # fmt: skip
-        yield line if without_effect else replace(line, principals=_principals(line, behind))
 
 
 def _in_order(capabilities: Iterator[str]) -> tuple[str, ...]:
@@ -136,19 +191,20 @@ def _in_order(capabilities: Iterator[str]) -> tuple[str, ...]:
     return tuple(c for c in CAPABILITIES if c in found)
 
 
-def _principals(line: Access, behind: Sequence[AccessRow]) -> tuple[str, ...]:
-    """Whom access.csv lists behind a line. A stranger reads `unknown` there and has the line's own reason."""
+def _principals(line: Access, behind: Sequence[Holders]) -> tuple[str, ...]:
+    """Whom rows list behind a line. A stranger reads `unknown` there, and has the own reason of the line."""
     wanted = set(line.actions)
     decision = _BEHIND.get(line.verdict, "")
     return tuple(sorted({
-        row.principal_arn
+        principal
         for row in behind
-        if row.finding_id == line.finding_id and row.conditions == line.condition and wanted & set(row.actions)
+        if row.conditions == line.condition and wanted & set(row.actions)
         and (row.decision == decision or (row.decision == "unknown" and row.reason in line.reasons))
+        for principal in row.principals
     }))  # fmt: skip
 
 
-def _of_insiders(rows: Iterator[AccessRow], action: str) -> Iterator[Access]:
+def _of_insiders(rows: Iterable[AccessRow], action: str) -> Iterator[Access]:
     """One line per principal of the key's own account, verdict and condition."""
     groups: dict[tuple[str, str, str, str], list[AccessRow]] = {}
     for row in rows:
@@ -185,8 +241,9 @@ def _accounts_not_read(world: World) -> tuple[str, ...]:
     return tuple(sorted(f"{a.name} ({a.id})" if a.name else str(a.id) for a in unread))
 
 
-def _guarded(key: KeyFacts, findings: Sequence[Finding]) -> tuple[str, ...]:
+def _guarded(key: KeyFacts, found: KeyAccess) -> tuple[str, ...]:
     """Services that the key names and that the configuration leaves out (`analysis.service_principals`)."""
-    listed = {finding.grantee.selector for finding in findings}
+    told = {finding.grantee.selector for finding in found.findings}
+    told |= {access.grantee.selector for access in found.paths.access}
     named = {n.selector.text for n in namings_of(key) if n.selector.kind == "service"}
-    return tuple(sorted(named - listed))
+    return tuple(sorted(named - told))

@@ -91,14 +91,12 @@ def explain(  # one parameter per option
 @logging_options
 def who_can(run: str, action: str | None, insiders: bool, verdict: tuple[str, ...], **options: Any) -> int:
     """List everybody outside who can use a key of RUN (a run directory, its id, `latest` or a snapshot file)."""
-    from scanner.analyze.principals.question import action_name, find_key  # noqa: PLC0415
+    from scanner.analyze.principals.question import action_name  # noqa: PLC0415
     from scanner.analyze.who_can import Wanted  # noqa: PLC0415
-    from scanner.analyze.who_can import who_can as list_who_can  # noqa: PLC0415
+    from scanner.answers import answer_who_can  # noqa: PLC0415
     from scanner.executors import rarely_collecting  # noqa: PLC0415
     from scanner.model.actions import find_action  # noqa: PLC0415
-    from scanner.plan import analysis_rules  # noqa: PLC0415
     from scanner.report.who_can import dump_who_can, render_who_can  # noqa: PLC0415
-    from scanner.worlds import world_of  # noqa: PLC0415
 
     name = action_name(action) if action else ""
     if name and find_action(name) is None:
@@ -111,10 +109,8 @@ def who_can(run: str, action: str | None, insiders: bool, verdict: tuple[str, ..
         action=name, insiders=insiders, limit=options.pop("limit"), **({"verdicts": verdicts} if verdicts else {})
     )
     key_text, as_json = options.pop("key"), options.pop("as_json")
-    with rarely_collecting():
-        with question_settings(run, options) as settings:
-            world, rules = world_of(run, settings, quick=True), analysis_rules(settings)[1]
-        answer = list_who_can(world, find_key(world, key_text), rules, wanted)
+    with rarely_collecting(), question_settings(run, options) as settings:
+        answer = answer_who_can(run, settings, key_text, wanted)
     if as_json:
         click.echo(dump_who_can(answer))
     else:

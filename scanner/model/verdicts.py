@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from scanner.model.decision import Decision
-from scanner.model.finding import AccessRow, Finding, FindingVerdict
+from scanner.model.decision import Decision, StatementRef
+from scanner.model.finding import AccessRow, CapabilityResult, Finding, FindingVerdict, Grantee
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +94,55 @@ class KnownVerdicts:
 
     inputs: Mapping[str, VerdictInputs] = field(default_factory=dict)
     load: Callable[[str], KeyVerdicts | None] = _nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """Principals of whom access.csv says the same about one key, but for the capability and the path."""
+
+    conditions: str
+    decision: str
+    reason: str
+    actions: tuple[str, ...]
+    principals: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PathAccess:
+    """Somebody who gets at a key through roles, and what can be done there.
+
+    The first of the capabilities leads: `path` is how it is reached, as the column of access.csv has it, `statements`
+    admit to the role that is entered. `cut` says that some chain was longer than what is followed.
+    """
+
+    grantee: Grantee
+    statements: tuple[StatementRef, ...]
+    path: str
+    capabilities: tuple[CapabilityResult, ...]
+    holders: tuple[Holders, ...]
+    finding_id: str
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPaths:
+    """What paths through roles lead to at one key.
+
+    `cut` counts everybody in the world behind whom some chain was longer than what is followed.
+    """
+
+    access: tuple[PathAccess, ...] = ()
+    cut: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAccess:
+    """Everything that is told of the access to one key, by its own documents and through roles.
+
+    `findings` and `rows` are about outsiders and the key's own documents, `insiders` about its own account.
+    """
+
+    findings: Sequence[Finding]
+    rows: Sequence[AccessRow]
+    insiders: Sequence[AccessRow]
+    paths: KeyPaths

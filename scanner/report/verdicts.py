@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from scanner.errors import SnapshotError
 from scanner.model.decision import Decision
-from scanner.model.finding import AccessRow, Finding, FindingVerdict
+from scanner.model.finding import Finding, FindingVerdict
 from scanner.model.verdicts import (
     KeptShare,
     KeptSources,
@@ -31,6 +31,7 @@ from scanner.model.verdicts import (
 )
 from scanner.report.canonical import Once, compact
 from scanner.report.directory import RunDirectory
+from scanner.report.packed_rows import Number, PackedRows, Places, packed_rows
 
 VERDICTS = "verdicts.jsonl"
 FORMAT = 1
@@ -38,21 +39,15 @@ FORMAT = 1
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
 _STRICT = ConfigDict(frozen=True, extra="forbid")
-_Number = Annotated[int, Field(strict=True, ge=0)]
-_Some = Annotated[tuple[_Number, ...], Field(min_length=1)]
+_Some = Annotated[tuple[Number, ...], Field(min_length=1)]
 _Arn = Annotated[str, Field(pattern=r"^arn:[^:]*:[^:]*:[^:]*:[^:]*:.")]
-_Who = tuple[str, str, str, str]
-"""Of a row: who it is about, the account and its name, and the kind."""
-_What = tuple[str, str, tuple[str, ...], str, str, str, str, str, str, str]
-"""Of a row: everything else but the key."""
 
 
 class _Form(BaseModel):
     model_config = _STRICT
 
-    format: _Number
+    format: Number
 
 
 class _Head(BaseModel):
@@ -64,20 +59,6 @@ class _Head(BaseModel):
     unread: tuple[str, ...]
 
 
-class _Rows(BaseModel):
-    """Rows as pairs of places: who, and what."""
-
-    model_config = _STRICT
-
-    who: tuple[_Who, ...]
-    what: tuple[_What, ...]
-    rows: tuple[tuple[_Number, _Number], ...]
-
-    def told(self, key: str) -> tuple[AccessRow, ...]:
-        """The rows of a key."""
-        return tuple(_row(key, self.who[who], self.what[what]) for who, what in self.rows)
-
-
 class _Uses(BaseModel):
     """Uses by naming: who shares them as places in `people`, what they can do as places in `judged`."""
 
@@ -86,8 +67,8 @@ class _Uses(BaseModel):
     decisions: tuple[Decision, ...]
     sources: tuple[KeptSources, ...]
     people: tuple[_Arn, ...]
-    judged: tuple[tuple[str, FindingVerdict, str, _Number, _Number | None], ...]
-    namings: tuple[tuple[str, tuple[str, ...], tuple[tuple[_Some, tuple[_Number, ...]], ...]], ...]
+    judged: tuple[tuple[str, FindingVerdict, str, Number, Number | None], ...]
+    namings: tuple[tuple[str, tuple[str, ...], tuple[tuple[_Some, tuple[Number, ...]], ...]], ...]
 
     def told(self) -> tuple[NamingUses, ...]:
         """The uses of a key."""
@@ -111,8 +92,8 @@ class _Body(BaseModel):
 
     documents: dict[str, str]
     findings: tuple[Finding, ...]
-    insiders: _Rows
-    rows: _Rows
+    insiders: PackedRows
+    rows: PackedRows
     uses: _Uses
 
 
@@ -141,47 +122,17 @@ class VerdictsWriter:
         head = {"inputs": inputs.sha256, "key": verdicts.key, "looked_at": inputs.looked_at, "unread": inputs.unread}
         body = {
             "documents": verdicts.documents, "findings": verdicts.findings,
-            "insiders": _packed_rows(verdicts.insiders), "rows": _packed_rows(verdicts.rows),
+            "insiders": packed_rows(verdicts.insiders), "rows": packed_rows(verdicts.rows),
             "uses": _packed_uses(verdicts.uses),
         }  # fmt: skip
         for line in (head, body):
             self._stream.write(compact(line) + "\n")
 
 
-class _Places(dict[T, int]):
-    """Where things stand in a list of all different ones, in the order in which they were asked for first."""
-
-    def __missing__(self, thing: T) -> int:
-        place = self[thing] = len(self)
-        return place
-
-
-def _packed_rows(rows: Iterable[AccessRow]) -> dict[str, object]:
-    who: _Places[_Who] = _Places()
-    what: _Places[_What] = _Places()
-    places = [(who[_who(row)], what[_what(row)]) for row in rows]
-    return {"rows": places, "what": list(what), "who": list(who)}
-
-
-def _who(row: AccessRow) -> _Who:
-    return row.principal_arn, row.principal_account_id, row.principal_account_name, row.principal_kind
-
-
-def _what(row: AccessRow) -> _What:
-    return (
-        row.party, row.capability, row.actions, row.decision, row.reason, row.conditions, row.mechanism, row.path,
-        row.finding_id, row.finding_verdict,
-    )  # fmt: skip
-
-
-def _row(key: str, who: _Who, what: _What) -> AccessRow:
-    return AccessRow(key, who[0], who[1], who[2], *what[:9], who[3], what[9])
-
-
 def _packed_uses(uses: Iterable[NamingUses]) -> dict[str, object]:
-    people: _Places[str] = _Places()
-    judged: _Places[tuple[object, ...]] = _Places()
-    sources: _Places[KeptSources] = _Places()
+    people: Places[str] = Places()
+    judged: Places[tuple[object, ...]] = Places()
+    sources: Places[KeptSources] = Places()
     decisions: dict[str, tuple[int, Decision]] = {}
     text = Once(compact).of  # many uses share a decision, and it has no hash
 

@@ -13,7 +13,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from scanner import answers
 from scanner.analyze.who_can import Wanted, who_can
+from scanner.answers import answer_who_can
 from scanner.cli import main
 from scanner.config import Settings
 from scanner.model.arn import KeyArn
@@ -250,3 +252,134 @@ def test_question_is_judged_with_what_the_run_records_unless_a_configuration_is_
     out, err = call("who-can", str(folder / "snapshot.sqlite"), "--key", CARDS, "--json")
     assert "approved_partner" not in out
     assert "by default" in err
+
+
+# -- answers of a run -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def judged_now(monkeypatch):
+    """The keys that are judged for an answer, and not taken from what the run says."""
+    judged: list[str] = []
+
+    def noting(world, key, rules, wanted):
+        judged.append(str(key.arn))
+        return who_can(world, key, rules, wanted)
+
+    monkeypatch.setattr(answers, "who_can", noting)
+    return judged
+
+
+def test_run_answers_what_is_judged_of_every_key(demo_run, judged_now) -> None:
+    settings = Settings()
+    rules = analysis_rules(settings)[1]
+    world = world_of(str(demo_run.directory), settings)
+    arns = [row["key_arn"] for row in csv.DictReader(io.StringIO(demo_run.text("keys.csv"))) if row["manager"] != "AWS"]
+    lines = 0
+    for arn in arns:
+        for wanted in (Wanted(), Wanted(action="kms:CreateGrant", limit=1)):
+            answer = answer_who_can(str(demo_run.directory), settings, arn, wanted)
+            assert answer == who_can(world, world.keys[KeyArn(arn)], rules, wanted)
+            lines += answer.total
+    assert judged_now == []
+    assert len(arns) > 20
+    assert lines > 60
+
+
+@pytest.fixture
+def small_run(tmp_path, monkeypatch):
+    """A small run that was judged, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "kms-scan-out" / "2026-11-22T0000Z-bbbb"
+    write_snapshot(folder / "snapshot.sqlite")
+    with pytest.raises(SystemExit):
+        main(["analyze", str(folder), "-q"])
+    return folder
+
+
+def asked(folder: Path, capsys, *words: str) -> tuple[str, str]:
+    """What `who-can` prints, and what it says on stderr."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main(["who-can", str(folder), "--key", CARDS, "--json", *words])
+    assert ended.value.code == 0
+    captured = capsys.readouterr()
+    return captured.out, captured.err
+
+
+@pytest.mark.parametrize("words", [
+    ("--as-of", "2026-12-24T00:00:00Z"), ("--insiders",), ("-c", "other.yaml"),
+], ids=" ".join)  # fmt: skip
+def test_run_does_not_answer_what_it_was_not_asked(words, small_run, judged_now, capsys, tmp_path) -> None:
+    other = {"version": 1, "aws": {"member_role": "R"}, "analysis": {"max_role_hops": 2}}
+    (tmp_path / "other.yaml").write_text(json.dumps(other))
+    _, err = asked(small_run, capsys, *words)
+    assert judged_now == [CARDS]
+    assert "judged again" not in err
+
+
+def test_run_answers_with_the_same_configuration_wherever_it_stands(small_run, judged_now, capsys, tmp_path) -> None:
+    vendors = [tmp_path / name for name in ("one.yaml", "two.yaml")]
+    for listed in vendors:
+        listed.write_text(json.dumps([{"name": "Backup Ltd", "accounts": [STRANGER]}]))
+        given = {"version": 1, "aws": {"member_role": "R"}, "trust": {"known_vendors": str(listed)}}
+        (tmp_path / f"config-{listed.name}").write_text(json.dumps(given))
+    with pytest.raises(SystemExit):
+        main(["analyze", str(small_run), "-q", "-c", "config-one.yaml", "-o", "named"])
+    (folder,) = (tmp_path / "named").iterdir()
+    told, _ = asked(folder, capsys, "-c", "config-two.yaml")
+    assert judged_now == []
+    assert "Backup Ltd" in told
+    vendors[1].write_text(json.dumps([{"name": "Other Ltd", "accounts": [STRANGER]}]))
+    told, _ = asked(folder, capsys, "-c", "config-two.yaml")
+    assert judged_now == [CARDS]
+    assert "Other Ltd" in told
+
+
+def test_run_that_listed_insiders_answers_about_them(small_run, judged_now, capsys, tmp_path) -> None:
+    given = {"version": 1, "aws": {"member_role": "R"}, "analysis": {"insiders": True}}
+    (tmp_path / "insiders.yaml").write_text(json.dumps(given))
+    with pytest.raises(SystemExit):
+        main(["analyze", str(small_run), "-q", "-c", "insiders.yaml", "-o", "inside"])
+    (folder,) = (tmp_path / "inside").iterdir()
+    told, _ = asked(folder, capsys, "--insiders")
+    assert judged_now == []
+    alone, _ = asked(folder / "snapshot.sqlite", capsys, "--insiders", "-c", "insiders.yaml")
+    assert judged_now == [CARDS]
+    assert told == alone
+    assert '"own_account"' in told
+
+
+def unlisted(folder: Path, name: str) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["files"][name]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def edited(folder: Path, name: str) -> None:
+    (folder / name).write_bytes((folder / name).read_bytes().replace(b"confirmed", b"blocked"))
+
+
+def of_other_code(folder: Path, name: str) -> None:
+    del name
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["judged"]["judging_code"] = "0" * 64
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize("name", ["verdicts.jsonl", "paths.jsonl"])
+@pytest.mark.parametrize(("harm", "said"), [
+    (unlisted, "names no "), (edited, "is not the file that `manifest.json` names"),
+    (of_other_code, "was judged by other code"),
+])  # fmt: skip
+def test_answer_of_a_run_that_is_not_surely_its_own_is_judged_again(
+    harm, said: str, name: str, small_run, judged_now, capsys
+) -> None:
+    before, _ = asked(small_run, capsys)
+    assert judged_now == []
+    harm(small_run, name)
+    after, err = asked(small_run, capsys)
+    assert judged_now == [CARDS]
+    assert after == before
+    assert "the key is judged again: " in err
+    assert said in err

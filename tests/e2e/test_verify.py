@@ -21,7 +21,7 @@ from small_snapshot import OWN, write_snapshot
 
 MADE = (
     "access.csv", "coverage.csv", "findings.csv", "findings.json", "graph.graphml", "graph.json", "keys.csv",
-    "report.html", "summary.json", "summary.md", "trials.jsonl", "verdicts.jsonl",
+    "paths.jsonl", "report.html", "summary.json", "summary.md", "trials.jsonl", "verdicts.jsonl",
 )  # fmt: skip
 EARLIER, RUN = "2026-11-21T0000Z-aaaa", "2026-11-22T0000Z-bbbb"
 

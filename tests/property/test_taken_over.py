@@ -269,7 +269,7 @@ def everything(given_world: World, before: Everything | None = None, **rules: An
     with found_again(before.verdicts if before else ()) as known:
         result = analyze(
             given_world, replace(RULES, **rules), write_key=keys.append, write_access=access.append, known=trials,
-            verdicts=Verdicts(known, kept.append),
+            verdicts=Verdicts(known, lambda found, _: kept.append(found)),
         )  # fmt: skip
     plain = replace(result, taken_over=TakenOver())
     return Everything(plain, tuple(keys), tuple(access), tuple(kept), result.taken_over)

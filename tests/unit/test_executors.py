@@ -24,8 +24,8 @@ from scanner.pipeline import analyze_named
 from org import write
 from synthetic.shape import Shape
 
-WRITTEN = ("access.csv", "coverage.csv", "findings.json", "graph.graphml", "graph.json", "keys.csv", "trials.jsonl",
-           "verdicts.jsonl")  # fmt: skip
+WRITTEN = ("access.csv", "coverage.csv", "findings.json", "graph.graphml", "graph.json", "keys.csv", "paths.jsonl",
+           "trials.jsonl", "verdicts.jsonl")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -162,7 +162,7 @@ class Reached:
 
     def worst_keys(self) -> tuple[str, ...]:
         """The ARNs of the keys, worst first."""
-        kinds = {approach: _kind(approach) for approach in self._at}
+        kinds = {approach: kind_of(approach) for approach in self._at}
         met: dict[frozenset[_Kind], list[int]] = defaultdict(list)
         for number, landing in enumerate(self.landings):
             met[frozenset(map(kinds.__getitem__, landing.approaches))].append(number)
@@ -216,12 +216,12 @@ class Reached:
         grade, arns = self._levels(approaches)[0]
         arn = min(arns)
         key = self.keys[arn]
-        so = (a for a in approaches if self.severities.of(key, _kind(a))[2] == grade)
+        so = (a for a in approaches if self.severities.of(key, kind_of(a))[2] == grade)
         number, place, approach = min(
             ((number, self.landings[number].approaches.index(a), a)
             for a in so for number in self._at[a] if arn in self._arns[number]), key=lambda found: found[:2],
         )  # fmt: skip
-        severity, trail, _ = self.severities.of(key, _kind(approach))
+        severity, trail, _ = self.severities.of(key, kind_of(approach))
         standing = self.severities.standing(key, approach.place[0])
         arrival = Arrival(self.landings[number].source, key, approach)
         return Judged(arrival, severity, trail, standing, (grade, arn, number, place))
@@ -236,7 +236,7 @@ class Reached:
         """The keys that approaches lead to, worst first: once for actions that are reached alike."""
         kinds: dict[_Kind, set[int]] = defaultdict(set)
         for approach in approaches:
-            kinds[_kind(approach)].update(self._at[approach])
+            kinds[kind_of(approach)].update(self._at[approach])
         place = frozenset((kind, frozenset(numbers)) for kind, numbers in kinds.items())
         if place not in self._known:
             self._known[place] = self._graded({kind: self._keys_at(numbers) for kind, numbers in kinds.items()})
@@ -254,7 +254,8 @@ class Reached:
         return sorted(found.items(), key=lambda level: level[0])
 
 
-def _kind(approach: Approach) -> _Kind:
+def kind_of(approach: Approach) -> _Kind:
+    """What of an approach its severity hangs on."""
     return approach.place[0], approach.rank, approach.choice[1]
 
 
@@ -287,7 +288,7 @@ def _result(assembly: Assembly, reached: Reached, place: Place, members: Sequenc
     names = frozenset(m.arrival.way.use.action.iam_name for m in members)
     return CapabilityResult(
         capability, tuple(sorted(names)), verdict, max((m.severity for m in members), key=rank),
-        tuple(dict.fromkeys(_reason(assembly, reached.claim, m.arrival) for m in members)), condition,
+        tuple(dict.fromkeys(reason_at(assembly, reached.claim, m.arrival) for m in members)), condition,
         residual_of(first.approach), first.caller_chosen, first.vouched, reached.held(names, place),
         _giving(assembly, members),
     )  # fmt: skip
@@ -313,7 +314,8 @@ def _allowing(world: World, request: Request) -> tuple[StatementRef, ...]:
     )  # fmt: skip
 
 
-def _reason(assembly: Assembly, claim: Claim, arrival: Arrival) -> str:
+def reason_at(assembly: Assembly, claim: Claim, arrival: Arrival) -> str:
+    """Why an arrival has its verdict."""
     caller = arrival.user(assembly.world)
     use = arrival.way.use
     asleep = asleep_reason(request_on(caller, arrival.key, use.action), use.decision)

@@ -35,7 +35,7 @@ from scanner.analyze.principals.reach import sample
 from scanner.analyze.principals.selectors import NamedStatement, Selector, selector_of
 from scanner.analyze.request.caller import account_of
 from scanner.analyze.request.request import Request
-from scanner.model.decision import Gate, Layer
+from scanner.model.decision import Gate, Layer, StatementRef
 from scanner.model.finding import (
     ConditionRef,
     Evidence,
@@ -258,15 +258,23 @@ def _accounts(ids: Iterable[str]) -> tuple[str, ...]:
 
 
 def _named(claim: Claim, deciding: Arrival | None) -> list[NamedStatement]:
-    """The trust statements that admit, each once; first those that the deciding path enters by."""
-    sources = claim.sources if deciding is None else (deciding.source, *claim.sources)
+    """The trust statements that admit; first those that the deciding path enters by."""
+    return named_by(claim.sources if deciding is None else (deciding.source, *claim.sources))
+
+
+def named_by(sources: Iterable[Source]) -> list[NamedStatement]:
+    """The trust statements that admit sources, each once."""
     found = {(n.place, n.document.policy.source): n for s in sources for n in s.admission.statements}
     return list(found.values())[:MAX_STATEMENTS]
 
 
 def _mechanism(claim: Claim, deciding: Arrival | None) -> Mechanism:
-    refs = (statement_ref(n.document, n.statement, n.statement.effect) for n in _named(claim, deciding))
-    return Mechanism(ROLE, tuple(refs))
+    return Mechanism(ROLE, refs_to(_named(claim, deciding)))
+
+
+def refs_to(named: Iterable[NamedStatement]) -> tuple[StatementRef, ...]:
+    """Where statements stand."""
+    return tuple(statement_ref(n.document, n.statement, n.statement.effect) for n in named)
 
 
 def _conditions(assembly: Assembly, claim: Claim) -> tuple[ConditionRef, ...]:

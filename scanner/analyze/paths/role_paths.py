@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.judge import is_stranger
 from scanner.analyze.paths.admission import FEDERATED_OPEN, FEDERATED_PINNED
 from scanner.analyze.paths.approaches import Approach, Arrival, Landing
+from scanner.analyze.paths.at_key import access_at
 from scanner.analyze.paths.hops import ASLEEP, BOUND, CHOSEN, PERHAPS, SURE
 from scanner.analyze.paths.path_capabilities import Reached, Severities
 from scanner.analyze.paths.path_findings import ROLE, finding_of
@@ -29,6 +30,7 @@ from scanner.analyze.request.caller import account_of
 from scanner.model.actions import KEY_ACTIONS
 from scanner.model.finding import AccessRow, Finding, FindingVerdict
 from scanner.model.key import KeyFacts
+from scanner.model.verdicts import Holders, KeyPaths, PathAccess
 
 _DECISIONS = {
     SURE: "allowed", CHOSEN: "conditional", BOUND: "conditional", PERHAPS: "unknown", ASLEEP: "latent",
@@ -95,6 +97,26 @@ class RolePaths:
     """What rows say beside the action, a line per caller behind the source."""
     _shared: dict[object, _Line] = field(default_factory=dict)
     """The lines by step, course and capability."""
+    _access: dict[Hashable, PathAccess] = field(default_factory=dict)
+    """What is said of keys that are reached in the same way, count alike and are in one state."""
+
+    @property
+    def cut(self) -> int:
+        """Behind how many who make a claim some chain was longer than what is followed."""
+        return sum(claim.cut for claim in self.claims)
+
+    def at(self, assembly: Assembly, key: KeyFacts) -> KeyPaths:
+        """What is told of one key."""
+        return KeyPaths(tuple(self._access_at(assembly, key)), self.cut)
+
+    def _access_at(self, assembly: Assembly, key: KeyFacts) -> Iterator[PathAccess]:
+        for one in self.of_keys.get(key.arn, ()):
+            how, severities = tuple(one.landings), one.severities
+            place = (how, severities.alike(key), key.state)
+            if place not in self._access:
+                holders = tuple(_holders(self._told_of(assembly, severities.claim, how)))
+                self._access[place] = access_at(assembly, severities, how, key, holders)
+            yield self._access[place]
 
     def findings_about(self, key_arn: str) -> tuple[Finding, ...]:
         """The findings that reach a key, also those that do not name it among their worst."""
@@ -106,11 +128,14 @@ class RolePaths:
             how = tuple(one.landings)
             place = (how, one.severities.alike(key))
             if place not in self._placed:
-                if how not in self._told:
-                    self._told[how] = self._tell(assembly, one.severities.claim, how)
-                standing = one.severities.standing
-                self._placed[place] = [(*said, standing(key, said[0].capability).party) for said in self._told[how]]
+                told, standing = self._told_of(assembly, one.severities.claim, how), one.severities.standing
+                self._placed[place] = [(*said, standing(key, said[0].capability).party) for said in told]
             yield from _rows(one.finding, key, self._placed[place])
+
+    def _told_of(self, assembly: Assembly, claim: Claim, how: _How) -> _Told:
+        if how not in self._told:
+            self._told[how] = self._tell(assembly, claim, how)
+        return self._told[how]
 
     def _tell(self, assembly: Assembly, claim: Claim, how: _How) -> _Told:
         """The lines about a key, each with its actions."""
@@ -182,6 +207,15 @@ def told_of(
     return RolePaths(paths, tuple(findings), claims, untold, tuple(landings), dict(of_keys), idle)
 
 
+def _holders(told: _Told) -> Iterator[Holders]:
+    """Whom lines are about: those of whom the same is said together."""
+    principals: dict[tuple[str, str, str, tuple[str, ...]], dict[str, None]] = defaultdict(dict)
+    for line, actions in told:
+        principals[line.condition, line.decision, line.reason, actions][line.text] = None
+    for said, texts in principals.items():
+        yield Holders(*said, tuple(texts))
+
+
 def _rows(finding: Finding, key: KeyFacts, told: _Placed) -> Iterator[AccessRow]:
     """The rows of a claim about one key."""
     arn, verdict = key.arn, finding.verdict.value
@@ -235,24 +269,40 @@ def keys_by_capability(through_roles: RolePaths) -> dict[str, dict[str, frozense
     return found
 
 
+class Pathfinder(NamedTuple):
+    """Somebody who gets at keys through roles: how surely, where they stand, who they are, and at which keys."""
+
+    verdict: FindingVerdict
+    party: str
+    selector: str
+    keys: Collection[str]
+
+
 def role_paths_in_words(through_roles: RolePaths) -> str:
     """How many outsiders reach how many keys through roles, and what was not followed."""
-    told = list(zip(through_roles.findings, through_roles.claims, strict=True))
-    sure = [(f, c) for f, c in told if f.verdict in _SURE]
-    perhaps = sum(f.verdict is FindingVerdict.POSSIBLE for f, _ in told)
+    told = [
+        Pathfinder(f.verdict, f.grantee.party, f.grantee.selector, claim.keys)
+        for f, claim in zip(through_roles.findings, through_roles.claims, strict=True)
+    ]
+    return paths_in_words(told, through_roles.cut, through_roles.paths.graph.max_hops)
+
+
+def paths_in_words(told: Sequence[Pathfinder], cut: int, max_hops: int) -> str:
+    """The same of anybody; `cut` counts those behind whom a chain was longer than `max_hops`."""
+    sure = [one for one in told if one.verdict in _SURE]
+    perhaps = sum(one.verdict is FindingVerdict.POSSIBLE for one in told)
     parts: list[str] = []
     for whose in ("outsider", "approved partner", ""):
-        some = [(f, c) for f, c in sure if _whose(f.grantee.party) == whose]
+        some = [one for one in sure if _whose(one.party) == whose]
         if some:
-            number = len({f.grantee.selector for f, _ in some})
+            number = len({one.selector for one in some})
             who = _counted(number, whose) if whose else f"{number:,} of ours"
-            keys = len({arn for _, c in some for arn in c.keys})
+            keys = len({arn for one in some for arn in one.keys})
             parts.append(f"{who} reach{'es' if number == 1 else ''} {_counted(keys, 'key')}")
     if perhaps:
         parts.append(f"{_counted(perhaps, 'more path' if sure else 'path')} may exist")
-    cut = sum(claim.cut for claim in through_roles.claims)
     if cut:
-        limit = _counted(through_roles.paths.graph.max_hops, "role")
+        limit = _counted(max_hops, "role")
         parts.append(f"behind {_counted(cut, 'entry role')}, chains of more than {limit} were not followed")
     return "; ".join(parts) or "none was found in what was read"
 

@@ -16,7 +16,7 @@ from scanner.model.finding import AccessRow, Finding, FindingVerdict, KeyRow, Ki
 from scanner.model.key import KeyFacts
 from scanner.model.outcomes import TakenOver
 from scanner.model.policy import DocumentKind
-from scanner.model.verdicts import KeptUse, KeyVerdicts, KnownVerdicts, NamingUses
+from scanner.model.verdicts import KeptUse, KeyPaths, KeyVerdicts, KnownVerdicts, NamingUses
 from scanner.model.world import World
 
 from builders import (
@@ -84,7 +84,7 @@ def everything(given: World, left: dict[str, KeyVerdicts] | None = None, **rules
     access: list[AccessRow] = []
     kept: dict[str, KeyVerdicts] = {}
 
-    def keep(verdicts: KeyVerdicts) -> None:
+    def keep(verdicts: KeyVerdicts, _: KeyPaths) -> None:
         kept[verdicts.key] = verdicts
 
     result = analyze(
@@ -367,7 +367,8 @@ def test_nothing_is_hashed_where_nobody_keeps_judgements(monkeypatch: pytest.Mon
 def test_rows_are_made_where_somebody_wants_them(monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[KeyVerdicts] = []
     analyze(
-        BASE, AnalysisRules(), write_key=unwanted, write_access=unwanted, verdicts=Verdicts(keep=kept.append)
+        BASE, AnalysisRules(), write_key=unwanted, write_access=unwanted,
+        verdicts=Verdicts(keep=lambda found, _: kept.append(found)),
     )  # fmt: skip
     assert any(told.rows for told in kept)
     assert not any(told.insiders for told in kept)

@@ -67,7 +67,7 @@ def everything(
     with found_again(left) as verdicts:
         result = analyze(
             given, rules, write_key=keys.append, write_access=access.append, lanes=lanes, known=known or Trials(),
-            verdicts=Verdicts(verdicts, kept.append),
+            verdicts=Verdicts(verdicts, lambda found, _: kept.append(found)),
         )  # fmt: skip
     return Everything(result, tuple(keys), tuple(access), tuple(kept))
 

@@ -1,0 +1,122 @@
+"""What a run leaves of each key for whoever asks who can use it: what holds at this key, not over all of a path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from scanner.analyze.findings import AnalysisRules
+from scanner.analyze.who_can import Wanted, listed, who_can
+from scanner.model.explanation import Access, WhoCan
+from scanner.model.finding import FindingVerdict
+from scanner.model.verdicts import KeyAccess
+from scanner.model.world import World
+
+from builders import KEY, MANAGER, MEMBER, OWNER, STRANGER, account, allow, iam, key, policy, principal, world
+from left_behind import access_found_again
+from role_worlds import ASSUMING, admits, role
+
+OTHER, THIRD = (KEY.replace("1234abcd", name) for name in ("22222222", "33333333"))
+VENDOR = iam(STRANGER, "root")
+DELEGATES = allow(iam(OWNER, "root"), "kms:*")
+WHOLE = Wanted(verdicts=tuple(FindingVerdict), insiders=True, limit=1_000)
+TAGGED = {"StringEquals": {"kms:EncryptionContext:app": "x"}}
+
+
+def may(*actions: str, on: str = "*", when: Any = None) -> dict[str, Any]:
+    return allow(None, *actions, Resource=on, **({"Condition": when} if when else {}))
+
+
+def answers(given: World, wanted: Wanted = WHOLE, **rules: Any) -> dict[str, WhoCan]:
+    """By key what the files of a run answer, which is what is answered without them."""
+    told = AnalysisRules(insiders=True, remedies=False, leading=False, **rules)
+    left = access_found_again(given, told)
+    found = {str(arn): listed(given, k, left[arn], told, wanted) for arn, k in given.keys.items()}
+    assert found == {str(arn): who_can(given, k, told, wanted) for arn, k in given.keys.items()}
+    return found
+
+
+def through_roles(answer: WhoCan) -> list[Access]:
+    return [line for line in answer.access if line.mechanism == "role"]
+
+
+def test_every_key_tells_what_holds_there() -> None:
+    """The finding is about both keys, and as sure as with the one where nothing has to be met."""
+    entry = role(
+        OWNER, "Entry", admits(VENDOR), policy(may("kms:Decrypt", on=KEY), may("kms:Decrypt", on=OTHER, when=TAGGED)),
+        policy(may("kms:Sign", on=OTHER)),
+    )  # fmt: skip
+    keys = key(DELEGATES), key(DELEGATES, arn=OTHER), key(arn=THIRD)
+    found = answers(world(entry, *keys))
+    (here,), (there,) = map(through_roles, (found[KEY], found[OTHER]))
+    assert (here.verdict, here.condition, here.actions) == (FindingVerdict.CONFIRMED, "", ("kms:Decrypt",))
+    assert (there.verdict, there.actions) == (FindingVerdict.CONDITIONAL, ("kms:Decrypt",))
+    assert "kms:EncryptionContext:app" in there.condition
+    assert there.caller_chosen
+    assert here.finding_id == there.finding_id
+    assert here.path == there.path == entry.arn
+    assert here.principals == there.principals == (VENDOR,)
+    assert [ref.document for ref in here.statements] == ["trust policy"]
+    assert through_roles(found[THIRD]) == []
+
+
+def test_state_of_a_key_is_its_own_reason_though_both_are_reached_alike() -> None:
+    entry = role(OWNER, "Entry", admits(VENDOR), policy(may("kms:Decrypt")))
+    keys = (key(DELEGATES, arn=arn, state=state) for arn, state in ((KEY, "Disabled"), (OTHER, "PendingDeletion")))
+    found = answers(world(entry, *keys))
+    reasons = {arn: line.reasons for arn, answer in found.items() for line in through_roles(answer)}
+    assert reasons == {KEY: ("key_disabled",), OTHER: ("key_pending_deletion",)}
+
+
+def test_strongest_of_several_roles_of_one_claim_leads_at_each_key() -> None:
+    """What the management account enters is told once for all accounts that have the role."""
+    root = iam(MANAGER, "root")
+    weaker = role(OWNER, "Access", admits(root), policy(may("kms:Decrypt", "kms:Encrypt", when=TAGGED)))
+    stronger = role(MEMBER, "Access", admits(root), policy(may("kms:Decrypt")))
+    shared = key(DELEGATES, allow(iam(MEMBER, "root"), "kms:*"))
+    admin = principal(iam(MANAGER, "role/Admin"), ASSUMING)
+    found = answers(world(admin, weaker, stronger, shared, key(DELEGATES, arn=OTHER), account(MANAGER)))
+    here = {line.verdict: line.actions for line in through_roles(found[KEY])}
+    assert here == {FindingVerdict.CONFIRMED: ("kms:Decrypt",), FindingVerdict.CONDITIONAL: ("kms:Encrypt",)}
+    (there,) = through_roles(found[OTHER])
+    assert set(there.actions) == {"kms:Decrypt", "kms:Encrypt"}
+    assert {line.path for line in through_roles(found[KEY])} == {stronger.arn}
+    assert there.path == weaker.arn
+    assert {line.finding_id for line in through_roles(found[KEY])} == {there.finding_id}
+
+
+def test_chain_that_was_too_long_is_told_at_every_key_it_may_lead_to() -> None:
+    entry = role(OWNER, "Entry", admits(VENDOR), ASSUMING, policy(may("kms:Decrypt", on=KEY)))
+    middle = role(OWNER, "Middle", admits(entry.arn), ASSUMING)
+    last = role(OWNER, "Last", admits(middle.arn), policy(may("kms:Decrypt", on=OTHER)))
+    given = world(entry, middle, last, key(DELEGATES), key(DELEGATES, arn=OTHER))
+    found = answers(given, max_role_hops=2, iam_changes=False)
+    assert [line.verdict for line in through_roles(found[KEY])] == [FindingVerdict.CONFIRMED]
+    assert [line.verdict for line in through_roles(found[OTHER])] == [FindingVerdict.POSSIBLE]
+    alone = answers(world(entry, middle, key(), key(DELEGATES, arn=OTHER)), max_role_hops=1, iam_changes=False)
+    said = "1 path may exist; behind 1 entry role, chains of more than 1 role were not followed"
+    assert {answer.role_paths for answer in alone.values()} == {said}
+    assert not any(through_roles(answer) for answer in alone.values())
+
+
+@pytest.mark.parametrize(
+    ("action", "entered"), [("kms:Sign", "Signs"), ("kms:Decrypt", "Decrypts"), ("kms:Verify", "")]
+)
+def test_question_for_one_action_names_who_has_it(action: str, entered: str) -> None:
+    names = {"kms:Decrypt": "Decrypts", "kms:Sign": "Signs"}
+    entries = [role(OWNER, name, admits(iam(MEMBER, "root")), policy(may(does))) for does, name in names.items()]
+    users = [principal(iam(MEMBER, f"user/{e.arn[-4:]}"), policy(may("sts:AssumeRole", on=e.arn))) for e in entries]
+    signing = key(DELEGATES, spec="RSA_2048", usage="SIGN_VERIFY")
+    found = answers(world(*entries, *users, signing, key(DELEGATES, arn=OTHER)), Wanted(action=action))
+    told = {(line.path, line.principals) for answer in found.values() for line in through_roles(answer)}
+    assert told == ({(iam(OWNER, f"role/{entered}"), (iam(MEMBER, f"user/{entered[-4:]}"),))} if entered else set())
+
+
+def test_files_hold_no_more_than_what_is_told() -> None:
+    entry = role(OWNER, "Entry", admits(VENDOR), policy(may("kms:Decrypt")))
+    found = access_found_again(world(entry, key(DELEGATES)), AnalysisRules(remedies=False))
+    assert isinstance(found[KEY], KeyAccess)
+    (access,) = found[KEY].paths.access
+    (result,) = access.capabilities
+    assert (result.keys, result.statements, result.residual) == (None, (), None)
+    assert [held.principals for held in access.holders] == [(VENDOR,)]
