@@ -20,7 +20,7 @@ from scanner.analyze.keys.severity import Exposure, rank, severity_of
 from scanner.analyze.paths.admission import standing_on_path
 from scanner.analyze.paths.approaches import Approach, Arrival, Landing, Place, landings_of, residual_of
 from scanner.analyze.paths.forms import ANYTHING
-from scanner.analyze.paths.hops import CHOSEN, PERHAPS, Step, verdict_of
+from scanner.analyze.paths.hops import ASLEEP, CHOSEN, PERHAPS, Step, verdict_of
 from scanner.analyze.paths.path_words import confirmed_path_reason
 from scanner.analyze.paths.paths import DEPTH_LIMIT, Claim, reason_of
 from scanner.analyze.paths.role_use import request_on
@@ -316,9 +316,10 @@ def _allowing(world: World, request: Request) -> tuple[StatementRef, ...]:
 
 def reason_at(assembly: Assembly, claim: Claim, arrival: Arrival) -> str:
     """Why an arrival has its verdict."""
-    caller = arrival.user(assembly.world)
-    use = arrival.way.use
-    asleep = asleep_reason(request_on(caller, arrival.key, use.action), use.decision)
+    use, asleep = arrival.way.use, ""
+    if arrival.rank == ASLEEP:
+        caller = arrival.user(assembly.world)
+        asleep = asleep_reason(request_on(caller, arrival.key, use.action), use.decision)
     woken = "key_can_be_woken" if use.woken else ""
     return reason_of(arrival, asleep) or woken or confirmed_path_reason(arrival, claim.party)
 

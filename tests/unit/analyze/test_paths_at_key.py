@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from scanner.analyze.findings import AnalysisRules
+from scanner.analyze.principals.approvals import ApprovedAccount
+from scanner.analyze.principals.party import Trust
 from scanner.analyze.who_can import Wanted, listed, who_can
 from scanner.model.explanation import Access, WhoCan
 from scanner.model.finding import FindingVerdict
@@ -66,6 +68,15 @@ def test_state_of_a_key_is_its_own_reason_though_both_are_reached_alike() -> Non
     found = answers(world(entry, *keys))
     reasons = {arn: line.reasons for arn, answer in found.items() for line in through_roles(answer)}
     assert reasons == {KEY: ("key_disabled",), OTHER: ("key_pending_deletion",)}
+
+
+def test_partner_that_is_approved_for_one_key_is_none_at_another_that_is_reached_alike() -> None:
+    entry = role(OWNER, "Entry", admits(VENDOR), policy(may("kms:Decrypt")))
+    approval = ApprovedAccount(STRANGER, "Payroll SaaS", "2027-03-31", keys=(KEY,))
+    given = world(entry, key(DELEGATES), key(DELEGATES, arn=OTHER))
+    found = answers(given, trust=Trust(approvals=(approval,)))
+    parties = {arn: line.party for arn, answer in found.items() for line in through_roles(answer)}
+    assert parties == {KEY: "partner_role_without_external_id", OTHER: "partner_exceeds_approval"}
 
 
 def test_strongest_of_several_roles_of_one_claim_leads_at_each_key() -> None:
