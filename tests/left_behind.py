@@ -5,11 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from scanner.analyze.findings import AnalysisRules, Verdicts, analyze
-from scanner.analyze.parts import unwanted
-from scanner.model.verdicts import KeyAccess, KeyPaths, KeyVerdicts, KnownVerdicts
+from scanner.analyze.parts import Bench, unwanted
+from scanner.analyze.paths.role_paths import told_of
+from scanner.model.finding import Finding
+from scanner.model.verdicts import KeyAccess, KeyPaths, KeyVerdicts, KnownVerdicts, PathAccess
 from scanner.model.world import World
 from scanner.report.directory import RunDirectory
 from scanner.report.key_paths import PATHS, PathsWriter, read_paths
@@ -47,3 +50,24 @@ def _access(known: KnownVerdicts, paths: Path, key: str) -> KeyAccess:
     assert found is not None
     assert through_roles is not None
     return KeyAccess(found.findings, found.rows, found.insiders, through_roles)
+
+
+def paths_beside_findings(given: World, rules: AnalysisRules) -> list[tuple[PathAccess, PathAccess]]:
+    """What is told of the paths to each key, were it the only one, and what the findings about them say."""
+    told: list[tuple[PathAccess, PathAccess]] = []
+    for key in given.keys.values():
+        bench = Bench.of(replace(given, keys={key.arn: key}), rules)
+        found = told_of(bench.paths, bench.assembly, rules.service_principals)
+        access = found.at(bench.assembly, key).access
+        told += [
+            (replace(one, holders=(), cut=False), _as_access(finding))
+            for one, finding in zip(access, found.findings_about(key.arn), strict=True)
+        ]
+    return told
+
+
+def _as_access(finding: Finding) -> PathAccess:
+    """The finding as access to its one key."""
+    plain = (replace(result, residual=None, keys=None, statements=()) for result in finding.capabilities)
+    way = " > ".join(hop.in_path for hop in finding.path.hops)
+    return PathAccess(finding.grantee, finding.mechanism.statements, way, tuple(plain), (), finding.id)

@@ -12,7 +12,7 @@ from scanner.model.explanation import WhoCan
 from scanner.model.finding import FindingVerdict
 from scanner.model.world import World
 
-from left_behind import access_found_again
+from left_behind import access_found_again, paths_beside_findings
 from property.test_iam_changes import worlds as changing_worlds
 from property.test_role_paths import worlds as assuming_worlds
 
@@ -75,3 +75,21 @@ def test_run_answers_alike_of_who_assumes_roles(drawn: World, max_hops: int, by_
 @given(changing_worlds(), st.integers(1, 4), st.booleans())
 def test_run_answers_alike_of_who_changes_identities(drawn: World, max_hops: int, by_class: bool) -> None:
     check_left(drawn, max_hops, by_class=by_class)
+
+
+def check_findings(drawn: World, max_hops: int, *, by_class: bool) -> None:
+    """At the only key there is, the finding about a path says what is told of the key."""
+    for told, finding in paths_beside_findings(drawn, rules_of(max_hops, by_class=by_class, leading=False)):
+        assert told == finding
+
+
+@budget
+@given(assuming_worlds(), st.integers(1, 4), st.booleans())
+def test_finding_about_one_key_says_alike_who_assumes_roles(drawn: World, max_hops: int, by_class: bool) -> None:
+    check_findings(drawn, max_hops, by_class=by_class)
+
+
+@budget
+@given(changing_worlds(), st.integers(1, 4), st.booleans())
+def test_finding_about_one_key_says_alike_who_changes_identities(drawn: World, max_hops: int, by_class: bool) -> None:
+    check_findings(drawn, max_hops, by_class=by_class)

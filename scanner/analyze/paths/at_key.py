@@ -56,8 +56,6 @@ def _held(
     groups: dict[Place, list[_Best]] = defaultdict(list)
     for best in _strongest(severities, how, key):
         groups[best.arrival.approach.place].append(best)
-    for members in groups.values():
-        members.sort(key=lambda one: one.order[1:])
     found = [(_result(assembly, severities, place, members), members[0].arrival) for place, members in groups.items()]
     return sorted(
         found, key=lambda f: (-rank(f[0].severity), -strength(f[0].verdict), CAPABILITIES.index(f[0].capability))

@@ -15,7 +15,7 @@ from scanner.model.verdicts import KeyAccess
 from scanner.model.world import World
 
 from builders import KEY, MANAGER, MEMBER, OWNER, STRANGER, account, allow, iam, key, policy, principal, world
-from left_behind import access_found_again
+from left_behind import access_found_again, paths_beside_findings
 from role_worlds import ASSUMING, admits, role
 
 OTHER, THIRD = (KEY.replace("1234abcd", name) for name in ("22222222", "33333333"))
@@ -35,6 +35,8 @@ def answers(given: World, wanted: Wanted = WHOLE, **rules: Any) -> dict[str, Who
     left = access_found_again(given, told)
     found = {str(arn): listed(given, k, left[arn], told, wanted) for arn, k in given.keys.items()}
     assert found == {str(arn): who_can(given, k, told, wanted) for arn, k in given.keys.items()}
+    for access, finding in paths_beside_findings(given, told):
+        assert access == finding
     return found
 
 
@@ -103,6 +105,7 @@ def test_chain_that_was_too_long_is_told_at_every_key_it_may_lead_to() -> None:
     given = world(entry, middle, last, key(DELEGATES), key(DELEGATES, arn=OTHER))
     found = answers(given, max_role_hops=2, iam_changes=False)
     assert [line.verdict for line in through_roles(found[KEY])] == [FindingVerdict.CONFIRMED]
+    assert "may exist" not in found[KEY].role_paths
     assert [line.verdict for line in through_roles(found[OTHER])] == [FindingVerdict.POSSIBLE]
     alone = answers(world(entry, middle, key(), key(DELEGATES, arn=OTHER)), max_role_hops=1, iam_changes=False)
     said = "1 path may exist; behind 1 entry role, chains of more than 1 role were not followed"
@@ -121,6 +124,24 @@ def test_question_for_one_action_names_who_has_it(action: str, entered: str) -> 
     found = answers(world(*entries, *users, signing, key(DELEGATES, arn=OTHER)), Wanted(action=action))
     told = {(line.path, line.principals) for answer in found.values() for line in through_roles(answer)}
     assert told == ({(iam(OWNER, f"role/{entered}"), (iam(MEMBER, f"user/{entered[-4:]}"),))} if entered else set())
+
+
+def test_first_of_the_capabilities_is_the_worst_and_says_what_it_adds() -> None:
+    held = policy(may("kms:Decrypt", "kms:CreateGrant"), may("kms:Encrypt", "kms:Sign", when=TAGGED))
+    entries = [role(OWNER, name, admits(VENDOR), held) for name in ("One", "Two")]
+    found = answers(world(*entries, key(DELEGATES)))
+    reasons = {line.capabilities: line.reasons for line in through_roles(found[KEY])}
+    assert any("delegate" in held and "create_grant_escalation" in why for held, why in reasons.items())
+
+
+def test_service_that_enters_a_role_is_told_though_what_the_key_itself_gives_it_is_limited() -> None:
+    service = {"Service": "rolesanywhere.amazonaws.com"}
+    entry = role(OWNER, "Entry", admits(service), policy(may("kms:Decrypt")))
+    limited = allow(service, when={"StringEquals": {"aws:SourceAccount": OWNER}})
+    alone, both = (answers(world(*some, key(DELEGATES, limited)))[KEY] for some in ((), (entry,)))
+    assert (through_roles(alone), alone.left_out) == ([], ("rolesanywhere.amazonaws.com",))
+    assert [line.path for line in through_roles(both)] == [entry.arn]
+    assert both.left_out == ()
 
 
 def test_files_hold_no_more_than_what_is_told() -> None:
