@@ -339,13 +339,13 @@ def report_run(directory: RunDirectory, options: ReportOptions, *, clock: System
     Where the options name single findings, each gets a file of its own and every other file stays as it is.
 
     Raises:
-        SnapshotError: a file of the run is missing or damaged.
+        SnapshotError: a file of the run is missing or damaged; the manifest vouches for those that are not rendered.
         OutputError: a file cannot be written.
         UsageError: there is no such finding, or a template of the user cannot be used.
     """
     from scanner.report.write import render_all, render_only  # noqa: PLC0415
 
-    check_files(directory.path, ("keys.csv", "coverage.csv"))
+    check_files(directory.path, [name for name in _JUDGED if name != MANIFEST])
     document = read_findings(directory.path)
     notes = cited_notes(document.findings, read_ledger(directory.path / "coverage.csv"))
     only = bool(options.html.only)

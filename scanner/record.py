@@ -28,8 +28,9 @@ from scanner.suppressions import SuppressionFile
 
 VENDORS = "vendors.yaml"
 SUPPRESSIONS = "suppressions.yaml"
-_JUDGING = ("analyze", "data", "model", "report")
-"""The packages that an outcome depends on, with the tables in them, and what writes and reads it."""
+_JUDGING = ("analyze", "config", "data", "model", "report", "snapshot", "contents.py", "plan.py", "worlds.py")
+"""What an outcome depends on: what makes a world of a snapshot and a configuration, what judges it, with the tables in
+these packages, and what writes and reads it."""
 _UNREADABLE = "its manifest records no configuration that this version can read"
 
 
@@ -105,18 +106,18 @@ class Restored:
 def judging_code() -> str:
     """A hash of the code that judges: a release may try edits otherwise, and the same engine find the same."""
     told = hashlib.sha256()
-    for package in _JUDGING:
-        for path, content in _sources(files("scanner").joinpath(package), package):
+    for name in _JUDGING:
+        for path, content in _sources(files("scanner").joinpath(name), name):
             told.update(f"{path} {len(content)}\n".encode() + content)
     return told.hexdigest()
 
 
-def _sources(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
-    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
-        if entry.is_dir():
-            yield from _sources(entry, f"{path}/{entry.name}")
-        elif entry.name.endswith((".py", ".json")):
-            yield f"{path}/{entry.name}", entry.read_bytes()
+def _sources(entry: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
+    if entry.is_dir():
+        for inner in sorted(entry.iterdir(), key=lambda e: e.name):
+            yield from _sources(inner, f"{path}/{inner.name}")
+    elif path.endswith((".py", ".json")):
+        yield path, entry.read_bytes()
 
 
 def record_of(

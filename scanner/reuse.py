@@ -11,7 +11,7 @@ from typing import TypeVar
 from scanner.analyze.findings import AnalysisResult, Verdicts
 from scanner.baseline import Earlier
 from scanner.config import Settings
-from scanner.errors import SnapshotError
+from scanner.errors import OutputError, SnapshotError
 from scanner.executors import HowToAnalyze
 from scanner.model.outcomes import Trials
 from scanner.model.verdicts import KeyAccess, KeyPaths, KeyVerdicts, KnownVerdicts
@@ -21,6 +21,7 @@ from scanner.report.key_paths import PATHS, PathsWriter, read_paths
 from scanner.report.manifest import MANIFEST, check_files, read_manifest
 from scanner.report.trials import TRIALS, read_trials, write_trials
 from scanner.report.verdicts import VERDICTS, VerdictsWriter, read_verdicts
+from scanner.runs import SNAPSHOT
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -50,7 +51,7 @@ def handed_on(
 def access_judged(folder: Path, key: str, settings: Settings, vendors: Mapping[str, str]) -> KeyAccess | None:
     """The access to a key as a run has judged it; None where the run does not say what would be judged now.
 
-    That takes the same code and the same configuration, and files that are those of its manifest.
+    That takes the same code and the same configuration, and files and a snapshot that are those of its manifest.
 
     Args:
         vendors: what the list of vendors of the settings says.
@@ -59,10 +60,11 @@ def access_judged(folder: Path, key: str, settings: Settings, vendors: Mapping[s
         return None
 
     def told(verdicts: Path) -> KeyAccess | None:
-        known, paths = read_verdicts(verdicts).load(key), read_paths(folder / PATHS, key)
-        return KeyAccess(known.findings, known.rows, known.insiders, paths) if known and paths else None
+        known, paths = read_verdicts(verdicts), read_paths(folder / PATHS, key)
+        found = known.load(key) if key in known.inputs else None
+        return KeyAccess(found.findings, found.rows, found.insiders, paths) if found and paths else None
 
-    return _taken(folder, (VERDICTS, PATHS), told, "the key is judged again", judged_as(settings, vendors))
+    return _taken(folder, (VERDICTS, PATHS, SNAPSHOT), told, "the key is judged again", judged_as(settings, vendors))
 
 
 def _known(earlier: Earlier | None, name: str, read: Callable[[Path], T], otherwise: str) -> T | None:
@@ -89,7 +91,7 @@ def _taken(
             why = f"`{folder}` was judged by other code"
         else:
             return read(folder / names[0])
-    except SnapshotError as error:
+    except (SnapshotError, OutputError) as error:
         why = error.message
     logger.warning("%s: %s", otherwise, why)
     return None

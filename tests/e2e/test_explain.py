@@ -19,7 +19,9 @@ from scanner.answers import answer_who_can
 from scanner.cli import main
 from scanner.config import Settings
 from scanner.model.arn import KeyArn
+from scanner.errors import OutputError
 from scanner.plan import analysis_rules
+from scanner.report import manifest
 from scanner.report.who_can import dump_who_can
 from scanner.worlds import world_of
 
@@ -351,9 +353,9 @@ def test_run_that_listed_insiders_answers_about_them(small_run, judged_now, caps
 
 
 def unlisted(folder: Path, name: str) -> None:
-    manifest = json.loads((folder / "manifest.json").read_text())
-    del manifest["files"][name]
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    fields = json.loads((folder / "manifest.json").read_text())
+    del fields["files"][name]
+    (folder / "manifest.json").write_text(json.dumps(fields))
 
 
 def edited(folder: Path, name: str) -> None:
@@ -362,9 +364,9 @@ def edited(folder: Path, name: str) -> None:
 
 def of_other_code(folder: Path, name: str) -> None:
     del name
-    manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["judged"]["judging_code"] = "0" * 64
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    fields = json.loads((folder / "manifest.json").read_text())
+    fields["judged"]["judging_code"] = "0" * 64
+    (folder / "manifest.json").write_text(json.dumps(fields))
 
 
 @pytest.mark.parametrize("name", ["verdicts.jsonl", "paths.jsonl"])
@@ -383,3 +385,46 @@ def test_answer_of_a_run_that_is_not_surely_its_own_is_judged_again(
     assert after == before
     assert "the key is judged again: " in err
     assert said in err
+
+
+def test_run_is_not_asked_for_a_key_that_it_has_not_judged(small_run, judged_now, capsys, tmp_path) -> None:
+    given = {"version": 1, "aws": {"member_role": "R"}, "keys": {"managers": ["aws"]}}
+    (tmp_path / "managed.yaml").write_text(json.dumps(given))
+    with pytest.raises(SystemExit):
+        main(["analyze", str(small_run), "-q", "-c", "managed.yaml", "-o", "managed"])
+    (folder,) = (tmp_path / "managed").iterdir()
+    asked(folder, capsys)
+    assert judged_now == [CARDS]
+
+
+def test_report_does_not_vouch_for_files_that_it_has_not_made(small_run, capsys) -> None:
+    for name in ("verdicts.jsonl", "paths.jsonl", "access.csv", "graph.json"):
+        content = (small_run / name).read_bytes()
+        (small_run / name).write_bytes(content + b"{}\n")
+        with pytest.raises(SystemExit) as ended:
+            main(["report", str(small_run), "-q"])
+        assert ended.value.code == 2
+        assert f"{name}` is damaged" in capsys.readouterr().err
+        (small_run / name).write_bytes(content)
+
+
+def test_run_whose_manifest_does_not_name_its_snapshot_does_not_answer(small_run, judged_now, capsys) -> None:
+    unlisted(small_run, "snapshot.sqlite")
+    _, err = asked(small_run, capsys)
+    assert judged_now == [CARDS]
+    assert "names no snapshot.sqlite" in err
+
+
+@pytest.mark.parametrize("name", ["verdicts.jsonl", "paths.jsonl"])
+def test_file_that_cannot_be_read_is_done_without(name: str, small_run, judged_now, capsys, monkeypatch) -> None:
+    def refused(path: Path) -> dict[str, object]:
+        if path.name == name:
+            raise OutputError(f"`{path}` cannot be read back: permission denied")
+        return measured(path)
+
+    measured = manifest._measured  # root may read every file, so the refusal is made up
+    monkeypatch.setattr(manifest, "_measured", refused)
+    _, err = asked(small_run, capsys)
+    assert judged_now == [CARDS]
+    assert "the key is judged again: " in err
+    assert "permission denied" in err

@@ -12,13 +12,17 @@ from scanner.record import Record, judged_as
 from builders import STRANGER
 
 
-@pytest.mark.parametrize(
-    "changed", ["analyze/one.py", "analyze/deep/one.py", "model/one.py", "data/table.json", "report/one.py"]
-)
+COUNTS = (
+    "analyze/one.py", "analyze/deep/one.py", "model/one.py", "data/table.json", "report/one.py", "snapshot/one.py",
+    "config/one.py", "plan.py", "worlds.py", "contents.py",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("changed", COUNTS)
 def test_hash_of_the_judging_code_counts_what_a_judgement_rests_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
 ) -> None:
-    for name in ("analyze/one.py", "analyze/deep/one.py", "model/one.py", "data/table.json", "report/one.py"):
+    for name in COUNTS:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("1\n")
     monkeypatch.setattr(record, "files", lambda _: tmp_path)
