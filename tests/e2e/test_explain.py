@@ -18,8 +18,8 @@ from scanner.analyze.who_can import Wanted, who_can
 from scanner.answers import answer_who_can
 from scanner.cli import main
 from scanner.config import Settings
-from scanner.model.arn import KeyArn
 from scanner.errors import OutputError
+from scanner.model.arn import KeyArn
 from scanner.plan import analysis_rules
 from scanner.report import manifest
 from scanner.report.who_can import dump_who_can

@@ -11,7 +11,6 @@ from scanner.record import Record, judged_as
 
 from builders import STRANGER
 
-
 COUNTS = (
     "analyze/one.py", "analyze/deep/one.py", "model/one.py", "data/table.json", "report/one.py", "snapshot/one.py",
     "config/one.py", "plan.py", "worlds.py", "contents.py",

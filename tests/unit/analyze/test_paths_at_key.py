@@ -22,6 +22,7 @@ OTHER, THIRD = (KEY.replace("1234abcd", name) for name in ("22222222", "33333333
 VENDOR = iam(STRANGER, "root")
 DELEGATES = allow(iam(OWNER, "root"), "kms:*")
 WHOLE = Wanted(verdicts=tuple(FindingVerdict), insiders=True, limit=1_000)
+AT_HOME = {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}
 TAGGED = {"StringEquals": {"kms:EncryptionContext:app": "x"}}
 
 
@@ -132,6 +133,19 @@ def test_first_of_the_capabilities_is_the_worst_and_says_what_it_adds() -> None:
     found = answers(world(*entries, key(DELEGATES)))
     reasons = {line.capabilities: line.reasons for line in through_roles(found[KEY])}
     assert any("delegate" in held and "create_grant_escalation" in why for held, why in reasons.items())
+
+
+@pytest.mark.parametrize("sure", ["kms:DescribeKey", "kms:Encrypt", "kms:CreateGrant"])
+@pytest.mark.parametrize("perhaps", ["kms:Decrypt", "kms:RevokeGrant", "kms:DescribeKey"])
+def test_capabilities_come_in_the_order_of_the_finding(sure: str, perhaps: str) -> None:
+    """One is sure and another under a condition, through roles that are entered alike."""
+    entries = [
+        role(OWNER, "Access", admits(iam(MANAGER, "root")), policy(may(perhaps, when=AT_HOME))),
+        role(MEMBER, "Access", admits(iam(MANAGER, "root")), policy(may(sure, "kms:Decrypt"))),
+    ]
+    shared = key(DELEGATES, allow(iam(MEMBER, "root"), "kms:*"))
+    found = answers(world(principal(iam(MANAGER, "role/Admin"), ASSUMING), *entries, shared, account(MANAGER)))
+    assert {action for line in through_roles(found[KEY]) for action in line.actions} == {sure, perhaps, "kms:Decrypt"}
 
 
 def test_service_that_enters_a_role_is_told_though_what_the_key_itself_gives_it_is_limited() -> None:
