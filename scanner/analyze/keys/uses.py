@@ -49,13 +49,14 @@ class Noted(NamedTuple):
 class KeyUse:
     """What one class of principals can do with one key of another account.
 
-    `judgements` hold the strongest per mechanism and action; `callers` are those with at least a possible decision.
-    `unread` are the rules and ledger rows that some decision hangs on.
+    `judgements` hold the strongest per mechanism and action; `callers` are those with at least a possible decision,
+    `refused` those whom something blocks today. `unread` are the rules and ledger rows that some decision hangs on.
     """
 
     key: KeyFacts
     judgements: dict[tuple[str, str], Judgement] = field(default_factory=dict)
     callers: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
     unread: set[str] = field(default_factory=set)
 
 
@@ -167,6 +168,8 @@ def _use(use: KeyUse, noted: Noted, some: Sequence[_Fellows]) -> None:
                 use.judgements[noted.mechanism, action] = replace(judgement, caller=fellows.first, alike=None)
             if judgement.verdict is not FindingVerdict.BLOCKED:
                 use.callers |= fellows.texts
+            elif judgement.reason != "no_identity_policy":
+                use.refused |= fellows.texts
             if judgement.verdict is FindingVerdict.POSSIBLE:
                 use.unread.update(judgement.decision.rules)
 

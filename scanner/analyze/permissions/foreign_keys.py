@@ -74,18 +74,21 @@ def _unread_keys(assembly: Assembly) -> dict[str, list[KeyFacts]]:
 
 @dataclass(slots=True)
 class _Judged:
-    """What a class can do with the keys of a target: judgements, who can, the keys, and what was not read of it."""
+    """What a class can do with the keys of a target: judgements, who can, the keys, and what was not read of it.
+
+    `refused` are those who would be able to if nothing blocked it today.
+    """
 
     judgements: list[Judgement] = field(default_factory=list)
     callers: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
     keys: dict[str, KeyFacts] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
 
     def add(self, judgement: Judgement, callers: set[str], key: KeyFacts | None) -> None:
         """One more judgement, who shares it, and the collected key it is about."""
         self.judgements.append(judgement)
-        if judgement.verdict is not FindingVerdict.BLOCKED:
-            self.callers |= callers
+        (self.refused if judgement.verdict is FindingVerdict.BLOCKED else self.callers).update(callers)
         if key is not None:
             self.keys[key.arn] = key
 
@@ -100,7 +103,8 @@ def _judge(assembly: Assembly, name: str, found: Named, sides: _Sides) -> _Judge
         judged.unread |= use.unread
         for (mechanism, action), judgement in use.judgements.items():
             if judgement.reason != "no_identity_policy" and (action in wanted or proves(mechanism, judgement)):
-                judged.add(judgement, use.callers, use.key)
+                blocked = judgement.verdict is FindingVerdict.BLOCKED
+                judged.add(judgement, use.refused if blocked else use.callers, use.key)
     opaque = [k for k in sides.opaque.get(found.account_id, ()) if any(p.fits(k.arn) for p in patterns)]
     for key in opaque[:MOST_KEYS]:
         _judge_unread(assembly, found, (key,), judged)
@@ -158,7 +162,7 @@ def _ask(
 
 
 def _draft(assembly: Assembly, parts: tuple[str, str], found: Named, judged: _Judged) -> Draft:
-    callers = tuple(judged.callers or {j.caller.text for j in judged.judgements})
+    callers = tuple(sorted(judged.callers or judged.refused))
     key = assembly.world.keys.get(KeyArn(found.key_arn))
     ours = callers[0].split(":")[4]
     stands = {c: _stands(assembly, found, key, c, ours) for c in {j.action.capability for j in judged.judgements}}

@@ -439,6 +439,17 @@ def test_classes_judged_once_say_what_judging_everybody_says() -> None:
     assert once.findings == each.findings
 
 
+@pytest.mark.parametrize(("of", "keys"), [(THEIRS, ()), (KEY, (key(allow(iam(MEMBER, "root"), "kms:*")),))])
+def test_everybody_of_a_class_who_is_refused_is_named(of: str, keys: tuple[Any, ...]) -> None:
+    roles = [shared(names(of, "kms:CreateGrant"), iam(MEMBER, f"role/{name}")) for name in "ABCD"]
+    refusing = organization(scps={MEMBER: [policy(allow(None, "*"), deny(None, "kms:CreateGrant"))]})
+    found, each = (use(*keys, *roles, refusing, by_class=by_class) for by_class in (True, False))
+    assert found == each
+    assert (found.verdict.value, found.verdict_reasons) == ("blocked", ("scp_deny",))
+    assert (found.grantee.selector, found.reach.principals_total) == (f"{MEMBER}; managed policy Share", 0)
+    assert found.title.startswith(f"4 users and roles of one of our accounts ({MEMBER}) could")
+
+
 def test_retiring_grants_of_a_strangers_key_hangs_on_grants_nobody_read() -> None:
     finding = use(principal(APP, names(THEIRS, "kms:RetireGrant")))
     assert [(c.capability, c.verdict.value) for c in finding.capabilities] == [("revoke", "possible")]
