@@ -134,7 +134,7 @@ def _paths_in_words(key: KeyFacts, paths: KeyPaths, max_hops: int) -> str:
         Pathfinder(a.capabilities[0].verdict, a.grantee.party, a.grantee.selector, (key.arn,)) for a in paths.access
     ]
     elsewhere = paths.cut - sum(access.cut for access in paths.access)
-    return paths_in_words([*told, *[_NOT_FOLLOWED] * elsewhere], paths.cut, max_hops)
+    return paths_in_words([*told, *[_NOT_FOLLOWED] * elsewhere], (key,), paths.cut, max_hops)
 
 
 def _order(line: Access) -> tuple[object, ...]:

@@ -21,6 +21,7 @@ from scanner.analyze.request.caller import Caller, any_identity_of, resolve_call
 from scanner.analyze.request.request import Request
 from scanner.model.actions import KEY_ACTIONS
 from scanner.model.arn import AccountId, KeyArn
+from scanner.model.key import KeyFacts
 from scanner.model.policy import PolicyText
 from scanner.model.world import World
 
@@ -131,10 +132,26 @@ def _walks(drawn: World, arn: str, rank: int, seen: tuple[str, ...], max_hops: i
 
 
 def _uses(drawn: World, arn: str) -> dict[str, int]:
+    """What a role can do; that it may hold a grant nobody read says something where a policy names its account."""
     (used,) = drawn.keys.values()
     caller = resolve_caller(drawn, arn)
     requests = (Request(caller, a.iam_name, used.arn, action=a, key=used) for a in KEY_ACTIONS)
-    return {r.operation: rank_of(decide(drawn, r, trace=False)) for r in requests}
+    decided = {r.operation: decide(drawn, r, trace=False) for r in requests}
+    return {
+        name: rank_of(decision) for name, decision in decided.items()
+        if decision.reason != "grants_not_read" or _is_concerned(used, caller.account_id, name)
+    }  # fmt: skip
+
+
+def _is_concerned(used: KeyFacts, account_id: str, name: str) -> bool:
+    """Whether a statement or grant about an action is for everybody, or for somebody of an account (R4.22)."""
+    assert used.key_policy is not None
+    statements = json.loads(used.key_policy.text)["Statement"]
+    covering = [s for s in statements if {f"kms:{name}", "kms:*"} & {*s["Action"]}]
+    named = any(s["Principal"] == "*" or account_id in s["Principal"]["AWS"] for s in covering)
+    granted = any(name in g.operations and account_id in g.grantee_principal for g in used.grants or ())
+    retires = name == "RetireGrant" and bool(used.grants) and account_id == used.account_id
+    return named or granted or retires
 
 
 def suffix(arn: str) -> str:
@@ -170,6 +187,15 @@ def no_key_is_too_few() -> Iterator[None]:
 @given(worlds(), st.integers(1, 4), st.booleans())
 def test_what_is_reached_equals_every_path_one_after_the_other(drawn: World, max_hops: int, by_class: bool) -> None:
     assert followed(drawn, max_hops, by_class=by_class) == enumerated(drawn, max_hops)
+
+
+@budget
+@given(worlds(), st.booleans())
+def test_grants_that_nobody_read_leave_a_path_to_everybody_of_whose_account_the_key_knows(
+    drawn: World, by_class: bool
+) -> None:
+    blind = replace(drawn, keys={arn: replace(used, gaps={"grants": "row"}) for arn, used in drawn.keys.items()})
+    assert followed(blind, 2, by_class=by_class) == enumerated(blind, 2)
 
 
 def mirrored(drawn: World) -> World:

@@ -1,4 +1,7 @@
-"""Which actions a key opens to whom, and IAM to an identity: what is left out is surely refused (R3.20, R4.11)."""
+"""Which actions a key opens to whom, and IAM to an identity: what is left out is surely refused (R3.20, R4.11).
+
+Or it hangs on what nobody read of the key alone, and would be told of anybody: that is told once, with the key.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,7 @@ class Doors:
         """Actions that could be decided other than by a refusal, for an identity whose IAM allows some.
 
         In the key's own account a policy that names somebody is enough; from outside IAM has to allow it too (R3.20,
-        R3.22), where no grant does (R4.11). By what was not read of the key it is open to whoever may do the action
+        R3.22), where no grant does (R4.11). By a policy that was not read it is open to whoever may do the action
         anywhere.
         """
         handed = self.delegated.get(account_id, _NOTHING)
@@ -118,11 +121,9 @@ def doors_of(key: KeyFacts) -> Doors:
         doors.granted[key.account_id] |= _RETIRING  # the owner may leave it to IAM as well (R4.22)
         if not grant.issuing_account:  # whoever issued it may retire it
             doors.named[ANYBODY] |= _RETIRING
-    if not key.grants_complete:  # one that was not read may give it to whom a policy names
-        for account, actions in tuple(doors.named.items()):
+    if not key.grants_complete:  # one that was not read may be held by whom a policy names, or whose account
+        for account, actions in (*doors.named.items(), *doors.delegated.items()):
             doors.granted[account] |= actions
-        for account, actions in tuple(doors.delegated.items()):
-            doors.unread[account] |= actions
     return doors
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 
@@ -88,6 +88,11 @@ class Paths:
         self._doors = Doors(population)
         self._ways: dict[str, dict[str, tuple[Way, ...]]] = {}
         self._idle: list[Source] = []
+
+    @property
+    def keys(self) -> Collection[KeyFacts]:
+        """The keys that are followed to."""
+        return self._keys.values()
 
     def uses_of(self, node: str) -> Uses:
         """What an identity can do with the keys itself, in the form that the node says."""

@@ -284,11 +284,12 @@ def role_paths_in_words(through_roles: RolePaths) -> str:
         Pathfinder(f.verdict, f.grantee.party, f.grantee.selector, claim.keys)
         for f, claim in zip(through_roles.findings, through_roles.claims, strict=True)
     ]
-    return paths_in_words(told, through_roles.cut, through_roles.paths.graph.max_hops)
+    paths = through_roles.paths
+    return paths_in_words(told, paths.keys, through_roles.cut, paths.graph.max_hops)
 
 
-def paths_in_words(told: Sequence[Pathfinder], cut: int, max_hops: int) -> str:
-    """The same of anybody; `cut` counts those behind whom a chain was longer than `max_hops`."""
+def paths_in_words(told: Sequence[Pathfinder], keys: Iterable[KeyFacts], cut: int, max_hops: int) -> str:
+    """The same of anybody and some keys; `cut` counts those behind whom a chain was longer than `max_hops`."""
     sure = [one for one in told if one.verdict in _SURE]
     perhaps = sum(one.verdict is FindingVerdict.POSSIBLE for one in told)
     parts: list[str] = []
@@ -297,14 +298,16 @@ def paths_in_words(told: Sequence[Pathfinder], cut: int, max_hops: int) -> str:
         if some:
             number = len({one.selector for one in some})
             who = _counted(number, whose) if whose else f"{number:,} of ours"
-            keys = len({arn for one in some for arn in one.keys})
-            parts.append(f"{who} reach{'es' if number == 1 else ''} {_counted(keys, 'key')}")
+            reached = len({arn for one in some for arn in one.keys})
+            parts.append(f"{who} reach{'es' if number == 1 else ''} {_counted(reached, 'key')}")
     if perhaps:
         parts.append(f"{_counted(perhaps, 'more path' if sure else 'path')} may exist")
     if cut:
         limit = _counted(max_hops, "role")
         parts.append(f"behind {_counted(cut, 'entry role')}, chains of more than {limit} were not followed")
-    return "; ".join(parts) or "none was found in what was read"
+    found = "; ".join(parts) or "none was found in what was read"
+    unread = sum(not key.grants_complete and key.manager != "AWS" for key in keys)
+    return f"{found}; which roles hold grants on {_counted(unread, 'key')} was not read" if unread else found
 
 
 def _whose(party: str) -> str:

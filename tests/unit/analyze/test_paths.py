@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from scanner.analyze.keys.severity import SeverityRules
+from scanner.analyze.parts import AnalysisRules
 from scanner.analyze.paths.paths import Paths
 from scanner.analyze.principals.party import Trust
 from scanner.analyze.principals.reach import Population
+from scanner.analyze.who_can import Wanted, who_can
 from scanner.model.decision import Layer
 from scanner.model.finding import FindingVerdict, Kind, Severity
 
@@ -479,6 +481,36 @@ def test_disabled_key_blocks_and_an_unread_one_leaves_the_path_possible() -> Non
     assert no_shares.verdict is FindingVerdict.POSSIBLE
     broken = only_path(replace(DELEGATING, key_policy=replace(DELEGATING.key_policy, text="{", sha256="x")), vendor)  # type: ignore[type-var]
     assert broken.verdict is FindingVerdict.POSSIBLE
+
+
+def test_grant_that_nobody_read_leaves_a_path_of_whose_account_the_key_names_possible() -> None:
+    unread = replace(DELEGATING, grants=None, gaps={"grants": "row"})
+    found = only_path(unread, role(OWNER, "Vendor", admits(VENDOR)))
+    assert (found.verdict, found.verdict_reasons[0]) == (FindingVerdict.POSSIBLE, "grants_not_read")
+
+
+@pytest.mark.parametrize("documents", [(), (USING,)], ids=["nothing", "every key"])
+@pytest.mark.parametrize("keys", [1, 2])
+def test_grant_that_nobody_read_is_told_once_for_all_roles_of_accounts_that_no_key_names(
+    keys: int, documents: tuple[Any, ...]
+) -> None:
+    """Each of them may hold it, strangers' as well: a path for each would say nothing of any (0005)."""
+    unread = replace(DELEGATING, grants=None, gaps={"grants": "row"})
+    read = replace(DELEGATING, arn=f"{KEY[:-1]}d")
+    aws = replace(unread, arn=f"{KEY[:-1]}e", manager="AWS")
+    vendor = role(MEMBER, "Vendor", admits(VENDOR), *documents)
+    told = followed(
+        vendor, read, aws, *(replace(unread, arn=arn) for arn in (KEY, SECOND_KEY)[:keys]), managers=("customer", "aws")
+    )
+    assert told.of(Kind.ASSUMED_ROLE_PATH) == []
+    number = "1 key" if keys == 1 else "2 keys"
+    assert (
+        told.result.role_paths == f"none was found in what was read; which roles hold grants on {number} was not read"
+    )
+    assert [row.grants_read for row in told.keys] == [*["not read"] * keys, "read", "skipped"]
+    answer = who_can(world(vendor, unread), unread, AnalysisRules(), Wanted())
+    assert (answer.access, answer.key_gaps) == ((), ("the grants (row)",))
+    assert answer.role_paths.endswith("which roles hold grants on 1 key was not read")
 
 
 def test_role_whose_policies_were_not_read_possibly_uses_the_keys_of_its_account() -> None:

@@ -19,6 +19,7 @@ OWN_ROOT = allow(iam(OWNER, "root"), "kms:*")
 TO_MEMBER = allow(iam(MEMBER, "root"), "kms:*")
 EVERYBODY = allow("*", "kms:Decrypt")
 OTHER_ACTION = policy(allow(None, "kms:Encrypt"))
+DECRYPT = next(action for action in KEY_ACTIONS if action.name == "Decrypt")
 
 
 def decrypts(used: Any, owner: str, *documents: Any, **facts: Any) -> int:
@@ -105,14 +106,28 @@ def test_key_of_which_something_was_not_read_is_judged_also_where_iam_means_keys
     assert ("Decrypt", PERHAPS) in {(use.action.name, use.rank) for use in uses}
 
 
-def test_account_to_which_a_key_is_left_may_hold_a_grant_that_was_not_read() -> None:
-    unread = key(TO_MEMBER, grants=None, gaps={"grants": "row"})
-    user = role(
-        MEMBER, "User", admits(iam(STRANGER, "root")), policy(allow(None, "kms:Decrypt", Resource="arn:aws:s3:::b"))
-    )
-    drawn = world(user, unread)
-    (use,) = RoleUse(drawn, drawn.keys.values()).of(user.arn).by_key()[KEY]
-    assert (use.action.name, use.decision.reason) == ("Decrypt", "grants_not_read")
+@pytest.mark.parametrize(
+    "documents",
+    [(), (policy(allow(None, "s3:*")),), (policy(allow(None, "kms:Decrypt", Resource="arn:aws:s3:::b")),)],
+    ids=["nothing", "no action", "no key"],
+)
+@pytest.mark.parametrize(("owner", "statement"), [(OWNER, OWN_ROOT), (MEMBER, TO_MEMBER)], ids=["own", "other"])
+def test_grant_that_was_not_read_needs_no_permission_of_whose_account_a_policy_names(
+    owner: str, statement: Any, documents: tuple[Any, ...]
+) -> None:
+    """What a grant can give is open, and nothing else (R1.8, R4.10, R4.11)."""
+    assert decrypts(key(statement, grants=None, gaps={"grants": "row"}), owner, *documents) == PERHAPS
+
+
+@pytest.mark.parametrize("documents", [(), (policy(allow(None, "kms:Decrypt")),)], ids=["nothing", "every key"])
+def test_grant_that_was_not_read_is_not_told_of_accounts_that_no_policy_names(documents: tuple[Any, ...]) -> None:
+    """It may be anybody's: that is told once for all of them, with the key."""
+    user = role(MEMBER, "User", admits(iam(STRANGER, "root")), *documents)
+    drawn = world(user, key(OWN_ROOT, grants=None, gaps={"grants": "row"}))
+    (unread,) = drawn.keys.values()
+    decision = decide(drawn, request_on(resolve_caller(drawn, user.arn), unread, DECRYPT), trace=False)
+    assert (rank_of(decision), decision.reason) == (PERHAPS, "grants_not_read")
+    assert RoleUse(drawn, drawn.keys.values()).of(user.arn).by_key() == {}
 
 
 def test_grant_of_which_the_issuer_was_not_read_may_be_retired_from_anywhere() -> None:
