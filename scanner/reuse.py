@@ -86,7 +86,7 @@ def _taken(
             return None
         missing = set(names) - check_files(folder, names)
         if missing:
-            why = f"the manifest of `{folder}` names no {', '.join(sorted(missing))}"
+            why = f"`{folder}` has no {', '.join(sorted(missing))} that its manifest names"
         elif record.judging_code != judging_code():
             why = f"`{folder}` was judged by other code"
         else:

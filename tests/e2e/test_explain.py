@@ -358,6 +358,10 @@ def unlisted(folder: Path, name: str) -> None:
     (folder / "manifest.json").write_text(json.dumps(fields))
 
 
+def unlink(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+
+
 def edited(folder: Path, name: str) -> None:
     (folder / name).write_bytes((folder / name).read_bytes().replace(b"confirmed", b"blocked"))
 
@@ -371,7 +375,7 @@ def of_other_code(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["verdicts.jsonl", "paths.jsonl"])
 @pytest.mark.parametrize(("harm", "said"), [
-    (unlisted, "names no "), (edited, "is not the file that `manifest.json` names"),
+    (unlisted, "that its manifest names"), (unlink, "that its manifest names"), (edited, "is not the file that `manifest.json` names"),
     (of_other_code, "was judged by other code"),
 ])  # fmt: skip
 def test_answer_of_a_run_that_is_not_surely_its_own_is_judged_again(
@@ -412,7 +416,7 @@ def test_run_whose_manifest_does_not_name_its_snapshot_does_not_answer(small_run
     unlisted(small_run, "snapshot.sqlite")
     _, err = asked(small_run, capsys)
     assert judged_now == [CARDS]
-    assert "names no snapshot.sqlite" in err
+    assert "has no snapshot.sqlite that its manifest names" in err
 
 
 @pytest.mark.parametrize("name", ["verdicts.jsonl", "paths.jsonl"])

@@ -160,7 +160,7 @@ def of_other_code(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", LEFT)
 @pytest.mark.parametrize(("harm", "said"), [
-    (unlink, "names no "), (edited, "is not the file that `manifest.json` names"),
+    (unlink, "that its manifest names"), (edited, "is not the file that `manifest.json` names"),
     (damaged, "is damaged: it tells of no "), (of_other_code, "was judged by other code"),
 ])  # fmt: skip
 def test_file_that_is_not_surely_that_of_the_baseline_is_left_alone(
