@@ -31,7 +31,7 @@ _PATIENCE = 10.0
 """Seconds that a cluster has to answer, and to have a worker."""
 _LOOK_EVERY = 10.0
 """Seconds between two looks at whether a cluster still has workers."""
-_FEW_THINGS, _OFTEN = 50_000, (20, 50)
+_FEW_THINGS, _OFTEN = 50_000, (1000, 50)
 """How many new things there are before the interpreter looks for garbage among them, and how often among older ones."""
 
 
