@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.request.dependence import looked_at
-from scanner.analyze.statements.match import covers_action
+from scanner.analyze.statements.match import covers_each
 from scanner.model.actions import KEY_ACTIONS
 from scanner.model.conditions import find_condition_key
 from scanner.model.policy import PolicyText
@@ -52,8 +52,9 @@ def _told_apart(policy: PolicyText) -> tuple[tuple[int, ...], frozenset[str]]:
     statements = parse_policy(policy).statements
     sets: dict[tuple[int, ...], int] = {}
     numbers: list[int] = []
-    for action in KEY_ACTIONS:
-        covering = tuple(i for i, s in enumerate(statements) if covers_action(s, action.iam_name))
+    covered = [covers_each(s) for s in statements]
+    for number in range(len(KEY_ACTIONS)):
+        covering = tuple([i for i, each in enumerate(covered) if each[number]])
         numbers.append(sets.setdefault(covering, len(sets)))
     concerned = (s for i, s in enumerate(statements) if any(i in covering for covering in sets))
     keys = frozenset(_family(name) for s in concerned for name in looked_at(s))

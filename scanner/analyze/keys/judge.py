@@ -23,7 +23,7 @@ from scanner.analyze.principals.reach import CLOSED, Reached
 from scanner.analyze.principals.selectors import GRANT, Naming
 from scanner.analyze.request.caller import Caller, account_of
 from scanner.analyze.request.request import Request
-from scanner.analyze.statements.match import action_matches, covers_action
+from scanner.analyze.statements.match import covers_each, fits_known_action
 from scanner.model.actions import ACTIONS, KEY_ACTIONS, Action, new_action
 from scanner.model.decision import Decision, Side, Verdict
 from scanner.model.finding import FindingVerdict
@@ -153,7 +153,8 @@ def named_actions(naming: Naming) -> tuple[Action, ...]:
     if naming.mechanism == GRANT:
         known = tuple(a for a in KEY_ACTIONS if a.name in naming.operations)
         return (*known, *(new_action(o) for o in naming.operations if o.lower() not in ACTIONS))
-    known = tuple(a for a in KEY_ACTIONS if any(covers_action(n.statement, a.iam_name) for n in naming.statements))
+    covered = [covers_each(n.statement) for n in naming.statements]
+    known = tuple(a for place, a in enumerate(KEY_ACTIONS) if any(each[place] for each in covered))
     return (*known, *(new_action(o) for o in dict.fromkeys(o for n in naming.statements for o in _new(n.statement))))
 
 
@@ -161,8 +162,7 @@ def _new(statement: Statement) -> Iterable[str]:
     """What a statement writes as KMS actions and no action of the table fits."""
     for element in statement.actions or ():
         service, _, operation = element.value.partition(":")
-        alone = replace(statement, actions=(element,))
-        if service.lower() == "kms" and not any(action_matches(alone, a.iam_name) for a in ACTIONS.values()):
+        if service.lower() == "kms" and not fits_known_action(element.value):
             yield operation
 
 

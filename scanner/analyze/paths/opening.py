@@ -14,7 +14,7 @@ from itertools import chain
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.principals.selectors import operations_by_selector, selector_of, selectors_of
 from scanner.analyze.request.caller import Caller
-from scanner.analyze.statements.match import covers_action
+from scanner.analyze.statements.match import covered_actions
 from scanner.model.actions import KEY_ACTIONS
 from scanner.model.arn import is_account_id, parse_arn
 from scanner.model.key import KeyFacts
@@ -87,7 +87,7 @@ def _actions_in(policy: PolicyText) -> Allowed:
     found: dict[str, frozenset[str]] = defaultdict(frozenset)
     for statement in document.statements:
         if statement.effect is not Effect.DENY:
-            actions = frozenset(a.name for a in KEY_ACTIONS if covers_action(statement, a.iam_name))
+            actions = covered_actions(statement)
             for account in _accounts_in(statement):
                 found[account] |= actions
     return frozenset((account, actions) for account, actions in found.items() if actions)
@@ -134,7 +134,7 @@ def _read(policy: PolicyText, key: KeyFacts, doors: Doors) -> None:
     for statement in document.statements:
         if statement.effect is Effect.DENY:
             continue
-        actions = frozenset(a.name for a in KEY_ACTIONS if covers_action(statement, a.iam_name))
+        actions = covered_actions(statement)
         if statement.damage and not statement.principals and not statement.not_principals:
             doors.named[ANYBODY] |= actions  # whom it meant cannot be told (R10.12)
         everybody = any(

@@ -34,6 +34,7 @@ from scanner.analyze.request.binding import Known, Open
 from scanner.analyze.request.caller import SERVICE_NAME, SESSION_NAME, Caller
 from scanner.analyze.request.context import RequestContext
 from scanner.analyze.statements.template import Expanded, Undecidable, Unsettled, Valueless, expand
+from scanner.model.actions import ACTIONS, KEY_ACTIONS
 from scanner.model.arn import is_account_id, parse_arn
 from scanner.model.policy import Document, DocumentKind, Element, PrincipalEntry, Statement
 from scanner.model.principal import PrincipalKind
@@ -247,6 +248,31 @@ def covers_action(statement: Statement, iam_action: str) -> bool:
     """Whether the statement covers the action, or names none and is too damaged to tell."""
     covered = action_matches(statement, iam_action)
     return bool(statement.damage) if covered is None else covered
+
+
+def covers_each(statement: Statement) -> tuple[bool, ...]:
+    """Whether the statement covers each action on keys, in the order of the action table, as `covers_action` has it."""
+    if statement.actions is not None:
+        return _fit_each(tuple([e.value for e in statement.actions]))
+    if statement.not_actions is not None:
+        return tuple([not fits for fits in _fit_each(tuple([e.value for e in statement.not_actions]))])
+    return (bool(statement.damage),) * len(KEY_ACTIONS)
+
+
+def covered_actions(statement: Statement) -> frozenset[str]:
+    """The names of the actions on keys that the statement covers."""
+    return frozenset(a.name for a, covered in zip(KEY_ACTIONS, covers_each(statement), strict=True) if covered)
+
+
+@lru_cache(maxsize=65536)
+def _fit_each(texts: tuple[str, ...]) -> tuple[bool, ...]:
+    return tuple(any(_action_fits(text, a.iam_name) for text in texts) for a in KEY_ACTIONS)
+
+
+@lru_cache(maxsize=65536)
+def fits_known_action(text: str) -> bool:
+    """Whether what a statement writes as an action fits one of the action table."""
+    return any(_action_fits(text, a.iam_name) for a in ACTIONS.values())
 
 
 def may_be_of(statement: Statement, service: str) -> bool:
