@@ -94,15 +94,16 @@ class ForeignUses:
         if shares:
             self.noted.append(Noted(key, mechanism, tuple(actions), tuple(shares.values())))
 
-    def of_class(self, name: str) -> Mapping[str, KeyUse]:
-        """What a class can do by key, once everything was noted."""
+    def of_class(self, name: str, is_meant: Callable[[str], bool] = lambda _: True) -> Mapping[str, KeyUse]:
+        """What a class can do by key, once everything was noted: with the keys whose ARNs are meant."""
         if not self._fellows:
             for noted in self.noted:
                 for class_, some in _fellows(noted.shares, self._class_of).items():
                     self._fellows.setdefault(class_, []).append((noted, some))
         found: dict[str, KeyUse] = {}
         for noted, some in self._fellows.get(name, ()):
-            _use(found.setdefault(noted.key.arn, KeyUse(noted.key)), noted, some)
+            if is_meant(noted.key.arn):
+                _use(found.setdefault(noted.key.arn, KeyUse(noted.key)), noted, some)
         return found
 
     def given_without_policies(self) -> Iterator[tuple[str, KeyUse]]:
@@ -116,9 +117,9 @@ class ForeignUses:
 
     def carried(self, world: World, documents: frozenset[tuple[str, str]]) -> Carried:
         """What is carried by statements of some identity policies, given by name and hash, in part or alone."""
-        found, grounds = Carried(), _GroundsOf(world)
+        found, grounds = Carried(), _GroundsOf(world, documents)
         for noted in self.noted:
-            _carry_all(found, noted, documents, grounds)
+            _carry_all(found, noted, grounds)
         return found
 
     def add(self, later: ForeignUses) -> None:
@@ -144,13 +145,12 @@ def _fellows(shares: Iterable[Share], class_of: Callable[[Caller], str]) -> dict
     """By class the callers of a naming, share by share in the order of names."""
     found: dict[str, list[_Fellows]] = defaultdict(list)
     for share in shares:
-        members: dict[str, list[Caller]] = defaultdict(list)
+        members: dict[str, dict[str, Caller]] = defaultdict(dict)
         for caller in share.alike.callers:
             if caller.account_collected:
-                members[class_of(caller)].append(caller)
+                members[class_of(caller)].setdefault(caller.text, caller)
         for name, some in members.items():
-            first = min(some, key=lambda c: c.text)
-            found[name].append(_Fellows(first, frozenset(c.text for c in some), share.judged))
+            found[name].append(_Fellows(some[min(some)], frozenset(some), share.judged))
     for fellows in found.values():
         fellows.sort(key=lambda one: one.first.text)
     return found
@@ -165,7 +165,7 @@ def _use(use: KeyUse, noted: Noted, some: Sequence[_Fellows]) -> None:
                 continue
             held = use.judgements.get((noted.mechanism, action))
             if held is None or strength(judgement.verdict) > strength(held.verdict):
-                use.judgements[noted.mechanism, action] = replace(judgement, caller=fellows.first, alike=None)
+                use.judgements[noted.mechanism, action] = judgement.alone(fellows.first)
             if judgement.verdict is not FindingVerdict.BLOCKED:
                 use.callers |= fellows.texts
             elif judgement.reason != "no_identity_policy":
@@ -175,30 +175,46 @@ def _use(use: KeyUse, noted: Noted, some: Sequence[_Fellows]) -> None:
 
 
 _Policies = tuple[tuple[str, str], ...]
-_Ground = tuple[int, _Policies]
-"""What decides which statements of a caller allow an access: what of its documents matches, and their names."""
+_Ground = tuple[int, int]
+"""What decides which statements of a caller allow an access, by identity: what of its documents matches, their names.
 
-
-def _by_ground(alike: Alike, documents: frozenset[tuple[str, str]]) -> Iterator[tuple[Caller, _Ground]]:
-    """The first caller by name of each ground, where some policy is asked about."""
-    found: dict[_Ground, Caller] = {}
-    for caller, matching in zip(alike.callers, alike.grounds, strict=True):
-        policies = tuple((p.name, p.sha256) for p in caller.identity_policies)
-        if caller.account_collected and not documents.isdisjoint(policies):
-            ground = id(matching), policies
-            known = found.get(ground)
-            if known is None or caller.text < known.text:
-                found[ground] = caller
-    return ((caller, ground) for ground, caller in found.items())
+Whoever has one keeps both.
+"""
 
 
 class _GroundsOf:
-    """The statements in the policies of callers that allow an access, looked up once where the same ones match."""
+    """The statements in policies that are asked about, by name and hash, that allow an access.
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    They are looked up once where the same ones match.
+    """
+
+    def __init__(self, world: World, documents: frozenset[tuple[str, str]]) -> None:
+        self._world, self._documents = world, documents
         self._known: dict[tuple[_Ground, int | str, bool], Grounds] = {}
-        self._groups: dict[_Policies, Groups] = {}
+        self._policies: dict[int, _Policies] = {}
+        self._same: dict[_Policies, _Policies] = {}
+        self._groups: dict[int, Groups] = {}
+
+    def by_ground(self, alike: Alike) -> Iterator[tuple[Caller, _Ground]]:
+        """The first caller by name of each ground, where some policy is asked about."""
+        found: dict[_Ground, Caller] = {}
+        for caller, matching in zip(alike.callers, alike.grounds, strict=True):
+            policies = self._policies.get(id(caller))
+            if policies is None:
+                policies = self._policies[id(caller)] = self._asked_about(caller)
+            if policies:
+                ground = id(matching), id(policies)
+                known = found.get(ground)
+                if known is None or caller.text < known.text:
+                    found[ground] = caller
+        return ((caller, ground) for ground, caller in found.items())
+
+    def _asked_about(self, caller: Caller) -> _Policies:
+        """The policies of a caller, which all noted shares keep; none where no one of them is asked about."""
+        policies = tuple([(p.name, p.sha256) for p in caller.identity_policies])
+        if not caller.account_collected or self._documents.isdisjoint(policies):
+            return ()
+        return self._same.setdefault(policies, policies)
 
     def of(self, judgement: Judgement, caller: Caller, ground: _Ground) -> Grounds:
         """Those of a caller for whom the judgement stands."""
@@ -211,7 +227,7 @@ class _GroundsOf:
             self._known[place] = found
         return found
 
-    def _group(self, action: str, caller: Caller, policies: _Policies) -> int | str:
+    def _group(self, action: str, caller: Caller, policies: int) -> int | str:
         """The same for actions that the policies cannot tell apart."""
         if action not in PLACES:
             return action
@@ -220,10 +236,8 @@ class _GroundsOf:
         return self._groups[policies][PLACES[action]]
 
 
-def _carry_all(
-    found: Carried, noted: Noted, documents: frozenset[tuple[str, str]], grounds: _GroundsOf
-) -> None:  # fmt: skip
-    units = [(*unit, share.judged) for share in noted.shares for unit in _by_ground(share.alike, documents)]
+def _carry_all(found: Carried, noted: Noted, grounds: _GroundsOf) -> None:
+    units = [(*unit, share.judged) for share in noted.shares for unit in grounds.by_ground(share.alike)]
     units.sort(key=lambda unit: unit[0].text)
     for action in noted.actions:
         for first, ground, judged in units:
@@ -239,4 +253,4 @@ def _carry(found: Carried, noted: Noted, judgement: Judgement, first: Caller, gr
         carried, place = found.sure.setdefault(grounds, {}), (noted.key.arn, judgement.action.name)
         held = carried.get(place)
         if held is None or strength(judgement.verdict) > strength(held.verdict):
-            carried[place] = replace(judgement, caller=first, alike=None)
+            carried[place] = judgement.alone(first)

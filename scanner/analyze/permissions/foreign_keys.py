@@ -97,9 +97,11 @@ def _judge(assembly: Assembly, name: str, found: Named, sides: _Sides) -> _Judge
     judged = _Judged()
     wanted = {a.name for a in foreign_actions(found.statements())}
     patterns = [p for _, p in sorted(found.patterns.items())]
-    for arn, use in assembly.uses.of_class(name).items():
-        if arn != found.key_arn and not any(p.fits(arn) for p in patterns):
-            continue
+
+    def is_meant(arn: str) -> bool:
+        return arn == found.key_arn or any(p.fits(arn) for p in patterns)
+
+    for use in assembly.uses.of_class(name, is_meant).values():
         judged.unread |= use.unread
         for (mechanism, action), judgement in use.judgements.items():
             if judgement.reason != "no_identity_policy" and (action in wanted or proves(mechanism, judgement)):

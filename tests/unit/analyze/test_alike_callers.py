@@ -294,6 +294,8 @@ def test_what_grants_and_shares_give_is_told_by_class_and_key() -> None:
     ((name, _), _) = uses.given_without_policies()
     by_key = uses.of_class(name)
     assert {m for use in by_key.values() for m, _ in use.judgements} == {"grant", "ram", "key_policy"}
+    assert by_key.keys() == {granted.arn, shared.arn}
+    assert uses.of_class(name, lambda arn: arn == shared.arn) == {shared.arn: by_key[shared.arn]}
     assert uses.of_class("nobody") == {}
 
 
