@@ -208,6 +208,10 @@ def _join(parts: Iterable[Expression], kind: type[And] | type[Or], zero: Const, 
     signs: dict[Test, bool] = {}
     nested = False
     for part in parts:
+        if part is one:
+            continue
+        if part is zero:
+            return zero
         for piece in part.parts if isinstance(part, kind) else (part,):
             if isinstance(piece, Literal):
                 if signs.setdefault(piece.test, piece.positive) is not piece.positive:
