@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,11 @@ class Action:
     resource: str
     capability: str
     request_keys: tuple[str, ...]
+    iam_name: str = field(init=False, repr=False, compare=False)
+    """The name as policies write it."""
 
-    @property
-    def iam_name(self) -> str:
-        """The name as policies write it."""
-        return f"kms:{self.name}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "iam_name", f"kms:{self.name}")
 
     @property
     def is_documented(self) -> bool:
