@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from scanner.analyze.keys.access import access_rows
 from scanner.analyze.keys.assemble import Assembly, external_finding, ineffective_finding
@@ -90,24 +90,21 @@ def _ineffective_parts(assembly: Assembly, key: KeyFacts, told: Told) -> Iterato
         return
     parts = [Naming(naming.selector, naming.mechanism, (s,)) for s in naming.statements]
     parts.extend(granted(naming.selector, (g,), key.partition) for g in naming.grants)
+    by_action: dict[Action, list[Judgement]] = {}
+    for judgement in told.asked:
+        by_action.setdefault(judgement.action, []).append(judgement)
+    static = {action: _static_reason(judgements) for action, judgements in by_action.items()}
     for part in parts:
-        reason = reached.dead or _reason_without_effect(assembly, key, part, reached, told.asked)
+        reason = reached.dead or _reason_without_effect(assembly, key, part, reached, static)
         if reason:
             yield part, reason
 
 
 def _reason_without_effect(
-    assembly: Assembly, key: KeyFacts, part: Naming, reached: Reached, judgements: Sequence[Judgement]
+    assembly: Assembly, key: KeyFacts, part: Naming, reached: Reached, static_reasons: Mapping[Action, str]
 ) -> str:
     actions = named_actions(part)
-    by_action: dict[Action, list[Judgement]] = {}
-    for judgement in judgements:
-        by_action.setdefault(judgement.action, []).append(judgement)
-    static = {
-        reason
-        for action in actions
-        for reason in (_static_reason(by_action.get(action, ())),)
-    }  # fmt: skip
+    static = {static_reasons.get(action, "") for action in actions}
     if not actions or not reached.callers:
         return ""
     if static <= set(_STATIC):
