@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Generic, TypeVar, cast
 
 from scanner.analyze.decision.decide import decide, decided_with, grants_of, refused_at_once, said_by_grants, settled
@@ -20,7 +20,7 @@ from scanner.analyze.decision.verdict import conclude
 from scanner.analyze.request.caller import Caller
 from scanner.analyze.request.context import RequestContext
 from scanner.analyze.request.request import Request
-from scanner.model.actions import KEY_ACTIONS, Action
+from scanner.model.actions import KEY_ACTIONS, Action, is_usable_with
 from scanner.model.decision import Decision, Verdict
 from scanner.model.key import KeyFacts
 from scanner.model.world import World
@@ -144,6 +144,12 @@ def decisions(world: World, caller: Caller, key: KeyFacts) -> Callable[[Action],
     return decided
 
 
+@lru_cache(maxsize=1024)
+def _is_known(usage: str, spec: str) -> bool:
+    """Whether it is known of every action if keys of a kind can do it."""
+    return all(is_usable_with(action, usage, spec) is not None for action in KEY_ACTIONS)
+
+
 class Rows(Generic[T]):
     """The rows of any callers and keys in one manner. Nothing may be forgotten meanwhile."""
 
@@ -263,16 +269,26 @@ class Rows(Generic[T]):
         for number in dict.fromkeys(its.groups):
             context = RequestContext(self._world, pair.request(number))
             side = self._sides.owner_side(self._sides.place(context), context, key)
-            told[number] = side.said, sources.admitted(side.policy.matches, side.ram.matches)
-        at = its.alike, sources.mechanisms
+            said = side.said, sources.admitted(side.policy.matches, side.ram.matches)
+            told[number] = self._kept.number_of(said)
+        whole = (sources.mechanisms, key.manager, key.usage, key.spec)
+        facts = zip(its.groups, self._facts(pair, its), strict=True)
+        row = tuple([self._kept.number_of((told[group], fact, whole)) for group, fact in facts])
+        return self._kept.number_of(row), row
+
+    def _facts(self, pair: Pair, its: KeyEnd) -> tuple[int, ...]:
+        """The numbers of what takes part of the key in a verdict about each action, beside policies and grants.
+
+        Of a key that was read whole, and is of a known kind, that is the same for all of its state and kind.
+        """
+        key = its.key
+        whole = key.grants_complete and not key.gaps and _is_known(key.usage, key.spec)
+        at = (key.state, key.usage, key.spec) if whole else its.alike, self._sources.mechanisms
         facts = self._kept.facts.get(at)
         if facts is None:
-            facts = tuple(decided_with(pair.request(n), key, sources) for n in range(len(KEY_ACTIONS)))
-            self._kept.facts[at] = facts
-        whole = (sources.mechanisms, key.manager, key.usage, key.spec)
-        said = zip(its.groups, facts, strict=True)
-        row = tuple(self._kept.number_of((told[group], fact, whole)) for group, fact in said)
-        return self._kept.number_of(row), row
+            said = (decided_with(pair.request(n), key, self._sources) for n in range(len(KEY_ACTIONS)))
+            facts = self._kept.facts[at] = tuple(map(self._kept.number_of, said))
+        return facts
 
     def _granted(self, pair: Pair, mine: CallerEnd, its: KeyEnd) -> tuple[Hashable, ...]:
         """What grants give the caller, by action; empty where none concerns it."""

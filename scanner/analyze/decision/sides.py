@@ -150,7 +150,7 @@ class Kept:
     key_rows: dict[Hashable, dict[int, dict[tuple[int, int, int], tuple[int, tuple[int, ...]]]]] = field(
         default_factory=dict
     )
-    facts: dict[tuple[int, tuple[str, ...]], tuple[Hashable, ...]] = field(default_factory=dict)
+    facts: dict[tuple[Hashable, tuple[str, ...]], tuple[int, ...]] = field(default_factory=dict)
     results: dict[Hashable, dict[Hashable, object]] = field(default_factory=dict)
     refused: dict[Hashable, tuple[object | None, ...]] = field(default_factory=dict)
     granted: dict[Hashable, tuple[Hashable, ...]] = field(default_factory=dict)
