@@ -14,6 +14,7 @@ from typing import Generic, TypeVar, cast
 from scanner.analyze.decision.decide import decide, decided_with, grants_of, refused_at_once, said_by_grants, settled
 from scanner.analyze.decision.ends import LISTED, CallerEnd, Ends, KeyEnd, Pair, Said
 from scanner.analyze.decision.evaluation import ALL_SOURCES, Evaluation, Sources
+from scanner.analyze.decision.grants import operations_for
 from scanner.analyze.decision.remembered import RememberingWorld
 from scanner.analyze.decision.sides import Sides
 from scanner.analyze.decision.verdict import conclude
@@ -298,7 +299,8 @@ class Rows(Generic[T]):
         granted = self._kept.granted
         at = (self._ends.where, its.number, mine.number, self._ends.asked, self._sources.grants)
         if at not in granted:
-            given = {number: self._given(pair, number) for number in its.granted}
+            may = operations_for(pair.key.grants or (), caller)
+            given = {n: self._given(pair, n) for n in its.granted if KEY_ACTIONS[n].name in may}
             granted[at] = tuple(map(given.get, range(len(KEY_ACTIONS)))) if any(given.values()) else ()
         return granted[at]
 

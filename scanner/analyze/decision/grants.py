@@ -219,6 +219,15 @@ def accounts_of_grants(key: KeyFacts) -> frozenset[str] | None:
     return frozenset(found)
 
 
+def operations_for(grants: Iterable[Grant], caller: Caller) -> frozenset[str]:
+    """The operations that grants may give somebody, with retiring one, which none has to name (R4.22)."""
+    found = {"RetireGrant"}
+    for grant in grants:
+        if _names_caller(grant.grantee_principal, grant.grantee_service_principal, caller) is not None:
+            found.update(grant.operations)
+    return frozenset(found)
+
+
 def anyone_of(matches: Iterable[GrantMatch], *, by_account: bool) -> Expression:
     """When some grant of the given sort covers the request."""
     return disj(m.applies for m in matches if m.by_account is by_account)
