@@ -559,6 +559,9 @@ def poisoned(value: Any, text: str) -> Any:
         return value
     if isinstance(value, str):
         return text
+    if isinstance(value, AccessRow):
+        told = [name for name in value._fields if name not in _OURS]
+        return value._replace(**{name: poisoned(getattr(value, name), text) for name in told})
     if isinstance(value, tuple):
         return tuple(poisoned(item, text) for item in value)
     if isinstance(value, dict):

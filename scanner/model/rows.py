@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,8 @@ class KeyRow:
     suppressed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class AccessRow:
-    """A line of access.csv: key × principal × path × actions that share one decision."""
+class AccessRow(NamedTuple):
+    """A line of access.csv: key × principal × path × actions that share one decision. There are millions."""
 
     key_arn: str
     principal_arn: str

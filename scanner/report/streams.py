@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import fields
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -86,6 +87,11 @@ class _TableWriter:
         return text.getvalue().removesuffix(_LINE_END)
 
 
+_who = attrgetter("principal_arn", "principal_account_id", "principal_account_name")
+_what = attrgetter("party", "capability", "actions", "decision", "reason", "conditions", "mechanism")
+_how = attrgetter("path", "finding_id", "principal_kind")
+
+
 class AccessWriter(_TableWriter):
     """access.csv: can have millions of rows, so nothing is kept but what neighbouring rows have in common."""
 
@@ -95,22 +101,33 @@ class AccessWriter(_TableWriter):
     def __init__(self, directory: RunDirectory, dialect: CsvDialect, aliases: Mapping[str, tuple[str, ...]]) -> None:
         super().__init__(directory, dialect)
         self._aliases = {arn: join_list(names) for arn, names in aliases.items()}
-        self._list = lru_cache(_REMEMBERED)(join_list)
-        self._side_by_side = lru_cache(_REMEMBERED)(self._cells)
+        remembered = lru_cache(_REMEMBERED)
+        self._who, self._what = remembered(self._cells_of_who), remembered(self._cells_of_what)
+        self._how, self._before = remembered(self._cells), remembered(self._cells_before)
+        self._after = remembered(self._cells_after)
 
     def write(self, row: AccessRow) -> None:
         """Append one row, in parts of columns that stand side by side and often come again."""
-        label = account_label(row.principal_account_name, row.principal_account_id)
+        arn = row.key_arn
         parts = (
-            (_SCHEMA, row.key_arn),
-            (row.principal_arn, row.principal_account_id, label),
-            (
-                row.party, row.capability, self._list(row.actions), row.decision, row.reason, row.conditions,
-                row.mechanism, row.path, row.finding_id, row.principal_kind,
-            ),
-            (row.finding_verdict, self._aliases.get(row.key_arn, "")),
+            self._before(arn), self._who(_who(row)), self._what(_what(row)), self._how(_how(row)),
+            self._after(row.finding_verdict, arn),
         )  # fmt: skip
-        self._stream.write(",".join(map(self._side_by_side, parts)) + _LINE_END)
+        self._stream.write(",".join(parts) + _LINE_END)
+
+    def _cells_before(self, key_arn: str) -> str:
+        return self._cells((_SCHEMA, key_arn))
+
+    def _cells_of_who(self, who: tuple[str, str, str]) -> str:
+        arn, account_id, name = who
+        return self._cells((arn, account_id, account_label(name, account_id)))
+
+    def _cells_of_what(self, what: tuple[str, str, tuple[str, ...], str, str, str, str]) -> str:
+        party, capability, actions, *others = what
+        return self._cells((party, capability, join_list(actions), *others))
+
+    def _cells_after(self, verdict: str, key_arn: str) -> str:
+        return self._cells((verdict, self._aliases.get(key_arn, "")))
 
 
 class KeysWriter(_TableWriter):

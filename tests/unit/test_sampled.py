@@ -63,7 +63,7 @@ def test_rows_that_the_analysis_leaves_out_are_differences(world: World, judged_
 def test_row_with_another_verdict_is_a_difference(world: World, judged_once: sampled.Analysis) -> None:
     def hopeful(given: World, wanted: Wanted) -> tuple[AnalysisResult, list[AccessRow]]:
         result, rows = judged_once(given, wanted)
-        return result, [replace(row, decision="conditional") for row in rows]
+        return result, [row._replace(decision="conditional") for row in rows]
 
     assert compared(world, hopeful, 300).differences
 
@@ -78,7 +78,7 @@ def test_what_one_mechanism_allows_is_allowed_whatever_another_asks_for(
     def twice(given: World, wanted: Wanted) -> tuple[AnalysisResult, list[AccessRow]]:
         result, rows = judged_once(given, wanted)
         allowed = [r for r in rows if r.decision == "allowed" and r.mechanism == "key_policy"]
-        return result, [*rows, *(replace(r, mechanism=mechanism, decision=decision) for r in allowed)]
+        return result, [*rows, *(r._replace(mechanism=mechanism, decision=decision) for r in allowed)]
 
     assert (compared(world, twice).differences == []) is agrees
 

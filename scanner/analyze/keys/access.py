@@ -44,9 +44,9 @@ def access_rows(
     told = {crowd: [(*group, parties[group[0]], tuple(a)) for group, a in of.items()] for crowd, of in groups.items()}
     names: dict[str, str] = {}
     everybody = sorted(((c.text, crowd, c) for crowd, callers in crowds.items() for c in callers), key=itemgetter(0))
-    unknown_id = naming.selector.kind == "unknown_id"
+    unknown_id, verdict = naming.selector.kind == "unknown_id", finding.verdict.value
     for text, crowd, caller in everybody:
-        account = caller.account_id
+        account, kind = caller.account_id, "unique_id" if unknown_id else caller.kind.value
         if account not in names:
             names[account] = account_of(assembly.world, account).name
         for capability, decision, reason, condition, party, actions in told[crowd]:
@@ -54,8 +54,7 @@ def access_rows(
                 key_arn=key.arn, principal_arn=text, principal_account_id="" if account == "*" else account,
                 principal_account_name=names[account], party=party, capability=capability, actions=actions,
                 decision=decision, reason=reason, conditions=condition, mechanism=naming.mechanism, path="direct",
-                finding_id=finding.id, principal_kind="unique_id" if unknown_id else caller.kind.value,
-                finding_verdict=finding.verdict.value,
+                finding_id=finding.id, principal_kind=kind, finding_verdict=verdict,
             )  # fmt: skip
 
 

@@ -230,7 +230,7 @@ def test_taken_over_findings_are_those_of_the_run() -> None:
 
 def test_taken_over_rows_are_those_of_the_run() -> None:
     row, inside = FIRST.left[KEY].rows[0], FIRST.left[KEY].insiders[0]
-    found = lying(KEY, rows=(replace(row, reason="else"),), insiders=(replace(inside, reason="other"),))
+    found = lying(KEY, rows=(row._replace(reason="else"),), insiders=(inside._replace(reason="other"),))
     assert [r.reason for r in found.access if r.key_arn == KEY and r.path == "direct"] == ["else", "other"]
 
 

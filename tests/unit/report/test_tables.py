@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import tracemalloc
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -30,7 +30,7 @@ def lines(content: bytes) -> list[dict[str, str]]:
 
 def test_columns_are_those_of_the_rows_they_hold() -> None:
     assert names(KEYS)[1:] == [field.name for field in fields(KeyRow)]
-    assert names(ACCESS)[1:] == [*(field.name for field in fields(AccessRow)), "key_aliases"]
+    assert names(ACCESS)[1:] == [*AccessRow._fields, "key_aliases"]
     for columns in (table.columns for table in TABLES):
         assert columns[0].name == "schema_version"
         assert all(column.description for column in columns)
@@ -232,7 +232,7 @@ def test_every_account_name_carries_its_id(tmp_path: Path) -> None:
 
 
 def test_row_of_access_names_its_key_by_every_alias_or_none(tmp_path: Path) -> None:
-    known, unread = build.access_rows()[0], replace(build.access_rows()[0], key_arn=f"{build.KEY_ARN}b")
+    known, unread = build.access_rows()[0], build.access_rows()[0]._replace(key_arn=f"{build.KEY_ARN}b")
     with AccessWriter(RunDirectory.create(tmp_path, "run"), CsvDialect.RFC4180, build.key_aliases()) as access:
         access.write(known)
         access.write(unread)
@@ -259,10 +259,10 @@ def test_finding_about_keys_of_several_accounts_names_each_once() -> None:
 @each_dialect
 def test_row_of_access_is_what_a_csv_library_writes_of_its_cells(tmp_path: Path, dialect: CsvDialect) -> None:
     (row,) = build.access_rows()
-    row = replace(row, principal_account_name="payments")
+    row = row._replace(principal_account_name="payments")
     texts = ("", ",", '"', "a\r\nb", " = 1", "'", "\ud800", *build.HOSTILE)
     rows = [
-        replace(row, principal_arn=one, conditions=other, finding_verdict=one, actions=(one, other))
+        row._replace(principal_arn=one, conditions=other, finding_verdict=one, actions=(one, other))
         for one in texts
         for other in texts
     ]
@@ -273,7 +273,7 @@ def test_row_of_access_is_what_a_csv_library_writes_of_its_cells(tmp_path: Path,
     expected = csv.writer(out, lineterminator="\r\n")
     expected.writerow(names(ACCESS))
     for each in (*rows, *rows):
-        cells = {**asdict(each), "schema_version": "1", "key_aliases": '-"; \\;', "actions": join_list(each.actions)}
+        cells = {**each._asdict(), "schema_version": "1", "key_aliases": '-"; \\;', "actions": join_list(each.actions)}
         cells["principal_account_name"] = f"{each.principal_account_name} ({each.principal_account_id})"
         expected.writerow([csv_cell(cells[name], dialect) for name in names(ACCESS)])
     assert (tmp_path / "run" / "access.csv").read_bytes().decode().removeprefix("\ufeff") == out.getvalue()
@@ -289,7 +289,7 @@ def test_access_rows_are_not_kept(tmp_path: Path) -> None:
         held = []
         for half in range(2):
             for number in range(ROWS):
-                access.write(replace(row, principal_arn=f"arn:aws:iam::{build.STRANGER}:role/r{half}{number}"))
+                access.write(row._replace(principal_arn=f"arn:aws:iam::{build.STRANGER}:role/r{half}{number}"))
             held.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
     assert held[1] - held[0] < 8 * ROWS

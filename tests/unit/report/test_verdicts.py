@@ -51,8 +51,8 @@ TOLD = KeyVerdicts(
     KEY,
     VerdictInputs("d" * 64, (MEMBER, OWNER), (f"{OWNER}/global/sts:AssumeRole/",)),
     (replace(stranger_finding(), key=None, first_seen="", last_seen=""),),
-    (ROW, replace(ROW, principal_arn=ANN, principal_kind="user"), ROW, replace(ROW, reason="else")),
-    (replace(ROW, finding_id="", finding_verdict=""),),
+    (ROW, ROW._replace(principal_arn=ANN, principal_kind="user"), ROW, ROW._replace(reason="else")),
+    (ROW._replace(finding_id="", finding_verdict=""),),
     {"e" * 64: '{"GrantId": "g-1"}'},
     (
         NamingUses(
@@ -106,7 +106,7 @@ def test_file_appears_when_it_is_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["\x00\x1b[31m", "\u202e<script>", "=cmd()", 'a"\\\n\r'])
 def test_hostile_text_comes_back_as_it_was(text: str, tmp_path: Path) -> None:
-    odd = replace(TOLD, rows=(replace(ROW, conditions=text),), findings=(replace(TOLD.findings[0], title=text),))
+    odd = replace(TOLD, rows=(ROW._replace(conditions=text),), findings=(replace(TOLD.findings[0], title=text),))
     path = written(tmp_path, odd)
     assert path.read_bytes().count(b"\n") == 3
     assert read_verdicts(path).load(KEY) == odd
