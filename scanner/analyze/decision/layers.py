@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 from scanner.analyze.language.parse import parse_policy
@@ -36,10 +37,12 @@ class LayerResult:
     gap: str = ""
 
 
+@cache
 def _not_applicable(layer: Layer, side: Side) -> LayerResult:
     return LayerResult(layer, side, TRUE, FALSE, applicable=False)
 
 
+@cache
 def without_effect(layer: Layer) -> LayerResult:
     """A policy of the key on kms:RetireGrant: the grant alone decides (R4.22)."""
     return LayerResult(layer, Side.OWNER, FALSE, FALSE, applicable=False)

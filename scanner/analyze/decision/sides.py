@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from scanner.analyze.decision.layers import (
@@ -219,9 +219,8 @@ class Sides:
         found = kept.caller_sides.get(whole)
         if found is None:
             own = (identity_layer(context), boundary_layer(context), session_layer(context))
-            side = CallerSide(*own, self._scp(place, context))
-            said = tuple(map(_said_by, side.layers))
-            found = kept.caller_sides[whole] = replace(side, said=kept.number_of(said))
+            layers = (*own, self._scp(place, context))
+            found = kept.caller_sides[whole] = CallerSide(*layers, kept.number_of(tuple(map(_said_by, layers))))
         return found
 
     def said_by_caller(self, own: Hashable, place: Place, context: RequestContext) -> int:
