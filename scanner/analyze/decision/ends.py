@@ -150,7 +150,7 @@ class Ends:
         found = known.numbered_callers.get(number)
         if found is None:
             found = known.numbered_callers[number] = self._of_caller(pair, number)
-        known.callers[id(caller)] = replace(found, caller=caller)
+        known.callers[id(caller)] = found if found.caller is caller else replace(found, caller=caller)
         return known.callers[id(caller)]
 
     def of_key(self, pair: Pair) -> KeyEnd:
@@ -160,7 +160,7 @@ class Ends:
         found = known.numbered_keys.get(number)
         if found is None:
             found = known.numbered_keys[number] = self._of_key(pair, number)
-        known.keys[id(key)] = replace(found, key=key)
+        known.keys[id(key)] = found if found.key is key else replace(found, key=key)
         return known.keys[id(key)]
 
     # -- callers ------------------------------------------------------------------------------------------------------
