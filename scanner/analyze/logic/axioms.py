@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import chain
 
 from scanner.analyze.logic.expression import (
@@ -27,6 +28,7 @@ _CALLED_VIA = ("aws:calledvia", "aws:calledviafirst", "aws:calledvialast")
 _EC_PREFIX = "kms:encryptioncontext:"
 
 
+@lru_cache(maxsize=65536)
 def axioms_for(expression: Expression) -> Expression:
     """The documented dependencies among the request variables that the expression mentions.
 
