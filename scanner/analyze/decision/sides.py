@@ -162,7 +162,9 @@ class Kept:
 
     def number(self, known: dict[str, list[tuple[int, object]]], name: str, thing: object) -> int:
         """The number of a caller or key among all that were met."""
-        held = known.setdefault(name, [])
+        held = known.get(name)
+        if held is None:
+            held = known[name] = []
         for number, other in held:
             if other is thing or other == thing:
                 return number
@@ -202,8 +204,8 @@ class Sides:
     def place(self, context: RequestContext) -> Place:
         """Where a request stands."""
         kept, request = self.kept, context.request
-        carried, keyless = tuple(request.context.items()), request.key is None
-        assumes = request.iam_action.lower().startswith("sts:")
+        carried, keyless = tuple(request.context.items()) if request.context else (), request.key is None
+        assumes = request.iam_action[:4].lower() == "sts:"
         return Place(
             self.where(context.world), kept.number(kept.callers, request.caller.text, request.caller),
             None if request.key is None else kept.number(kept.keys, request.key.arn, request.key),

@@ -93,7 +93,7 @@ class Caller:
     @property
     def acts_as_role(self) -> bool:
         """A role, or a session of one."""
-        return self.kind in {PrincipalKind.ROLE, PrincipalKind.SESSION}
+        return self.kind is PrincipalKind.ROLE or self.kind is PrincipalKind.SESSION
 
     @property
     def role_path_is_open(self) -> bool:

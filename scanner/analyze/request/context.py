@@ -28,6 +28,7 @@ from scanner.model.principal import PrincipalKind
 from scanner.model.world import World
 
 _IAM_KINDS = frozenset({DocumentKind.IDENTITY, DocumentKind.BOUNDARY, DocumentKind.SESSION, DocumentKind.SCP})
+_KEY_KINDS = frozenset({DocumentKind.KEY_POLICY, DocumentKind.RAM_POLICY})
 _TYPES = {
     "string": ValueType.STRING, "bool": ValueType.BOOL, "number": ValueType.NUMBER, "date": ValueType.DATE,
     "ip": ValueType.IP,
@@ -61,11 +62,11 @@ class RequestContext:
             kind: matters for aws:ResourceTag and kms:ResourceAliases only (R6.U).
         """
         lower = name.lower()
-        in_key_policy = kind in {DocumentKind.KEY_POLICY, DocumentKind.RAM_POLICY}
-        place = (lower, in_key_policy, kind in _IAM_KINDS)
-        if place not in self._known:
-            self._known[place] = self._settle(lower, self._bind(lower, kind))
-        return self._known[place]
+        place = (lower, kind in _KEY_KINDS, kind in _IAM_KINDS)
+        found = self._known.get(place)
+        if found is None:
+            found = self._known[place] = self._settle(lower, self._bind(lower, kind))
+        return found
 
     def _settle(self, name: str, binding: Binding) -> Binding:
         """Fill in what the request is said to carry; in a complete context the rest of it is absent."""
@@ -375,7 +376,7 @@ class RequestContext:
             return ABSENT
         if key is None:
             return self._of_action(name, find_condition_key(name)) if self._creates_key() else ABSENT  # type: ignore[arg-type]  # the family is in the table
-        if kind in {DocumentKind.KEY_POLICY, DocumentKind.RAM_POLICY}:
+        if kind in _KEY_KINDS:
             return self._data(f"{name} in a key policy", "unsupported_condition_key", "R6.U")
         if key.tags is None:
             return self._data(name, "tags_not_read", key.gaps.get("tags", ""))

@@ -40,6 +40,7 @@ from scanner.model.policy import Document, DocumentKind, Element, PrincipalEntry
 from scanner.model.principal import PrincipalKind
 
 _STRANGERS = frozenset({PrincipalKind.ACCOUNT, PrincipalKind.ANY})
+_NAMING = frozenset({DocumentKind.KEY_POLICY, DocumentKind.RAM_POLICY, DocumentKind.TRUST})
 OF_UNIQUE_IDS = ("AIDA", "AROA")
 """What the unique ids of users and roles begin with."""
 
@@ -367,4 +368,4 @@ def _split_at_fifth_colon(text: str) -> tuple[str, str]:
 
 def names_principals(kind: DocumentKind) -> bool:
     """Whether statements of this kind of document choose whom they concern."""
-    return kind in {DocumentKind.KEY_POLICY, DocumentKind.RAM_POLICY, DocumentKind.TRUST}
+    return kind in _NAMING
