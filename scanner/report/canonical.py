@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import Field, fields
 from functools import cache
+from operator import attrgetter
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -42,13 +43,27 @@ def compact(value: object) -> str:
 
 def members_of(thing: Dataclass) -> dict[str, object]:
     """The fields of a dataclass by name, as they are."""
-    return {name: getattr(thing, name) for name in names_of(type(thing))}
+    names, values_of = _members_of(type(thing))
+    return dict(zip(names, values_of(thing), strict=True))
 
 
 @cache
 def names_of(kind: type[Dataclass]) -> tuple[str, ...]:
     """The names of the fields of a dataclass, sorted. Raises TypeError for any other type."""
     return tuple(sorted(field.name for field in fields(kind)))
+
+
+def values_of(kind: type[Dataclass]) -> Callable[[Dataclass], tuple[object, ...]]:
+    """What gives the values of the fields of a dataclass with two or more, in the order of their names."""
+    return attrgetter(*names_of(kind))
+
+
+@cache
+def _members_of(kind: type[Dataclass]) -> tuple[tuple[str, ...], Callable[[Dataclass], Iterable[object]]]:
+    names = names_of(kind)
+    if len(names) > 1:
+        return names, values_of(kind)
+    return names, lambda thing: [getattr(thing, name) for name in names]
 
 
 _ENCODER = json.JSONEncoder(

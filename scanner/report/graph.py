@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from scanner import ENGINE
 from scanner.model.graph import Graph, GraphEdge
-from scanner.report.canonical import Once, compact, names_of
+from scanner.report.canonical import Once, compact, names_of, values_of
 
 GRAPH = "graph.json"
 GRAPH_SCHEMA = 1
@@ -27,10 +27,10 @@ def dump_graph(graph: Graph) -> bytes:
 
 def _edges(edges: Iterable[GraphEdge]) -> Iterable[str]:
     """Edge by edge: what many of them share, such as a key or a statement, is made text once."""
-    said, names = Once(compact).of, names_of(GraphEdge)
-    line = "{" + ",".join(f"{compact(name)}:%s" for name in names) + "}"
+    said, values = Once(compact).of, values_of(GraphEdge)
+    line = "{" + ",".join(f"{compact(name)}:%s" for name in names_of(GraphEdge)) + "}"
     for edge in edges:
-        yield line % tuple([said(getattr(edge, name)) for name in names])
+        yield line % tuple(map(said, values(edge)))
 
 
 def _lines(items: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from operator import attrgetter
 
 from scanner import ENGINE
 from scanner.model.graph import Graph, GraphEdge
@@ -49,9 +50,10 @@ def _lines(graph: Graph) -> Iterator[str]:
 
 def _edges(edges: Iterable[GraphEdge], ids: Mapping[str, str]) -> Iterator[str]:
     """Edge by edge: what many of them share, such as a statement, is made text once."""
-    said = [(name, Once(partial(_said, "edge", name)).of) for name in _FIELDS["edge"]]
+    values = attrgetter(*_FIELDS["edge"])
+    said = [Once(partial(_said, "edge", name)).of for name in _FIELDS["edge"]]
     for number, edge in enumerate(edges):
-        data = "".join([text(getattr(edge, name)) for name, text in said])
+        data = "".join([text(value) for text, value in zip(said, values(edge), strict=True)])
         yield f'<edge id="e{number}" source="{ids[edge.source]}" target="{ids[edge.target]}">\n{data}</edge>\n'
 
 
