@@ -132,6 +132,8 @@ class Kept:
     caller_sides: dict[Hashable, CallerSide] = field(default_factory=dict)
     key_sides: dict[Hashable, tuple[LayerResult, LayerResult, int]] = field(default_factory=dict)
     layers: dict[Hashable, LayerResult] = field(default_factory=dict)
+    scps: dict[tuple[int, int], Levels | LayerResult] = field(default_factory=dict)
+    rcps: dict[tuple[int, str, bool, bool], Levels | LayerResult] = field(default_factory=dict)
     levels: dict[Hashable, int] = field(default_factory=dict)
     levels_of: dict[Hashable, int] = field(default_factory=dict)
     resource_sights: dict[Hashable, ResourceSight] = field(default_factory=dict)
@@ -258,7 +260,10 @@ class Sides:
 
     def rcp(self, place: Place, context: RequestContext, owner: str, *, exempt: bool) -> LayerResult:
         """Resource control policies of an owner; see `scanner.analyze.decision.layers.rcp_layer`."""
-        levels = rcp_levels(context, owner, exempt=exempt)
+        at = (place.where, owner, exempt, context.request.caller.is_service_linked_role)
+        levels = self.kept.rcps.get(at)
+        if levels is None:
+            levels = self.kept.rcps[at] = rcp_levels(context, owner, exempt=exempt)
         if isinstance(levels, LayerResult):
             return unless_service_linked(levels, context)
         layer = self._guarding(place, context, (Layer.RCP, owner), levels, rcps_in)
@@ -334,7 +339,10 @@ class Sides:
     # -- guardrails ---------------------------------------------------------------------------------------------------
 
     def _scp(self, place: Place, context: RequestContext) -> LayerResult:
-        levels = scp_levels(context)
+        at = (place.where, place.caller)
+        levels = self.kept.scps.get(at)
+        if levels is None:
+            levels = self.kept.scps[at] = scp_levels(context)
         if isinstance(levels, LayerResult):
             return unless_service_linked(levels, context)
         whose = (Layer.SCP, context.request.caller.account_id)
