@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 
 class Source(StrEnum):
@@ -147,6 +148,7 @@ CONDITION_KEYS: dict[str, ConditionKey] = {key.name.lower(): key for key in _TAB
 _FAMILIES = tuple((name[:-1], key) for name, key in CONDITION_KEYS.items() if name.endswith("*"))
 
 
+@lru_cache(maxsize=65536)
 def find_condition_key(name: str) -> ConditionKey | None:
     """The table row of a condition key; None for a name this version does not know."""
     lower = name.lower()
