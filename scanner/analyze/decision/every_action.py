@@ -239,7 +239,7 @@ class Rows(Generic[T]):
             said: dict[int, int] = {}
             for number in dict.fromkeys(mine.groups):
                 context = RequestContext(self._world, pair.request(number))
-                place = self._sides.place(context)
+                place = self._sides.place(context, mine.number, its.number)
                 own = mine.own, mine.own_sight.of(place, context), place.how
                 said[number] = self._sides.said_by_caller(own, place, context)
             row = tuple(said[number] for number in mine.groups)
@@ -261,15 +261,15 @@ class Rows(Generic[T]):
         at = (seen, guarded, its.covered)
         found = known.get(at)
         if found is None:
-            found = known[at] = self._worked_out_for_key(pair, its)
+            found = known[at] = self._worked_out_for_key(pair, mine, its)
         return found
 
-    def _worked_out_for_key(self, pair: Pair, its: KeyEnd) -> Said:
+    def _worked_out_for_key(self, pair: Pair, mine: CallerEnd, its: KeyEnd) -> Said:
         """What the key's side says of every action."""
         key, sources, told = its.key, self._sources, dict[int, Hashable]()
         for number in dict.fromkeys(its.groups):
             context = RequestContext(self._world, pair.request(number))
-            side = self._sides.owner_side(self._sides.place(context), context, key)
+            side = self._sides.owner_side(self._sides.place(context, mine.number, its.number), context, key)
             said = side.said, sources.admitted(side.policy.matches, side.ram.matches)
             told[number] = self._kept.number_of(said)
         whole = (sources.mechanisms, key.manager, key.usage, key.spec)

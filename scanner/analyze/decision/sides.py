@@ -203,14 +203,21 @@ class Sides:
         if len(kept.caller_sides) + len(kept.key_sides) + len(kept.layers) + len(kept.verdicts) > MOST_SIDES:
             self.kept = Kept()
 
-    def place(self, context: RequestContext) -> Place:
-        """Where a request stands."""
+    def place(self, context: RequestContext, caller: int | None = None, key: int | None = None) -> Place:
+        """Where a request stands.
+
+        Args:
+            caller, key: their numbers, where these are known.
+        """
         kept, request = self.kept, context.request
         carried, keyless = tuple(request.context.items()) if request.context else (), request.key is None
         assumes = request.iam_action[:4].lower() == "sts:"
+        if caller is None:
+            caller = kept.number(kept.callers, request.caller.text, request.caller)
+        if key is None and request.key is not None:
+            key = kept.number(kept.keys, request.key.arn, request.key)
         return Place(
-            self.where(context.world), kept.number(kept.callers, request.caller.text, request.caller),
-            None if request.key is None else kept.number(kept.keys, request.key.arn, request.key),
+            self.where(context.world), caller, key,
             (request.iam_action, request.action is None, request.role is None, keyless, carried),
             who_asks(carried, keyless=keyless, about_role=request.role is not None, assumes=assumes),
         )  # fmt: skip
