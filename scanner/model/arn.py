@@ -44,7 +44,7 @@ def parse_arn(text: str) -> Arn | None:
 
 def is_account_id(text: str) -> bool:
     """Whether the text is a 12-digit account id."""
-    return ACCOUNT_ID.match(text) is not None
+    return len(text) == 12 and ACCOUNT_ID.match(text) is not None
 
 
 def key_id_of(key_arn: str) -> str:

@@ -111,9 +111,12 @@ def alike_at(
             else:
                 row, said = rows.with_ground(caller, key)
                 known[class_[0]] = row
-            _, members, grounds = found.setdefault(id(caller if row is None else row), (row, [], []))
-            members.append(caller)
-            grounds.append(said or object())
+            place = id(caller if row is None else row)
+            share = found.get(place)
+            if share is None:
+                share = found[place] = row, [], []
+            share[1].append(caller)
+            share[2].append(said or object())
     return [(row, tuple(members), tuple(grounds)) for row, members, grounds in found.values()]
 
 
