@@ -108,9 +108,10 @@ def _refs(matches: Iterable[Match]) -> tuple[StatementRef, ...]:
 def _outcome(allow: Expression, deny: Expression) -> GateOutcome:
     if deny == TRUE:
         return GateOutcome.DENY_EXPLICIT
-    open_facts = [*variables(allow), *variables(deny)]
-    if allow == FALSE and not variables(deny):
+    denying = variables(deny)
+    if allow == FALSE and not denying:
         return GateOutcome.DENY_IMPLICIT
+    open_facts = [*variables(allow), *denying]
     if any(v.origin is Origin.DATA for v in open_facts):
         return GateOutcome.UNREAD
     if open_facts:

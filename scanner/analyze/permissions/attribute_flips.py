@@ -22,6 +22,7 @@ MOST_KEYS, MOST_USERS = 25, 50
 """Distinct keys and users of a set that are judged again with a changed attribute; that others are not is said."""
 
 _LETS = frozenset({Verdict.ALLOWED, Verdict.CONDITIONAL})
+_UNREAD = frozenset({"tags_not_read", "aliases_not_read", "ambiguous_tag"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +69,9 @@ def _compared(before: Decision, after: Decision) -> tuple[bool, FindingVerdict] 
         return True, FindingVerdict.CONDITIONAL if conditional else FindingVerdict.CONFIRMED
     if before.verdict in _LETS and after.verdict is Verdict.DENIED:
         return False, FindingVerdict.CONFIRMED
-    unread = {"tags_not_read", "aliases_not_read", "ambiguous_tag"} & set(before.unknowns)
     if before.verdict is Verdict.DENIED and after.verdict is Verdict.UNKNOWN:
         return True, FindingVerdict.POSSIBLE
-    if unread and after.verdict is not Verdict.DENIED:
+    if after.verdict is not Verdict.DENIED and not _UNREAD.isdisjoint(before.unknowns):
         return True, FindingVerdict.POSSIBLE
     return None
 

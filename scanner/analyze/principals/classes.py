@@ -66,23 +66,26 @@ class Classes:
         account = caller.account_id if apart or self._is_a_value(caller, key, tags=tags) else ""
         paths = own.paths or seen.paths
         place = (caller.text, tags, not account, paths)
-        if place not in self._facts:
+        number = self._facts.get(place)
+        if number is None:
             facts = self._facts_of(caller, tags=tags, anywhere=not account, paths=paths)
-            self._facts[place] = self._numbers.setdefault(facts, len(self._numbers))
+            number = self._facts[place] = self._numbers.setdefault(facts, len(self._numbers))
         names = seen.names(caller.parent_user or caller.principal_arn, caller.unique_id) if seen.see_names else ()
-        return self._facts[place], account, home, names
+        return number, account, home, names
 
     def _looked_at_by(self, caller: Caller) -> Mentions:
         """What the caller's own policies look at."""
-        if caller.text not in self._own:
-            self._own[caller.text] = all_of((Mentions(), *map(mentions_in, policies_of(caller))))
-        return self._own[caller.text]
+        found = self._own.get(caller.text)
+        if found is None:
+            found = self._own[caller.text] = all_of((Mentions(), *map(mentions_in, policies_of(caller))))
+        return found
 
     def _looked_at_by_key(self, key: KeyFacts) -> Mentions:
         """What the documents of the key and all guardrails look at."""
-        if key.arn not in self._named:
-            self._named[key.arn] = all_of((mentions_at(key), self._guardrails))
-        return self._named[key.arn]
+        found = self._named.get(key.arn)
+        if found is None:
+            found = self._named[key.arn] = all_of((mentions_at(key), self._guardrails))
+        return found
 
     def _values_of(self, caller: Caller) -> frozenset[str]:
         """Numbers in the tags that a caller has or may bring: a document may write its own account there."""
