@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from itertools import chain
 
@@ -289,6 +290,7 @@ def variables(expression: Expression) -> tuple[Variable, ...]:
     return tuple(dict.fromkeys(literal.test.variable for literal in literals(expression)))
 
 
+@lru_cache(maxsize=65536)
 def unknown(reason: str, ref: str = "", *, subject: str = "") -> Expression:
     """An open fact about data or behaviour: it may hold or not. Equal arguments are the same fact."""
     name = f"{reason} {subject or ref}".strip()
