@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from scanner.analyze.parts import AnalysisRules
 from scanner.analyze.principals.question import find_key
 from scanner.analyze.who_can import Wanted, listed, who_can
 from scanner.config import Settings
@@ -22,12 +23,20 @@ def answer_who_can(run: str, settings: Settings, key_text: str, wanted: Wanted) 
         UsageError: there is no such key, or more than one.
     """
     rules = analysis_rules(settings)[1]
-    if not Path(run).is_file() and (rules.insiders or not wanted.insiders):
-        world = world_to_ask(run, settings, key_text, "")
-        key = find_key(world, key_text)
-        folder = find_run(run, settings.output.directory).path
-        found = access_judged(folder, key.arn, settings, rules.trust.vendors)
+    if not Path(run).is_file():
+        run = str(find_run(run, settings.output.directory).path)  # `latest` may move meanwhile
+        found = _judged(run, settings, key_text, wanted, rules)
         if found is not None:
-            return listed(world, key, found, rules, wanted)
+            return found
     world = world_of(run, settings, quick=True)
     return who_can(world, find_key(world, key_text), rules, wanted)
+
+
+def _judged(folder: str, settings: Settings, key_text: str, wanted: Wanted, rules: AnalysisRules) -> WhoCan | None:
+    """The answer that a run gives; None where it does not say what is asked."""
+    if wanted.insiders and not rules.insiders:
+        return None
+    world = world_to_ask(folder, settings, key_text, "")
+    key = find_key(world, key_text)
+    found = access_judged(Path(folder), key.arn, settings, rules.trust.vendors)
+    return None if found is None else listed(world, key, found, rules, wanted)

@@ -98,4 +98,7 @@ def _told(stream: BinaryIO, key: str) -> KeyPaths | None:
 
 def _access(stream: BinaryIO, place: int) -> PathAccess:
     stream.seek(place)
-    return _ACCESS.validate_python(json.loads(stream.readline()))
+    access = _ACCESS.validate_python(json.loads(stream.readline()))
+    if not access.capabilities:
+        raise ValueError
+    return access

@@ -23,7 +23,7 @@ from scanner.model.arn import KeyArn
 from scanner.plan import analysis_rules
 from scanner.report import manifest
 from scanner.report.who_can import dump_who_can
-from scanner.worlds import world_of
+from scanner.worlds import world_of, world_to_ask
 
 from builders import STRANGER
 from small_snapshot import CARDS, write_snapshot
@@ -375,7 +375,8 @@ def of_other_code(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["verdicts.jsonl", "paths.jsonl"])
 @pytest.mark.parametrize(("harm", "said"), [
-    (unlisted, "that its manifest names"), (unlink, "that its manifest names"), (edited, "is not the file that `manifest.json` names"),
+    (unlisted, "that its manifest names"), (unlink, "that its manifest names"),
+    (edited, "is not the file that `manifest.json` names"),
     (of_other_code, "was judged by other code"),
 ])  # fmt: skip
 def test_answer_of_a_run_that_is_not_surely_its_own_is_judged_again(
@@ -432,3 +433,22 @@ def test_file_that_cannot_be_read_is_done_without(name: str, small_run, judged_n
     assert judged_now == [CARDS]
     assert "the key is judged again: " in err
     assert "permission denied" in err
+
+
+def test_run_that_is_latest_when_it_is_asked_answers_alone(small_run, judged_now, capsys, monkeypatch) -> None:
+    latest, other = small_run.parent / "latest", small_run.parent / "2026-11-23T0000Z-cccc"
+    shutil.copytree(small_run, other)
+    latest.symlink_to(small_run.name)
+    asked_of: list[str] = []
+
+    def moving(name, *rest):
+        latest.unlink()
+        latest.symlink_to(other.name)
+        asked_of.append(name)
+        return world_to_ask(name, *rest)
+
+    monkeypatch.setattr(answers, "world_to_ask", moving)
+    unlisted(other, "paths.jsonl")
+    asked(latest, capsys)
+    assert asked_of == [str(small_run)]
+    assert judged_now == []

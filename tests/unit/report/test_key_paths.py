@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -67,6 +68,13 @@ def test_hostile_text_comes_back_as_it_was(text: str, tmp_path: Path) -> None:
     assert {key: read_paths(path, key) for key in odd} == odd
 
 
+def none_of(told: dict[str, KeyPaths]) -> bytes:
+    """Access by which nothing can be done."""
+    with tempfile.TemporaryDirectory() as folder:
+        odd = {key: KeyPaths(tuple(replace(a, capabilities=()) for a in paths.access)) for key, paths in told.items()}
+        return written(Path(folder), odd).read_bytes().partition(b"\n")[2]
+
+
 def change(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
     def changed(content: bytes) -> bytes:
         assert old in content
@@ -84,6 +92,7 @@ def change(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
     (change(b'"blocks":[0,1]', b'"blocks":[0,true]'), "is damaged: it does not tell of"),
     (change(b'"cut":3', b'"cut":"3"'), "is damaged: it does not tell of"),
     (change(b'"path":', b'"way":'), "is damaged: it does not tell of"),
+    (lambda _: b'{"format":1}\n' + none_of(TOLD), "is damaged: it does not tell of"),
     (change(b'"conditional"', b'"fine"'), "is damaged: it does not tell of"),
     (change(b'{"capabilities":', b'[{"capabilities":'), "is damaged: it does not tell of"),
 ])  # fmt: skip
