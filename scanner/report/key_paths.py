@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -16,9 +17,9 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from scanner.errors import SnapshotError
 from scanner.model.verdicts import KeyPaths, PathAccess
-from scanner.report.canonical import Once, compact
+from scanner.report.canonical import compact
 from scanner.report.directory import RunDirectory
-from scanner.report.packed_rows import Number, Places
+from scanner.report.packed_rows import Number
 
 PATHS = "paths.jsonl"
 _FORM = '{"format":1}\n'
@@ -43,8 +44,8 @@ class PathsWriter:
 
     def __init__(self, directory: RunDirectory) -> None:
         self._directory, self._stack = directory, ExitStack()
-        self._text = Once[PathAccess](compact)
-        self._written = Places[str]()
+        self._known: dict[int, tuple[PathAccess, int]] = {}
+        self._numbers: dict[bytes, int] = {}
 
     def __enter__(self) -> Self:
         self._stream = self._stack.enter_context(self._directory.stream(PATHS))
@@ -58,12 +59,19 @@ class PathsWriter:
 
     def write(self, key: str, paths: KeyPaths) -> None:
         """Append what is told of one key, after what was told of no key before."""
-        texts = [self._text.of(access) for access in paths.access]
-        for text in texts:
-            if text not in self._written:
-                self._stream.write(text + "\n")
-        blocks = [self._written[text] for text in texts]
+        blocks = [self._number_of(access) for access in paths.access]
         self._stream.write(compact({"blocks": blocks, "cut": paths.cut, "key": key}) + "\n")
+
+    def _number_of(self, access: PathAccess) -> int:
+        """The number of a line, which is written where it is a new one; of its text only a hash is kept."""
+        known = self._known.get(id(access))
+        if known is None:
+            text = compact(access)
+            digest = sha256(text.encode("ascii")).digest()
+            if digest not in self._numbers:
+                self._stream.write(text + "\n")
+            known = self._known[id(access)] = access, self._numbers.setdefault(digest, len(self._numbers))
+        return known[1]
 
 
 def read_paths(path: Path, key: str) -> KeyPaths | None:
