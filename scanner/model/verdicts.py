@@ -1,4 +1,4 @@
-"""What judging one key gave, in plain values, as one run leaves it to the next."""
+"""What judging one key gave, in plain values, as a run leaves it in its folder."""
 
 from __future__ import annotations
 
