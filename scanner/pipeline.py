@@ -209,9 +209,9 @@ def _analyzed(
         with CoverageWriter(directory, dialect, {str(a.id): a.name for a in world.accounts.values()}) as coverage:
             for entry in world.coverage:
                 coverage.write(entry, affected[entry.ref])
-        directory.write(GRAPH, dump_graph(result.graph))
-        directory.write(GRAPHML, dump_graphml(result.graph))
-    directory.write(FINDINGS, dump_findings(document))
+        directory.write_parts(GRAPH, dump_graph(result.graph))
+        directory.write_parts(GRAPHML, dump_graphml(result.graph))
+    directory.write_parts(FINDINGS, dump_findings(document))
     write_manifest(directory, document, judged=record_of(settings, rules.trust.vendors, accepted, earlier))
     return document
 

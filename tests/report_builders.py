@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any
@@ -582,3 +583,8 @@ def hostile_document(text: str) -> FindingsDocument:
     policy = f'{{\n  "Sid": "{text}"\n}}'
     poisoned_base: FindingsDocument = poisoned(base, text)
     return replace(poisoned_base, documents={sha256(POLICY): policy, sha256(GRANT): policy})
+
+
+def whole(parts: Iterable[str]) -> bytes:
+    """A file from the parts that are written one by one."""
+    return "".join(parts).encode("ascii")

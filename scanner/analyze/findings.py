@@ -140,6 +140,7 @@ def analyze(
             for row in chain(through_roles.rows(bench.assembly, key), found.found.insiders):
                 write_access(row)
             verdicts.keep_of(bench, key, found.found, through_roles)
+            through_roles.told_all(key)
         paths = through_roles.findings_about(key.arn)
         told = with_other_ways(found.findings, paths) if rules.remedies else found.findings
         findings.extend(told)

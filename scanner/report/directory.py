@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
@@ -108,6 +108,11 @@ class RunDirectory:
             os.fdopen(descriptor, "w", encoding="utf-8", newline="", closefd=False) as stream,
         ):
             yield stream
+
+    def write_parts(self, name: str, parts: Iterable[str]) -> None:
+        """Write a whole file from parts, without holding it in memory."""
+        with self.stream(name) as stream:
+            stream.writelines(parts)
 
     def files(self) -> tuple[str, ...]:
         """Names of the regular files in the folder and in its folders, sorted, without temporary ones."""

@@ -21,15 +21,11 @@ _FIELDS = {
 """What each part of the file declares; all of it is text, so that no reader has to know a type."""
 
 
-def dump_graphml(graph: Graph) -> bytes:
-    """The graph as GraphML, ASCII, in the order of graph.json; lists are JSON.
+def dump_graphml(graph: Graph) -> Iterator[str]:
+    """The graph as GraphML, part by part: ASCII, in the order of graph.json; lists are JSON.
 
     Ids of nodes are numbers: an ARN or the name of a principal is a value and never an id, whatever it holds.
     """
-    return "".join(_lines(graph)).encode("ascii", "xmlcharrefreplace")
-
-
-def _lines(graph: Graph) -> Iterator[str]:
     yield f"<?xml version='1.0' encoding='us-ascii'?>\n<graphml xmlns=\"{_NAMESPACE}\">\n"
     for part, names in _FIELDS.items():
         for name in names:
@@ -59,5 +55,6 @@ def _edges(edges: Iterable[GraphEdge], ids: Mapping[str, str]) -> Iterator[str]:
 
 def _said(part: str, name: str, value: str | Sequence[object]) -> str:
     """A value of one part, under the key that declares it, a list as JSON; an empty text says nothing."""
-    text = value if isinstance(value, str) else compact(value)
-    return f'<data key="{part}_{name}">{xml_element_text(text)}</data>\n' if text else ""
+    text = xml_element_text(value if isinstance(value, str) else compact(value))
+    ascii_text = text.encode("ascii", "xmlcharrefreplace").decode("ascii")
+    return f'<data key="{part}_{name}">{ascii_text}</data>\n' if text else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import lru_cache
 
@@ -12,19 +13,16 @@ from pydantic import TypeAdapter, ValidationError
 from scanner import FINDINGS_SCHEMA
 from scanner.errors import SnapshotError
 from scanner.model.finding import FindingsDocument
-from scanner.report.canonical import compact, members_of
+from scanner.report.canonical import compact, lines_of, members_of, object_of
 from scanner.report.history import open_findings
 
 _HINT = "run `kms-scan analyze` on the snapshot again"
 
 
-def dump_findings(document: FindingsDocument) -> bytes:
-    """Canonical bytes: ASCII, keys sorted, one finding per line, a line feed at the end."""
-    findings = ",\n".join(map(compact, document.findings))
-    members = {name: compact(value) for name, value in members_of(document).items() if name != "findings"}
-    members["findings"] = f"[\n{findings}\n]" if findings else "[]"
-    body = ",\n".join(f"{compact(name)}:{members[name]}" for name in sorted(members))
-    return f"{{{body}}}\n".encode("ascii")
+def dump_findings(document: FindingsDocument) -> Iterator[str]:
+    """Canonical text, part by part: ASCII, keys sorted, one finding per line, a line feed at the end."""
+    members = {name: [compact(value)] for name, value in members_of(document).items() if name != "findings"}
+    yield from object_of({**members, "findings": lines_of(map(compact, document.findings))})
 
 
 def load_findings(data: bytes, source: str) -> FindingsDocument:

@@ -17,13 +17,15 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from scanner.errors import SnapshotError
 from scanner.model.verdicts import KeyPaths, PathAccess
-from scanner.report.canonical import compact
+from scanner.report.canonical import Once, compact
 from scanner.report.directory import RunDirectory
 from scanner.report.packed_rows import Number
 
 PATHS = "paths.jsonl"
 _FORM = '{"format":1}\n'
 """Rises when a line of the file changes its form; a reader takes nothing from another one."""
+_REMEMBERED = 4096
+"""Lines that are not made text again where keys that follow each other share them."""
 _BLOCKS = b'{"blocks":'
 """How the line of a key begins."""
 
@@ -44,8 +46,8 @@ class PathsWriter:
 
     def __init__(self, directory: RunDirectory) -> None:
         self._directory, self._stack = directory, ExitStack()
-        self._known: dict[int, tuple[PathAccess, int]] = {}
         self._numbers: dict[bytes, int] = {}
+        self._number_of = Once(self._numbered, _REMEMBERED).of
 
     def __enter__(self) -> Self:
         self._stream = self._stack.enter_context(self._directory.stream(PATHS))
@@ -62,16 +64,13 @@ class PathsWriter:
         blocks = [self._number_of(access) for access in paths.access]
         self._stream.write(compact({"blocks": blocks, "cut": paths.cut, "key": key}) + "\n")
 
-    def _number_of(self, access: PathAccess) -> int:
+    def _numbered(self, access: PathAccess) -> int:
         """The number of a line, which is written where it is a new one; of its text only a hash is kept."""
-        known = self._known.get(id(access))
-        if known is None:
-            text = compact(access)
-            digest = sha256(text.encode("ascii")).digest()
-            if digest not in self._numbers:
-                self._stream.write(text + "\n")
-            known = self._known[id(access)] = access, self._numbers.setdefault(digest, len(self._numbers))
-        return known[1]
+        text = compact(access)
+        digest = sha256(text.encode("ascii")).digest()
+        if digest not in self._numbers:
+            self._stream.write(text + "\n")
+        return self._numbers.setdefault(digest, len(self._numbers))
 
 
 def read_paths(path: Path, key: str) -> KeyPaths | None:

@@ -54,7 +54,7 @@ def test_streamed_tables_are_as_reviewed(golden: Golden, tmp_path: Path) -> None
 
 
 def test_json_files_are_as_reviewed(golden: Golden) -> None:
-    golden("findings.json", dump_findings(build.document()))
+    golden("findings.json", build.whole(dump_findings(build.document())))
     golden("summary.json", dump_summary(build.document()))
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import NamedTuple
 
 from scanner.analyze.decision.action_groups import Groups, groups_of
@@ -77,8 +78,9 @@ class ForeignUses:
     """The uses of a whole analysis, in the order of keys: noted as these are judged, put together where asked for."""
 
     noted: list[Noted] = field(default_factory=list)
-    _fellows: dict[str, list[tuple[Noted, list[_Fellows]]]] = field(default_factory=dict)
+    _fellows: dict[str, list[_Fellows]] = field(default_factory=dict)
     _names: dict[str, str] = field(default_factory=dict)
+    _texts: dict[_Texts, _Texts] = field(default_factory=dict)
 
     def note(self, key: KeyFacts, mechanism: str, judgements: Sequence[Judgement]) -> None:
         """Remember what collected users and roles of other accounts can do with a key."""
@@ -98,12 +100,14 @@ class ForeignUses:
         """What a class can do by key, once everything was noted: with the keys whose ARNs are meant."""
         if not self._fellows:
             for noted in self.noted:
-                for class_, some in _fellows(noted.shares, self._class_of).items():
-                    self._fellows.setdefault(class_, []).append((noted, some))
+                for class_, some in self._fellows_in(noted).items():
+                    self._fellows.setdefault(class_, []).extend(some)
         found: dict[str, KeyUse] = {}
-        for noted, some in self._fellows.get(name, ()):
-            if is_meant(noted.key.arn):
-                _use(found.setdefault(noted.key.arn, KeyUse(noted.key)), noted, some)
+        for _, alike in groupby(self._fellows.get(name, ()), lambda one: id(one.noted)):
+            some = tuple(alike)
+            key = some[0].noted.key
+            if is_meant(key.arn):
+                _use(found.setdefault(key.arn, KeyUse(key)), some)
         return found
 
     def given_without_policies(self) -> Iterator[tuple[str, KeyUse]]:
@@ -111,8 +115,8 @@ class ForeignUses:
         found: dict[tuple[str, str], KeyUse] = {}
         for noted in self.noted:
             if noted.mechanism in _WITHOUT_POLICIES:
-                for class_, some in _fellows(noted.shares, self._class_of).items():
-                    _use(found.setdefault((class_, noted.key.arn), KeyUse(noted.key)), noted, some)
+                for class_, some in self._fellows_in(noted).items():
+                    _use(found.setdefault((class_, noted.key.arn), KeyUse(noted.key)), some)
         return ((class_, use) for (class_, _), use in found.items())
 
     def carried(self, world: World, documents: frozenset[tuple[str, str]]) -> Carried:
@@ -126,6 +130,22 @@ class ForeignUses:
         """Add what was noted apart from this, at keys that come later and not here."""
         self.noted.extend(later.noted)
 
+    def _fellows_in(self, noted: Noted) -> Mapping[str, Sequence[_Fellows]]:
+        """By class the callers of a naming, share by share in the order of names."""
+        found: dict[str, list[_Fellows]] = defaultdict(list)
+        for share in noted.shares:
+            members: dict[str, dict[str, Caller]] = defaultdict(dict)
+            for caller in share.alike.callers:
+                if caller.account_collected:
+                    members[self._class_of(caller)].setdefault(caller.text, caller)
+            for name, some in members.items():
+                texts = tuple(sorted(some))
+                same = self._texts.setdefault(texts, texts)
+                found[name].append(_Fellows(noted, some[texts[0]], same, share.judged))
+        for fellows in found.values():
+            fellows.sort(key=lambda one: one.first.text)
+        return found
+
     def _class_of(self, caller: Caller) -> str:
         name = self._names.get(caller.text)
         if name is None:
@@ -133,31 +153,21 @@ class ForeignUses:
         return name
 
 
-class _Fellows(NamedTuple):
-    """Callers of one class in one share: the first of them by name, and all."""
+_Texts = tuple[str, ...]
 
+
+class _Fellows(NamedTuple):
+    """Callers of one class in one share of a naming: the first of them by name, and the names of all."""
+
+    noted: Noted
     first: Caller
-    texts: frozenset[str]
+    texts: _Texts
     judged: Mapping[str, Judgement]
 
 
-def _fellows(shares: Iterable[Share], class_of: Callable[[Caller], str]) -> dict[str, list[_Fellows]]:
-    """By class the callers of a naming, share by share in the order of names."""
-    found: dict[str, list[_Fellows]] = defaultdict(list)
-    for share in shares:
-        members: dict[str, dict[str, Caller]] = defaultdict(dict)
-        for caller in share.alike.callers:
-            if caller.account_collected:
-                members[class_of(caller)].setdefault(caller.text, caller)
-        for name, some in members.items():
-            found[name].append(_Fellows(some[min(some)], frozenset(some), share.judged))
-    for fellows in found.values():
-        fellows.sort(key=lambda one: one.first.text)
-    return found
-
-
-def _use(use: KeyUse, noted: Noted, some: Sequence[_Fellows]) -> None:
+def _use(use: KeyUse, some: Sequence[_Fellows]) -> None:
     """Add what a class can do by one naming, of equal judgements that of the first caller by name."""
+    noted = some[0].noted
     for action in noted.actions:
         for fellows in some:
             judgement = fellows.judged.get(action)
@@ -167,9 +177,9 @@ def _use(use: KeyUse, noted: Noted, some: Sequence[_Fellows]) -> None:
             if held is None or strength(judgement.verdict) > strength(held.verdict):
                 use.judgements[noted.mechanism, action] = judgement.alone(fellows.first)
             if judgement.verdict is not FindingVerdict.BLOCKED:
-                use.callers |= fellows.texts
+                use.callers.update(fellows.texts)
             elif judgement.reason != "no_identity_policy":
-                use.refused |= fellows.texts
+                use.refused.update(fellows.texts)
             if judgement.verdict is FindingVerdict.POSSIBLE:
                 use.unread.update(judgement.decision.rules)
 

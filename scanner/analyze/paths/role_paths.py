@@ -70,7 +70,20 @@ class _Reaching(NamedTuple):
 
     finding: Finding
     severities: Severities
-    landings: list[Landing]
+    how: _How
+
+
+@dataclass(slots=True)
+class _Said:
+    """What is said of keys that are reached in the same way, as long as some of them have yet to be told.
+
+    The lines are those of all of them, with parties for keys that count alike, access for those in one state as well.
+    """
+
+    keys_left: int = 0
+    told: _Told | None = None
+    placed: dict[Hashable, _Placed] = field(default_factory=dict)
+    access: dict[Hashable, PathAccess] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +100,14 @@ class RolePaths:
     landings: tuple[tuple[Landing, ...], ...]
     """What every one of the claims reaches."""
     of_keys: dict[str, list[_Reaching]]
-    idle: tuple[Claim, ...] = ()
+    idle: tuple[Claim, ...]
     """Those who enter roles that do nothing with keys as they are."""
-    _told: dict[_How, _Told] = field(default_factory=dict)
-    """What rows say of keys that are reached in the same way; each is of one claim."""
-    _placed: dict[tuple[_How, Hashable], _Placed] = field(default_factory=dict)
-    """The same of keys that count alike."""
-    _lines: dict[Approach, tuple[_Line, ...]] = field(default_factory=dict)
-    """What rows say beside the action, a line per caller behind the source."""
+    cut: int
+    """Behind how many who make a claim some chain was longer than what is followed."""
+    _said: defaultdict[_How, _Said]
+    """What is said of keys that are reached in the same way; each is of one claim."""
     _shared: dict[object, _Line] = field(default_factory=dict)
     """The lines by step, course and capability."""
-    _access: dict[Hashable, PathAccess] = field(default_factory=dict)
-    """What is said of keys that are reached in the same way, count alike and are in one state."""
-
-    @property
-    def cut(self) -> int:
-        """Behind how many who make a claim some chain was longer than what is followed."""
-        return sum(claim.cut for claim in self.claims)
 
     def at(self, assembly: Assembly, key: KeyFacts) -> KeyPaths:
         """What is told of one key."""
@@ -111,12 +115,12 @@ class RolePaths:
 
     def _access_at(self, assembly: Assembly, key: KeyFacts) -> Iterator[PathAccess]:
         for one in self.of_keys.get(key.arn, ()):
-            how, severities = tuple(one.landings), one.severities
-            place = (how, severities.alike(key), key.state)
-            if place not in self._access:
-                holders = tuple(_holders(self._told_of(assembly, severities.claim, how)))
-                self._access[place] = access_at(assembly, severities, how, key, holders)
-            yield self._access[place]
+            severities, said = one.severities, self._said[one.how]
+            place = (severities.alike(key), key.state)
+            if place not in said.access:
+                holders = tuple(_holders(self._told_of(assembly, one)))
+                said.access[place] = access_at(assembly, severities, one.how, key, holders)
+            yield said.access[place]
 
     def findings_about(self, key_arn: str) -> tuple[Finding, ...]:
         """The findings that reach a key, also those that do not name it among their worst."""
@@ -125,28 +129,34 @@ class RolePaths:
     def rows(self, assembly: Assembly, key: KeyFacts) -> Iterator[AccessRow]:
         """The rows of access.csv about a key, one per caller, path and decision."""
         for one in self.of_keys.get(key.arn, ()):
-            how = tuple(one.landings)
-            place = (how, one.severities.alike(key))
-            if place not in self._placed:
-                told, standing = self._told_of(assembly, one.severities.claim, how), one.severities.standing
-                self._placed[place] = [(*said, standing(key, said[0].capability).party) for said in told]
-            yield from _rows(one.finding, key, self._placed[place])
+            severities, said = one.severities, self._said[one.how]
+            place = severities.alike(key)
+            if place not in said.placed:
+                told, standing = self._told_of(assembly, one), severities.standing
+                said.placed[place] = [(*line, standing(key, line[0].capability).party) for line in told]
+            yield from _rows(one.finding, key, said.placed[place])
 
-    def _told_of(self, assembly: Assembly, claim: Claim, how: _How) -> _Told:
-        if how not in self._told:
-            self._told[how] = self._tell(assembly, claim, how)
-        return self._told[how]
+    def told_all(self, key: KeyFacts) -> None:
+        """Nothing more is asked about a key: what was said of it stays while keys reached the same way are to come."""
+        for one in self.of_keys.get(key.arn, ()):
+            said = self._said[one.how]
+            said.keys_left -= 1
+            if not said.keys_left:
+                del self._said[one.how]
+
+    def _told_of(self, assembly: Assembly, one: _Reaching) -> _Told:
+        said = self._said[one.how]
+        if said.told is None:
+            said.told = self._tell(assembly, one.severities.claim, one.how)
+        return said.told
 
     def _tell(self, assembly: Assembly, claim: Claim, how: _How) -> _Told:
         """The lines about a key, each with its actions."""
         groups: dict[_Line, dict[str, None]] = defaultdict(dict)
         found = ((_PLACE[a.way.use.action.name], a, landing) for landing in how for a in landing.approaches)
         for _, approach, landing in sorted(found, key=_first_of):
-            lines = self._lines.get(approach)
-            if lines is None:
-                lines = self._lines[approach] = tuple(self._lines_of(assembly, claim, landing, approach))
             name = approach.way.use.action.iam_name
-            for line in lines:
+            for line in self._lines_of(assembly, claim, landing, approach):
                 groups[line][name] = None
         return [(line, tuple(actions)) for line, actions in groups.items()]
 
@@ -194,17 +204,22 @@ def told_of(
     findings: list[Finding] = []
     landings: list[tuple[Landing, ...]] = []
     of_keys: dict[str, list[_Reaching]] = defaultdict(list)
+    said: defaultdict[_How, _Said] = defaultdict(_Said)
     for claim in claims:
         reached = Reached(assembly, claim)
         findings.append(finding_of(assembly, reached, max_hops))
         landings.append(reached.landings)
-        at_keys = {arn: _Reaching(findings[-1], reached.severities, []) for arn in reached.keys}
+        at_keys: dict[str, list[Landing]] = {arn: [] for arn in reached.keys}
         for landing in reached.landings:
             for key in landing.keys:
-                at_keys[key.arn].landings.append(landing)
-        for arn, one in at_keys.items():
-            of_keys[arn].append(one)
-    return RolePaths(paths, tuple(findings), claims, untold, tuple(landings), dict(of_keys), idle)
+                at_keys[key.arn].append(landing)
+        hows: dict[_How, _How] = {}
+        for arn, landed in at_keys.items():
+            how = tuple(landed)
+            of_keys[arn].append(_Reaching(findings[-1], reached.severities, hows.setdefault(how, how)))
+            said[how].keys_left += 1
+    cut = sum(claim.cut for claim in claims)
+    return RolePaths(paths, tuple(findings), claims, untold, tuple(landings), dict(of_keys), idle, cut, said)
 
 
 def _holders(told: _Told) -> Iterator[Holders]:

@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 from scanner.analyze.findings import AnalysisRules
+from scanner.analyze.parts import Bench, remembering
+from scanner.analyze.paths.role_paths import told_of
 from scanner.analyze.principals.approvals import ApprovedAccount
 from scanner.analyze.principals.party import Trust
 from scanner.analyze.who_can import Wanted, listed, who_can
 from scanner.model.explanation import Access, WhoCan
-from scanner.model.finding import FindingVerdict
-from scanner.model.verdicts import KeyAccess
+from scanner.model.finding import AccessRow, FindingVerdict
+from scanner.model.key import KeyFacts
+from scanner.model.verdicts import KeyAccess, PathAccess
 from scanner.model.world import World
 
 from builders import KEY, MANAGER, MEMBER, OWNER, STRANGER, account, allow, iam, key, policy, principal, world
@@ -112,6 +115,29 @@ def test_chain_that_was_too_long_is_told_at_every_key_it_may_lead_to() -> None:
     said = "1 path may exist; behind 1 entry role, chains of more than 1 role were not followed"
     assert {answer.role_paths for answer in alone.values()} == {said}
     assert not any(through_roles(answer) for answer in alone.values())
+
+
+def test_what_is_said_of_keys_that_are_reached_alike_is_one_thing_until_the_last_of_them_is_told() -> None:
+    entry = role(OWNER, "Entry", admits(VENDOR), policy(may("kms:Decrypt")))
+    one, other = key(DELEGATES), key(DELEGATES, arn=OTHER)
+    rules = AnalysisRules()
+    bench = Bench.of(remembering(world(entry, one, other), rules), rules)
+    found = told_of(bench.paths, bench.assembly, "unguarded")
+
+    def said_of(about: KeyFacts) -> tuple[PathAccess, list[AccessRow]]:
+        rows = list(found.rows(bench.assembly, about))
+        (access,) = found.at(bench.assembly, about).access
+        return access, rows
+
+    first, rows = said_of(one)
+    found.told_all(one)
+    second, others = said_of(other)
+    assert second is first
+    found.told_all(other)
+    again, more = said_of(other)
+    assert again == first
+    assert again is not first
+    assert more == others == [row._replace(key_arn=OTHER) for row in rows]
 
 
 @pytest.mark.parametrize(

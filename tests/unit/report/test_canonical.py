@@ -69,3 +69,15 @@ def test_the_same_object_is_made_text_once_and_an_equal_one_to_the_same_text() -
 def test_no_value_gets_the_text_of_one_that_was_there_before_it() -> None:
     once = Once(compact)
     assert [once.of([number]) for number in range(1000)] == [f"[{number}]" for number in range(1000)]
+
+
+def test_what_was_made_first_is_forgotten_where_there_is_too_much() -> None:
+    made: list[str] = []
+
+    def make(value: str) -> int:
+        made.append(value)
+        return len(made)
+
+    once, values = Once(make, 2), ["one", "two", "three"]
+    assert [once.of(value) for value in (*values, values[1], values[0])] == [1, 2, 3, 2, 4]
+    assert made == [*values, "one"]

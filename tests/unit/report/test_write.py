@@ -77,7 +77,7 @@ def test_unknown_format_is_refused_before_anything_is_written(tmp_path: Path) ->
 
 def test_no_artifact_holds_a_path_of_this_machine(tmp_path: Path) -> None:
     directory = rendered(tmp_path)
-    directory.write("findings.json", dump_findings(build.document()))
+    directory.write_parts("findings.json", dump_findings(build.document()))
     for name in directory.files():
         assert str(tmp_path).encode() not in (directory.path / name).read_bytes()
 
@@ -187,7 +187,7 @@ def test_manifest_hashes_every_file_but_the_log(tmp_path: Path) -> None:
 
 
 def test_findings_json_has_one_finding_per_line() -> None:
-    lines = dump_findings(build.document()).decode().splitlines()
+    lines = build.whole(dump_findings(build.document())).decode().splitlines()
     assert [json.loads(line.rstrip(","))["id"] for line in lines if line.startswith('{"capabilities"')] == [
         finding.id for finding in build.document().findings
     ]
@@ -202,7 +202,7 @@ def test_findings_json_has_one_finding_per_line() -> None:
         (b"[]", "schema `None`"),
         (b'{"schema_version": 99}', "schema `99`"),
         (b'{"schema_version": 1}', "`engine`: field required"),
-        (dump_findings(build.document()).replace(b'"critical"', b'"terrible"'), "findings"),
+        (build.whole(dump_findings(build.document())).replace(b'"critical"', b'"terrible"'), "findings"),
     ],
 )
 def test_bad_findings_json_is_refused_by_name(data: bytes, why: str) -> None:
@@ -313,7 +313,7 @@ def test_approvals_that_end_soon_stand_in_summary_page_and_json() -> None:
     assert "## Approvals that end within 30 days\n\n- 2026-12-01: `222233334444`, Payroll SaaS, RISK-1042, " in markdown
     page = render_html(document, build.key_rows(), {}, build.documents).decode()
     assert "Approvals that end within 30 days of 2026-11-22T00:10:00Z" in page
-    assert load_findings(dump_findings(document), "findings.json").run.ending_approvals == (build.ENDING,)
+    assert load_findings(build.whole(dump_findings(document)), "findings.json").run.ending_approvals == (build.ENDING,)
     assert "Approvals that end" not in render_markdown(build.document(), {}).decode()
 
 
