@@ -31,7 +31,8 @@ from scanner.worlds import world_of
 class RunsCompared:
     """Two runs, their differences in access, every finding of either with its lifecycle, and counts by lifecycle.
 
-    `comparable` is false where one was judged by another engine or configuration and has no snapshot to judge again.
+    `folders` are the names of theirs, which tell two judgements of one collection apart. `comparable` is false where
+    one was judged by another engine or configuration and has no snapshot to judge again.
     """
 
     old: FindingsDocument
@@ -41,6 +42,7 @@ class RunsCompared:
     counts: Mapping[str, int]
     comparable: bool
     judged_again: bool
+    folders: tuple[str, str]
 
     @property
     def changed(self) -> tuple[Finding, ...]:
@@ -90,6 +92,7 @@ def compare_runs(old: str, new: str, settings: Settings) -> RunsCompared:
     return RunsCompared(
         before, after, compare_access(former, followed.findings, world, Reading(read).is_unread),
         (*followed.findings, *ended), followed.counts, comparable, not same and comparable,
+        (folders[0].path.name, folders[1].path.name),
     )  # fmt: skip
 
 

@@ -274,6 +274,20 @@ def test_diff_names_who_gains_and_who_loses_and_ends_with_3_where_access_grew(or
     assert "0 differences in access" in out
 
 
+def test_diff_of_two_judgements_of_one_collection_names_the_folder_of_each(organization, judged, cli) -> None:
+    first = organization.collected(organization.with_statements(allow(STRANGER)))
+    judged(first)
+    assert cli("analyze", first.name)[0] == 3
+    again = f"{first.name}-2"
+    for shape in ("text", "md"):
+        code, out, _ = cli("diff", first.name, again, "--format", shape)
+        assert code == 0
+        assert (out.count(first.name), out.count(again)) == (2, 1)
+    found = json.loads(cli("diff", first.name, again, "--json")[1])
+    assert (found["old"]["folder"], found["new"]["folder"]) == (first.name, again)
+    assert found["old"]["run_id"] == found["new"]["run_id"] == first.name
+
+
 def test_diff_says_not_rechecked_and_never_lost_where_the_key_was_not_read(organization, judged, cli) -> None:
     first = organization.collected(organization.with_statements(allow(STRANGER)))
     second = organization.collected(policy_sha256="", policy_status="denied")

@@ -9,6 +9,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from scanner.analyze.keys.assemble import Assembly
+from scanner.analyze.keys.damaged import is_opaque
 from scanner.analyze.keys.judge import is_stranger
 from scanner.analyze.paths.admission import FEDERATED_OPEN, FEDERATED_PINNED
 from scanner.analyze.paths.approaches import Approach, Arrival, Landing
@@ -321,8 +322,17 @@ def paths_in_words(told: Sequence[Pathfinder], keys: Iterable[KeyFacts], cut: in
         limit = _counted(max_hops, "role")
         parts.append(f"behind {_counted(cut, 'entry role')}, chains of more than {limit} were not followed")
     found = "; ".join(parts) or "none was found in what was read"
-    unread = sum(not key.grants_complete and key.manager != "AWS" for key in keys)
-    return f"{found}; which roles hold grants on {_counted(unread, 'key')} was not read" if unread else found
+    return "; ".join((found, *_not_read([key for key in keys if key.manager != "AWS"])))
+
+
+def _not_read(keys: Sequence[KeyFacts]) -> Iterator[str]:
+    """Of keys with grants or policies that were not read, or only in part, any role may be let in: told once."""
+    grants = sum(not key.grants_complete for key in keys)
+    if grants:
+        yield f"which roles hold grants on {_counted(grants, 'key')} was not read"
+    policies = sum(is_opaque(key) or not key.ram_policy_read for key in keys)
+    if policies:
+        yield f"which roles policies of {_counted(policies, 'key')} name was not read"
 
 
 def _whose(party: str) -> str:

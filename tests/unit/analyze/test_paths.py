@@ -34,6 +34,7 @@ from builders import (
     organization,
     policy,
     principal,
+    ram,
     world,
 )
 from role_worlds import ASSUMING, DELEGATING, USING, admits, followed, only_path, paths, role
@@ -511,6 +512,22 @@ def test_grant_that_nobody_read_is_told_once_for_all_roles_of_accounts_that_no_k
     answer = who_can(world(vendor, unread), unread, AnalysisRules(), Wanted())
     assert (answer.access, answer.key_gaps) == ((), ("the grants (row)",))
     assert answer.role_paths.endswith("which roles hold grants on 1 key was not read")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"key_policy": None, "gaps": {"key_policy": "row"}}, {"ram_policy_read": False, "gaps": {"ram_policy": "row"}},
+     {"ram_policy": replace(ram(arn=SECOND_KEY), text="{", sha256="x")}],
+    ids=["key policy", "resource shares", "damaged"],
+)  # fmt: skip
+def test_policy_that_nobody_read_is_told_once_for_all_roles_of_other_accounts(facts: dict[str, Any]) -> None:
+    unread = replace(key(arn=SECOND_KEY), **facts)
+    vendor = role(MEMBER, "Vendor", admits(VENDOR), USING)
+    told = followed(vendor, key(), unread)
+    assert told.of(Kind.ASSUMED_ROLE_PATH) == []
+    expected = "none was found in what was read; which roles policies of 1 key name was not read"
+    assert told.result.role_paths == expected
+    assert who_can(world(vendor, unread), unread, AnalysisRules(), Wanted()).role_paths == expected
 
 
 def test_role_whose_policies_were_not_read_possibly_uses_the_keys_of_its_account() -> None:
