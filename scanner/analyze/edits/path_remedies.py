@@ -131,7 +131,7 @@ class _Bench:
         entries = {role.arn, *(s.role.arn for c in touched for s in c.sources)}
         before = {c.parts: c for c in touched}
         after = {c.parts: c for c in self._paths.with_less_trust(edited).claims(entries)}
-        self._work -= sum(len(c.arrivals) for c in (*before.values(), *after.values()))
+        self._work -= sum(_arrivals(c) for c in (*before.values(), *after.values()))
         places = [p for p in dict.fromkeys((*before, *after)) if p != claim.parts]
         others = (
             self._title(before.get(p) or after[p])
@@ -180,6 +180,11 @@ class _Bench:
         yield from names_the_gone(edit.policy, self._world)
         if edit.way is not TrustWay.NAMED:
             yield "AWS services that this statement let in are no longer let in by it."
+
+
+def _arrivals(claim: Claim) -> int:
+    """How many there are."""
+    return sum(len(landing.approaches) * len(landing.keys) for landing in claim.landings)
 
 
 def _state(claim: Claim) -> _State:

@@ -152,8 +152,25 @@ class Arrival(NamedTuple):
         return " > ".join(path_entry(s.role.arn, s.action, is_change=s.change is not None) for s in self.steps)
 
 
-def arrivals_of(source: Source, ways: Iterable[tuple[KeyFacts, tuple[Way, ...]]]) -> Iterator[Arrival]:
-    """What a source reaches by the ways to each key; ways of one course to one action share the approach."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Landing:
+    """The keys that a source reaches by the same approaches, in order; it is told from others as an object."""
+
+    source: Source
+    approaches: tuple[Approach, ...]
+    keys: list[KeyFacts]
+
+    @property
+    def arrivals(self) -> Iterator[Arrival]:
+        """Every action on every key."""
+        return (Arrival(self.source, key, approach) for key in self.keys for approach in self.approaches)
+
+
+def landings_of(source: Source, ways: Iterable[tuple[KeyFacts, tuple[Way, ...]]]) -> tuple[Landing, ...]:
+    """What a source reaches by the ways to each key, in the order of the first keys.
+
+    Ways of one course to one action share the approach.
+    """
     entry = source.best
     said: dict[Course, tuple[int, str, tuple[bool, bool]]] = {}
     places: dict[tuple[Course, str], Place] = {}
@@ -171,44 +188,15 @@ def arrivals_of(source: Source, ways: Iterable[tuple[KeyFacts, tuple[Way, ...]]]
             approach = approaches[course, action.name] = Approach(entry, way, rank, place, choice)
         return approach
 
-    known: dict[int, list[Approach]] = {}
+    landings: dict[tuple[Approach, ...], Landing] = {}
+    known: dict[int, Landing] = {}
     for key, found in ways:
-        if id(found) not in known:
-            known[id(found)] = [approach_by(way) for way in found]
-        for approach in known[id(found)]:
-            yield Arrival(source, key, approach)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Landing:
-    """The keys that a source reaches by the same approaches, in order; it is told from others as an object."""
-
-    source: Source
-    approaches: tuple[Approach, ...]
-    keys: list[KeyFacts]
-
-
-def landings_of(arrivals: Iterable[Arrival]) -> tuple[Landing, ...]:
-    """Arrivals put together, in the order of the first of each; those of one source at one key stand side by side."""
-    found: dict[tuple[int, tuple[Approach, ...]], Landing] = {}
-    for (source, key), approaches in _side_by_side(arrivals):
-        landing = found.setdefault((id(source), approaches), Landing(source, approaches, []))
+        landing = known.get(id(found))
+        if landing is None:
+            by = tuple(map(approach_by, found))
+            landing = known[id(found)] = landings.setdefault(by, Landing(source, by, []))
         landing.keys.append(key)
-    return tuple(found.values())
-
-
-def _side_by_side(arrivals: Iterable[Arrival]) -> Iterator[tuple[tuple[Source, KeyFacts], tuple[Approach, ...]]]:
-    """Source and key with the approaches of arrivals one after the other that share both, as objects."""
-    last: tuple[Source, KeyFacts] | None = None
-    approaches: list[Approach] = []
-    for source, key, approach in arrivals:
-        if last is None or last[1] is not key or last[0] is not source:
-            if last is not None:
-                yield last, tuple(approaches)
-            last, approaches = (source, key), []
-        approaches.append(approach)
-    if last is not None:
-        yield last, tuple(approaches)
+    return tuple(landings.values())
 
 
 def conditions_of_steps(steps: Iterable[Step]) -> list[str]:

@@ -18,7 +18,7 @@ from scanner.analyze.keys.delegation import marked
 from scanner.analyze.keys.judge import asleep_reason, strength
 from scanner.analyze.keys.severity import Exposure, rank, severity_of
 from scanner.analyze.paths.admission import standing_on_path
-from scanner.analyze.paths.approaches import Approach, Arrival, Landing, Place, landings_of, residual_of
+from scanner.analyze.paths.approaches import Approach, Arrival, Landing, Place, residual_of
 from scanner.analyze.paths.forms import ANYTHING
 from scanner.analyze.paths.hops import ASLEEP, CHOSEN, PERHAPS, Step, verdict_of
 from scanner.analyze.paths.path_words import confirmed_path_reason
@@ -137,7 +137,7 @@ class Reached:
     def __init__(self, assembly: Assembly, claim: Claim) -> None:
         self.claim = claim
         self.severities = Severities(assembly, claim)
-        self.landings: tuple[Landing, ...] = landings_of(claim.arrivals)
+        self.landings: tuple[Landing, ...] = tuple(claim.landings)
         self.keys: dict[str, KeyFacts] = {key.arn: key for landing in self.landings for key in landing.keys}
         self._alike = {arn: self.severities.alike(key) for arn, key in self.keys.items()}
         self._arns = [frozenset(key.arn for key in landing.keys) for landing in self.landings]

@@ -52,7 +52,7 @@ def path_title(claim: Claim, grantee: Grantee, leading: CapabilityResult, number
         number: of the keys that the leading capability reaches with its verdict.
     """
     person = who(grantee, leading.verdict)
-    if not claim.arrivals:
+    if not claim.landings:
         return f"{person} may get further through {_roles(claim)} than chains of roles are followed"
     does = DOES_TO[leading.capability]
     may = "could, but not today," if leading.verdict is FindingVerdict.BLOCKED else MAY[leading.verdict]

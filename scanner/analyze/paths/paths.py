@@ -8,7 +8,7 @@ from copy import copy
 from dataclasses import dataclass, field
 
 from scanner.analyze.paths.admission import OWN_SAML_PROVIDER, party_of_admission, remarks_on
-from scanner.analyze.paths.approaches import Arrival, Course, Way, arrivals_of
+from scanner.analyze.paths.approaches import Arrival, Course, Landing, Way, landings_of
 from scanner.analyze.paths.graph import DEFAULT_HOPS, Chain, Closure, RoleGraph
 from scanner.analyze.paths.hops import ASLEEP, BOUND, CHOSEN, PERHAPS
 from scanner.analyze.paths.role_use import Use, UseByForm, Uses
@@ -35,7 +35,7 @@ _CONDITIONAL = frozenset({CHOSEN, BOUND})
 class Claim:
     """Somebody who gets at keys through roles: the content of one finding.
 
-    `arrivals` hold for every key and action the strongest way. `parts` identify the claim across runs; `accounts` are
+    `landings` hold for every key and action the strongest way. `parts` identify the claim across runs; `accounts` are
     those whose roles are entered. `cut` says that some chain was longer than what is followed.
     """
 
@@ -45,7 +45,7 @@ class Claim:
     parts: tuple[str, ...]
     remarks: tuple[str, ...]
     sources: list[Source] = field(default_factory=list)
-    arrivals: list[Arrival] = field(default_factory=list)
+    landings: list[Landing] = field(default_factory=list)
     cut: bool = False
     _admitted: tuple[Admission, ...] = ()
 
@@ -64,7 +64,12 @@ class Claim:
     @property
     def keys(self) -> dict[KeyArn, KeyFacts]:
         """The keys reached, by ARN."""
-        return {r.key.arn: r.key for r in self.arrivals}
+        return {key.arn: key for landing in self.landings for key in landing.keys}
+
+    @property
+    def arrivals(self) -> Iterator[Arrival]:
+        """Every action on every key, by each source."""
+        return (arrival for landing in self.landings for arrival in landing.arrivals)
 
 
 class Paths:
@@ -146,7 +151,7 @@ class Paths:
                 known = found.setdefault(claim.parts, claim)
                 known.cut = known.cut or cut
                 known.sources.append(source)
-                known.arrivals.extend(arrivals_of(source, ((self._keys[arn], found) for arn, found in ways.items())))
+                known.landings.extend(landings_of(source, ((self._keys[arn], found) for arn, found in ways.items())))
         return tuple(claim for _, claim in sorted(found.items()))
 
     def idle(self) -> Iterator[Claim]:

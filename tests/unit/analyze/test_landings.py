@@ -10,7 +10,7 @@ from scanner.analyze.decision.remembered import RememberingWorld
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.identity import number_of
 from scanner.analyze.keys.severity import Override, SeverityRules
-from scanner.analyze.paths.approaches import Approach, Arrival, Way, arrivals_of, landings_of
+from scanner.analyze.paths.approaches import Approach, Arrival, Landing, Way, landings_of
 from scanner.analyze.paths.graph import Chain
 from scanner.analyze.paths.hops import BOUND, CHOSEN, SURE
 from scanner.analyze.paths.path_capabilities import Reached, Severities
@@ -69,7 +69,12 @@ def open_to_all() -> tuple[World, Claim]:
 def kept(claim: Claim, *places: tuple[int, str]) -> Claim:
     """A claim with the arrivals of some of its sources, by number, at one key each."""
     wanted = {(id(claim.sources[number]), arn) for number, arn in places}
-    return replace(claim, arrivals=[a for a in claim.arrivals if (id(a.source), a.key.arn) in wanted])
+    return arriving(claim, *(a for a in claim.arrivals if (id(a.source), a.key.arn) in wanted))
+
+
+def arriving(claim: Claim, *arrivals: Arrival) -> Claim:
+    """A claim with these arrivals, each of which is a landing of its own."""
+    return replace(claim, landings=[Landing(a.source, (a.approach,), [a.key]) for a in arrivals])
 
 
 # -- approaches -------------------------------------------------------------------------------------------------------
@@ -82,7 +87,7 @@ def approaches(*uses: Use) -> list[Approach]:
     """The approaches by which a source reaches a key each by these uses."""
     source = claimed(entered()).sources[0]
     ways = ((key(arn=f"{KEY[:-1]}{n}"), (Way.of(CHAIN, use, cut=False),)) for n, use in enumerate(uses))
-    return [arrival.approach for arrival in arrivals_of(source, ways)]
+    return [by for landing in landings_of(source, ways) for by in landing.approaches for _ in landing.keys]
 
 
 def test_ways_of_one_course_to_one_action_share_the_approach() -> None:
@@ -105,27 +110,23 @@ def test_ways_of_different_courses_share_no_approach() -> None:
 
 
 def test_keys_that_a_source_reaches_alike_are_one_landing() -> None:
-    (landing,) = landings_of(claimed(entered()).arrivals)
+    (landing,) = claimed(entered()).landings
     assert [one.arn for one in landing.keys] == [KEY, OTHER]
 
 
-def approaches_at_once(*uses: Use) -> tuple[Approach, ...]:
-    """The approaches by which a source reaches one key by all of these uses."""
+def test_keys_reached_by_other_approaches_or_sources_are_other_landings() -> None:
     source = claimed(entered()).sources[0]
-    ways = tuple(Way.of(CHAIN, use, cut=False) for use in uses)
-    return tuple(arrival.approach for arrival in arrivals_of(source, [(ONE, ways)]))
-
-
-def test_arrivals_of_other_sources_keys_or_approaches_are_other_landings() -> None:
-    first, second = open_to_all()[1].sources
-    by, beside = approaches_at_once(USE, ASKED)
-    same = Arrival(first, ONE, by)
-    for other in (Arrival(second, ONE, by), Arrival(first, TWO, beside), Arrival(second, TWO, by)):
-        assert [len(landing.keys) for landing in landings_of((same, other))] == [1, 1]
-    (alike,) = landings_of((same, Arrival(first, TWO, by)))
+    by, again, beside = (
+        tuple(Way.of(CHAIN, use, cut=False) for use in uses) for uses in ((USE,), (USE,), (USE, ASKED))
+    )
+    (alike,) = landings_of(source, [(ONE, by), (TWO, again)])
     assert alike.keys == [ONE, TWO]
-    (both,) = landings_of((same, Arrival(first, ONE, beside)))
-    assert both.approaches == (by, beside)
+    assert [one.key for one in alike.arrivals] == [ONE, TWO]
+    alone, both = landings_of(source, [(ONE, by), (TWO, beside)])
+    assert ([alone.keys, both.keys], len(alone.approaches), len(both.approaches)) == ([[ONE], [TWO]], 1, 2)
+    assert list(both.arrivals) == [Arrival(source, TWO, approach) for approach in both.approaches]
+    first, second = {id(landing.source) for landing in open_to_all()[1].landings}
+    assert first != second
 
 
 # -- severities -------------------------------------------------------------------------------------------------------
@@ -309,11 +310,11 @@ def test_first_of_equal_sources_decides() -> None:
     shared = key(*(allow(iam(account, "root"), "kms:*") for account in (OWNER, MEMBER)))
     read = world(*roles, organization(), principal(iam(MANAGER, "role/App"), ASSUMING), shared)
     claim = claimed(read)
-    turned = replace(claim, arrivals=claim.arrivals[::-1])
-    assert len({id(a.source) for a in claim.arrivals}) == len(claim.arrivals) == 2
+    turned = replace(claim, landings=claim.landings[::-1])
+    assert len({id(landing.source) for landing in claim.landings}) == len(claim.landings) == 2
     for one in (claim, turned):
         (hop,) = told(read, one).path.hops
-        assert hop.role_arn == one.arrivals[0].source.role.arn
+        assert hop.role_arn == one.landings[0].source.role.arn
 
 
 def test_statements_of_actions_are_cited_in_the_order_of_the_actions() -> None:
@@ -329,11 +330,11 @@ def test_statements_of_actions_are_cited_in_the_order_of_the_actions() -> None:
 def test_what_an_identity_provider_vouches_for_is_told_as_such() -> None:
     read = entered(ONE)
     claim = claimed(read)
-    (source, at, approach) = claim.arrivals[0]
+    (source, at, approach) = next(claim.arrivals)
     place = ("decrypt", FindingVerdict.CONDITIONAL, "it says so")
     for choice, said in (((False, True), "the identity provider states"), ((True, False), "the caller chooses")):
         by = replace(approach, rank=CHOSEN, place=place, choice=choice)
-        trail = told(read, replace(claim, arrivals=[Arrival(source, at, by)])).severity_reasons
+        trail = told(read, arriving(claim, Arrival(source, at, by))).severity_reasons
         assert any(said in reason.text for reason in trail)
 
 
@@ -366,8 +367,7 @@ def test_source_that_reaches_the_worst_key_decides() -> None:
     read = world(*roles, organization(), principal(iam(MANAGER, "role/App"), ASSUMING), shared)
     claim = claimed(read)
     first, second = claim.arrivals
-    apart = [first._replace(key=TWO), second]
-    (hop,) = told(read, replace(claim, arrivals=apart)).path.hops
+    (hop,) = told(read, arriving(claim, first._replace(key=TWO), second)).path.hops
     assert hop.role_arn == second.source.role.arn
 
 
