@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from scanner.analyze.decision.evaluation import Sources
 from scanner.analyze.decision.every_action import grounds_at
 from scanner.analyze.keys.assemble import Assembly
-from scanner.analyze.keys.judge import Alike, Alone, Asked, Judgement
-from scanner.analyze.keys.uses import ForeignUses, Noted, Share
+from scanner.analyze.keys.judge import Alike, Alone, Asked
+from scanner.analyze.keys.uses import ForeignUses, Noted, Share, Weighed
 from scanner.analyze.principals.reach import Population, Reached
 from scanner.analyze.request.caller import UnknownPrincipalError
 from scanner.model.actions import ACTIONS, new_action
@@ -66,8 +66,7 @@ def _kept_naming(noted: Noted) -> NamingUses:
     for share in noted.shares:
         callers = [caller.text for caller in share.alike.callers if caller.account_collected]
         if callers:
-            judged = [share.judged[action] for action in noted.actions if action in share.judged]
-            uses = tuple(_kept_use(judgement, sources) for judgement in judged)
+            uses = tuple(_kept_use(weighed, sources) for weighed in share.told if weighed is not None)
             like = told.setdefault(tuple((u.action, u.verdict, u.reason, u.decision.condition) for u in uses), [])
             same = next((others for others, known in like if known == uses), None)
             if same is None:
@@ -78,14 +77,12 @@ def _kept_naming(noted: Noted) -> NamingUses:
     return NamingUses(noted.mechanism, tuple(noted.actions), tuple(sorted(shares, key=lambda share: share.callers)))
 
 
-def _kept_use(judgement: Judgement, known: dict[int, KeptSources | None]) -> KeptUse:
-    """A judgement as plain values; the sources of others of its naming are known."""
-    place = id(judgement.asked)
+def _kept_use(weighed: Weighed, known: dict[int, KeptSources | None]) -> KeptUse:
+    """What was judged as plain values; the sources of others of its naming are known."""
+    place = id(weighed.asked)
     if place not in known:
-        known[place] = _kept_sources(judgement.asked)
-    return KeptUse(
-        judgement.action.name, judgement.verdict, judgement.reason, judgement.decision, known[place]
-    )  # fmt: skip
+        known[place] = _kept_sources(weighed.asked)
+    return KeptUse(weighed.action.name, weighed.verdict, weighed.reason, weighed.decision, known[place])
 
 
 def _kept_sources(asked: Asked | Alone | None) -> KeptSources | None:
@@ -131,17 +128,18 @@ def _noted(key: KeyFacts, told: NamingUses, people: Population) -> Noted:
     for share in told.shares:
         callers = tuple(people.resolved(text) for text in share.callers)
         alike = Alike(callers, grounds_at(people.world, callers, key))
-        shares.append(Share(alike, {use.action: _judgement(key, use, alike, asked) for use in share.uses}))
+        by_action = {use.action: _weighed(key, use, asked) for use in share.uses}
+        shares.append(Share(alike, tuple(map(by_action.get, told.actions))))
     return Noted(key, told.mechanism, told.actions, shares)
 
 
-def _judgement(key: KeyFacts, use: KeptUse, alike: Alike, known: dict[KeptSources, Asked]) -> Judgement:
-    """The judgement that a use is: of principals that were read nothing beside caller, key and sources is asked."""
+def _weighed(key: KeyFacts, use: KeptUse, known: dict[KeptSources, Asked]) -> Weighed:
+    """What was judged for a use: of principals that were read nothing beside caller, key and sources is asked."""
     if use.sources is not None and use.sources not in known:
         known[use.sources] = Asked(key, _sources(use.sources), Reached(()))
     asked = None if use.sources is None else known[use.sources]
     action = ACTIONS.get(use.action.lower()) or new_action(use.action)
-    return Judgement(alike.callers[0], action, use.verdict, use.reason, use.decision, asked, alike)
+    return Weighed(action, use.verdict, use.reason, use.decision, asked)
 
 
 def _sources(known: KeptSources) -> Sources:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
 
 from scanner.analyze.decision.action_groups import Groups, groups_of
 from scanner.analyze.decision.every_action import PLACES
-from scanner.analyze.keys.judge import Alike, Judgement, strength
+from scanner.analyze.keys.judge import Alike, Alone, Asked, Judgement, strength
 from scanner.analyze.keys.own_gates import allowing_in, own_identity
 from scanner.analyze.principals.principal_classes import IDENTITIES, class_name
 from scanner.analyze.principals.selectors import GRANT, RAM
 from scanner.analyze.request.caller import Caller
+from scanner.model.actions import Action
+from scanner.model.decision import Decision
 from scanner.model.finding import FindingVerdict
 from scanner.model.key import KeyFacts
 from scanner.model.world import World
@@ -30,15 +32,32 @@ Grounds = tuple[tuple[Place, bool], ...]
 """The identity statements that allow an access, each with whether it has conditions."""
 
 
+class Weighed(NamedTuple):
+    """What a judgement says, whoever it is about: thousands of callers share it."""
+
+    action: Action
+    verdict: FindingVerdict
+    reason: str
+    decision: Decision
+    asked: Asked | Alone | None
+
+    def of(self, caller: Caller) -> Judgement:
+        """The judgement of one of them."""
+        return Judgement(caller, *self)
+
+
 class Share(NamedTuple):
-    """Callers who are judged the same: by action name what has an effect, for all of them."""
+    """Callers who are judged the same: what has an effect for all of them, None for an action that has none."""
 
     alike: Alike
-    judged: dict[str, Judgement]
+    told: Sequence[Weighed | None]
 
 
 class Noted(NamedTuple):
-    """What callers of other accounts can do with a key by one naming; `actions` in the order in which they are told."""
+    """What callers of other accounts can do with a key by one naming.
+
+    `actions` in the order in which they are told, which is that of what every share tells.
+    """
 
     key: KeyFacts
     mechanism: str
@@ -84,17 +103,19 @@ class ForeignUses:
 
     def note(self, key: KeyFacts, mechanism: str, judgements: Sequence[Judgement]) -> None:
         """Remember what collected users and roles of other accounts can do with a key."""
-        shares: dict[int, Share] = {}
+        shares: dict[int, tuple[Alike, dict[str, Weighed]]] = {}
         actions: dict[str, None] = {}
+        known: dict[Hashable, Weighed] = {}
         for judgement in judgements:
             if judgement.verdict is not FindingVerdict.INEFFECTIVE and judgement.caller.kind in IDENTITIES:
                 share = shares.get(judgement.crowd)
                 if share is None:
-                    share = shares[judgement.crowd] = Share(judgement.whom, {})
-                share.judged[judgement.action.name] = judgement
+                    share = shares[judgement.crowd] = judgement.whom, {}
+                share[1][judgement.action.name] = _weighed(judgement, known)
                 actions[judgement.action.name] = None
         if shares:
-            self.noted.append(Noted(key, mechanism, tuple(actions), tuple(shares.values())))
+            told = tuple(Share(alike, tuple(map(by_action.get, actions))) for alike, by_action in shares.values())
+            self.noted.append(Noted(key, mechanism, tuple(actions), told))
 
     def of_class(self, name: str, is_meant: Callable[[str], bool] = lambda _: True) -> Mapping[str, KeyUse]:
         """What a class can do by key, once everything was noted: with the keys whose ARNs are meant."""
@@ -141,7 +162,7 @@ class ForeignUses:
             for name, some in members.items():
                 texts = tuple(sorted(some))
                 same = self._texts.setdefault(texts, texts)
-                found[name].append(_Fellows(noted, some[texts[0]], same, share.judged))
+                found[name].append(_Fellows(noted, some[texts[0]], same, share.told))
         for fellows in found.values():
             fellows.sort(key=lambda one: one.first.text)
         return found
@@ -162,26 +183,36 @@ class _Fellows(NamedTuple):
     noted: Noted
     first: Caller
     texts: _Texts
-    judged: Mapping[str, Judgement]
+    told: Sequence[Weighed | None]
 
 
 def _use(use: KeyUse, some: Sequence[_Fellows]) -> None:
     """Add what a class can do by one naming, of equal judgements that of the first caller by name."""
     noted = some[0].noted
-    for action in noted.actions:
+    for place, action in enumerate(noted.actions):
         for fellows in some:
-            judgement = fellows.judged.get(action)
-            if judgement is None:
+            weighed = fellows.told[place]
+            if weighed is None:
                 continue
             held = use.judgements.get((noted.mechanism, action))
-            if held is None or strength(judgement.verdict) > strength(held.verdict):
-                use.judgements[noted.mechanism, action] = judgement.alone(fellows.first)
-            if judgement.verdict is not FindingVerdict.BLOCKED:
+            if held is None or strength(weighed.verdict) > strength(held.verdict):
+                use.judgements[noted.mechanism, action] = weighed.of(fellows.first)
+            if weighed.verdict is not FindingVerdict.BLOCKED:
                 use.callers.update(fellows.texts)
-            elif judgement.reason != "no_identity_policy":
+            elif weighed.reason != "no_identity_policy":
                 use.refused.update(fellows.texts)
-            if judgement.verdict is FindingVerdict.POSSIBLE:
-                use.unread.update(judgement.decision.rules)
+            if weighed.verdict is FindingVerdict.POSSIBLE:
+                use.unread.update(weighed.decision.rules)
+
+
+def _weighed(judgement: Judgement, known: dict[Hashable, Weighed]) -> Weighed:
+    """What a judgement says, one thing for all that are known to say the same."""
+    action, decision, asked = judgement.action, judgement.decision, judgement.asked
+    place = action.name, judgement.verdict, judgement.reason, id(decision), id(asked)
+    found = known.get(place)
+    if found is None:
+        found = known[place] = Weighed(action, judgement.verdict, judgement.reason, decision, asked)
+    return found
 
 
 _Policies = tuple[tuple[str, str], ...]
@@ -226,12 +257,12 @@ class _GroundsOf:
             return ()
         return self._same.setdefault(policies, policies)
 
-    def of(self, judgement: Judgement, caller: Caller, ground: _Ground) -> Grounds:
+    def of(self, weighed: Weighed, caller: Caller, ground: _Ground) -> Grounds:
         """Those of a caller for whom the judgement stands."""
-        place = ground, self._group(judgement.action.name, caller, ground[1]), judgement.asked is None
+        place = ground, self._group(weighed.action.name, caller, ground[1]), weighed.asked is None
         found = self._known.get(place)
         if found is None:
-            layer = own_identity(self._world, replace(judgement, caller=caller))
+            layer = own_identity(self._world, weighed.of(caller))
             told = allowing_in(layer) if layer else ()
             found = tuple(((name, sha256, index), conditioned) for name, sha256, index, conditioned in told)
             self._known[place] = found
@@ -247,20 +278,20 @@ class _GroundsOf:
 
 
 def _carry_all(found: Carried, noted: Noted, grounds: _GroundsOf) -> None:
-    units = [(*unit, share.judged) for share in noted.shares for unit in grounds.by_ground(share.alike)]
+    units = [(*unit, share.told) for share in noted.shares for unit in grounds.by_ground(share.alike)]
     units.sort(key=lambda unit: unit[0].text)
-    for action in noted.actions:
-        for first, ground, judged in units:
-            judgement = judged.get(action)
-            if judgement is not None:
-                _carry(found, noted, judgement, first, grounds.of(judgement, first, ground))
+    for place in range(len(noted.actions)):
+        for first, ground, told in units:
+            weighed = told[place]
+            if weighed is not None:
+                _carry(found, noted, weighed, first, grounds.of(weighed, first, ground))
 
 
-def _carry(found: Carried, noted: Noted, judgement: Judgement, first: Caller, grounds: Grounds) -> None:
-    if judgement.verdict is FindingVerdict.POSSIBLE:
-        found.unsure.setdefault(grounds, set()).update(judgement.decision.rules)
-    if judgement.verdict in SURE and noted.mechanism != GRANT:
-        carried, place = found.sure.setdefault(grounds, {}), (noted.key.arn, judgement.action.name)
+def _carry(found: Carried, noted: Noted, weighed: Weighed, first: Caller, grounds: Grounds) -> None:
+    if weighed.verdict is FindingVerdict.POSSIBLE:
+        found.unsure.setdefault(grounds, set()).update(weighed.decision.rules)
+    if weighed.verdict in SURE and noted.mechanism != GRANT:
+        carried, place = found.sure.setdefault(grounds, {}), (noted.key.arn, weighed.action.name)
         held = carried.get(place)
-        if held is None or strength(judgement.verdict) > strength(held.verdict):
-            carried[place] = judgement.alone(first)
+        if held is None or strength(weighed.verdict) > strength(held.verdict):
+            carried[place] = weighed.of(first)
