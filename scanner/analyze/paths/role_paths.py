@@ -326,13 +326,16 @@ def paths_in_words(told: Sequence[Pathfinder], keys: Iterable[KeyFacts], cut: in
 
 
 def _not_read(keys: Sequence[KeyFacts]) -> Iterator[str]:
-    """Of keys with grants or policies that were not read, or only in part, any role may be let in: told once."""
+    """By grants and resource shares that were not read, any role may be let in: told once.
+
+    Keys of which a policy was not read are opaque, and counted as such.
+    """
     grants = sum(not key.grants_complete for key in keys)
     if grants:
         yield f"which roles hold grants on {_counted(grants, 'key')} was not read"
-    policies = sum(is_opaque(key) or not key.ram_policy_read for key in keys)
-    if policies:
-        yield f"which roles policies of {_counted(policies, 'key')} name was not read"
+    shares = sum(not key.ram_policy_read and not is_opaque(key) for key in keys)
+    if shares:
+        yield f"whom resource shares of {_counted(shares, 'key')} let in was not read"
 
 
 def _whose(party: str) -> str:

@@ -12,6 +12,7 @@ from scanner.analyze.paths.paths import Paths
 from scanner.analyze.principals.party import Trust
 from scanner.analyze.principals.reach import Population
 from scanner.analyze.who_can import Wanted, who_can
+from scanner.model.arn import KeyArn
 from scanner.model.decision import Layer
 from scanner.model.finding import FindingVerdict, Kind, Severity
 
@@ -34,7 +35,6 @@ from builders import (
     organization,
     policy,
     principal,
-    ram,
     world,
 )
 from role_worlds import ASSUMING, DELEGATING, USING, admits, followed, only_path, paths, role
@@ -514,19 +514,15 @@ def test_grant_that_nobody_read_is_told_once_for_all_roles_of_accounts_that_no_k
     assert answer.role_paths.endswith("which roles hold grants on 1 key was not read")
 
 
-@pytest.mark.parametrize(
-    "facts",
-    [{"key_policy": None, "gaps": {"key_policy": "row"}}, {"ram_policy_read": False, "gaps": {"ram_policy": "row"}},
-     {"ram_policy": replace(ram(arn=SECOND_KEY), text="{", sha256="x")}],
-    ids=["key policy", "resource shares", "damaged"],
-)  # fmt: skip
-def test_policy_that_nobody_read_is_told_once_for_all_roles_of_other_accounts(facts: dict[str, Any]) -> None:
-    unread = replace(key(arn=SECOND_KEY), **facts)
+def test_resource_share_that_nobody_read_is_told_once_for_all_roles_of_other_accounts() -> None:
+    unread = key(arn=SECOND_KEY, ram_policy_read=False, gaps={"ram_policy": "row"})
+    opaque = replace(unread, arn=KeyArn(f"{KEY[:-1]}e"), key_policy=None)
     vendor = role(MEMBER, "Vendor", admits(VENDOR), USING)
-    told = followed(vendor, key(), unread)
+    told = followed(vendor, key(), unread, opaque)
     assert told.of(Kind.ASSUMED_ROLE_PATH) == []
-    expected = "none was found in what was read; which roles policies of 1 key name was not read"
+    expected = "none was found in what was read; whom resource shares of 1 key let in was not read"
     assert told.result.role_paths == expected
+    assert told.result.opaque_keys == (opaque.arn,)
     assert who_can(world(vendor, unread), unread, AnalysisRules(), Wanted()).role_paths == expected
 
 
