@@ -19,6 +19,7 @@ from scanner.model.rows import KeyRow as KeyRow  # noqa: PLC0414  # the same
 from scanner.model.run import CoverageSummary as CoverageSummary  # noqa: PLC0414  # the same
 from scanner.model.run import GapSummary as GapSummary  # noqa: PLC0414  # the same
 from scanner.model.run import RunInfo as RunInfo  # noqa: PLC0414  # the same
+from scanner.model.value import value_class
 
 
 class Kind(StrEnum):
@@ -160,7 +161,7 @@ class CapabilityKeys:
     otherwise: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class CapabilityResult:
     """One capability with its own verdict, condition and severity; the first of a finding leads.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -26,6 +25,7 @@ from scanner.model.decision import Decision, Verdict
 from scanner.model.key import KeyFacts
 from scanner.model.policy import Effect
 from scanner.model.principal import PrincipalKind
+from scanner.model.value import value_class
 from scanner.model.world import World
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ def refused_at_once(request: Request) -> tuple[str, str] | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class _Parts:
     """What a request on a key is decided from: both sides, the grants that cover it, and whether the key can do it."""
 
@@ -211,7 +211,7 @@ _UNDOCUMENTED_CAP = unknown("undocumented", "R4.16")
 """Whether a boundary or session policy limits a grant by its silence is not documented (R4.16)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class _Sides:
     context: RequestContext
     sources: Sources

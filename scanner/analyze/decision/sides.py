@@ -33,6 +33,7 @@ from scanner.analyze.request.request import Request
 from scanner.model.decision import Layer
 from scanner.model.key import KeyFacts
 from scanner.model.policy import DocumentKind, PolicyText
+from scanner.model.value import value_class
 from scanner.model.world import World
 
 T = TypeVar("T")
@@ -67,7 +68,7 @@ class CallerSide:
         return self.identity, self.boundary, self.session, self.scp
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class OwnerSide:
     """What the key's own account says, grants aside; `said` numbers all that a verdict takes from it."""
 

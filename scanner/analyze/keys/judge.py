@@ -30,6 +30,7 @@ from scanner.model.finding import FindingVerdict
 from scanner.model.key import KeyFacts
 from scanner.model.policy import Statement
 from scanner.model.principal import PrincipalKind
+from scanner.model.value import value_class
 from scanner.model.world import World
 
 _STRENGTH = {
@@ -104,7 +105,7 @@ class Alike:
         return Alike(tuple(self.callers[n] for n in places), tuple(self.grounds[n] for n in places))
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Judgement:
     """What one caller can do with one action: the verdict for people, its reason, and the decision behind it.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import bisect
 import json
 import re
-from dataclasses import dataclass
 
 from scanner.model.policy import Span
+from scanner.model.value import value_class
 
 MAX_DEPTH = 64
 """Deeper documents are refused as malformed: IAM documents nest five levels."""
@@ -26,7 +26,7 @@ class JsonTextError(ValueError):
         self.line = line
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Node:
     """A JSON value and its place. Objects hold (name, name span, node) in order; arrays hold nodes."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from scanner.analyze.logic.expression import Origin, Variable
 from scanner.model.arn import AccountId, parse_arn
 from scanner.model.organization import AccountFacts, Organization
 from scanner.model.policy import PolicyText
 from scanner.model.principal import PrincipalFacts, PrincipalKind
+from scanner.model.value import value_class
 from scanner.model.world import World
 
 SESSION_NAME = Variable("role session name", Origin.REQUEST, may_be_absent=False, caller_chosen=True)
@@ -32,7 +33,7 @@ class UnknownPrincipalError(ValueError):
     """The text names no principal that could call AWS."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Caller:
     """A principal with its identity side.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain
 
@@ -40,6 +39,7 @@ from scanner.analyze.request.context import RequestContext
 from scanner.analyze.statements.template import Expanded, Undecidable, Unsettled, expand
 from scanner.model.conditions import find_condition_key
 from scanner.model.policy import ConditionTest, Document, Effect
+from scanner.model.value import value_class
 
 _NEGATED = frozenset({
     "StringNotEquals", "StringNotEqualsIgnoreCase", "StringNotLike", "NumericNotEquals", "DateNotEquals",
@@ -60,7 +60,7 @@ _OpenValue = Unsettled | Undecidable
 """A written value with a variable that is open."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class _Target:
     """What the values of one test are compared with: the binding, the operator, and where the test stands."""
 

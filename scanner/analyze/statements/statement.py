@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache, partial
 
 from scanner.analyze.language.parse import parse_policy
@@ -19,9 +18,10 @@ from scanner.analyze.statements.match import (
     spared_by_not_principal,
 )
 from scanner.model.policy import Document, DocumentKind, Effect, PolicyText, Span, Statement
+from scanner.model.value import value_class
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Match:
     """A statement that may apply: when (`applies`), to what effect, and through which form of principal."""
 
