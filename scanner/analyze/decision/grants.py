@@ -62,7 +62,7 @@ def grant_matches(grants: Iterable[Grant], context: RequestContext) -> tuple[Gra
             continue
         kind, expression = named
         applies = conj((expression, _constraints_hold(grant, context)))
-        if applies != FALSE:
+        if applies is not FALSE:
             found.append(GrantMatch(grant, applies, kind is MatchKind.ACCOUNT))
     return tuple(found)
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from itertools import chain
+from typing import Self, cast
 
 from scanner.analyze.logic.patterns import Pattern
 
@@ -135,11 +136,20 @@ class Test:
         return self._hash
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Const:
-    """True or false."""
+    """True or false. There is one of each, so that they are compared, and hashed, as objects."""
 
     value: bool
+
+    def __new__(cls, value: bool) -> Self:
+        return cast("Self", _CONSTS.setdefault(value, object.__new__(cls)))
+
+    def __reduce__(self) -> tuple[type[Const], tuple[bool]]:
+        return Const, (self.value,)
+
+
+_CONSTS: dict[bool, Const] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,27 +215,25 @@ def disj(parts: Iterable[Expression]) -> Expression:
 
 
 def _join(parts: Iterable[Expression], kind: type[And] | type[Or], zero: Const, one: Const) -> Expression:
+    open_: list[Expression] = []
+    for part in parts:
+        if part is zero:
+            return zero
+        if part is not one:
+            open_.append(part)
+    if len(open_) < 2:
+        return open_[0] if open_ else one
     kept: dict[Expression, None] = {}
     signs: dict[Test, bool] = {}
     nested = False
-    for part in parts:
-        if part is one:
-            continue
-        if part is zero:
-            return zero
+    for part in open_:
         for piece in part.parts if isinstance(part, kind) else (part,):
             if isinstance(piece, Literal):
                 if signs.setdefault(piece.test, piece.positive) is not piece.positive:
                     return zero
-            elif isinstance(piece, Const):
-                if piece.value is zero.value:
-                    return zero
-                continue
             else:
                 nested = True
             kept[piece] = None
-    if not kept:
-        return one
     pieces = [p for p in kept if not _is_absorbed(p, signs)] if nested and signs else list(kept)
     return pieces[0] if len(pieces) == 1 else kind(tuple(pieces))
 

@@ -159,8 +159,8 @@ def match_principals(statement: Statement, caller: Caller) -> tuple[PrincipalMat
     """Every way a statement of a key or trust policy matches the caller."""
     if statement.not_principals is not None:
         return ((MatchKind.STAR, neg(_listed(statement.not_principals, caller))),)
-    found = (match_principal_entry(entry, caller) for entry in statement.principals or ())
-    return tuple(match for match in found if match is not None and match[1] != FALSE)
+    found = [match_principal_entry(entry, caller) for entry in statement.principals or ()]
+    return tuple([match for match in found if match is not None and match[1] is not FALSE])
 
 
 def _listed(entries: Iterable[PrincipalEntry], caller: Caller) -> Expression:
@@ -296,7 +296,7 @@ def resource_expression(
 ) -> Expression | None:
     """When the statement's resources cover the resource; None where it names none (R2.17, R5.40, R5.41)."""
     if statement.resources is not None:
-        return disj(_resource_matches(e, document, context, resource) for e in statement.resources)
+        return disj([_resource_matches(e, document, context, resource) for e in statement.resources])
     if statement.not_resources is not None:
         return neg(disj(_resource_matches(e, document, context, resource) for e in statement.not_resources))
     return None

@@ -38,7 +38,7 @@ def statement_matches(document: Document, statement: Statement, context: Request
     A damaged statement may do whatever its readable parts allow: its matches are open facts (R10.12).
     """
     body = _body_expression(document, statement, context)
-    if body == FALSE:
+    if body is FALSE:
         return ()
     return _matches_of(document, statement, body, partial(principal_ways, document, statement, context))
 
@@ -57,7 +57,7 @@ def _matches_of(
         doubt = unknown("malformed", "R10.12", subject=f"{subject} {effect.value}") if statement.damage else TRUE
         for kind, expression in ways(effect):
             applies = conj((expression, body, doubt))
-            if applies != FALSE:
+            if applies is not FALSE:
                 found.append(Match(document, statement, effect, kind, applies))
     return tuple(found)
 
@@ -82,12 +82,12 @@ def _body_expression(document: Document, statement: Statement, context: RequestC
     if resource is None:
         inert = document.policy.kind in {DocumentKind.KEY_POLICY, DocumentKind.RAM_POLICY} and not statement.damage
         resource = FALSE if inert else TRUE
-    if resource == FALSE:
+    if resource is FALSE:
         return FALSE
     tests: list[Expression] = [resource]
     for test in statement.conditions:
         expression = condition_expression(test, document, context, statement.effect)
-        if expression == FALSE:
+        if expression is FALSE:
             return FALSE
         tests.append(expression)
     return conj(tests)
@@ -154,4 +154,4 @@ def _broken_statement(document: Document) -> Statement:
 
 def either(matches: tuple[Match, ...], effect: Effect, *kinds: MatchKind) -> Expression:
     """When some match with this effect (and one of the kinds, if any are given) applies."""
-    return disj(m.applies for m in matches if m.effect is effect and (not kinds or m.kind in kinds))
+    return disj([m.applies for m in matches if m.effect is effect and (not kinds or m.kind in kinds)])
