@@ -169,7 +169,10 @@ class Kept:
         if held is None:
             held = known[name] = []
         for number, other in held:
-            if other is thing or other == thing:
+            if other is thing:
+                return number
+        for number, other in held:
+            if other == thing:
                 return number
         self.count += 1
         held.append((self.count, thing))
@@ -324,25 +327,28 @@ class Sides:
             glances[glance_of(policy, service)] = None
             kind = _BOUND_AS.get(policy.kind, kind)
         at = (where, kind, tuple(glances))
-        if at not in self.kept.resource_sights:
-            self.kept.resource_sights[at] = ResourceSight(glances, kind, self.kept.number_of)
-        return self.kept.resource_sights[at]
+        found = self.kept.resource_sights.get(at)
+        if found is None:
+            found = self.kept.resource_sights[at] = ResourceSight(glances, kind, self.kept.number_of)
+        return found
 
     def caller_sight(self, where: int, policies: tuple[PolicyText, ...]) -> CallerSight:
         """What documents see of callers."""
         at = (where, policies)
-        if at not in self.kept.caller_sights:
+        found = self.kept.caller_sights.get(at)
+        if found is None:
             views = self.kept.views.setdefault(where, {})
-            self.kept.caller_sights[at] = CallerSight(policies, self.kept.number_of, views, self.kept.sure)
-        return self.kept.caller_sights[at]
+            found = self.kept.caller_sights[at] = CallerSight(policies, self.kept.number_of, views, self.kept.sure)
+        return found
 
     def sight_of_key(self, where: int, number: int, key: KeyFacts) -> CallerSight:
         """What the policies of a key see of callers; its guardrails see for themselves."""
         at = (where, number)
-        if at not in self.kept.key_sights:
+        found = self.kept.key_sights.get(at)
+        if found is None:
             own = tuple(p for p in (key.key_policy, key.ram_policy) if p is not None)
-            self.kept.key_sights[at] = self.caller_sight(where, own)
-        return self.kept.key_sights[at]
+            found = self.kept.key_sights[at] = self.caller_sight(where, own)
+        return found
 
     # -- guardrails ---------------------------------------------------------------------------------------------------
 
@@ -383,9 +389,10 @@ class Sides:
             sights[0].of(place.caller, place.who, lambda: context),
             sights[1].of(place, context),
         )
-        if whole not in kept.layers:
-            kept.layers[whole] = work(levels, context)
-        return kept.layers[whole]
+        found = kept.layers.get(whole)
+        if found is None:
+            found = kept.layers[whole] = work(levels, context)
+        return found
 
 
 def _said_by(layer: LayerResult) -> Hashable:
