@@ -108,7 +108,7 @@ class Holders:
     principals: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class PathAccess:
     """Somebody who gets at a key through roles, and what can be done there.
 

@@ -20,6 +20,7 @@ from scanner.model.actions import KEY_ACTIONS
 from scanner.model.key import KeyFacts
 from scanner.model.policy import PolicyText
 from scanner.model.principal import PrincipalKind
+from scanner.model.value import value_class
 from scanner.model.world import World
 
 LISTED = frozenset({PrincipalKind.USER, PrincipalKind.ROLE, PrincipalKind.ROOT_USER, PrincipalKind.FEDERATED})
@@ -32,7 +33,7 @@ Said = tuple[int, tuple[int, ...]]
 """What a side says of every action, by number, and the number of that."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value_class(eq=False)
 class CallerEnd:
     """A caller: what its documents see of keys, and of actions.
 
@@ -55,7 +56,7 @@ class CallerEnd:
     guarded: dict[CallerSight, int]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value_class(eq=False)
 class KeyEnd:
     """A key: `alike` numbers all whose own side says the same; what its documents see of callers, and of actions.
 

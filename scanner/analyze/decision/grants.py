@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from scanner.analyze.logic.expression import (
     FALSE,
@@ -30,6 +29,7 @@ from scanner.analyze.statements.match import MatchKind, match_principal_text
 from scanner.model.arn import is_account_id, parse_arn
 from scanner.model.key import Grant, GrantConstraints, KeyFacts
 from scanner.model.policy import DocumentKind
+from scanner.model.value import value_class
 
 _CONSTRAINED_BY_CONTEXT = frozenset({
     "Decrypt", "Encrypt", "GenerateDataKey", "GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext",
@@ -37,7 +37,7 @@ _CONSTRAINED_BY_CONTEXT = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class GrantMatch:
     """A grant that may cover the request: when, and whether it names the account rather than an identity."""
 
@@ -167,7 +167,7 @@ def _constraints_kept(parent: GrantConstraints, child: GrantConstraints, grant_i
 # -- RetireGrant (R4.22) ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class RetireMatch:
     """How a grant lets the caller retire it. `needs_iam` is true where the account may delegate the right by IAM."""
 

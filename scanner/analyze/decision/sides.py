@@ -52,7 +52,7 @@ _BOUND_AS = {
 """Kinds of documents in which condition keys may hold something else than in those of callers (R6.U)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class CallerSide:
     """What limits and allows on the caller's side; `said` numbers all that a verdict takes from it."""
 

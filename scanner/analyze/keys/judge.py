@@ -88,7 +88,7 @@ class Alone:
         return self.asked
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value_class(eq=False)
 class Alike:
     """Callers of whom the same is judged, and by caller the same object where the same statements of them match."""
 

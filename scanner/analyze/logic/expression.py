@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Self, cast
 
 from scanner.analyze.logic.patterns import Pattern
+from scanner.model.value import value_class
 
 
 class Origin(StrEnum):
@@ -32,7 +33,7 @@ class ValueType(StrEnum):
     """No value at all: something that either holds or does not."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Variable:
     """A condition key, or another open fact, whose value is not known.
 
@@ -74,7 +75,7 @@ class Variable:
         return self.type is ValueType.STRING and not self.multivalued
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class StringSet:
     """Values that match any of the patterns."""
 
@@ -114,7 +115,7 @@ class NetworkSet:
 Predicate = StringSet | NumberSet | NetworkSet
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Test:
     """A question about one variable.
 
@@ -152,7 +153,7 @@ class Const:
 _CONSTS: dict[bool, Const] = {}
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Literal:
     """A test or its negation."""
 
@@ -167,7 +168,7 @@ class Literal:
         return self._hash
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class And:
     """All parts hold; at least two parts, none of them And or Const."""
 
@@ -183,7 +184,7 @@ class And:
         return self._hash
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Or:
     """Some part holds; at least two parts, none of them Or or Const."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from scanner.analyze.paths.forms import caller_in
@@ -16,6 +15,7 @@ from scanner.model.decision import Decision
 from scanner.model.finding import FindingVerdict, path_entry
 from scanner.model.key import KeyFacts
 from scanner.model.principal import PrincipalFacts
+from scanner.model.value import value_class
 from scanner.model.world import World
 
 Course = tuple[int, int, int, bool]
@@ -48,7 +48,7 @@ Place = tuple[str, FindingVerdict, str]
 """Capability, verdict and condition: what is told as one."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value_class(eq=False)
 class Approach:
     """How one action is reached, whichever key it is done with: the step that enters, and the way from there.
 
@@ -179,7 +179,7 @@ def arrivals_of(source: Source, ways: Iterable[tuple[KeyFacts, tuple[Way, ...]]]
             yield Arrival(source, key, approach)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value_class(eq=False)
 class Landing:
     """The keys that a source reaches by the same approaches, in order; it is told from others as an object."""
 

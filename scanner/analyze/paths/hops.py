@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from scanner.analyze.decision.decide import evaluate
@@ -23,6 +23,7 @@ from scanner.model.decision import Decision, Gate, GateOutcome, Layer, Side, Sta
 from scanner.model.finding import FindingVerdict, Hop
 from scanner.model.policy import Effect
 from scanner.model.principal import PrincipalFacts
+from scanner.model.value import value_class
 from scanner.model.world import World
 
 ASSUME = "sts:AssumeRole"
@@ -80,7 +81,7 @@ class ChangeKind(StrEnum):
     """Rewrites the permissions of an identity, or lifts its boundary, and is it or becomes it (R8.9)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Change:
     """What a step takes: requests that must all pass.
 
@@ -94,7 +95,7 @@ class Change:
     service: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Step:
     """Somebody assumes a role, or becomes an identity by a change. `context` is what the caller surely carries."""
 

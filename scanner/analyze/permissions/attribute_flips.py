@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import product
 
 from scanner.analyze.decision.every_action import decisions
@@ -17,6 +16,7 @@ from scanner.model.actions import Action, find_action
 from scanner.model.decision import Decision, Verdict
 from scanner.model.finding import FindingVerdict
 from scanner.model.key import KeyFacts
+from scanner.model.value import value_class
 
 MOST_KEYS, MOST_USERS = 25, 50
 """Distinct keys and users of a set that are judged again with a changed attribute; that others are not is said."""
@@ -25,7 +25,7 @@ _LETS = frozenset({Verdict.ALLOWED, Verdict.CONDITIONAL})
 _UNREAD = frozenset({"tags_not_read", "aliases_not_read", "ambiguous_tag"})
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Flip:
     """A change of an attribute that decides an action of somebody: whom, what, on which key, and how sure."""
 
