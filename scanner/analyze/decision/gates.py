@@ -111,12 +111,12 @@ def _refs(matches: Iterable[Match]) -> tuple[StatementRef, ...]:
 def _outcome(allow: Expression, deny: Expression) -> GateOutcome:
     if deny is TRUE:
         return GateOutcome.DENY_EXPLICIT
-    denying = variables(deny)
+    denying = () if deny is FALSE else variables(deny)
     if allow is FALSE and not denying:
         return GateOutcome.DENY_IMPLICIT
+    if allow is TRUE and not denying:
+        return GateOutcome.ALLOW
     open_facts = [*variables(allow), *denying]
     if any(v.origin is Origin.DATA for v in open_facts):
         return GateOutcome.UNREAD
-    if open_facts:
-        return GateOutcome.DENY_IMPLICIT if allow is FALSE else GateOutcome.CONDITIONAL
-    return GateOutcome.ALLOW
+    return GateOutcome.DENY_IMPLICIT if allow is FALSE else GateOutcome.CONDITIONAL

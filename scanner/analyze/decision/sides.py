@@ -215,15 +215,15 @@ class Sides:
         """
         kept, request = self.kept, context.request
         carried, keyless = tuple(request.context.items()) if request.context else (), request.key is None
-        assumes = request.iam_action[:4].lower() == "sts:"
+        no_role, assumes = request.role is None, request.iam_action[:4].lower() == "sts:"
         if caller is None:
             caller = kept.number(kept.callers, request.caller.text, request.caller)
         if key is None and request.key is not None:
             key = kept.number(kept.keys, request.key.arn, request.key)
         return Place(
-            self.where(context.world), caller, key,
-            (request.iam_action, request.action is None, request.role is None, keyless, carried),
-            who_asks(carried, keyless=keyless, about_role=request.role is not None, assumes=assumes),
+            kept.seen.get(id(context.world)) or self.where(context.world), caller, key,
+            (request.iam_action, request.action is None, no_role, keyless, carried),
+            who_asks(carried, keyless=keyless, about_role=not no_role, assumes=assumes),
         )  # fmt: skip
 
     def caller_side(self, place: Place, context: RequestContext) -> CallerSide:

@@ -187,12 +187,12 @@ def _capabilities(
     assembly: Assembly, key: KeyFacts, naming: Naming, effective: Sequence[Judgement]
 ) -> tuple[_Built, ...]:
     """One result per capability, verdict and condition, the leading one first."""
-    by_action: dict[Action, list[Judgement]] = {}
+    by_action: dict[str, list[Judgement]] = {}
     for judgement in effective:
-        by_action.setdefault(judgement.action, []).append(judgement)
+        by_action.setdefault(judgement.action.name, []).append(judgement)
     groups: dict[tuple[str, FindingVerdict, str], list[tuple[Action, Judgement, str]]] = {}
-    for action, judgements in by_action.items():
-        strongest = _strongest(judgements)
+    for judgements in by_action.values():
+        strongest, action = _strongest(judgements), judgements[0].action
         reason = strongest.reason
         if strongest.verdict is FindingVerdict.CONFIRMED:
             reason = confirmed_reason(judgements)
@@ -201,7 +201,7 @@ def _capabilities(
     built: list[_Built] = []
     for (capability, verdict, condition), members in groups.items():
         decision = members[0][1].decision
-        standing = assembly.standing(naming, key, capability, (j for a, _, _ in members for j in by_action[a]))
+        standing = assembly.standing(naming, key, capability, (j for a, _, _ in members for j in by_action[a.name]))
         exposure = Exposure(
             Kind.EXTERNAL_ACCESS, standing.party, capability, verdict, decision.caller_chosen, key.arn,
             naming.selector.text, key.tags, fence=grant_fence(naming) if capability == "delegate" else None,
@@ -244,8 +244,8 @@ def _deciding(effective: Sequence[Judgement], leading: CapabilityResult) -> Judg
 
 
 def _ineffective_actions(judgements: Sequence[Judgement]) -> tuple[str, ...]:
-    effective = {j.action for j in judgements if j.verdict is not FindingVerdict.INEFFECTIVE}
-    return tuple(dict.fromkeys(j.action.iam_name for j in judgements if j.action not in effective))
+    effective = {j.action.name for j in judgements if j.verdict is not FindingVerdict.INEFFECTIVE}
+    return tuple(dict.fromkeys(j.action.iam_name for j in judgements if j.action.name not in effective))
 
 
 def _mechanism(naming: Naming) -> Mechanism:

@@ -37,11 +37,16 @@ class Way(NamedTuple):
     course: Course
 
     @classmethod
-    def of(cls, chain: Chain, use: Use, *, cut: bool) -> Self:
-        """The way by a chain to what its last identity can do."""
+    def of(cls, chain: Chain, use: Use, *, cut: bool, courses: dict[Course, Course] | None = None) -> Self:
+        """The way by a chain to what its last identity can do.
+
+        Args:
+            courses: each of those that were met, so that ways of one hold the same object.
+        """
         whole = min(chain.rank, use.rank)
         course = (id(chain), id(use.decision), use.rank, cut)
-        return cls(chain, use, cut, min(whole, PERHAPS) if cut else whole, course)
+        same = course if courses is None else courses.setdefault(course, course)
+        return cls(chain, use, cut, min(whole, PERHAPS) if cut else whole, same)
 
 
 Place = tuple[str, FindingVerdict, str]

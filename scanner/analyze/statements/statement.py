@@ -50,16 +50,21 @@ def _matches_of(
     ways: Callable[[Effect], Iterable[tuple[MatchKind, Expression]]],
 ) -> tuple[Match, ...]:
     """Every way a statement applies whose resources and conditions hold when `body` does."""
-    subject = f"{document.policy.source} {document.policy.name} statement {statement.index}"
     effects = (Effect.ALLOW, Effect.DENY) if statement.effect is Effect.DAMAGED else (statement.effect,)
     found: list[Match] = []
     for effect in effects:
-        doubt = unknown("malformed", "R10.12", subject=f"{subject} {effect.value}") if statement.damage else TRUE
+        doubt = _doubt(document, statement, effect) if statement.damage else TRUE
         for kind, expression in ways(effect):
             applies = conj((expression, body, doubt))
             if applies is not FALSE:
                 found.append(Match(document, statement, effect, kind, applies))
     return tuple(found)
+
+
+def _doubt(document: Document, statement: Statement, effect: Effect) -> Expression:
+    """Whether a damaged statement has an effect (R10.12)."""
+    subject = f"{document.policy.source} {document.policy.name} statement {statement.index} {effect.value}"
+    return unknown("malformed", "R10.12", subject=subject)
 
 
 def principal_ways(
