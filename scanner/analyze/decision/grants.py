@@ -230,4 +230,4 @@ def operations_for(grants: Iterable[Grant], caller: Caller) -> frozenset[str]:
 
 def anyone_of(matches: Iterable[GrantMatch], *, by_account: bool) -> Expression:
     """When some grant of the given sort covers the request."""
-    return disj(m.applies for m in matches if m.by_account is by_account)
+    return disj([m.applies for m in matches if m.by_account is by_account])

@@ -10,7 +10,7 @@ from heapq import nsmallest
 from itertools import chain
 from typing import NamedTuple
 
-from scanner.analyze.decision.decide import evaluate
+from scanner.analyze.decision.decide import looked_at
 from scanner.analyze.decision.gates import gates_of
 from scanner.analyze.decision.remembered import remembered
 from scanner.analyze.keys.assemble import Assembly
@@ -335,9 +335,9 @@ def _last_request(assembly: Assembly, deciding: Arrival) -> Request:
 
 def _gates(world: World, request: Request, wanted: Container[Layer] = frozenset(Layer)) -> tuple[Gate, ...]:
     """The gates of a request; of the policies only those of some layers."""
-    evaluation = evaluate(world, request)
-    layers = tuple(layer for layer in evaluation.layers if layer.layer in wanted)
-    return tuple(map(_as_written_by_itself, gates_of(request, replace(evaluation, layers=layers))))
+    looked = looked_at(world, request)
+    layers = tuple(layer for layer in looked.layers if layer.layer in wanted)
+    return tuple(map(_as_written_by_itself, gates_of(request, looked._replace(layers=layers))))
 
 
 def _as_written_by_itself(gate: Gate) -> Gate:

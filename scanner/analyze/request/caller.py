@@ -79,7 +79,7 @@ class Caller:
     @property
     def without_account(self) -> bool:
         """No principal of an account: nothing on a caller's side limits it (R2.12, R7.11)."""
-        return self.is_service or self.is_provider
+        return self.kind is PrincipalKind.SERVICE or self.kind is PrincipalKind.PROVIDER
 
     @property
     def is_any_service(self) -> bool:
@@ -104,7 +104,7 @@ class Caller:
     @property
     def is_service_linked_role(self) -> bool:
         """Path `/aws-service-role/` (R3.44)."""
-        return self.acts_as_role and ":role/aws-service-role/" in self.principal_arn
+        return ":role/aws-service-role/" in self.principal_arn and self.acts_as_role
 
 
 def may_be_service_linked(caller: Caller) -> bool:
