@@ -136,14 +136,13 @@ class Kept:
     scps: dict[tuple[int, int], Levels | LayerResult] = field(default_factory=dict)
     rcps: dict[tuple[int, str, bool, bool], Levels | LayerResult] = field(default_factory=dict)
     levels: dict[Hashable, int] = field(default_factory=dict)
-    levels_of: dict[Hashable, int] = field(default_factory=dict)
     resource_sights: dict[Hashable, ResourceSight] = field(default_factory=dict)
     own_sights: dict[Hashable, ResourceSight] = field(default_factory=dict)
     key_sights: dict[Hashable, CallerSight] = field(default_factory=dict)
     caller_sights: dict[Hashable, CallerSight] = field(default_factory=dict)
     views: dict[int, dict[Hashable, dict[Hashable, Views]]] = field(default_factory=dict)
     sure: dict[tuple[int, Binding], Expression] = field(default_factory=dict)
-    guard_sights: dict[Hashable, tuple[CallerSight, ResourceSight]] = field(default_factory=dict)
+    guards: dict[Hashable, tuple[Hashable, CallerSight, ResourceSight]] = field(default_factory=dict)
     verdicts: dict[Hashable, object] = field(default_factory=dict)
     own_said: dict[Hashable, tuple[Hashable, ...]] = field(default_factory=dict)
     documents: dict[Hashable, object] = field(default_factory=dict)
@@ -371,24 +370,17 @@ class Sides:
         Args:
             whose: the kind of guardrail with the account that it binds; in one world that decides the levels.
         """
-        kept = self.kept
-        at = (place.where, whose)
-        number = kept.levels_of.get(at)
-        if number is None:
-            number = kept.levels_of[at] = kept.levels.setdefault((work, levels), len(kept.levels))
-        service = context.request.iam_action.partition(":")[0].lower()
-        looking = (place.where, number, service)
-        sights = kept.guard_sights.get(looking)
-        if sights is None:
+        kept, service = self.kept, context.request.iam_action.partition(":")[0].lower()
+        at = (place.where, whose, service)
+        guards = kept.guards.get(at)
+        if guards is None:
             policies = tuple(dict.fromkeys(p for attached in levels for p in attached))
+            looking = (place.where, kept.levels.setdefault((work, levels), len(kept.levels)), service)
             sights = self.caller_sight(place.where, policies), self.sight(place.where, policies, service)
-            kept.guard_sights[looking] = sights
+            guards = kept.guards[at] = (looking, *sights)
         whole = (
-            looking,
-            place.how,
-            sights[0].of(place.caller, place.who, lambda: context),
-            sights[1].of(place, context),
-        )
+            guards[0], place.how, guards[1].of(place.caller, place.who, lambda: context), guards[2].of(place, context),
+        )  # fmt: skip
         found = kept.layers.get(whole)
         if found is None:
             found = kept.layers[whole] = work(levels, context)

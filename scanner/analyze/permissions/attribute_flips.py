@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import product
 
 from scanner.analyze.decision.every_action import decisions
 from scanner.analyze.keys.assemble import Assembly
@@ -56,10 +55,13 @@ def flips_of(assembly: Assembly, keys: KeySet) -> Iterator[Flip]:
             today = decisions(assembly.world, caller, key)
             tried = [c for value in ("", *keys.users[caller.text]) for c in changes.get(value, ())]
             after = [(change, decisions(assembly.world, caller, change.key)) for change in tried]
-            for action, (change, then) in product(actions, after):
-                found = _compared(today(action), then(action))
-                if found is not None:
-                    yield Flip(change, alike, caller.text, action, *found, then(action))
+            for action in actions:
+                before = today(action)
+                for change, then in after:
+                    decided = then(action)
+                    found = _compared(before, decided)
+                    if found is not None:
+                        yield Flip(change, alike, caller.text, action, *found, decided)
 
 
 def _compared(before: Decision, after: Decision) -> tuple[bool, FindingVerdict] | None:
