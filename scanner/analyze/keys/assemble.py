@@ -38,6 +38,7 @@ from scanner.analyze.request.caller import account_of
 from scanner.analyze.statements.match import action_matches
 from scanner.model.actions import CAPABILITIES, Action
 from scanner.model.arn import is_account_id, key_id_of, parse_arn
+from scanner.model.decision import Gate
 from scanner.model.finding import (
     CapabilityResult,
     ConditionRef,
@@ -167,7 +168,7 @@ def external_finding(assembly: Assembly, key: KeyFacts, naming: Naming, judgemen
         conditions=_conditions(assembly, key, naming, deciding),
         path=Path((), layers),
         reach=reach,
-        evidence=_evidence(assembly, key, naming, deciding),
+        evidence=_evidence(assembly, key, naming, layers),
         remediation=remediation_of(naming, key, leading.verdict),
         rules=_rules(deciding, leading),
         coverage_refs=assembly.unread.cited(refs),
@@ -275,15 +276,13 @@ def _conditions(assembly: Assembly, key: KeyFacts, naming: Naming, deciding: Jud
     )  # fmt: skip
 
 
-def _evidence(assembly: Assembly, key: KeyFacts, naming: Naming, deciding: Judgement | None) -> tuple[Evidence, ...]:
+def _evidence(assembly: Assembly, key: KeyFacts, naming: Naming, gates: Sequence[Gate]) -> tuple[Evidence, ...]:
     found = [statement_evidence(n, naming.selector) for n in naming.statements[:MAX_STATEMENTS]]
     for grant in naming.grants[:MAX_STATEMENTS]:
         evidence, text = grant_evidence(key, grant)
         assembly.documents[evidence.sha256] = text
         found.append(evidence)
-    if deciding is not None:
-        cited = {n.place for n in naming.statements}
-        found.extend(gate_evidence(own_gates(assembly.world, deciding), cited))
+    found.extend(gate_evidence(gates, {n.place for n in naming.statements}))
     return tuple(found)
 
 
@@ -373,7 +372,7 @@ def ineffective_finding(assembly: Assembly, key: KeyFacts, parts: Sequence[Namin
         ineffective_actions=actions if verdict is FindingVerdict.INEFFECTIVE else (),
         conditions=(),
         reach=Reach(0, (), (), ()),
-        evidence=_evidence(assembly, key, first, None),
+        evidence=_evidence(assembly, key, first, ()),
         remediation=remediation_of(first, key, verdict),
         rules=rules_of((reason,), ()),
         coverage_refs=assembly.unread.of_identities(grantee.account_id) if grantee.account_id else (),

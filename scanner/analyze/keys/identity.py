@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 
+@lru_cache(maxsize=4096)
 def finding_id(kind: str, *parts: str) -> str:
     """`kx-` and 12 characters of lower-case base32 of the SHA-256 over the JSON array of kind and parts."""
     digest = hashlib.sha256(json.dumps([kind, *parts], separators=(",", ":")).encode()).digest()

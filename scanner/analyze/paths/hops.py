@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from enum import StrEnum
 
-from scanner.analyze.decision.decide import evaluate
+from scanner.analyze.decision.decide import looked_at
 from scanner.analyze.decision.evaluation import Evaluation
 from scanner.analyze.decision.gates import gates_of
 from scanner.analyze.decision.moments import moments_of
@@ -179,8 +179,7 @@ def _carried_by(request: Request) -> Layer:
 
 def _gates(world: World, request: Request) -> tuple[Gate, ...]:
     role = request.role if _carried_by(request) is Layer.TRUST else None
-    evaluation = evaluate(world, request) if role is None else evaluate_assume(world, request, role)
-    return gates_of(request, evaluation)
+    return gates_of(request, looked_at(world, request) if role is None else evaluate_assume(world, request, role))
 
 
 def _lets(own: Gate | None) -> tuple[StatementRef, ...]:
