@@ -61,11 +61,13 @@ class Severities:
 
     def alike(self, key: KeyFacts) -> Hashable:
         """Equal for keys that nothing tells apart: of one account, alike in the tags that count, not named by rules."""
-        if key.arn not in self._alike:
+        found = self._alike.get(key.arn)
+        if found is None:
             kin = self._assembly.kin_of(key)
             related = tuple((region, self._tags(tags)) for region, tags in sorted(kin.items()))
-            self._alike[key.arn] = key.arn if self._by_name else (key.account_id, self._tags(key.tags), related)
-        return self._alike[key.arn]
+            found = key.arn if self._by_name else (key.account_id, self._tags(key.tags), related)
+            self._alike[key.arn] = found
+        return found
 
     def _tags(self, tags: Mapping[str, str] | None) -> tuple[str | None, ...] | None:
         return None if tags is None else tuple(map(tags.get, self._assembly.severity.sensitive_tags))
@@ -80,12 +82,13 @@ class Severities:
     def of(self, key: KeyFacts, kind: _Kind) -> tuple[Severity, _Trail, _Grade]:
         """Severity and trail of an approach to a key, and its place in the order."""
         place = (self.alike(key), kind)
-        if place not in self._known:
+        found = self._known.get(place)
+        if found is None:
             capability, way, _ = kind
             severity, trail = _severity(self._assembly, self.claim, self.standing(key, capability), kind, key)
             grade = (-rank(severity), -strength(verdict_of(way)), -way, CAPABILITIES.index(capability))
-            self._known[place] = severity, trail, grade
-        return self._known[place]
+            found = self._known[place] = severity, trail, grade
+        return found
 
 
 def _are_named(assembly: Assembly, claim: Claim) -> bool:
