@@ -98,8 +98,11 @@ class _Reader:
         match = _STRING.match(self.text, at)
         if not match:
             raise self.fail(at, "a string is not closed or holds a control character")
+        raw = match.group()
+        if "\\" not in raw:
+            return raw[1:-1], match.end()
         try:
-            return str(json.loads(match.group())), match.end()
+            return str(json.loads(raw)), match.end()
         except json.JSONDecodeError as error:
             raise self.fail(at, "a string has a wrong escape") from error
 
