@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from scanner.model.value import value_class
 
 
 class Outcome(StrEnum):
@@ -33,7 +34,7 @@ class Outcome(StrEnum):
 _NO_GAP = frozenset({Outcome.OK, Outcome.EMPTY, Outcome.SKIPPED, Outcome.NOT_ENABLED, Outcome.GONE})
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class LedgerRow:
     """One line of the coverage ledger.
 

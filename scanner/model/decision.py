@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NoReturn
 
+from scanner.model.value import value_class
+
 
 class Verdict(StrEnum):
     """Answer for one (principal, action, key); `design.md` section 5 of the project defines the order.
@@ -67,7 +69,7 @@ class GateOutcome(StrEnum):
     NOT_APPLICABLE = "not_applicable"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class StatementRef:
     """Points at the statement (or grant) that decided something.
 
@@ -128,7 +130,7 @@ class Failure:
     check: Check
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Gate:
     """One gate with its outcome, the statements that matched and a sentence why."""
 
@@ -139,14 +141,14 @@ class Gate:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class TracedGate(Gate):
     """A gate of a complete trace: `failed` are statements that came close and do not apply."""
 
     failed: tuple[Failure, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Decision:
     """Verdict for one (principal, action, key) with reason code, residual condition and trace.
 

@@ -19,6 +19,7 @@ from scanner.model.rows import KeyRow as KeyRow  # noqa: PLC0414  # the same
 from scanner.model.run import CoverageSummary as CoverageSummary  # noqa: PLC0414  # the same
 from scanner.model.run import GapSummary as GapSummary  # noqa: PLC0414  # the same
 from scanner.model.run import RunInfo as RunInfo  # noqa: PLC0414  # the same
+from scanner.model.value import value_class
 
 
 class Kind(StrEnum):
@@ -53,7 +54,7 @@ class Severity(StrEnum):
     INFO = "info"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class SeverityReason:
     """One step of the severity trail: the table row or rule, what it did, and why in words."""
 
@@ -70,7 +71,7 @@ class Rise:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class KeyFactsRef:
     """The key a finding is about, as a report shows it."""
 
@@ -110,7 +111,7 @@ OWN_ACCOUNT = "own_account"
 """The party of principals of the key's own account, who are no outsiders."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Grantee:
     """Who the document names. `party` is a row of the severity table, `kind` the form of the selector.
 
@@ -160,7 +161,7 @@ class CapabilityKeys:
     otherwise: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class CapabilityResult:
     """One capability with its own verdict, condition and severity; the first of a finding leads.
 
@@ -275,7 +276,7 @@ class Reach:
     profile_of: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Highlight:
     """A range of columns in one line of the evidence with its label; columns count from 1, `col_to` is included."""
 
@@ -285,7 +286,7 @@ class Highlight:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Evidence:
     """An excerpt of a document; the text lives once, by hash. A grant is its own document (pretty-printed JSON)."""
 
@@ -298,7 +299,7 @@ class Evidence:
     highlights: tuple[Highlight, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class RuleRef:
     """A rule of the authorization specification and how sure it is: D documented, C community, I inferred."""
 
@@ -306,7 +307,7 @@ class RuleRef:
     confidence: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Finding:
     """A claim with evidence (product contract of findings.json).
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scanner.model.decision import StatementRef
+from scanner.model.value import value_class
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -16,7 +17,7 @@ class GraphNode:
     account_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class GraphEdge:
     """A claim between two nodes.
 

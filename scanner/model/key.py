@@ -9,6 +9,7 @@ from typing import Any
 from scanner.model.actions import is_asymmetric
 from scanner.model.arn import AccountId, KeyArn
 from scanner.model.policy import PolicyText
+from scanner.model.value import value_class
 
 _KNOWN_CONSTRAINTS = frozenset({"EncryptionContextEquals", "EncryptionContextSubset", "SourceArn"})
 
@@ -67,7 +68,7 @@ class Grant:
     created: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class KeyFacts:
     """One KMS key. A None in place of a value means that it was not read; `gaps` then names the ledger row by part.
 

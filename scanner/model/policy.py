@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from scanner.model.value import value_class
 
-@dataclass(frozen=True, slots=True, order=True)
+
+@value_class(order=True)
 class Span:
     """A range of the text: lines and columns count from 1, the end is included."""
 
@@ -53,7 +54,7 @@ class DocumentKind(StrEnum):
         return f"{article} {self.value.replace('_', ' ')}"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class PolicyText:
     """A policy as stored: its text, the hash of the text, where it hangs and what people call it.
 
@@ -67,7 +68,7 @@ class PolicyText:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class PrincipalEntry:
     """One value of a Principal or NotPrincipal element. `type` is `AWS`, `Service`, `Federated` … or `*`."""
 
@@ -76,7 +77,7 @@ class PrincipalEntry:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Element:
     """One value of Action, Resource or their negations."""
 
@@ -84,7 +85,7 @@ class Element:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class ConditionTest:
     """One operator applied to one key: `values` are alternatives (R5.3, R5.4).
 
@@ -106,7 +107,7 @@ class ConditionTest:
         return f"{prefix}{self.operator}{'IfExists' if self.if_exists else ''}"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Statement:
     """One statement. A list is None where the element is absent, which is not the same as empty.
 
@@ -127,7 +128,7 @@ class Statement:
     damage: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Document:
     """A parsed policy. `problems` says what could not be read; a document with problems proves nothing."""
 

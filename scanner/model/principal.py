@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from scanner.model.arn import AccountId
 from scanner.model.policy import PolicyText
+from scanner.model.value import value_class
 
 
 class PrincipalKind(StrEnum):
@@ -27,7 +28,7 @@ class PrincipalKind(StrEnum):
     """An identity provider: whoever it vouches for, before a role is assumed (R7.11)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class PrincipalFacts:
     """A user, role, or a session that was listed with what it was given.
 

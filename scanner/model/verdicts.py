@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from scanner.model.decision import Decision, StatementRef
 from scanner.model.finding import AccessRow, CapabilityResult, Finding, FindingVerdict, Grantee
+from scanner.model.value import value_class
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class KeptSources:
     grants: tuple[str, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class KeptUse:
     """What principals of ours can do with one action on a key of another account.
 
@@ -96,7 +97,7 @@ class KnownVerdicts:
     load: Callable[[str], KeyVerdicts | None] = _nothing
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Holders:
     """Principals of whom access.csv says the same about one key, but for the capability and the path."""
 
@@ -107,7 +108,7 @@ class Holders:
     principals: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class PathAccess:
     """Somebody who gets at a key through roles, and what can be done there.
 

@@ -29,7 +29,7 @@ class Places(dict[T, int]):
 class PackedRows(BaseModel):
     """Rows as pairs of places: who, and what."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     who: tuple[_Who, ...]
     what: tuple[_What, ...]

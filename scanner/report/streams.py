@@ -109,11 +109,10 @@ class AccessWriter(_TableWriter):
     def write(self, row: AccessRow) -> None:
         """Append one row, in parts of columns that stand side by side and often come again."""
         arn = row.key_arn
-        parts = (
-            self._before(arn), self._who(_who(row)), self._what(_what(row)), self._how(_how(row)),
-            self._after(row.finding_verdict, arn),
-        )  # fmt: skip
-        self._stream.write(",".join(parts) + _LINE_END)
+        self._stream.write(
+            f"{self._before(arn)},{self._who(_who(row))},{self._what(_what(row))},{self._how(_how(row))},"
+            f"{self._after(row.finding_verdict, arn)}{_LINE_END}"
+        )
 
     def _cells_before(self, key_arn: str) -> str:
         return self._cells((_SCHEMA, key_arn))

@@ -19,7 +19,7 @@ from scanner.report.directory import RunDirectory
 TRIALS = "trials.jsonl"
 
 _Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-_STRICT = ConfigDict(frozen=True, extra="forbid")
+_STRICT = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class _Outcome(BaseModel):

@@ -36,10 +36,12 @@ from scanner.report.packed_rows import Number, PackedRows, Places, packed_rows
 VERDICTS = "verdicts.jsonl"
 FORMAT = 1
 """Rises when a line of the file changes its form; a reader takes nothing from another one."""
+_REMEMBERED = 16_384
+"""Decisions that are made text once, where keys that follow each other share them."""
 
 logger = logging.getLogger(__name__)
 
-_STRICT = ConfigDict(frozen=True, extra="forbid")
+_STRICT = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 _Some = Annotated[tuple[Number, ...], Field(min_length=1)]
 _Arn = Annotated[str, Field(pattern=r"^arn:[^:]*:[^:]*:[^:]*:[^:]*:.")]
 
@@ -105,6 +107,7 @@ class VerdictsWriter:
 
     def __init__(self, directory: RunDirectory) -> None:
         self._directory, self._stack = directory, ExitStack()
+        self._decisions = Once[Decision, str](compact, _REMEMBERED)  # many uses share a decision, and it has no hash
 
     def __enter__(self) -> Self:
         self._stream = self._stack.enter_context(self._directory.stream(VERDICTS))
@@ -123,21 +126,20 @@ class VerdictsWriter:
         body = {
             "documents": verdicts.documents, "findings": verdicts.findings,
             "insiders": packed_rows(verdicts.insiders), "rows": packed_rows(verdicts.rows),
-            "uses": _packed_uses(verdicts.uses),
+            "uses": _packed_uses(verdicts.uses, self._decisions),
         }  # fmt: skip
         for line in (head, body):
             self._stream.write(compact(line) + "\n")
 
 
-def _packed_uses(uses: Iterable[NamingUses]) -> dict[str, object]:
+def _packed_uses(uses: Iterable[NamingUses], texts: Once[Decision, str]) -> dict[str, object]:
     people: Places[str] = Places()
     judged: Places[tuple[object, ...]] = Places()
     sources: Places[KeptSources] = Places()
     decisions: dict[str, tuple[int, Decision]] = {}
-    text = Once(compact).of  # many uses share a decision, and it has no hash
 
     def place_of(use: KeptUse) -> int:
-        decision, _ = decisions.setdefault(text(use.decision), (len(decisions), use.decision))
+        decision, _ = decisions.setdefault(texts.of(use.decision), (len(decisions), use.decision))
         source = None if use.sources is None else sources[use.sources]
         return judged[use.action, use.verdict, use.reason, decision, source]
 

@@ -30,9 +30,9 @@ _NO_PLACE = (0, 0, 0, 0)
 
 def outcome_of(expression: Expression) -> CheckOutcome:
     """What became of a part that holds under this expression."""
-    if expression == TRUE:
+    if expression is TRUE:
         return CheckOutcome.HOLDS
-    if expression == FALSE:
+    if expression is FALSE:
         return CheckOutcome.FAILS
     unread = any(v.origin is Origin.DATA for v in variables(expression))
     return CheckOutcome.UNREAD if unread else CheckOutcome.OPEN
@@ -106,7 +106,7 @@ def _resource(document: Document, statement: Statement, context: RequestContext)
     one_by_one = (
         e for e in elements
         if resource_expression(replace(statement, resources=(e,), not_resources=None), document, context, resource)
-        != FALSE
+        is not FALSE
     )  # fmt: skip
     values = (e.value for e in elements)
     return _check("resource", operator, values, expression, resource, _place(elements, one_by_one))
@@ -152,7 +152,7 @@ def near_misses(document: Document, context: RequestContext) -> Iterator[tuple[S
             continue
         if covered and statement_matches(document, statement, context):
             continue
-        if all(x == FALSE for _, x in principal_ways(document, statement, context, statement.effect)):
+        if all(x is FALSE for _, x in principal_ways(document, statement, context, statement.effect)):
             continue
         checks = checks_of(document, statement, context)
         failed = next((c for c in checks if c.outcome is CheckOutcome.FAILS), None)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from scanner.analyze.decision.evaluation import ALL_SOURCES, Evaluation, Sources
 from scanner.analyze.decision.gates import gates_of
@@ -15,7 +14,7 @@ from scanner.analyze.decision.remembered import remembered, sides_in
 from scanner.analyze.decision.sides import CallerSide, OwnerSide, caller_side, owner_side
 from scanner.analyze.decision.trace import complete_trace
 from scanner.analyze.decision.verdict import blocked_by_state, conclude, region_expression
-from scanner.analyze.logic.expression import FALSE, TRUE, Expression, conj, disj, unknown
+from scanner.analyze.logic.expression import FALSE, TRUE, Const, Expression, conj, disj, unknown
 from scanner.analyze.request.context import RequestContext
 from scanner.analyze.request.iam_keys import is_about_kms
 from scanner.analyze.request.request import Request
@@ -26,6 +25,7 @@ from scanner.model.decision import Decision, Verdict
 from scanner.model.key import KeyFacts
 from scanner.model.policy import Effect
 from scanner.model.principal import PrincipalKind
+from scanner.model.value import value_class
 from scanner.model.world import World
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ def refused_at_once(request: Request) -> tuple[str, str] | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class _Parts:
     """What a request on a key is decided from: both sides, the grants that cover it, and whether the key can do it."""
 
@@ -86,6 +86,14 @@ class _Parts:
     retiring: tuple[RetireMatch, ...]
     unread: Expression
     works: Expression
+
+
+class Looked(NamedTuple):
+    """What a trace is made from: the layers, and the grants that matched."""
+
+    layers: tuple[LayerResult, ...]
+    grants: tuple[GrantMatch, ...] = ()
+    retiring: tuple[RetireMatch, ...] = ()
 
 
 def _parts_of(context: RequestContext, key: KeyFacts, sources: Sources) -> _Parts:
@@ -114,6 +122,24 @@ def rcp_of(context: RequestContext, owner: str) -> LayerResult:
     )
 
 
+def layers_of(world: World, request: Request, *, sources: Sources = ALL_SOURCES) -> Looked:
+    """What `evaluate` has of the layers and grants of a request, without what follows from them."""
+    context = RequestContext(world, request)
+    if request.key is None:
+        return Looked(caller_side_of(context).layers)
+    parts = _parts_of(context, request.key, sources)
+    return Looked((*parts.caller.layers, *parts.owner.layers), parts.grants, parts.retiring)
+
+
+def key_side_of(world: World, request: Request, key: KeyFacts, sources: Sources) -> Expression:
+    """The `key_side` that `evaluate` has, without a look at the caller's side."""
+    context, shared = RequestContext(world, request), sides_in(world, request)
+    owner = owner_side(context, key) if shared is None else shared.owner_side(shared.place(context), context, key)
+    grants, retiring = grants_of(context, key, sources)
+    unread, works = _unread_grants(request, key, sources), _works(request, key)
+    return _with_key(request, _key_side(request, _allowed(owner, sources), grants, retiring), unread, works)
+
+
 def evaluate(world: World, request: Request, *, sources: Sources = ALL_SOURCES) -> Evaluation:
     """Combine the layers of a request on a key, on an alias, or of the account (R1.6, R1.7, R3.7)."""
     context = RequestContext(world, request)
@@ -127,19 +153,30 @@ def _combined(parts: _Parts, sources: Sources) -> Evaluation:
     identity, boundary, session, scp = parts.caller.layers
     layers = (*parts.caller.layers, *parts.owner.layers)
     cap = conj((boundary.allow, session.allow))
-    sides = _Sides(parts.context, sources, identity.allow, cap, parts.owner.policy, parts.owner.ram)
-    if request.operation == "RetireGrant":
-        core = _retire_core(parts.retiring, sides)
-        key_side = disj(m.applies for m in parts.retiring)
-    else:
-        core, key_side = _core(sides, parts.grants)
-    core, key_side = disj((core, parts.unread)), disj((key_side, parts.unread))
-    works = parts.works
-    core, key_side = (works, works) if request.action is None else (conj((core, works)), conj((key_side, works)))
+    sides = _Sides(parts.context, sources, identity.allow, cap, parts.owner, _allowed(parts.owner, sources))
+    retires = request.operation == "RetireGrant"
+    core = _retire_core(parts.retiring, sides) if retires else _core(sides, parts.grants)
+    core = _with_key(request, core, parts.unread, parts.works)
+    key_side = _key_side(request, sides.by_key, parts.grants, parts.retiring)
+    key_side = _with_key(request, key_side, parts.unread, parts.works)
     whose = TRUE if request.caller.is_service else conj((identity.allow, cap))
     return Evaluation(
         core, scp.allow, combined_deny(layers), layers, parts.grants, parts.retiring, key_side, whose
     )  # fmt: skip
+
+
+def _key_side(
+    request: Request, by_key: Expression, grants: tuple[GrantMatch, ...], retiring: tuple[RetireMatch, ...]
+) -> Expression:  # fmt: skip
+    """What the key's policies and the grants that were read allow."""
+    if request.operation == "RetireGrant":
+        return disj(m.applies for m in retiring)
+    return disj((by_key, anyone_of(grants, by_account=False), anyone_of(grants, by_account=True)))
+
+
+def _with_key(request: Request, allowed: Expression, unread: Expression, works: Expression) -> Expression:
+    """What is allowed, with the grants that nobody read, as far as the key can do the action."""
+    return works if request.action is None else conj((disj((allowed, unread)), works))
 
 
 def settled(world: World, request: Request, sources: Sources, kind: str, settle: Callable[[Evaluation], T]) -> T:
@@ -211,28 +248,34 @@ _UNDOCUMENTED_CAP = unknown("undocumented", "R4.16")
 """Whether a boundary or session policy limits a grant by its silence is not documented (R4.16)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class _Sides:
     context: RequestContext
     sources: Sources
     identity: Expression
     cap: Expression
-    policy: LayerResult
-    ram: LayerResult
+    owner: OwnerSide
+    by_key: Expression
+    """What the key's policies allow through any form of principal."""
 
     def allowed(self, *kinds: MatchKind) -> Expression:
-        """What the key's policies allow through the given forms of principal (all, if none is given)."""
-        parts: list[Expression] = []
-        for layer, mechanism in ((self.policy, "key_policy"), (self.ram, "ram")):
-            if mechanism in self.sources.mechanisms:
-                unread = layer.applicable and not layer.matches and layer.allow not in (TRUE, FALSE)
-                counted = tuple(m for m in layer.matches if self.sources.admits(m))
-                parts.append(layer.allow if unread else either(counted, Effect.ALLOW, *kinds))
-        return disj(parts)
+        """What the key's policies allow through the given forms of principal."""
+        return _allowed(self.owner, self.sources, *kinds)
 
 
-def _core(sides: _Sides, grants: tuple[GrantMatch, ...]) -> tuple[Expression, Expression]:
-    """What allows a request on a key, and the key side of it alone (R3.7)."""
+def _allowed(owner: OwnerSide, sources: Sources, *kinds: MatchKind) -> Expression:
+    """What a key's policies allow through the given forms of principal (all, if none is given)."""
+    parts: list[Expression] = []
+    for layer, mechanism in ((owner.policy, "key_policy"), (owner.ram, "ram")):
+        if mechanism in sources.mechanisms:
+            unread = layer.applicable and not layer.matches and not isinstance(layer.allow, Const)
+            counted = tuple([m for m in layer.matches if sources.admits(m)])
+            parts.append(layer.allow if unread else either(counted, Effect.ALLOW, *kinds))
+    return disj(parts)
+
+
+def _core(sides: _Sides, grants: tuple[GrantMatch, ...]) -> Expression:
+    """What allows a request on a key (R3.7)."""
     request = sides.context.request
     direct, account = anyone_of(grants, by_account=False), anyone_of(grants, by_account=True)
     capped = disj((sides.cap, _UNDOCUMENTED_CAP))
@@ -241,15 +284,14 @@ def _core(sides: _Sides, grants: tuple[GrantMatch, ...]) -> tuple[Expression, Ex
         (identity_capped, unknown("undocumented", "R4.13"))
     )  # fmt: skip
     by_grant = disj((conj((direct, capped)), conj((account, account_capped))))
-    key_side = disj((sides.allowed(), direct, account))
     if request.caller.is_service:
-        return disj((sides.allowed(MatchKind.SERVICE, MatchKind.STAR), direct)), key_side
+        return disj((sides.allowed(MatchKind.SERVICE, MatchKind.STAR), direct))
     if request.is_foreign:
-        return disj((conj((sides.allowed(), identity_capped)), by_grant)), key_side
+        return disj((conj((sides.by_key, identity_capped)), by_grant))
     named = sides.allowed(MatchKind.STAR, MatchKind.USER, MatchKind.SESSION)
     by_role = FALSE if _is_bare_federated(request) else conj((sides.allowed(MatchKind.ROLE), sides.cap))
     by_account = conj((sides.allowed(MatchKind.ACCOUNT), identity_capped))
-    return disj((named, by_role, by_account, by_grant)), key_side
+    return disj((named, by_role, by_account, by_grant))
 
 
 def _is_bare_federated(request: Request) -> bool:

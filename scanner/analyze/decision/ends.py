@@ -20,6 +20,7 @@ from scanner.model.actions import KEY_ACTIONS
 from scanner.model.key import KeyFacts
 from scanner.model.policy import PolicyText
 from scanner.model.principal import PrincipalKind
+from scanner.model.value import value_class
 from scanner.model.world import World
 
 LISTED = frozenset({PrincipalKind.USER, PrincipalKind.ROLE, PrincipalKind.ROOT_USER, PrincipalKind.FEDERATED})
@@ -32,7 +33,7 @@ Said = tuple[int, tuple[int, ...]]
 """What a side says of every action, by number, and the number of that."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value_class(eq=False)
 class CallerEnd:
     """A caller: what its documents see of keys, and of actions.
 
@@ -55,7 +56,7 @@ class CallerEnd:
     guarded: dict[CallerSight, int]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value_class(eq=False)
 class KeyEnd:
     """A key: `alike` numbers all whose own side says the same; what its documents see of callers, and of actions.
 
@@ -109,9 +110,7 @@ class Pair:
     def request(self, number: int) -> Request:
         """What is asked with one action, by its place in the action table."""
         action = KEY_ACTIONS[number]
-        return Request(
-            self.caller, action.iam_name, self.key.arn, action=action, key=self.key, context=self._carried
-        )  # fmt: skip
+        return Request(self.caller, action.iam_name, self.key.arn, action, self.key, context=self._carried)
 
     def context(self) -> RequestContext:
         """The request with some action: what does not hang on it is read from this."""
@@ -150,8 +149,10 @@ class Ends:
         found = known.numbered_callers.get(number)
         if found is None:
             found = known.numbered_callers[number] = self._of_caller(pair, number)
-        known.callers[id(caller)] = found if found.caller is caller else replace(found, caller=caller)
-        return known.callers[id(caller)]
+        if found.caller is not caller:
+            found = replace(found, caller=caller)
+        known.callers[id(caller)] = found
+        return found
 
     def of_key(self, pair: Pair) -> KeyEnd:
         """The end of a key whose object is not known."""
@@ -160,8 +161,10 @@ class Ends:
         found = known.numbered_keys.get(number)
         if found is None:
             found = known.numbered_keys[number] = self._of_key(pair, number)
-        known.keys[id(key)] = found if found.key is key else replace(found, key=key)
-        return known.keys[id(key)]
+        if found.key is not key:
+            found = replace(found, key=key)
+        known.keys[id(key)] = found
+        return found
 
     # -- callers ------------------------------------------------------------------------------------------------------
 

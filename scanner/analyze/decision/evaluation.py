@@ -9,6 +9,7 @@ from scanner.analyze.decision.grants import GrantMatch, RetireMatch
 from scanner.analyze.decision.layers import LayerResult
 from scanner.analyze.logic.expression import TRUE, Expression, conj, neg
 from scanner.analyze.statements.statement import Match
+from scanner.model.value import value_class
 
 MECHANISMS = ("key_policy", "grant", "ram")
 """Sources of access from outside; a finding is about one of them."""
@@ -38,7 +39,7 @@ class Sources:
 ALL_SOURCES = Sources()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Evaluation:
     """The pieces a verdict is made of, for those who need more than the verdict.
 

@@ -79,7 +79,7 @@ def every_action_each(
     world.sides.make_room()
     with world.sides.at_work():
         rows = Rows(world, world.sides, sources, manner, context or {})
-        return [rows.of(caller, key) for caller, key in pairs]
+        return [rows.with_ground(caller, key)[0] for caller, key in pairs]
 
 
 def alike_at(
@@ -167,12 +167,8 @@ class Rows(Generic[T]):
         self._rows = sides.kept.rows.setdefault(manner.kind, {})
         self._said = sides.kept.key_rows.setdefault((self._ends.asked, sources), {})
 
-    def of(self, caller: Caller, key: KeyFacts) -> _Row[T]:
-        """What is worked out for every action; None where a date may count."""
-        return self.with_ground(caller, key)[0]
-
     def with_ground(self, caller: Caller, key: KeyFacts) -> tuple[_Row[T], Said | None]:
-        """The same, with what the caller's documents say of it."""
+        """What is worked out for every action, with what the caller's documents say; None where a date may count."""
         pair = Pair(self._world, caller, key, self._carried)
         mine = self._ends.callers.get(id(caller)) or self._ends.of_caller(pair)
         its = self._ends.keys.get(id(key)) or self._ends.of_key(pair)
@@ -256,11 +252,14 @@ class Rows(Generic[T]):
             if known_guarded is None:
                 known_guarded = mine.guarded[its.rcps] = its.rcps.of(mine.number, asked, pair.context)
             guarded = known_guarded
-        view = its.views.get(mine.number)
-        seen = -1 if view is None else its.sight.known_of(view, mine.number)
-        if seen < 0:
-            seen = its.sight.of(mine.number, asked, pair.context)
-        known = self._said.setdefault(its.alike, {})
+        number, view = mine.number, its.views.get(mine.number)
+        if view is None:
+            seen = its.sight.of(number, asked, pair.context)
+        else:
+            seen = its.sight.seen_of(view, number, pair.context)
+        known = self._said.get(its.alike)
+        if known is None:
+            known = self._said[its.alike] = {}
         at = (seen, guarded, its.covered)
         found = known.get(at)
         if found is None:

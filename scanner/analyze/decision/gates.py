@@ -58,7 +58,7 @@ def gates_of(request: Request, evaluation: Evaluated) -> tuple[Gate, ...]:
     key = request.key
     if key is None:
         return tuple(gates)
-    if any(m.applies == TRUE for m in evaluation.grants):
+    if any(m.applies is TRUE for m in evaluation.grants):
         gates = [_stood_in_for(gate) for gate in gates]
     matches: tuple[GrantMatch | RetireMatch, ...] = (*evaluation.grants, *evaluation.retiring)
     if matches:
@@ -101,19 +101,22 @@ def _why(gap: str) -> str:
 
 
 def _refs(matches: Iterable[Match]) -> tuple[StatementRef, ...]:
-    ordered = sorted(matches, key=lambda m: m.applies != TRUE)
-    return tuple(dict.fromkeys(statement_ref(m.document, m.statement, m.effect) for m in ordered))[:MAX_STATEMENTS]
+    sure, open_ = list[Match](), list[Match]()
+    for match in matches:
+        (sure if match.applies is TRUE else open_).append(match)
+    refs = [statement_ref(m.document, m.statement, m.effect) for m in (*sure, *open_)]
+    return tuple(refs) if len(refs) < 2 else tuple(dict.fromkeys(refs))[:MAX_STATEMENTS]
 
 
 def _outcome(allow: Expression, deny: Expression) -> GateOutcome:
-    if deny == TRUE:
+    if deny is TRUE:
         return GateOutcome.DENY_EXPLICIT
-    denying = variables(deny)
-    if allow == FALSE and not denying:
+    denying = () if deny is FALSE else variables(deny)
+    if allow is FALSE and not denying:
         return GateOutcome.DENY_IMPLICIT
+    if allow is TRUE and not denying:
+        return GateOutcome.ALLOW
     open_facts = [*variables(allow), *denying]
     if any(v.origin is Origin.DATA for v in open_facts):
         return GateOutcome.UNREAD
-    if open_facts:
-        return GateOutcome.DENY_IMPLICIT if allow == FALSE else GateOutcome.CONDITIONAL
-    return GateOutcome.ALLOW
+    return GateOutcome.DENY_IMPLICIT if allow is FALSE else GateOutcome.CONDITIONAL

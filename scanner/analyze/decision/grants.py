@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from scanner.analyze.logic.expression import (
     FALSE,
@@ -30,6 +29,7 @@ from scanner.analyze.statements.match import MatchKind, match_principal_text
 from scanner.model.arn import is_account_id, parse_arn
 from scanner.model.key import Grant, GrantConstraints, KeyFacts
 from scanner.model.policy import DocumentKind
+from scanner.model.value import value_class
 
 _CONSTRAINED_BY_CONTEXT = frozenset({
     "Decrypt", "Encrypt", "GenerateDataKey", "GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext",
@@ -37,7 +37,7 @@ _CONSTRAINED_BY_CONTEXT = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class GrantMatch:
     """A grant that may cover the request: when, and whether it names the account rather than an identity."""
 
@@ -62,7 +62,7 @@ def grant_matches(grants: Iterable[Grant], context: RequestContext) -> tuple[Gra
             continue
         kind, expression = named
         applies = conj((expression, _constraints_hold(grant, context)))
-        if applies != FALSE:
+        if applies is not FALSE:
             found.append(GrantMatch(grant, applies, kind is MatchKind.ACCOUNT))
     return tuple(found)
 
@@ -167,7 +167,7 @@ def _constraints_kept(parent: GrantConstraints, child: GrantConstraints, grant_i
 # -- RetireGrant (R4.22) ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class RetireMatch:
     """How a grant lets the caller retire it. `needs_iam` is true where the account may delegate the right by IAM."""
 
@@ -230,4 +230,4 @@ def operations_for(grants: Iterable[Grant], caller: Caller) -> frozenset[str]:
 
 def anyone_of(matches: Iterable[GrantMatch], *, by_account: bool) -> Expression:
     """When some grant of the given sort covers the request."""
-    return disj(m.applies for m in matches if m.by_account is by_account)
+    return disj([m.applies for m in matches if m.by_account is by_account])

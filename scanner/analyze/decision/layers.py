@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import Literal
 
@@ -17,10 +17,11 @@ from scanner.model.decision import Layer, Side
 from scanner.model.organization import Organization
 from scanner.model.policy import Effect, PolicyText
 from scanner.model.principal import PrincipalKind
+from scanner.model.value import value_class
 from scanner.model.world import World
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class LayerResult:
     """What one layer does: when it allows, when it denies, and through which statements.
 

@@ -52,8 +52,8 @@ def _possible(expression: Expression) -> bool:
 
 def allow_reason(evaluation: Evaluation) -> str:
     """What carries an access that nothing can refuse."""
-    if any(m.applies == TRUE for m in evaluation.grants) or evaluation.retiring:
+    if any(m.applies is TRUE for m in evaluation.grants) or evaluation.retiring:
         policies = [x for x in evaluation.layers if x.layer in {Layer.KEY_POLICY, Layer.RAM}]
-        if all(x.allow == FALSE for x in policies) or evaluation.caller_side == FALSE:
+        if all(x.allow is FALSE for x in policies) or evaluation.caller_side is FALSE:
             return "grant_held"
     return "both_sides_allow"

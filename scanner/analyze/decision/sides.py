@@ -33,6 +33,7 @@ from scanner.analyze.request.request import Request
 from scanner.model.decision import Layer
 from scanner.model.key import KeyFacts
 from scanner.model.policy import DocumentKind, PolicyText
+from scanner.model.value import value_class
 from scanner.model.world import World
 
 T = TypeVar("T")
@@ -51,7 +52,7 @@ _BOUND_AS = {
 """Kinds of documents in which condition keys may hold something else than in those of callers (R6.U)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class CallerSide:
     """What limits and allows on the caller's side; `said` numbers all that a verdict takes from it."""
 
@@ -67,7 +68,7 @@ class CallerSide:
         return self.identity, self.boundary, self.session, self.scp
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class OwnerSide:
     """What the key's own account says, grants aside; `said` numbers all that a verdict takes from it."""
 
@@ -135,14 +136,13 @@ class Kept:
     scps: dict[tuple[int, int], Levels | LayerResult] = field(default_factory=dict)
     rcps: dict[tuple[int, str, bool, bool], Levels | LayerResult] = field(default_factory=dict)
     levels: dict[Hashable, int] = field(default_factory=dict)
-    levels_of: dict[Hashable, int] = field(default_factory=dict)
     resource_sights: dict[Hashable, ResourceSight] = field(default_factory=dict)
     own_sights: dict[Hashable, ResourceSight] = field(default_factory=dict)
     key_sights: dict[Hashable, CallerSight] = field(default_factory=dict)
     caller_sights: dict[Hashable, CallerSight] = field(default_factory=dict)
     views: dict[int, dict[Hashable, dict[Hashable, Views]]] = field(default_factory=dict)
     sure: dict[tuple[int, Binding], Expression] = field(default_factory=dict)
-    guard_sights: dict[Hashable, tuple[CallerSight, ResourceSight]] = field(default_factory=dict)
+    guards: dict[Hashable, tuple[Hashable, CallerSight, ResourceSight]] = field(default_factory=dict)
     verdicts: dict[Hashable, object] = field(default_factory=dict)
     own_said: dict[Hashable, tuple[Hashable, ...]] = field(default_factory=dict)
     documents: dict[Hashable, object] = field(default_factory=dict)
@@ -168,7 +168,10 @@ class Kept:
         if held is None:
             held = known[name] = []
         for number, other in held:
-            if other is thing or other == thing:
+            if other is thing:
+                return number
+        for number, other in held:
+            if other == thing:
                 return number
         self.count += 1
         held.append((self.count, thing))
@@ -211,15 +214,15 @@ class Sides:
         """
         kept, request = self.kept, context.request
         carried, keyless = tuple(request.context.items()) if request.context else (), request.key is None
-        assumes = request.iam_action[:4].lower() == "sts:"
+        no_role, assumes = request.role is None, request.iam_action[:4].lower() == "sts:"
         if caller is None:
             caller = kept.number(kept.callers, request.caller.text, request.caller)
         if key is None and request.key is not None:
             key = kept.number(kept.keys, request.key.arn, request.key)
         return Place(
-            self.where(context.world), caller, key,
-            (request.iam_action, request.action is None, request.role is None, keyless, carried),
-            who_asks(carried, keyless=keyless, about_role=request.role is not None, assumes=assumes),
+            kept.seen.get(id(context.world)) or self.where(context.world), caller, key,
+            (request.iam_action, request.action is None, no_role, keyless, carried),
+            who_asks(carried, keyless=keyless, about_role=not no_role, assumes=assumes),
         )  # fmt: skip
 
     def caller_side(self, place: Place, context: RequestContext) -> CallerSide:
@@ -323,25 +326,28 @@ class Sides:
             glances[glance_of(policy, service)] = None
             kind = _BOUND_AS.get(policy.kind, kind)
         at = (where, kind, tuple(glances))
-        if at not in self.kept.resource_sights:
-            self.kept.resource_sights[at] = ResourceSight(glances, kind, self.kept.number_of)
-        return self.kept.resource_sights[at]
+        found = self.kept.resource_sights.get(at)
+        if found is None:
+            found = self.kept.resource_sights[at] = ResourceSight(glances, kind, self.kept.number_of)
+        return found
 
     def caller_sight(self, where: int, policies: tuple[PolicyText, ...]) -> CallerSight:
         """What documents see of callers."""
         at = (where, policies)
-        if at not in self.kept.caller_sights:
+        found = self.kept.caller_sights.get(at)
+        if found is None:
             views = self.kept.views.setdefault(where, {})
-            self.kept.caller_sights[at] = CallerSight(policies, self.kept.number_of, views, self.kept.sure)
-        return self.kept.caller_sights[at]
+            found = self.kept.caller_sights[at] = CallerSight(policies, self.kept.number_of, views, self.kept.sure)
+        return found
 
     def sight_of_key(self, where: int, number: int, key: KeyFacts) -> CallerSight:
         """What the policies of a key see of callers; its guardrails see for themselves."""
         at = (where, number)
-        if at not in self.kept.key_sights:
+        found = self.kept.key_sights.get(at)
+        if found is None:
             own = tuple(p for p in (key.key_policy, key.ram_policy) if p is not None)
-            self.kept.key_sights[at] = self.caller_sight(where, own)
-        return self.kept.key_sights[at]
+            found = self.kept.key_sights[at] = self.caller_sight(where, own)
+        return found
 
     # -- guardrails ---------------------------------------------------------------------------------------------------
 
@@ -364,27 +370,21 @@ class Sides:
         Args:
             whose: the kind of guardrail with the account that it binds; in one world that decides the levels.
         """
-        kept = self.kept
-        at = (place.where, whose)
-        number = kept.levels_of.get(at)
-        if number is None:
-            number = kept.levels_of[at] = kept.levels.setdefault((work, levels), len(kept.levels))
-        service = context.request.iam_action.partition(":")[0].lower()
-        looking = (place.where, number, service)
-        sights = kept.guard_sights.get(looking)
-        if sights is None:
+        kept, service = self.kept, context.request.iam_action.partition(":")[0].lower()
+        at = (place.where, whose, service)
+        guards = kept.guards.get(at)
+        if guards is None:
             policies = tuple(dict.fromkeys(p for attached in levels for p in attached))
+            looking = (place.where, kept.levels.setdefault((work, levels), len(kept.levels)), service)
             sights = self.caller_sight(place.where, policies), self.sight(place.where, policies, service)
-            kept.guard_sights[looking] = sights
+            guards = kept.guards[at] = (looking, *sights)
         whole = (
-            looking,
-            place.how,
-            sights[0].of(place.caller, place.who, lambda: context),
-            sights[1].of(place, context),
-        )
-        if whole not in kept.layers:
-            kept.layers[whole] = work(levels, context)
-        return kept.layers[whole]
+            guards[0], place.how, guards[1].of(place.caller, place.who, lambda: context), guards[2].of(place, context),
+        )  # fmt: skip
+        found = kept.layers.get(whole)
+        if found is None:
+            found = kept.layers[whole] = work(levels, context)
+        return found
 
 
 def _said_by(layer: LayerResult) -> Hashable:

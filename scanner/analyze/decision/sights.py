@@ -141,16 +141,17 @@ class ResourceSight:
         self._single = any(g.single for g in parts)
         self._found: dict[Hashable, int] = {}
         self._of_keys: dict[Hashable, dict[int, int]] = {}
-        self._outcomes: dict[tuple[Look, Binding], Expression] = {}
+        self._outcomes: dict[tuple[int, Binding], Expression] = {}
 
     def of(self, place: Place, context: RequestContext) -> int:
         """The number of what is seen of a request."""
         if place.key is None:
             return self._seen(context)
         at = (place.key, place.how if self._by_action else place.who)
-        if at not in self._found:
-            self._found[at] = self._seen(context)
-        return self._found[at]
+        found = self._found.get(at)
+        if found is None:
+            found = self._found[at] = self._seen(context)
+        return found
 
     def of_key(self, key: int, who: Hashable, asked: Callable[[], RequestContext]) -> int:
         """The number of what is seen of a request's key, whatever the action.
@@ -177,15 +178,16 @@ class ResourceSight:
 
     def _covered(self, context: RequestContext) -> tuple[Hashable, ...]:
         arn = context.request.resource
-        outcomes = tuple(self._outcome(look, context) for look in self._looks)
-        return tuple(_cover(patterns, arn) for patterns in self._resources), arn if self._single else "", outcomes
+        outcomes = tuple([self._outcome(number, look, context) for number, look in enumerate(self._looks)])
+        return tuple([_cover(patterns, arn) for patterns in self._resources]), arn if self._single else "", outcomes
 
-    def _outcome(self, look: Look, context: RequestContext) -> Expression:
+    def _outcome(self, number: int, look: Look, context: RequestContext) -> Expression:
         """What becomes of a test, once for all resources for which its condition key holds the same."""
-        at = look, context.bind(look.key, look.document.policy.kind)
-        if at not in self._outcomes:
-            self._outcomes[at] = condition_expression(look.test, look.document, context, look.effect)
-        return self._outcomes[at]
+        at = number, context.bind(look.key, look.document.policy.kind)
+        found = self._outcomes.get(at)
+        if found is None:
+            found = self._outcomes[at] = condition_expression(look.test, look.document, context, look.effect)
+        return found
 
     def _seen(self, context: RequestContext) -> int:
         values = tuple(context.bind(name, self._kind) for name in self._names)
@@ -258,7 +260,14 @@ class CallerSight:
             caller, who: as in the place of the request.
             asked: the request, made where it has to be looked at.
         """
-        alike = self._alike(self.view_of(caller, who, asked), caller)
+        return self.seen_of(self.view_of(caller, who, asked), caller, asked)
+
+    def seen_of(self, view: View, caller: int, asked: Callable[[], RequestContext]) -> int:
+        """The same for a caller that was looked at."""
+        if self._individual or view.marks is None or not self._singled_out.isdisjoint(view.marks):
+            alike = view.number, caller
+        else:
+            alike = view.number if view.account_id in self._accounts else view.elsewhere, 0
         found = self._of_alike.get(alike)
         if found is None:
             found = self._of_alike[alike] = self._number_of(self._seen(alike, asked()))
@@ -281,10 +290,11 @@ class CallerSight:
 
     def view_of(self, caller: int, who: Hashable, asked: Callable[[], RequestContext]) -> View:
         """How documents that look at the same condition keys see a request's caller; arguments as in `of`."""
-        views = self.views_of(who)
-        if caller not in views:
-            views[caller] = self._viewed(asked())
-        return views[caller]
+        views = self._views.get(who) or self.views_of(who)
+        view = views.get(caller)
+        if view is None:
+            view = views[caller] = self._viewed(asked())
+        return view
 
     def comes_to(self, context: RequestContext) -> Hashable:
         """What becomes of the tests, and what is filled in elsewhere: the same for all documents that ask the same."""
@@ -294,15 +304,6 @@ class CallerSight:
     def views_of(self, who: Hashable) -> Views:
         """The callers that were looked at for documents like these; see `of` for what `who` is."""
         return self._views.setdefault(who, {})
-
-    def known_of(self, view: View, caller: int) -> int:
-        """The number of what is seen of a caller that was looked at; negative where that is still to be seen."""
-        return self._of_alike.get(self._alike(view, caller), -1)
-
-    def _alike(self, view: View, caller: int) -> tuple[int, int]:
-        if self._individual or view.marks is None or not self._singled_out.isdisjoint(view.marks):
-            return view.number, caller
-        return view.number if view.account_id in self._accounts else view.elsewhere, 0
 
     def _viewed(self, context: RequestContext) -> View:
         one = context.request.caller

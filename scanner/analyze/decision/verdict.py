@@ -52,7 +52,7 @@ def conclude(
 def _asleep(region: Expression, blocked: bool | None) -> str:
     if blocked:
         return "key_state"
-    return "region_opt_in" if region == FALSE else ""
+    return "region_opt_in" if region is FALSE else ""
 
 
 def _conclude(

@@ -236,13 +236,18 @@ def stands_aside(policy: PolicyText) -> bool:
 
 def _facts_that_count(thing: object) -> list[object]:
     """What a dataclass holds, without what is only shown and what policies say that stand aside."""
-    names = [f.name for f in fields(thing)]  # type: ignore[arg-type]
-    if isinstance(thing, KeyFacts):
-        names = [name for name in names if name not in _ONLY_SHOWN]
+    names = _names_that_count(type(thing))  # type: ignore[arg-type]  # mypy takes a class for one of its instances
     if not isinstance(thing, PrincipalFacts):
         return [getattr(thing, name) for name in names]
     held = [[p.kind, p.source, p.name] if stands_aside(p) else p for p in thing.identity_policies]
     return [held, *(getattr(thing, name) for name in names if name != "identity_policies")]
+
+
+@lru_cache(maxsize=64)
+def _names_that_count(kind: type) -> tuple[str, ...]:
+    """The fields of a dataclass that are not only shown."""
+    shown = _ONLY_SHOWN if issubclass(kind, KeyFacts) else ()
+    return tuple(f.name for f in fields(kind) if f.name not in shown)
 
 
 # -- hashes -----------------------------------------------------------------------------------------------------------
@@ -250,8 +255,7 @@ def _facts_that_count(thing: object) -> list[object]:
 
 def digest(thing: object) -> str:
     """A hash of facts made of dataclasses, texts, numbers and collections of them; equal where all that counts is."""
-    told = json.dumps(thing, default=_plain, separators=(",", ":"), check_circular=False)
-    return hashlib.sha256(told.encode("ascii")).hexdigest()
+    return hashlib.sha256(_ENCODER.encode(thing).encode("ascii")).hexdigest()
 
 
 def _plain(thing: object) -> object:
@@ -265,6 +269,9 @@ def _plain(thing: object) -> object:
         return dict(thing)
     msg = f"no facts: {type(thing).__name__}"
     raise TypeError(msg)
+
+
+_ENCODER = json.JSONEncoder(default=_plain, separators=(",", ":"), check_circular=False)
 
 
 @lru_cache(maxsize=65536)

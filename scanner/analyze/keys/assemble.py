@@ -38,6 +38,7 @@ from scanner.analyze.request.caller import account_of
 from scanner.analyze.statements.match import action_matches
 from scanner.model.actions import CAPABILITIES, Action
 from scanner.model.arn import is_account_id, key_id_of, parse_arn
+from scanner.model.decision import Gate
 from scanner.model.finding import (
     CapabilityResult,
     ConditionRef,
@@ -167,7 +168,7 @@ def external_finding(assembly: Assembly, key: KeyFacts, naming: Naming, judgemen
         conditions=_conditions(assembly, key, naming, deciding),
         path=Path((), layers),
         reach=reach,
-        evidence=_evidence(assembly, key, naming, deciding),
+        evidence=_evidence(assembly, key, naming, layers),
         remediation=remediation_of(naming, key, leading.verdict),
         rules=_rules(deciding, leading),
         coverage_refs=assembly.unread.cited(refs),
@@ -187,12 +188,12 @@ def _capabilities(
     assembly: Assembly, key: KeyFacts, naming: Naming, effective: Sequence[Judgement]
 ) -> tuple[_Built, ...]:
     """One result per capability, verdict and condition, the leading one first."""
-    by_action: dict[Action, list[Judgement]] = {}
+    by_action: dict[str, list[Judgement]] = {}
     for judgement in effective:
-        by_action.setdefault(judgement.action, []).append(judgement)
+        by_action.setdefault(judgement.action.name, []).append(judgement)
     groups: dict[tuple[str, FindingVerdict, str], list[tuple[Action, Judgement, str]]] = {}
-    for action, judgements in by_action.items():
-        strongest = _strongest(judgements)
+    for judgements in by_action.values():
+        strongest, action = _strongest(judgements), judgements[0].action
         reason = strongest.reason
         if strongest.verdict is FindingVerdict.CONFIRMED:
             reason = confirmed_reason(judgements)
@@ -201,7 +202,7 @@ def _capabilities(
     built: list[_Built] = []
     for (capability, verdict, condition), members in groups.items():
         decision = members[0][1].decision
-        standing = assembly.standing(naming, key, capability, (j for a, _, _ in members for j in by_action[a]))
+        standing = assembly.standing(naming, key, capability, (j for a, _, _ in members for j in by_action[a.name]))
         exposure = Exposure(
             Kind.EXTERNAL_ACCESS, standing.party, capability, verdict, decision.caller_chosen, key.arn,
             naming.selector.text, key.tags, fence=grant_fence(naming) if capability == "delegate" else None,
@@ -244,8 +245,8 @@ def _deciding(effective: Sequence[Judgement], leading: CapabilityResult) -> Judg
 
 
 def _ineffective_actions(judgements: Sequence[Judgement]) -> tuple[str, ...]:
-    effective = {j.action for j in judgements if j.verdict is not FindingVerdict.INEFFECTIVE}
-    return tuple(dict.fromkeys(j.action.iam_name for j in judgements if j.action not in effective))
+    effective = {j.action.name for j in judgements if j.verdict is not FindingVerdict.INEFFECTIVE}
+    return tuple(dict.fromkeys(j.action.iam_name for j in judgements if j.action.name not in effective))
 
 
 def _mechanism(naming: Naming) -> Mechanism:
@@ -275,15 +276,13 @@ def _conditions(assembly: Assembly, key: KeyFacts, naming: Naming, deciding: Jud
     )  # fmt: skip
 
 
-def _evidence(assembly: Assembly, key: KeyFacts, naming: Naming, deciding: Judgement | None) -> tuple[Evidence, ...]:
+def _evidence(assembly: Assembly, key: KeyFacts, naming: Naming, gates: Sequence[Gate]) -> tuple[Evidence, ...]:
     found = [statement_evidence(n, naming.selector) for n in naming.statements[:MAX_STATEMENTS]]
     for grant in naming.grants[:MAX_STATEMENTS]:
         evidence, text = grant_evidence(key, grant)
         assembly.documents[evidence.sha256] = text
         found.append(evidence)
-    if deciding is not None:
-        cited = {n.place for n in naming.statements}
-        found.extend(gate_evidence(own_gates(assembly.world, deciding), cited))
+    found.extend(gate_evidence(gates, {n.place for n in naming.statements}))
     return tuple(found)
 
 
@@ -373,7 +372,7 @@ def ineffective_finding(assembly: Assembly, key: KeyFacts, parts: Sequence[Namin
         ineffective_actions=actions if verdict is FindingVerdict.INEFFECTIVE else (),
         conditions=(),
         reach=Reach(0, (), (), ()),
-        evidence=_evidence(assembly, key, first, None),
+        evidence=_evidence(assembly, key, first, ()),
         remediation=remediation_of(first, key, verdict),
         rules=rules_of((reason,), ()),
         coverage_refs=assembly.unread.of_identities(grantee.account_id) if grantee.account_id else (),

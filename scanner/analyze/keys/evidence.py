@@ -154,8 +154,8 @@ def _is_callers_choice(outcome: Expression, row: ConditionKey | None) -> bool:
 
 
 def _status(outcome: Expression) -> str:
-    if outcome == TRUE:
+    if outcome is TRUE:
         return "satisfied"
-    if outcome == FALSE:
+    if outcome is FALSE:
         return "unsatisfiable"
     return "unread" if any(v.origin is Origin.DATA for v in variables(outcome)) else "residual"

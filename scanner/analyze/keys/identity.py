@@ -8,17 +8,19 @@ import json
 from collections.abc import Iterable
 from functools import lru_cache
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
+
+@lru_cache(maxsize=4096)
 def finding_id(kind: str, *parts: str) -> str:
     """`kx-` and 12 characters of lower-case base32 of the SHA-256 over the JSON array of kind and parts."""
-    digest = hashlib.sha256(json.dumps([kind, *parts], separators=(",", ":")).encode()).digest()
+    digest = hashlib.sha256(_ENCODER.encode([kind, *parts]).encode()).digest()
     return "kx-" + base64.b32encode(digest).decode().lower()[:12]
 
 
 def fingerprint(evidence: object) -> str:
     """The first 8 hex digits of the SHA-256 over the canonical evidence; it changes when access changes."""
-    text = json.dumps(evidence, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    return hashlib.sha256(_ENCODER.encode(evidence).encode()).hexdigest()[:8]
 
 
 def as_digest(number: int) -> str:

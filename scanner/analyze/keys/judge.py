@@ -8,7 +8,7 @@ from functools import partial
 from itertools import product
 from typing import Self
 
-from scanner.analyze.decision.decide import decide, evaluate, refused_at_once, settled
+from scanner.analyze.decision.decide import decide, key_side_of, refused_at_once, settled
 from scanner.analyze.decision.evaluation import ALL_SOURCES, Evaluation, Sources
 from scanner.analyze.decision.every_action import ClassOf, Manner, alike_at
 from scanner.analyze.decision.moments import moments_of, moments_to_come
@@ -16,7 +16,7 @@ from scanner.analyze.decision.remembered import remembered
 from scanner.analyze.decision.verdict import conclude
 from scanner.analyze.keys.strangers import chosen_by_strangers
 from scanner.analyze.logic.axioms import axioms_for
-from scanner.analyze.logic.expression import TRUE, disj
+from scanner.analyze.logic.expression import TRUE, Expression, disj
 from scanner.analyze.logic.residual import TooComplexError, is_possible
 from scanner.analyze.principals.classes import Classes
 from scanner.analyze.principals.reach import CLOSED, Reached
@@ -30,6 +30,7 @@ from scanner.model.finding import FindingVerdict
 from scanner.model.key import KeyFacts
 from scanner.model.policy import Statement
 from scanner.model.principal import PrincipalKind
+from scanner.model.value import value_class
 from scanner.model.world import World
 
 _STRENGTH = {
@@ -87,7 +88,7 @@ class Alone:
         return self.asked
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value_class(eq=False)
 class Alike:
     """Callers of whom the same is judged, and by caller the same object where the same statements of them match."""
 
@@ -104,7 +105,7 @@ class Alike:
         return Alike(tuple(self.callers[n] for n in places), tuple(self.grounds[n] for n in places))
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Judgement:
     """What one caller can do with one action: the verdict for people, its reason, and the decision behind it.
 
@@ -223,7 +224,7 @@ def _not_yet(judgement: Judgement, moment: str) -> Judgement:
 
 def is_stranger(caller: Caller) -> bool:
     """An account outside our view that is not ours: its administrator completes the caller side at will (R3.30)."""
-    return not caller.is_service and not caller.account_collected and not caller.ours
+    return not caller.account_collected and not caller.ours and not caller.is_service
 
 
 def question(key: KeyFacts, caller: Caller, action: Action, reached: Reached | None = None) -> Request:
@@ -300,7 +301,7 @@ def _summed_up(request: Request, decision: Decision, evaluation: Evaluation) -> 
                 return FindingVerdict.CONDITIONAL, "residual_condition"
             return FindingVerdict.POSSIBLE, decision.reason
         case _:
-            if decision.reason in {"no_key_side", "no_grant_role"} or not _key_side_may_allow(evaluation):
+            if decision.reason in {"no_key_side", "no_grant_role"} or not _may_hold(evaluation.key_side):
                 return FindingVerdict.INEFFECTIVE, _NEVER
             return FindingVerdict.BLOCKED, _BLOCKED_REASONS.get(decision.reason, decision.reason)
 
@@ -312,9 +313,9 @@ def asleep_reason(request: Request, decision: Decision) -> str:
     return _STATES.get(request.key.state, f"key_{request.key.state.lower()}")
 
 
-def _key_side_may_allow(evaluation: Evaluation) -> bool:
+def _may_hold(key_side: Expression) -> bool:
     try:
-        return is_possible(evaluation.key_side, axioms_for(evaluation.key_side))
+        return is_possible(key_side, axioms_for(key_side))
     except TooComplexError:
         return True
 
@@ -389,8 +390,7 @@ def statement_never_applies(
         for then, action in asked:
             request = question(key, caller, action, reached)
             if refused_at_once(request) is None:
-                evaluation = evaluate(then, request, sources=sources)
-                side = chosen_by_strangers(evaluation.key_side) if is_stranger(caller) else evaluation.key_side
-                if _key_side_may_allow(replace(evaluation, key_side=side)):
+                side = key_side_of(then, request, key, sources)
+                if _may_hold(chosen_by_strangers(side) if is_stranger(caller) else side):
                     return False
     return True

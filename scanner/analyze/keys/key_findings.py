@@ -22,7 +22,6 @@ from scanner.analyze.principals.selectors import (
     granted,
     selector_of,
 )
-from scanner.model.actions import Action
 from scanner.model.finding import AccessRow, Finding, FindingVerdict
 from scanner.model.key import KeyFacts
 
@@ -90,10 +89,10 @@ def _ineffective_parts(assembly: Assembly, key: KeyFacts, told: Told) -> Iterato
         return
     parts = [Naming(naming.selector, naming.mechanism, (s,)) for s in naming.statements]
     parts.extend(granted(naming.selector, (g,), key.partition) for g in naming.grants)
-    by_action: dict[Action, list[Judgement]] = {}
+    by_action: dict[str, list[Judgement]] = {}
     for judgement in told.asked:
-        by_action.setdefault(judgement.action, []).append(judgement)
-    static = {action: _static_reason(judgements) for action, judgements in by_action.items()}
+        by_action.setdefault(judgement.action.name, []).append(judgement)
+    static = {name: _static_reason(judgements) for name, judgements in by_action.items()}
     for part in parts:
         reason = reached.dead or _reason_without_effect(assembly, key, part, reached, static)
         if reason:
@@ -101,10 +100,10 @@ def _ineffective_parts(assembly: Assembly, key: KeyFacts, told: Told) -> Iterato
 
 
 def _reason_without_effect(
-    assembly: Assembly, key: KeyFacts, part: Naming, reached: Reached, static_reasons: Mapping[Action, str]
+    assembly: Assembly, key: KeyFacts, part: Naming, reached: Reached, static_reasons: Mapping[str, str]
 ) -> str:
     actions = named_actions(part)
-    static = {static_reasons.get(action, "") for action in actions}
+    static = {static_reasons.get(action.name, "") for action in actions}
     if not actions or not reached.callers:
         return ""
     if static <= set(_STATIC):

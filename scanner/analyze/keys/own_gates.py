@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scanner.analyze.decision.decide import evaluate
+from scanner.analyze.decision.decide import layers_of
 from scanner.analyze.decision.gates import gate_of, gates_of
 from scanner.analyze.decision.layers import LayerResult, identity_layer
 from scanner.analyze.keys.judge import Alone, Judgement
@@ -20,7 +20,7 @@ def own_gates(world: World, judgement: Judgement) -> tuple[Gate, ...]:
     if asked is None:
         return judgement.decision.gates
     request = asked.request(judgement.caller, judgement.action)
-    gates = gates_of(request, evaluate(world, request, sources=asked.sources))
+    gates = gates_of(request, layers_of(world, request, sources=asked.sources))
     if isinstance(asked, Alone) and asked.callers_side:
         return tuple(gate for gate in gates if gate.side is Side.CALLER)
     return gates

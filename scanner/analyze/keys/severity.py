@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from scanner.model.finding import FindingVerdict, Kind, Severity, SeverityReason
+from scanner.model.value import value_class
 
 _ORDER = (Severity.INFO, Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL)
 LEFT, MIDDLE, RIGHT = 0, 1, 2
@@ -69,7 +70,7 @@ class SeverityRules:
     overrides: tuple[Override, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Exposure:
     """What a severity is decided from. `tags` are None where they were not read.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import bisect
 import json
 import re
-from dataclasses import dataclass
 
 from scanner.model.policy import Span
+from scanner.model.value import value_class
 
 MAX_DEPTH = 64
 """Deeper documents are refused as malformed: IAM documents nest five levels."""
@@ -26,7 +26,7 @@ class JsonTextError(ValueError):
         self.line = line
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Node:
     """A JSON value and its place. Objects hold (name, name span, node) in order; arrays hold nodes."""
 
@@ -98,8 +98,11 @@ class _Reader:
         match = _STRING.match(self.text, at)
         if not match:
             raise self.fail(at, "a string is not closed or holds a control character")
+        raw = match.group()
+        if "\\" not in raw:
+            return raw[1:-1], match.end()
         try:
-            return str(json.loads(match.group())), match.end()
+            return str(json.loads(raw)), match.end()
         except json.JSONDecodeError as error:
             raise self.fail(at, "a string has a wrong escape") from error
 

@@ -8,8 +8,10 @@ from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from itertools import chain
+from typing import Self, cast
 
 from scanner.analyze.logic.patterns import Pattern
+from scanner.model.value import value_class
 
 
 class Origin(StrEnum):
@@ -31,7 +33,7 @@ class ValueType(StrEnum):
     """No value at all: something that either holds or does not."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Variable:
     """A condition key, or another open fact, whose value is not known.
 
@@ -73,7 +75,7 @@ class Variable:
         return self.type is ValueType.STRING and not self.multivalued
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class StringSet:
     """Values that match any of the patterns."""
 
@@ -113,7 +115,7 @@ class NetworkSet:
 Predicate = StringSet | NumberSet | NetworkSet
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Test:
     """A question about one variable.
 
@@ -135,14 +137,23 @@ class Test:
         return self._hash
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Const:
-    """True or false."""
+    """True or false. There is one of each, so that they are compared, and hashed, as objects."""
 
     value: bool
 
+    def __new__(cls, value: bool) -> Self:
+        return cast("Self", _CONSTS.setdefault(value, object.__new__(cls)))
 
-@dataclass(frozen=True, slots=True)
+    def __reduce__(self) -> tuple[type[Const], tuple[bool]]:
+        return Const, (self.value,)
+
+
+_CONSTS: dict[bool, Const] = {}
+
+
+@value_class
 class Literal:
     """A test or its negation."""
 
@@ -157,7 +168,7 @@ class Literal:
         return self._hash
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class And:
     """All parts hold; at least two parts, none of them And or Const."""
 
@@ -173,7 +184,7 @@ class And:
         return self._hash
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Or:
     """Some part holds; at least two parts, none of them Or or Const."""
 
@@ -205,27 +216,25 @@ def disj(parts: Iterable[Expression]) -> Expression:
 
 
 def _join(parts: Iterable[Expression], kind: type[And] | type[Or], zero: Const, one: Const) -> Expression:
+    open_: list[Expression] = []
+    for part in parts:
+        if part is zero:
+            return zero
+        if part is not one:
+            open_.append(part)
+    if len(open_) < 2:
+        return open_[0] if open_ else one
     kept: dict[Expression, None] = {}
     signs: dict[Test, bool] = {}
     nested = False
-    for part in parts:
-        if part is one:
-            continue
-        if part is zero:
-            return zero
+    for part in open_:
         for piece in part.parts if isinstance(part, kind) else (part,):
             if isinstance(piece, Literal):
                 if signs.setdefault(piece.test, piece.positive) is not piece.positive:
                     return zero
-            elif isinstance(piece, Const):
-                if piece.value is zero.value:
-                    return zero
-                continue
             else:
                 nested = True
             kept[piece] = None
-    if not kept:
-        return one
     pieces = [p for p in kept if not _is_absorbed(p, signs)] if nested and signs else list(kept)
     return pieces[0] if len(pieces) == 1 else kind(tuple(pieces))
 

@@ -238,9 +238,9 @@ def _flat(parts: Iterable[Expression]) -> _Parts | None:
     kept: dict[Expression, None] = {}
     for part in parts:
         for piece in part.parts if isinstance(part, And) else (part,):
-            if piece == FALSE:
+            if piece is FALSE:
                 return None
-            if piece != TRUE:
+            if piece is not TRUE:
                 kept[piece] = None
     return tuple(kept)
 

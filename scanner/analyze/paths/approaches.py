@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from scanner.analyze.paths.forms import caller_in
@@ -16,6 +15,7 @@ from scanner.model.decision import Decision
 from scanner.model.finding import FindingVerdict, path_entry
 from scanner.model.key import KeyFacts
 from scanner.model.principal import PrincipalFacts
+from scanner.model.value import value_class
 from scanner.model.world import World
 
 Course = tuple[int, int, int, bool]
@@ -37,18 +37,23 @@ class Way(NamedTuple):
     course: Course
 
     @classmethod
-    def of(cls, chain: Chain, use: Use, *, cut: bool) -> Self:
-        """The way by a chain to what its last identity can do."""
+    def of(cls, chain: Chain, use: Use, *, cut: bool, courses: dict[Course, Course] | None = None) -> Self:
+        """The way by a chain to what its last identity can do.
+
+        Args:
+            courses: each of those that were met, so that ways of one hold the same object.
+        """
         whole = min(chain.rank, use.rank)
         course = (id(chain), id(use.decision), use.rank, cut)
-        return cls(chain, use, cut, min(whole, PERHAPS) if cut else whole, course)
+        same = course if courses is None else courses.setdefault(course, course)
+        return cls(chain, use, cut, min(whole, PERHAPS) if cut else whole, same)
 
 
 Place = tuple[str, FindingVerdict, str]
 """Capability, verdict and condition: what is told as one."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value_class(eq=False)
 class Approach:
     """How one action is reached, whichever key it is done with: the step that enters, and the way from there.
 
@@ -152,7 +157,7 @@ class Arrival(NamedTuple):
         return " > ".join(path_entry(s.role.arn, s.action, is_change=s.change is not None) for s in self.steps)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value_class(eq=False)
 class Landing:
     """The keys that a source reaches by the same approaches, in order; it is told from others as an object."""
 

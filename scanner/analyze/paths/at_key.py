@@ -67,9 +67,10 @@ def _strongest(severities: Severities, how: Iterable[Landing], key: KeyFacts) ->
     best: dict[str, _Best] = {}
     for number, landing in enumerate(how):
         for place, approach in enumerate(landing.approaches):
-            order = (-approach.rank, severities.of(key, kind_of(approach))[2], number, place)
             name = approach.way.use.action.name
-            if name not in best or order < best[name].order:
+            before = best.get(name)
+            order = (-approach.rank, severities.of(key, kind_of(approach))[2], number, place)
+            if before is None or order < before.order:
                 best[name] = _Best(order, Arrival(landing.source, key, approach))
     return sorted(best.values(), key=lambda one: one.order)
 

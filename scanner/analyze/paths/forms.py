@@ -43,7 +43,7 @@ _FORMS = {form.name: form for form in (Form(a, b) for a in (False, True) for b i
 
 def node_of(arn: str, form: Form) -> str:
     """The node of the access graph that stands for an identity in a form: the ARN alone for one as it is."""
-    return f"{arn}{_AS}{form.name}" if form != AS_IT_IS else arn
+    return arn if form is AS_IT_IS or form == AS_IT_IS else f"{arn}{_AS}{form.name}"
 
 
 def identity_of(node: str) -> tuple[str, Form]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
-from scanner.analyze.decision.decide import evaluate
+from scanner.analyze.decision.decide import layers_of
 from scanner.analyze.decision.evaluation import Evaluation
 from scanner.analyze.decision.gates import gates_of
 from scanner.analyze.decision.moments import moments_of
@@ -23,6 +23,7 @@ from scanner.model.decision import Decision, Gate, GateOutcome, Layer, Side, Sta
 from scanner.model.finding import FindingVerdict, Hop
 from scanner.model.policy import Effect
 from scanner.model.principal import PrincipalFacts
+from scanner.model.value import value_class
 from scanner.model.world import World
 
 ASSUME = "sts:AssumeRole"
@@ -80,7 +81,7 @@ class ChangeKind(StrEnum):
     """Rewrites the permissions of an identity, or lifts its boundary, and is it or becomes it (R8.9)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Change:
     """What a step takes: requests that must all pass.
 
@@ -94,7 +95,7 @@ class Change:
     service: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Step:
     """Somebody assumes a role, or becomes an identity by a change. `context` is what the caller surely carries."""
 
@@ -178,8 +179,7 @@ def _carried_by(request: Request) -> Layer:
 
 def _gates(world: World, request: Request) -> tuple[Gate, ...]:
     role = request.role if _carried_by(request) is Layer.TRUST else None
-    evaluation = evaluate(world, request) if role is None else evaluate_assume(world, request, role)
-    return gates_of(request, evaluation)
+    return gates_of(request, layers_of(world, request) if role is None else evaluate_assume(world, request, role))
 
 
 def _lets(own: Gate | None) -> tuple[StatementRef, ...]:

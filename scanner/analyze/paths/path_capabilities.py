@@ -10,7 +10,7 @@ from heapq import nsmallest
 from itertools import chain
 from typing import NamedTuple
 
-from scanner.analyze.decision.decide import evaluate
+from scanner.analyze.decision.decide import layers_of
 from scanner.analyze.decision.gates import gates_of
 from scanner.analyze.decision.remembered import remembered
 from scanner.analyze.keys.assemble import Assembly
@@ -61,11 +61,13 @@ class Severities:
 
     def alike(self, key: KeyFacts) -> Hashable:
         """Equal for keys that nothing tells apart: of one account, alike in the tags that count, not named by rules."""
-        if key.arn not in self._alike:
+        found = self._alike.get(key.arn)
+        if found is None:
             kin = self._assembly.kin_of(key)
             related = tuple((region, self._tags(tags)) for region, tags in sorted(kin.items()))
-            self._alike[key.arn] = key.arn if self._by_name else (key.account_id, self._tags(key.tags), related)
-        return self._alike[key.arn]
+            found = key.arn if self._by_name else (key.account_id, self._tags(key.tags), related)
+            self._alike[key.arn] = found
+        return found
 
     def _tags(self, tags: Mapping[str, str] | None) -> tuple[str | None, ...] | None:
         return None if tags is None else tuple(map(tags.get, self._assembly.severity.sensitive_tags))
@@ -80,12 +82,13 @@ class Severities:
     def of(self, key: KeyFacts, kind: _Kind) -> tuple[Severity, _Trail, _Grade]:
         """Severity and trail of an approach to a key, and its place in the order."""
         place = (self.alike(key), kind)
-        if place not in self._known:
+        found = self._known.get(place)
+        if found is None:
             capability, way, _ = kind
             severity, trail = _severity(self._assembly, self.claim, self.standing(key, capability), kind, key)
             grade = (-rank(severity), -strength(verdict_of(way)), -way, CAPABILITIES.index(capability))
-            self._known[place] = severity, trail, grade
-        return self._known[place]
+            found = self._known[place] = severity, trail, grade
+        return found
 
 
 def _are_named(assembly: Assembly, claim: Claim) -> bool:
@@ -335,9 +338,9 @@ def _last_request(assembly: Assembly, deciding: Arrival) -> Request:
 
 def _gates(world: World, request: Request, wanted: Container[Layer] = frozenset(Layer)) -> tuple[Gate, ...]:
     """The gates of a request; of the policies only those of some layers."""
-    evaluation = evaluate(world, request)
-    layers = tuple(layer for layer in evaluation.layers if layer.layer in wanted)
-    return tuple(map(_as_written_by_itself, gates_of(request, replace(evaluation, layers=layers))))
+    looked = layers_of(world, request)
+    layers = tuple(layer for layer in looked.layers if layer.layer in wanted)
+    return tuple(map(_as_written_by_itself, gates_of(request, looked._replace(layers=layers))))
 
 
 def _as_written_by_itself(gate: Gate) -> Gate:

@@ -239,8 +239,7 @@ def _strongest(reached: Iterable[tuple[Chain, Iterable[Use], bool]], courses: di
             before = best.get(use.action.name)
             if before is None or rank > before[0]:
                 best[use.action.name] = rank, chain, use, cut
-    ways = (Way.of(chain, use, cut=cut) for _, chain, use, cut in best.values())
-    return tuple(way._replace(course=courses.setdefault(way.course, way.course)) for way in ways)
+    return tuple([Way.of(chain, use, cut=cut, courses=courses) for _, chain, use, cut in best.values()])
 
 
 def reason_of(arrival: Arrival, asleep: str) -> str:

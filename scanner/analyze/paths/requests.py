@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 from functools import lru_cache
 
@@ -22,6 +22,7 @@ from scanner.analyze.request.request import Request
 from scanner.analyze.statements.match import covers_action
 from scanner.model.decision import Decision, Verdict
 from scanner.model.policy import PolicyText, Statement
+from scanner.model.value import value_class
 from scanner.model.world import World
 
 CHANGES_IAM = "changes_iam"
@@ -40,7 +41,7 @@ class Look(IntEnum):
     RESOURCES = 2
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Passed:
     """What became of requests that must all pass: the decision of the weakest, with the conditions of all."""
 

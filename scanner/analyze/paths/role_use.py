@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from scanner.analyze.decision.afar import Afar
@@ -21,13 +21,14 @@ from scanner.analyze.request.request import Request
 from scanner.model.actions import KEY_ACTIONS, Action
 from scanner.model.decision import Decision
 from scanner.model.key import KeyFacts
+from scanner.model.value import value_class
 from scanner.model.world import World
 
 _WAKING = {"Disabled": ("EnableKey",), "PendingDeletion": ("CancelKeyDeletion", "EnableKey")}
 """What it takes to make a key of a state usable again."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Use:
     """One action that a role can, could or may do with a key, and how strong the decision is.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from scanner.analyze.logic.patterns import glob, tokens_of
 from scanner.analyze.permissions.attribute_rules import OTHER_VALUE, TAG, KeySet
@@ -11,9 +11,10 @@ from scanner.analyze.request.caller import Caller
 from scanner.analyze.request.request import Request
 from scanner.model.actions import ACTIONS, Action
 from scanner.model.key import KeyFacts
+from scanner.model.value import value_class
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Taken:
     """One thing that a change takes, whoever makes it: an action on an alias of keys like `of`, or on `of` itself."""
 
@@ -35,7 +36,7 @@ class Taken:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value_class(eq=False)
 class Change:
     """A key as it would be, and what that takes: an action, and the tag or aliases it is about.
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import product
 
 from scanner.analyze.decision.every_action import decisions
 from scanner.analyze.keys.assemble import Assembly
@@ -17,6 +15,7 @@ from scanner.model.actions import Action, find_action
 from scanner.model.decision import Decision, Verdict
 from scanner.model.finding import FindingVerdict
 from scanner.model.key import KeyFacts
+from scanner.model.value import value_class
 
 MOST_KEYS, MOST_USERS = 25, 50
 """Distinct keys and users of a set that are judged again with a changed attribute; that others are not is said."""
@@ -25,7 +24,7 @@ _LETS = frozenset({Verdict.ALLOWED, Verdict.CONDITIONAL})
 _UNREAD = frozenset({"tags_not_read", "aliases_not_read", "ambiguous_tag"})
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Flip:
     """A change of an attribute that decides an action of somebody: whom, what, on which key, and how sure."""
 
@@ -56,10 +55,13 @@ def flips_of(assembly: Assembly, keys: KeySet) -> Iterator[Flip]:
             today = decisions(assembly.world, caller, key)
             tried = [c for value in ("", *keys.users[caller.text]) for c in changes.get(value, ())]
             after = [(change, decisions(assembly.world, caller, change.key)) for change in tried]
-            for action, (change, then) in product(actions, after):
-                found = _compared(today(action), then(action))
-                if found is not None:
-                    yield Flip(change, alike, caller.text, action, *found, then(action))
+            for action in actions:
+                before = today(action)
+                for change, then in after:
+                    decided = then(action)
+                    found = _compared(before, decided)
+                    if found is not None:
+                        yield Flip(change, alike, caller.text, action, *found, decided)
 
 
 def _compared(before: Decision, after: Decision) -> tuple[bool, FindingVerdict] | None:

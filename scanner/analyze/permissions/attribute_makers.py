@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass
 
 from scanner.analyze.decision.decide import decide
 from scanner.analyze.keys.assemble import Assembly
@@ -23,6 +22,7 @@ from scanner.model.finding import FindingVerdict
 from scanner.model.key import KeyFacts
 from scanner.model.policy import Effect
 from scanner.model.principal import PrincipalKind
+from scanner.model.value import value_class
 
 
 def candidates(population: Population, keys: KeySet, flips: Iterable[Flip]) -> Iterator[Caller]:
@@ -51,7 +51,7 @@ def _speaks_of(caller: Caller, names: list[str]) -> bool:
 _Answer = tuple[FindingVerdict, Decision]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Making:
     """That somebody may make a change: how sure, by what decision, about which of the requests that it takes."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from scanner.analyze.request.caller import organization_of
 from scanner.model.arn import AccountId
+from scanner.model.value import value_class
 from scanner.model.world import World
 
 
@@ -20,7 +21,7 @@ class InnerBoundary:
     sensitive: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Crossing:
     """Names of the boundaries that an access enters or leaves, and of the sensitive ones among those it enters."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from scanner.analyze.decision.moments import CLOCK
@@ -13,6 +12,7 @@ from scanner.analyze.logic.patterns import Pattern, arn_pattern, glob, tokens_of
 from scanner.analyze.principals.selectors import operations_by_selector
 from scanner.model.key import KeyFacts
 from scanner.model.policy import ConditionTest, PolicyText, Statement
+from scanner.model.value import value_class
 from scanner.model.world import World
 
 _BY_NAME = "aws:principalarn"
@@ -31,7 +31,7 @@ _SEES_PARTS = re.compile(r"[0-9][*?]|[*?][0-9]|Numeric|\\u", re.IGNORECASE)
 """Text that can tell accounts by a part, the size or an escape of their number."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Mentions:
     """What documents tell callers apart by.
 

@@ -13,6 +13,7 @@ from scanner.model.approval import Approval
 from scanner.model.arn import is_account_id, parse_arn
 from scanner.model.key import KeyFacts
 from scanner.model.policy import ConditionTest
+from scanner.model.value import value_class
 from scanner.model.world import World
 
 PUBLIC = "public"
@@ -50,7 +51,7 @@ class Trust:
     boundaries: tuple[InnerBoundary, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Standing:
     """Where somebody stands towards a key, for one capability: the row of the severity table, and why.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from scanner.analyze.language.parse import parse_policy
 from scanner.analyze.request.caller import is_service_name
@@ -12,11 +11,12 @@ from scanner.analyze.statements.match import OF_UNIQUE_IDS
 from scanner.model.arn import is_account_id, parse_arn
 from scanner.model.key import Grant, KeyFacts
 from scanner.model.policy import ConditionTest, Document, Effect, PolicyText, PrincipalEntry, Statement
+from scanner.model.value import value_class
 
 KEY_POLICY, GRANT, RAM = "key_policy", "grant", "ram"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@value_class(order=True)
 class Selector:
     """Who a document names. `kind` is the form: account, role, user, session, federated, service, any, organization,
     unknown_id or malformed; `account_id` is empty where the form has none.
@@ -28,7 +28,7 @@ class Selector:
     partition: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class NamedStatement:
     """A statement of a key's policies that names somebody."""
 
@@ -41,7 +41,7 @@ class NamedStatement:
         return self.document.policy.sha256, self.statement.index
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Naming:
     """One selector with everything of one mechanism that names it. `operations` are those that the grants give it."""
 

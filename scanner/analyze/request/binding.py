@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scanner.analyze.logic.expression import Origin, Variable
+from scanner.model.value import value_class
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Known:
     """The request carries exactly these values; at least one."""
 
@@ -27,7 +28,7 @@ class Absent:
     """The request does not carry the key."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Open:
     """The value hangs on the request or on data nobody collected."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from scanner.analyze.logic.expression import Origin, Variable
 from scanner.model.arn import AccountId, parse_arn
 from scanner.model.organization import AccountFacts, Organization
 from scanner.model.policy import PolicyText
 from scanner.model.principal import PrincipalFacts, PrincipalKind
+from scanner.model.value import value_class
 from scanner.model.world import World
 
 SESSION_NAME = Variable("role session name", Origin.REQUEST, may_be_absent=False, caller_chosen=True)
@@ -32,7 +33,7 @@ class UnknownPrincipalError(ValueError):
     """The text names no principal that could call AWS."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Caller:
     """A principal with its identity side.
 
@@ -78,7 +79,7 @@ class Caller:
     @property
     def without_account(self) -> bool:
         """No principal of an account: nothing on a caller's side limits it (R2.12, R7.11)."""
-        return self.is_service or self.is_provider
+        return self.kind is PrincipalKind.SERVICE or self.kind is PrincipalKind.PROVIDER
 
     @property
     def is_any_service(self) -> bool:
@@ -103,7 +104,7 @@ class Caller:
     @property
     def is_service_linked_role(self) -> bool:
         """Path `/aws-service-role/` (R3.44)."""
-        return self.acts_as_role and ":role/aws-service-role/" in self.principal_arn
+        return ":role/aws-service-role/" in self.principal_arn and self.acts_as_role
 
 
 def may_be_service_linked(caller: Caller) -> bool:

@@ -9,6 +9,7 @@ from scanner.analyze.request.caller import Caller
 from scanner.model.actions import Action
 from scanner.model.key import GrantConstraints, KeyFacts
 from scanner.model.principal import PrincipalFacts
+from scanner.model.value import value_class
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class GrantRequest:
     constraints: GrantConstraints = field(default_factory=GrantConstraints)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Request:
     """A question. `key` is None for actions without one; `role` is the role assumed, or the identity that IAM changes.
 

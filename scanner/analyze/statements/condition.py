@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain
 
@@ -11,7 +10,6 @@ from scanner.analyze.logic.cells import holds
 from scanner.analyze.logic.expression import (
     FALSE,
     TRUE,
-    Const,
     Expression,
     Literal,
     NetworkSet,
@@ -40,6 +38,7 @@ from scanner.analyze.request.context import RequestContext
 from scanner.analyze.statements.template import Expanded, Undecidable, Unsettled, expand
 from scanner.model.conditions import find_condition_key
 from scanner.model.policy import ConditionTest, Document, Effect
+from scanner.model.value import value_class
 
 _NEGATED = frozenset({
     "StringNotEquals", "StringNotEqualsIgnoreCase", "StringNotLike", "NumericNotEquals", "DateNotEquals",
@@ -60,7 +59,7 @@ _OpenValue = Unsettled | Undecidable
 """A written value with a variable that is open."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class _Target:
     """What the values of one test are compared with: the binding, the operator, and where the test stands."""
 
@@ -192,7 +191,7 @@ def _matches_any(
     """Some value of the request is inside the written set; with `inverted`, some value is outside of it."""
     match target.binding:
         case Known(found):
-            return disj(_one_value(value, base, predicate, open_values, target, inverted) for value in found)
+            return disj([_one_value(value, base, predicate, open_values, target, inverted) for value in found])
         case AtLeast(found):
             sure = disj(_one_value(value, base, predicate, open_values, target, inverted) for value in found)
             return disj((sure, unknown("undocumented", "R6.S", subject=target.subject)))
@@ -271,16 +270,13 @@ def _one_value(
     value: str,
     base: str,
     predicate: Predicate,
-    open_values: Iterable[_OpenValue],
+    open_values: tuple[_OpenValue, ...],
     target: _Target,
     inverted: bool,
 ) -> Expression:
-    inside = disj(
-        (
-            Const(holds(predicate, comparable_text(value, base))),
-            *(_matches_open(value, base, v, target) for v in open_values),
-        )
-    )
+    inside: Expression = TRUE if holds(predicate, comparable_text(value, base)) else FALSE
+    if open_values:
+        inside = disj((inside, *(_matches_open(value, base, v, target) for v in open_values)))
     return neg(inside) if inverted else inside
 
 

@@ -35,7 +35,7 @@ from scanner.analyze.request.caller import SERVICE_NAME, SESSION_NAME, Caller
 from scanner.analyze.request.context import RequestContext
 from scanner.analyze.statements.template import Expanded, Undecidable, Unsettled, Valueless, expand
 from scanner.model.actions import ACTIONS, KEY_ACTIONS
-from scanner.model.arn import is_account_id, parse_arn
+from scanner.model.arn import Arn, is_account_id, parse_arn
 from scanner.model.policy import Document, DocumentKind, Element, PrincipalEntry, Statement
 from scanner.model.principal import PrincipalKind
 
@@ -81,14 +81,12 @@ def _is_service(name: str, caller: Caller) -> Expression:
 
 def match_principal_text(value: str, caller: Caller) -> PrincipalMatch | None:
     """How an ARN, account id or unique id matches a caller that is no service; also used for grants (R4.9)."""
-    if is_account_id(value):
-        return (MatchKind.ACCOUNT, TRUE) if caller.account_id == value else None
-    if value.startswith(OF_UNIQUE_IDS) and ":" not in value:
-        return _match_unique_id(value, caller)
-    arn = parse_arn(value)
-    if arn is None or arn.partition != caller.partition or "*" in value or "?" in value:
-        return None
-    if arn.account_id != caller.account_id:
+    arn = _arn_of_one(value)
+    if arn is None:
+        if is_account_id(value):
+            return (MatchKind.ACCOUNT, TRUE) if caller.account_id == value else None
+        return _match_unique_id(value, caller) if value.startswith(OF_UNIQUE_IDS) and ":" not in value else None
+    if arn.account_id != caller.account_id or arn.partition != caller.partition:
         return None
     if arn.service == "iam" and arn.resource == "root":
         return MatchKind.ACCOUNT, TRUE
@@ -104,6 +102,12 @@ def match_principal_text(value: str, caller: Caller) -> PrincipalMatch | None:
         matches = caller.kind is PrincipalKind.FEDERATED and caller.text == value
         return (MatchKind.SESSION, TRUE) if matches else None
     return None
+
+
+@lru_cache(maxsize=65536)
+def _arn_of_one(value: str) -> Arn | None:
+    """An ARN that means what it says; None for every other text."""
+    return None if "*" in value or "?" in value else parse_arn(value)
 
 
 def _match_role(value: str, caller: Caller) -> PrincipalMatch | None:
@@ -159,8 +163,8 @@ def match_principals(statement: Statement, caller: Caller) -> tuple[PrincipalMat
     """Every way a statement of a key or trust policy matches the caller."""
     if statement.not_principals is not None:
         return ((MatchKind.STAR, neg(_listed(statement.not_principals, caller))),)
-    found = (match_principal_entry(entry, caller) for entry in statement.principals or ())
-    return tuple(match for match in found if match is not None and match[1] != FALSE)
+    found = [match_principal_entry(entry, caller) for entry in statement.principals or ()]
+    return tuple([match for match in found if match is not None and match[1] is not FALSE])
 
 
 def _listed(entries: Iterable[PrincipalEntry], caller: Caller) -> Expression:
@@ -296,7 +300,7 @@ def resource_expression(
 ) -> Expression | None:
     """When the statement's resources cover the resource; None where it names none (R2.17, R5.40, R5.41)."""
     if statement.resources is not None:
-        return disj(_resource_matches(e, document, context, resource) for e in statement.resources)
+        return disj([_resource_matches(e, document, context, resource) for e in statement.resources])
     if statement.not_resources is not None:
         return neg(disj(_resource_matches(e, document, context, resource) for e in statement.not_resources))
     return None

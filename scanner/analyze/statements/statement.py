@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache, partial
 
 from scanner.analyze.language.parse import parse_policy
@@ -19,9 +18,10 @@ from scanner.analyze.statements.match import (
     spared_by_not_principal,
 )
 from scanner.model.policy import Document, DocumentKind, Effect, PolicyText, Span, Statement
+from scanner.model.value import value_class
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Match:
     """A statement that may apply: when (`applies`), to what effect, and through which form of principal."""
 
@@ -38,7 +38,7 @@ def statement_matches(document: Document, statement: Statement, context: Request
     A damaged statement may do whatever its readable parts allow: its matches are open facts (R10.12).
     """
     body = _body_expression(document, statement, context)
-    if body == FALSE:
+    if body is FALSE:
         return ()
     return _matches_of(document, statement, body, partial(principal_ways, document, statement, context))
 
@@ -50,16 +50,21 @@ def _matches_of(
     ways: Callable[[Effect], Iterable[tuple[MatchKind, Expression]]],
 ) -> tuple[Match, ...]:
     """Every way a statement applies whose resources and conditions hold when `body` does."""
-    subject = f"{document.policy.source} {document.policy.name} statement {statement.index}"
     effects = (Effect.ALLOW, Effect.DENY) if statement.effect is Effect.DAMAGED else (statement.effect,)
     found: list[Match] = []
     for effect in effects:
-        doubt = unknown("malformed", "R10.12", subject=f"{subject} {effect.value}") if statement.damage else TRUE
+        doubt = _doubt(document, statement, effect) if statement.damage else TRUE
         for kind, expression in ways(effect):
             applies = conj((expression, body, doubt))
-            if applies != FALSE:
+            if applies is not FALSE:
                 found.append(Match(document, statement, effect, kind, applies))
     return tuple(found)
+
+
+def _doubt(document: Document, statement: Statement, effect: Effect) -> Expression:
+    """Whether a damaged statement has an effect (R10.12)."""
+    subject = f"{document.policy.source} {document.policy.name} statement {statement.index} {effect.value}"
+    return unknown("malformed", "R10.12", subject=subject)
 
 
 def principal_ways(
@@ -82,12 +87,12 @@ def _body_expression(document: Document, statement: Statement, context: RequestC
     if resource is None:
         inert = document.policy.kind in {DocumentKind.KEY_POLICY, DocumentKind.RAM_POLICY} and not statement.damage
         resource = FALSE if inert else TRUE
-    if resource == FALSE:
+    if resource is FALSE:
         return FALSE
     tests: list[Expression] = [resource]
     for test in statement.conditions:
         expression = condition_expression(test, document, context, statement.effect)
-        if expression == FALSE:
+        if expression is FALSE:
             return FALSE
         tests.append(expression)
     return conj(tests)
@@ -154,4 +159,4 @@ def _broken_statement(document: Document) -> Statement:
 
 def either(matches: tuple[Match, ...], effect: Effect, *kinds: MatchKind) -> Expression:
     """When some match with this effect (and one of the kinds, if any are given) applies."""
-    return disj(m.applies for m in matches if m.effect is effect and (not kinds or m.kind in kinds))
+    return disj([m.applies for m in matches if m.effect is effect and (not kinds or m.kind in kinds)])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scanner.analyze.decision.decide import evaluate
-from scanner.analyze.decision.evaluation import Evaluation
+from scanner.analyze.decision.decide import key_side_of
+from scanner.analyze.logic.expression import Expression
 from scanner.analyze.request.request import Request
 from scanner.analyze.statements import statement
 from scanner.model.decision import Verdict
@@ -117,11 +117,11 @@ def test_of_callers_that_cannot_be_told_apart_one_is_asked_whether_a_statement_e
     given = world(key(allow(iam(MEMBER, "root"), "kms:Decrypt", when=never)), *twins)
     asked: list[str] = []
 
-    def evaluated(then: World, request: Request, **parts: Any) -> Evaluation:
+    def told(then: World, request: Request, *parts: Any) -> Expression:
         asked.append(request.caller.text)
-        return evaluate(then, request, **parts)
+        return key_side_of(then, request, *parts)
 
-    monkeypatch.setattr("scanner.analyze.keys.judge.evaluate", evaluated)
+    monkeypatch.setattr("scanner.analyze.keys.judge.key_side_of", told)
     assert analyzed(given).ineffective.verdict_reasons == ("unsatisfiable_condition",)
     assert asked.count(ROLE) == 1
     assert iam(MEMBER, "role/Web") not in asked
