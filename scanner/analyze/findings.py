@@ -137,10 +137,7 @@ def analyze(
     attributes = list(attribute_findings(bench.assembly, bench.population, through_roles))
     for number, (key, found) in enumerate(zip(bench.keys, judged, strict=True), 1):
         if found.found is not None:
-            for row in chain(through_roles.rows(bench.assembly, key), found.found.insiders):
-                write_access(row)
-            verdicts.keep_of(bench, key, found.found, through_roles)
-            through_roles.told_all(key)
+            _hand_out(bench, key, found.found, through_roles, write_access, verdicts)
         paths = through_roles.findings_about(key.arn)
         told = with_other_ways(found.findings, paths) if rules.remedies else found.findings
         findings.extend(told)
@@ -155,6 +152,17 @@ def analyze(
     else:
         findings.extend(through_roles.findings)
     return _put_together(bench, through_roles, findings, tried.told(outcomes))
+
+
+def _hand_out(
+    bench: Bench, key: KeyFacts, found: KeyFound, through_roles: RolePaths, write_access: WriteAccess,
+    verdicts: Verdicts,
+) -> None:  # fmt: skip
+    """Write the rows about paths and insiders, and keep what was found for the next run."""
+    for row in chain(through_roles.rows(bench.assembly, key), found.insiders):
+        write_access(row)
+    verdicts.keep_of(bench, key, found, through_roles)
+    through_roles.told_all(key)
 
 
 def _with_remedies(
