@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 
 from scanner import ENGINE
 from scanner.analyze.history.difference import compare_access
@@ -31,8 +32,8 @@ from scanner.worlds import world_of
 class RunsCompared:
     """Two runs, their differences in access, every finding of either with its lifecycle, and counts by lifecycle.
 
-    `folders` are the names of theirs, which tell two judgements of one collection apart. `comparable` is false where
-    one was judged by another engine or configuration and has no snapshot to judge again.
+    `names` tell them apart: the run ids, or folders where two judgements are of one collection. `comparable` is false
+    where one was judged by another engine or configuration and has no snapshot to judge again.
     """
 
     old: FindingsDocument
@@ -42,7 +43,7 @@ class RunsCompared:
     counts: Mapping[str, int]
     comparable: bool
     judged_again: bool
-    folders: tuple[str, str]
+    names: tuple[str, str]
 
     @property
     def changed(self) -> tuple[Finding, ...]:
@@ -92,8 +93,17 @@ def compare_runs(old: str, new: str, settings: Settings) -> RunsCompared:
     return RunsCompared(
         before, after, compare_access(former, followed.findings, world, Reading(read).is_unread),
         (*followed.findings, *ended), followed.counts, comparable, not same and comparable,
-        (folders[0].path.name, folders[1].path.name),
+        _names((before, after), [folder.path for folder in folders]),
     )  # fmt: skip
+
+
+def _names(documents: tuple[FindingsDocument, FindingsDocument], folders: Sequence[Path]) -> tuple[str, str]:
+    """Run ids, names of folders, or paths: the first that are not the same twice; of one run, its id."""
+    ids, (old, new) = (documents[0].run.run_id, documents[1].run.run_id), folders
+    if old == new:
+        return ids
+    told = (ids, (old.name, new.name))
+    return next((names for names in told if names[0] != names[1]), (str(old), str(new)))
 
 
 def _judged_by(document: FindingsDocument) -> tuple[int, str]:

@@ -51,7 +51,7 @@ def diff(old: str, new: str, fail_on: str | None, shape: str, as_json: bool, **o
     found = compare_runs(old, new, load(options).settings)
     code = 3 if fail_on is not None and found.grew(fail_on) else 0
     view = ComparisonView(
-        found.old.run, found.new.run, found.folders, found.access.differences, found.access.unchanged, found.changed,
+        found.old.run, found.new.run, found.names, found.access.differences, found.access.unchanged, found.changed,
         found.counts, found.comparable, found.judged_again, code, found.accepted,
     )  # fmt: skip
     if as_json or shape == "json":

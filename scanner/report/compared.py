@@ -32,12 +32,12 @@ _JUDGED_AGAIN = "judged again from the snapshots with the present engine and con
 class ComparisonView:
     """What a comparison of two runs shows; `changed` are the findings that are not what they were.
 
-    `folders` are the names of both: two judgements of one collection have the same run id.
+    `names` tell both runs apart: two judgements of one collection have the same run id.
     """
 
     old: RunInfo
     new: RunInfo
-    folders: tuple[str, str]
+    names: tuple[str, str]
     differences: Sequence[AccessDifference]
     unchanged: int
     changed: Sequence[Finding]
@@ -51,7 +51,7 @@ class ComparisonView:
 
 def render_comparison(view: ComparisonView, *, paint: Paint = unpainted) -> Iterator[str]:
     """First what was compared, then every difference in access, then the findings that changed, then counts."""
-    old, (before, after) = view.old, view.folders
+    old, (before, after) = view.old, view.names
     yield f"compared {safe(before)} ({safe(old.as_of)}) with {safe(after)} ({safe(view.new.as_of)})"
     equal = counted(view.unchanged, "access", "accesses")
     yield f"{counted(len(view.differences), 'difference')} in access, {equal} equal"
@@ -89,7 +89,7 @@ def comparison_markdown(view: ComparisonView) -> Iterator[str]:
     """The same for a ticket or a pull request."""
     yield f"# {counted(len(view.differences), 'difference')} in access"
     yield ""
-    before, after = view.folders
+    before, after = view.names
     yield f"- Before: {markdown_code(before)}, {markdown_text(view.old.as_of)}"
     yield f"- After: {markdown_code(after)}, {markdown_text(view.new.as_of)}"
     yield f"- Findings: {_counted(view)}"
@@ -111,8 +111,8 @@ def dump_comparison(view: ComparisonView) -> str:
     fields = {
         "schema_version": DIFF_SCHEMA,
         "engine": ENGINE,
-        "old": _run_fields(view.old, view.folders[0]),
-        "new": _run_fields(view.new, view.folders[1]),
+        "old": _run_fields(view.old, view.names[0]),
+        "new": _run_fields(view.new, view.names[1]),
         "comparable": view.comparable,
         "judged_again": view.judged_again,
         "differences": [difference_fields(d) for d in view.differences],
@@ -135,10 +135,10 @@ def dump_comparison(view: ComparisonView) -> str:
     return json.dumps(fields, indent=1, sort_keys=True, allow_nan=False)
 
 
-def _run_fields(run: RunInfo, folder: str) -> dict[str, str]:
+def _run_fields(run: RunInfo, name: str) -> dict[str, str]:
     return {
         "run_id": run.run_id,
-        "folder": folder,
+        "name": name,
         "as_of": run.as_of,
         "snapshot_hash": run.snapshot_hash,
         "config_hash": run.config_hash,

@@ -274,18 +274,30 @@ def test_diff_names_who_gains_and_who_loses_and_ends_with_3_where_access_grew(or
     assert "0 differences in access" in out
 
 
-def test_diff_of_two_judgements_of_one_collection_names_the_folder_of_each(organization, judged, cli) -> None:
+def test_diff_tells_two_judgements_of_one_collection_apart(organization, judged, cli, tmp_path) -> None:
     first = organization.collected(organization.with_statements(allow(STRANGER)))
+    second = organization.collected(organization.with_statements(allow(STRANGER)))
     judged(first)
+    judged(second)
     assert cli("analyze", first.name)[0] == 3
-    again = f"{first.name}-2"
-    for shape in ("text", "md"):
-        code, out, _ = cli("diff", first.name, again, "--format", shape)
-        assert code == 0
-        assert (out.count(first.name), out.count(again)) == (2, 1)
-    found = json.loads(cli("diff", first.name, again, "--json")[1])
-    assert (found["old"]["folder"], found["new"]["folder"]) == (first.name, again)
-    assert found["old"]["run_id"] == found["new"]["run_id"] == first.name
+    again, elsewhere, other = f"{first.name}-2", tmp_path / "elsewhere" / first.name, tmp_path / "other" / first.name
+    shutil.copytree(first, elsewhere)
+    shutil.copytree(second, other)
+    pairs = [
+        ((first.name, again), (first.name, again)),
+        ((str(first), str(elsewhere)), (str(first.resolve()), str(elsewhere))),
+        ((str(first), str(other)), (first.name, second.name)),
+        ((first.name, first.name), (first.name, first.name)),
+    ]
+    for asked, names in pairs:
+        found = json.loads(cli("diff", *asked, "--json")[1])
+        assert (found["old"]["name"], found["new"]["name"]) == names
+        assert found["old"]["run_id"] == first.name
+        line = cli("diff", *asked)[1].splitlines()[0]
+        assert line.startswith(f"compared {names[0]} (")
+        assert f" with {names[1]} (" in line
+        lines = cli("diff", *asked, "--format", "md")[1].splitlines()
+        assert [name in line for name, line in zip(names, lines[2:4], strict=True)] == [True, True]
 
 
 def test_diff_says_not_rechecked_and_never_lost_where_the_key_was_not_read(organization, judged, cli) -> None:
