@@ -137,10 +137,6 @@ class Judgement:
         """The same for judgements of the same callers, as long as these are kept."""
         return id(self.alike or self.caller)
 
-    def alone(self, caller: Caller) -> Judgement:
-        """The same of one of the callers for whom it stands."""
-        return Judgement(caller, self.action, self.verdict, self.reason, self.decision, self.asked)
-
     def of(self, alike: Alike) -> Judgement:
         """The same of some of the callers for whom it stands."""
         return Judgement(
