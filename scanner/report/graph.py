@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from operator import attrgetter
 
 from scanner import ENGINE
 from scanner.model.graph import Graph, GraphEdge
-from scanner.report.canonical import Once, compact, lines_of, names_of, object_of, values_of
+from scanner.report.canonical import compact, lines_of, names_of, object_of
 
 GRAPH = "graph.json"
 GRAPH_SCHEMA = 1
 """Rises when a member of the JSON changes its meaning or goes away."""
+REMEMBERED = 100_000
+"""Parts of edges that are made text once, where edges share them."""
+_REST = tuple(name for name in names_of(GraphEdge) if name not in {"source", "target"})
+_END = "\0"
+"""Stands where an end of an edge comes; no JSON text has it."""
 
 
 def dump_graph(graph: Graph) -> Iterator[str]:
@@ -24,8 +31,16 @@ def dump_graph(graph: Graph) -> Iterator[str]:
 
 
 def _edges(edges: Iterable[GraphEdge]) -> Iterator[str]:
-    """Edge by edge: what many of them share, such as a key or a statement, is made text once."""
-    said, values = Once(compact).of, values_of(GraphEdge)
-    line = "{" + ",".join(f"{compact(name)}:%s" for name in names_of(GraphEdge)) + "}"
+    """Edge by edge: what many of them share, that is all beside the two ends, is made text once."""
+    remembered = lru_cache(REMEMBERED)
+    end, around, rest_of = remembered(compact), remembered(_around), attrgetter(*_REST)
     for edge in edges:
-        yield line % tuple(map(said, values(edge)))
+        before, between, after = around(rest_of(edge))
+        yield f"{before}{end(edge.source)}{between}{end(edge.target)}{after}"
+
+
+def _around(rest: Iterable[object]) -> tuple[str, ...]:
+    """The parts of a line before, between and after the ends of an edge, from the values of its other fields."""
+    told = dict(zip(_REST, map(compact, rest), strict=True))
+    line = ",".join(f"{compact(name)}:{told.get(name, _END)}" for name in names_of(GraphEdge))
+    return tuple(f"{{{line}}}".split(_END))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import lru_cache
 from operator import attrgetter
 
 from scanner import ENGINE
 from scanner.model.graph import Graph, GraphEdge
-from scanner.report.canonical import Once, compact
+from scanner.report.canonical import compact
 from scanner.report.escape import xml_element_text
+from scanner.report.graph import REMEMBERED
 
 GRAPHML = "graph.graphml"
 _NAMESPACE = "http://graphml.graphdrawing.org/xmlns"
@@ -45,12 +46,15 @@ def dump_graphml(graph: Graph) -> Iterator[str]:
 
 
 def _edges(edges: Iterable[GraphEdge], ids: Mapping[str, str]) -> Iterator[str]:
-    """Edge by edge: what many of them share, such as a statement, is made text once."""
-    values = attrgetter(*_FIELDS["edge"])
-    said = [Once(partial(_said, "edge", name)).of for name in _FIELDS["edge"]]
+    """Edge by edge: what many of them share, that is all beside the two ends, is made text once."""
+    values, said = attrgetter(*_FIELDS["edge"]), lru_cache(REMEMBERED)(_said_of_edge)
     for number, edge in enumerate(edges):
-        data = "".join([text(value) for text, value in zip(said, values(edge), strict=True)])
+        data = said(values(edge))
         yield f'<edge id="e{number}" source="{ids[edge.source]}" target="{ids[edge.target]}">\n{data}</edge>\n'
+
+
+def _said_of_edge(values: Iterable[str | Sequence[object]]) -> str:
+    return "".join(_said("edge", name, value) for name, value in zip(_FIELDS["edge"], values, strict=True))
 
 
 def _said(part: str, name: str, value: str | Sequence[object]) -> str:

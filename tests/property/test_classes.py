@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from scanner.analyze.principals.classes import Classes
 from scanner.analyze.request.caller import resolve_caller
@@ -17,7 +18,7 @@ from scanner.model.policy import PolicyText
 from scanner.model.principal import PrincipalFacts
 from scanner.model.world import World
 
-from builders import MEMBER, allow, analyzed, deny, grant, iam, key, organization, policy, principal, world
+from builders import KEY, MEMBER, OWNER, allow, analyzed, deny, grant, iam, key, organization, policy, principal, world
 from reference_worlds import worlds
 
 budget = settings(
@@ -94,6 +95,11 @@ def told(given_world: World, **rules: Any) -> tuple[object, ...]:
     return result.findings, result.access
 
 
+ANN, BOB = iam(MEMBER, "user/Ann"), iam(MEMBER, "user/Bob")
+PLAIN = policy(allow(None, "kms:*"))
+BY_NAME = {"StringEquals": {"aws:PrincipalArn": ANN}}
+
+
 @budget
 @given(worlds())
 def test_findings_and_access_are_the_same_with_and_without_classes(drawn: tuple[Any, Any]) -> None:
@@ -108,9 +114,29 @@ def test_copies_of_accounts_get_the_same_answers_with_and_without_classes(drawn:
     assert told(doubled) == told(doubled, by_class=False)
 
 
-ANN, BOB = iam(MEMBER, "user/Ann"), iam(MEMBER, "user/Bob")
-PLAIN = policy(allow(None, "kms:*"))
-BY_NAME = {"StringEquals": {"aws:PrincipalArn": ANN}}
+@budget
+@given(worlds())
+def test_keys_that_tell_callers_apart_do_it_as_all_keys_do(drawn: tuple[Any, Any]) -> None:
+    crowded = _crowded(_doubled(build_world(drawn[0])))
+    classes, keys = Classes(crowded), tuple(crowded.keys.values())
+    callers, some = [resolve_caller(crowded, arn) for arn in crowded.principals], classes.telling(keys)
+    by_all, by_some = ([tuple(classes.of(c, key) for key in of) for c in callers] for of in (keys, some))
+    assert [by_all.index(one) for one in by_all] == [by_some.index(one) for one in by_some]
+
+
+@pytest.mark.parametrize(
+    ("other", "both"),
+    [
+        (key(allow(MEMBER)), False),
+        (key(allow(MEMBER), state="Disabled"), False),
+        (key(allow(MEMBER, when=BY_NAME)), True),
+        (key(allow(MEMBER), arn=KEY.replace(OWNER, MEMBER)), True),
+        (key(allow(MEMBER), tags={"of": MEMBER}), True),
+    ],
+)
+def test_keys_of_which_documents_look_at_the_same_tell_callers_apart_alike(other: Any, both: bool) -> None:
+    keys = key(allow(MEMBER)), replace(other, arn=other.arn[:-1] + "e")
+    assert Classes(world(*keys)).telling(keys) == (keys if both else keys[:1])
 
 
 def share_a_class(used: Any, *things: Any, **facts: Any) -> bool:

@@ -1,10 +1,11 @@
-"""Which users and roles are decided alike at every key of other accounts whose documents do not know them."""
+"""Which members of accounts are decided alike at every key of other accounts whose documents do not know them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
+from typing import cast
 
 from scanner.analyze.decision.ends import CallerEnd, Ends, KeyEnd, Pair
 from scanner.analyze.decision.evaluation import ALL_SOURCES
@@ -30,7 +31,7 @@ class _Family:
 
 
 class Afar:
-    """Sorts users and roles by everything that decides about them at some keys from afar.
+    """Sorts members of accounts by everything that decides about them at some keys from afar.
 
     From afar is a key of another account that names neither somebody's account nor somebody, by no policy and no grant,
     and of which no date decides. Two of one class have the same row there, without a look at the single key: what
@@ -51,20 +52,31 @@ class Afar:
         self._of_accounts: dict[tuple[str, str], int] = {}
         self._apart: dict[Hashable, frozenset[str]] = {}
         self._of: dict[int, tuple[Caller, tuple[int, frozenset[str]] | None]] = {}
-        for key in keys:
+        self._at = {key.arn: key for key in keys}
+        for key in self._at.values():
             self._take(self._ends.of_key(Pair(world, caller, key, {})))
 
     @classmethod
     def at(cls, world: World, keys: Iterable[KeyFacts], caller: Caller) -> Afar | None:
-        """The classes at some keys, None where the world keeps no sides; any caller will do."""
+        """The classes at some keys or at more, None where the world keeps no sides; any caller will do."""
         if not isinstance(world, RememberingWorld) or world.sides is None:
             return None
-        return cls(world, world.sides, keys, caller)
+        wanted = tuple(keys)
+        known = cast("list[Afar]", world.sides.kept.afar.setdefault(world.sides.where(world), []))
+        for one in known:
+            if one.covers(wanted):
+                return one
+        known.append(cls(world, world.sides, wanted, caller))
+        return known[-1]
 
     @property
     def holds(self) -> bool:
         """Whether nothing was forgotten since."""
         return self._sides.kept is self._kept
+
+    def covers(self, keys: Iterable[KeyFacts]) -> bool:
+        """Whether each of some keys is one of those at which classes were made."""
+        return all(self._at.get(key.arn) is key for key in keys)
 
     def _take(self, its: KeyEnd) -> None:
         arn, sights = its.key.arn, [its.sight, *([its.rcps] if its.rcps is not None else [])]
@@ -90,7 +102,7 @@ class Afar:
     def class_of(self, caller: Caller) -> tuple[int, frozenset[str]] | None:
         """The class of a caller, and the ARNs of keys at which it counts for nothing: they know the caller.
 
-        None for whoever is no user or role, or of whose documents a date decides.
+        None for whoever is no member of an account, or of whose documents a date decides.
         """
         known = self._of.get(id(caller))
         if known is None:

@@ -275,9 +275,14 @@ class Rows(Generic[T]):
             said = side.said, sources.admitted(side.policy.matches, side.ram.matches)
             told[number] = self._kept.number_of(said)
         whole = (sources.mechanisms, key.manager, key.usage, key.spec)
-        facts = zip(its.groups, self._facts(pair, its), strict=True)
-        row = tuple([self._kept.number_of((told[group], fact, whole)) for group, fact in facts])
-        return self._kept.number_of(row), row
+        facts = self._facts(pair, its)
+        at = (tuple(told.items()), its.groups, facts, whole)
+        found = self._kept.key_said.get(at)
+        if found is None:
+            each = zip(its.groups, facts, strict=True)
+            row = tuple([self._kept.number_of((told[group], fact, whole)) for group, fact in each])
+            found = self._kept.key_said[at] = self._kept.number_of(row), row
+        return found
 
     def _facts(self, pair: Pair, its: KeyEnd) -> tuple[int, ...]:
         """The numbers of what takes part of the key in a verdict about each action, beside policies and grants.

@@ -147,11 +147,13 @@ class Kept:
     own_said: dict[Hashable, tuple[Hashable, ...]] = field(default_factory=dict)
     documents: dict[Hashable, object] = field(default_factory=dict)
     ends: dict[Hashable, object] = field(default_factory=dict)
+    afar: dict[int, list[object]] = field(default_factory=dict)
     related: dict[Hashable, dict[tuple[str, str, str], int]] = field(default_factory=dict)
     caller_rows: dict[Hashable, dict[int, tuple[int, tuple[int, ...]]]] = field(default_factory=dict)
     key_rows: dict[Hashable, dict[int, dict[tuple[int, int, int], tuple[int, tuple[int, ...]]]]] = field(
         default_factory=dict
     )
+    key_said: dict[Hashable, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
     facts: dict[tuple[Hashable, tuple[str, ...]], tuple[int, ...]] = field(default_factory=dict)
     results: dict[Hashable, dict[Hashable, object]] = field(default_factory=dict)
     refused: dict[Hashable, tuple[object | None, ...]] = field(default_factory=dict)

@@ -111,7 +111,7 @@ def glance_of(policy: PolicyText, service: str) -> Glance:
                 looks.append(Look(place, document, statement.effect, test))
             else:
                 filled_in.append(test)
-        written = looked_at(replace(statement, conditions=tuple(filled_in)))
+        written = looked_at(replace(statement, conditions=tuple(filled_in)) if statement.conditions else statement)
         names.update(n for n in written if hangs_on(n) in {Part.KEY, Part.ACTION})
         for elements in (statement.resources, statement.not_resources):
             texts = tuple(e.value for e in elements or ())
@@ -201,8 +201,9 @@ def _cover(patterns: Iterable[Pattern], arn: str) -> bool:
 class View(NamedTuple):
     """A caller as documents see it that name nobody in particular: equal numbers for whom these cannot tell apart.
 
-    `elsewhere` is the same also for users and roles of other accounts, where documents name none of their accounts.
-    `marks` are the ways in which a document may mean a single user or role; None for everybody else.
+    `elsewhere` is the same also for members of other accounts, where documents name none of their accounts.
+    `marks` are the ways in which a document may mean a single member of an account: a user or a session of one, a role,
+    the root user. They are None for everybody else.
     """
 
     number: int
@@ -242,7 +243,7 @@ class CallerSight:
                 self._tests.extend(
                     (document, statement, t, self._number_of(_asked_by(t, statement, policy))) for t in alone
                 )
-                written = looked_at(replace(statement, conditions=open_))
+                written = looked_at(replace(statement, conditions=open_) if statement.conditions else statement)
                 names.update((n, None) for n in written if _is_of_caller(n))
         self._names = tuple(names)
         self._tested = tuple(dict.fromkeys(t.key.lower() for _, _, t, _ in self._tests))
@@ -280,7 +281,7 @@ class CallerSight:
 
     @property
     def known(self) -> tuple[frozenset[str], frozenset[str]]:
-        """The accounts of everybody whom documents name, and the marks of users and roles among them (see `View`)."""
+        """The accounts of everybody whom documents name, and the marks of members among them (see `View`)."""
         return self._accounts, self._singled_out
 
     @property
@@ -311,7 +312,7 @@ class CallerSight:
         linked = one.text if may_be_service_linked(one) else one.is_service_linked_role
         facts = (one.kind, one.partition, linked, held)
         number, elsewhere = self._number_of((one.account_id, facts)), self._number_of(("elsewhere", facts))
-        return View(number, elsewhere, one.account_id, _marks_of(one) if one.kind in _MEMBERS else None)
+        return View(number, elsewhere, one.account_id, _marks_of(one))
 
     def _seen(self, alike: tuple[int, int], context: RequestContext) -> Hashable:
         one = context.request.caller
@@ -321,7 +322,7 @@ class CallerSight:
         )  # fmt: skip
 
     def _named(self, alike: tuple[int, int], caller: Caller) -> Hashable:
-        """How statements name a caller: users and roles of an account alike, unless they may mean a single one."""
+        """How statements name a caller: members of an account alike, unless they may mean a single one."""
         if not self._naming:
             return None
         if self._individual:
@@ -354,17 +355,15 @@ def _asked_by(test: ConditionTest, statement: Statement, policy: PolicyText) -> 
     return "test", test.written_operator, test.key.lower(), test.values, statement.effect, policy.kind
 
 
-_MEMBERS = frozenset({PrincipalKind.USER, PrincipalKind.ROLE})
-
-
+_MEMBERS = frozenset({PrincipalKind.USER, PrincipalKind.ROLE, PrincipalKind.ROOT_USER})
 _ANYBODY = "*"
-"""Mark of an entry that may mean any single user or role."""
+"""Mark of an entry that may mean any single member of an account."""
 _SOME_ID = "id"
 """Mark of every entry that is a unique id, and of those whose own one was not read."""
 
 
 def _marks_in(principal: str) -> tuple[str, ...]:
-    """Which users and roles an entry of a Principal element may mean by themselves (R2.4, R2.5, R2.6, R2.14)."""
+    """Which members of accounts an entry of a Principal element may mean by themselves (R2.4, R2.5, R2.6, R2.14)."""
     arn = parse_arn(principal)
     if arn is None:
         if principal.startswith(OF_UNIQUE_IDS):
@@ -385,9 +384,11 @@ def _account_in(principal: str) -> str:
     return arn.account_id if arn else principal
 
 
-def _marks_of(member: Caller) -> tuple[str, ...]:
-    """The marks of entries that may mean a user or role by itself."""
-    name, account = member.principal_arn.rsplit("/", 1)[-1], member.account_id
+def _marks_of(member: Caller) -> tuple[str, ...] | None:
+    """The marks of entries that may mean a member of an account by itself; a session goes by the name of its user."""
+    if member.kind not in _MEMBERS and (member.kind is not PrincipalKind.FEDERATED or member.parent_user is None):
+        return None
+    name, account = (member.parent_user or member.principal_arn).rsplit("/", 1)[-1], member.account_id
     return _ANYBODY, _mark(account, _ANYBODY), _mark(account, name), member.unique_id or _SOME_ID
 
 

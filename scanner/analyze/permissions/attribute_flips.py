@@ -93,7 +93,7 @@ def _distinct_keys(keys: KeySet) -> list[tuple[KeyFacts, tuple[KeyFacts, ...]]]:
 
 def _distinct_users(assembly: Assembly, keys: KeySet) -> list[str]:
     """One user of every class."""
-    asked = asked_of(keys)
+    asked = asked_of(assembly, keys)
     found: dict[object, str] = {}
     for arn in sorted(keys.users):
         caller = resolve_caller(assembly.world, arn)
@@ -101,9 +101,16 @@ def _distinct_users(assembly: Assembly, keys: KeySet) -> list[str]:
     return list(found.values())
 
 
-def asked_of(keys: KeySet) -> tuple[KeyFacts, ...]:
-    """The keys of a set that are judged again: no more than so many different ones."""
-    return tuple(key for key, _ in _distinct_keys(keys)[:MOST_KEYS])
+def asked_of(assembly: Assembly, keys: KeySet, flips: Iterable[Flip] = ()) -> tuple[KeyFacts, ...]:
+    """The keys at which callers are told apart.
+
+    They are those of a set that are judged again, no more than so many different ones, and those from which an alias is
+    moved: nobody else's answer holds for both. Of keys that tell callers apart alike there is one.
+    """
+    judged = (key for key, _ in _distinct_keys(keys)[:MOST_KEYS])
+    donors = (flip.change.donor for flip in flips)
+    asked = tuple({key.arn: key for key in (*judged, *donors) if key is not None}.values())
+    return assembly.classes.telling(asked) if assembly.classes else asked
 
 
 def like(assembly: Assembly, caller: Caller, keys: Iterable[KeyFacts]) -> object:

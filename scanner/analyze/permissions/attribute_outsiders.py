@@ -128,7 +128,7 @@ class Outsiders:
         return {text for arn in roles if arn in self._by_role for text in self._by_role[arn]}
 
     def _set(self, keys: KeySet, opening: Sequence[Flip], deciders: Makers) -> _Set:
-        world, asked = self._assembly.world, asked_of(keys)
+        world, asked = self._assembly.world, asked_of(self._assembly, keys)
         found = candidates(self._population, keys, opening)
         makers = {c.text: c for c in found if c.kind is PrincipalKind.ROLE}
         by_class: dict[object, list[Flip]] = defaultdict(list)

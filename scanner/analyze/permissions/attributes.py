@@ -60,7 +60,7 @@ def _of_controllers(
 ) -> Iterator[Finding]:
     """A finding for every class of the keys' own account that may make a change which decides something."""
     classes: dict[str, dict[object, list[Caller]]] = {}
-    asked = _asked_with_donors(keys, flips)
+    asked = asked_of(assembly, keys, flips)
     for caller in speaking:
         classes.setdefault(class_name(caller), {}).setdefault(like(assembly, caller, asked), []).append(caller)
     alike = {arn: _kind(assembly, arn, asked) for arn in keys.users}
@@ -81,12 +81,6 @@ def _of_controllers(
                 told.members.extend(c.text for c in callers)
         if told.cases:
             yield finding_of(assembly, _draft(assembly, name, keys, told))
-
-
-def _asked_with_donors(keys: KeySet, flips: Iterable[Flip]) -> tuple[KeyFacts, ...]:
-    """The keys that are judged again, and those from which an alias is moved: nobody else's answer holds for both."""
-    donors = (f.change.donor for f in flips)
-    return tuple({k.arn: k for k in (*asked_of(keys), *(d for d in donors if d is not None))}.values())
 
 
 def _kind(assembly: Assembly, arn: str, asked: tuple[KeyFacts, ...]) -> tuple[str, object]:

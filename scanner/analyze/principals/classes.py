@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from copy import copy
 from itertools import chain
 
@@ -72,6 +72,13 @@ class Classes:
             number = self._facts[place] = self._numbers.setdefault(facts, len(self._numbers))
         names = seen.names(caller.parent_user or caller.principal_arn, caller.unique_id) if seen.see_names else ()
         return number, account, home, names
+
+    def telling(self, keys: Iterable[KeyFacts]) -> tuple[KeyFacts, ...]:
+        """Of some keys those that suffice to tell callers apart as all of them do."""
+        found: dict[Hashable, KeyFacts] = {}
+        for key in keys:
+            found.setdefault((key.account_id, self._looked_at_by_key(key), self._values_at(key)), key)
+        return tuple(found.values())
 
     def _looked_at_by(self, caller: Caller) -> Mentions:
         """What the caller's own policies look at."""

@@ -15,7 +15,7 @@ from scanner.analyze.paths import role_use
 from scanner.analyze.paths.role_use import RoleUse
 from scanner.analyze.principals.reach import Population, reached_by
 from scanner.analyze.principals.selectors import namings_of
-from scanner.analyze.request.caller import anyone, resolve_caller
+from scanner.analyze.request.caller import anyone, federated_of, resolve_caller
 from scanner.model.organization import AccountFacts
 from scanner.model.world import World
 
@@ -236,10 +236,34 @@ def test_key_that_names_a_unique_id_counts_for_who_has_none_that_was_read_alone(
     assert (unknown[1], other[1]) == ({KEY}, set())
 
 
-@pytest.mark.parametrize("who", [iam(MEMBER, "root"), iam(STRANGER, "root"), "s3.amazonaws.com", "late"])
-def test_whoever_is_no_user_or_role_or_waits_for_a_date_has_no_class(who: str) -> None:
+@pytest.mark.parametrize("who", ["s3.amazonaws.com", f"arn:aws:sts::{STRANGER}:federated-user/Eve", "late"])
+def test_whoever_is_no_member_of_an_account_or_waits_for_a_date_has_no_class(who: str) -> None:
     late = principal(A, policy(allow(None, "kms:*", when=LATER)))
     assert classes(organized(key(OPEN), late), A if who == "late" else who) == [None]
+
+
+def test_root_users_are_alike_and_no_roles() -> None:
+    given = organized(key(OPEN), *(principal(arn, FULL) for arn in (A, OF_THIRD)))
+    first, second, role = classes(given, iam(MEMBER, "root"), iam(THIRD, "root"), A)
+    assert first is not None
+    assert first == second
+    assert first != role
+
+
+@pytest.mark.parametrize(("named", "apart"), [("AIDAANN", True), ("AIDABOB", False)])
+def test_sessions_of_users_are_alike_where_no_key_knows_their_user(named: str, apart: bool) -> None:
+    facts = {MEMBER: "AIDAANN", THIRD: "AIDACARL"}
+    people = [principal(iam(owner, "user/Ann"), FULL, unique_id=id_) for owner, id_ in facts.items()]
+    given = organized(key(OPEN), key(OPEN, allow({"AWS": named}), arn=SECOND), *people)
+    users = [resolve_caller(given, who.arn) for who in people]
+    afar = Afar.at(given, tuple(given.keys.values()), anyone("aws"))
+    assert afar is not None
+    (ann, carl), user = (afar.class_of(federated_of(one)) for one in users), afar.class_of(users[0])
+    assert ann is not None
+    assert carl is not None
+    assert user is not None
+    assert ann[0] == carl[0] != user[0]
+    assert (SECOND in ann[1], SECOND in carl[1]) == (apart, False)
 
 
 def test_nobody_has_a_class_where_every_key_tells_everybody_apart() -> None:
@@ -250,6 +274,17 @@ def test_nobody_has_a_class_where_every_key_tells_everybody_apart() -> None:
 def test_world_that_keeps_no_sides_has_no_classes() -> None:
     plain = world_of(key(OPEN), principal(A, FULL))
     assert Afar.at(plain, tuple(plain.keys.values()), anyone("aws")) is None
+
+
+def test_classes_at_more_keys_serve_for_some_of_them_as_these_were_then() -> None:
+    given = organized(key(OPEN), key(OPEN, arn=SECOND), principal(A, FULL))
+    first, second = given.keys.values()
+    of_second = Afar.at(given, (second,), anyone("aws"))
+    of_both = Afar.at(given, (first, second), anyone("aws"))
+    assert of_both is not of_second
+    assert Afar.at(given, (first,), anyone("aws")) is of_both
+    assert Afar.at(given, (second,), anyone("aws")) is of_second
+    assert Afar.at(given, (first, replace(second, state="Disabled")), anyone("aws")) not in {of_both, of_second}
 
 
 def test_classes_hold_as_long_as_nothing_is_forgotten() -> None:

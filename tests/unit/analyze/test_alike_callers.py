@@ -18,7 +18,7 @@ from scanner.analyze.keys.judge import Judgement
 from scanner.analyze.keys.uses import Carried, ForeignUses
 from scanner.analyze.principals.reach import Population, Reached, reached_by
 from scanner.analyze.principals.selectors import namings_of
-from scanner.analyze.request.caller import anyone, resolve_caller
+from scanner.analyze.request.caller import anyone, federated_of, resolve_caller
 from scanner.model.arn import AccountId
 from scanner.model.finding import FindingVerdict, Kind
 from scanner.model.policy import DocumentKind
@@ -200,6 +200,15 @@ def test_same_row_from_other_statements_is_told_apart_by_ground() -> None:
     assert together == tuple(callers)
     assert grounds[0] is grounds[2] is grounds[3]
     assert grounds[0] is not grounds[1]
+
+
+def test_session_of_a_user_whom_a_key_names_is_told_from_those_of_others() -> None:
+    used = key(allow(iam(MEMBER, "user/Ann"), "kms:*"))
+    people = [principal(iam(MEMBER, f"user/{name}"), FULL) for name in ("Ann", "Bob", "Carl")]
+    given = RememberingWorld.of(organized(used, *people), answers=False)
+    ann, bob, carl = (federated_of(resolve_caller(given, one.arn)) for one in people)
+    found = alike_at(given, (bob, ann, carl), used, ALL_SOURCES, DECISION)
+    assert [callers for _, callers, _ in found] == [(bob, carl), (ann,)]
 
 
 def carried(given: World, *names: str) -> Carried:
