@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from scanner.model.finding import AccessRow
+from scanner.model.finding import AccessRow, RowAccess, row_principal
 from scanner.report.directory import RunDirectory
 from scanner.report.escape import CsvDialect
 from scanner.report.streams import AccessWriter
@@ -27,6 +27,10 @@ from scanner.report.streams import AccessWriter
 ROWS = 1_000_000
 MADE = "rows made, not written"
 ALONE = "csv.writer alone"
+ACCESS = RowAccess(
+    "same_organization", "decrypt", ("kms:Decrypt", "kms:ReEncryptFrom"), "conditional", "residual_condition",
+    "kms:ViaService = s3.eu-west-1.amazonaws.com", "key_policy", "direct", "kx-pnfc3b5nav5y",
+)  # fmt: skip
 
 
 def key_arn(number: int) -> str:
@@ -38,22 +42,8 @@ def rows(count: int) -> Iterator[AccessRow]:
     """Access rows of many keys and principals, with names that need no escaping, as most do."""
     for number in range(count):
         account = f"{number % 9000:012d}"
-        yield AccessRow(
-            key_arn=key_arn(number),
-            principal_arn=f"arn:aws:iam::{account}:role/service/reader-{number % 997}",
-            principal_account_id=account,
-            principal_account_name=f"workload-{number % 9000}",
-            party="same_organization",
-            capability="decrypt",
-            actions=("kms:Decrypt", "kms:ReEncryptFrom"),
-            decision="conditional",
-            reason="residual_condition",
-            conditions="kms:ViaService = s3.eu-west-1.amazonaws.com",
-            mechanism="key_policy",
-            path="direct",
-            finding_id="kx-pnfc3b5nav5y",
-            principal_kind="role",
-        )
+        name = f"arn:aws:iam::{account}:role/service/reader-{number % 997}"
+        yield AccessRow(key_arn(number), row_principal(name, account, f"workload-{number % 9000}", "role"), ACCESS)
 
 
 def unwritten(folder: Path, count: int) -> None:
@@ -68,7 +58,7 @@ def plain(folder: Path, count: int) -> None:
     with (folder / "plain.csv").open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\r\n")
         for row in rows(count):
-            writer.writerow([getattr(row, name) for name in row.__slots__])
+            writer.writerow([row.key_arn, *row.principal, *row.access])
 
 
 def streamed(dialect: CsvDialect) -> Callable[[Path, int], None]:

@@ -105,7 +105,7 @@ def whole(world: World, wanted: Callable[[Pair], bool]) -> tuple[AnalysisResult,
     rows: list[AccessRow] = []
 
     def keep(row: AccessRow) -> None:
-        if row.path == "direct" and wanted((row.principal_arn, row.key_arn)):
+        if row.access.path == "direct" and wanted((row.principal.arn, row.key_arn)):
             rows.append(row)
 
     rules = AnalysisRules(insiders=True, remedies=False)
@@ -187,11 +187,11 @@ def _told(result: AnalysisResult, rows: list[AccessRow]) -> dict[Place, frozense
     """
     findings = {f.id: {a for c in f.capabilities for a in c.actions} for f in result.findings}
     found: dict[Place, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for row in rows:
-        for action in row.actions:
-            known = not row.finding_id or action in findings.get(row.finding_id, ())
-            told = found[row.principal_arn, row.key_arn, action][row.mechanism]
-            told.add(row.decision if known else "no finding")
+    for key, principal, access in rows:
+        for action in access.actions:
+            known = not access.finding_id or action in findings.get(access.finding_id, ())
+            told = found[principal.arn, key, action][access.mechanism]
+            told.add(access.decision if known else "no finding")
     return {place: _altogether(list(by_mechanism.values())) for place, by_mechanism in found.items()}
 
 

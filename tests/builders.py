@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from scanner.analyze.decision.decide import decide
 from scanner.analyze.findings import AnalysisResult, AnalysisRules, analyze
@@ -187,13 +187,39 @@ def ask(given: World, who: str, action: str = "kms:Decrypt", on: str = KEY, **pa
     return decide(given, request(given, who, action, on, **parts))
 
 
+class Line(NamedTuple):
+    """A row of access.csv by its columns."""
+
+    key_arn: str
+    principal_arn: str
+    principal_account_id: str
+    principal_account_name: str
+    party: str
+    capability: str
+    actions: tuple[str, ...]
+    decision: str
+    reason: str
+    conditions: str
+    mechanism: str
+    path: str
+    finding_id: str
+    principal_kind: str
+    finding_verdict: str
+
+
+def line_of(row: AccessRow) -> Line:
+    """A row as the file has it."""
+    arn, principal, access = row
+    return Line(arn, *principal[:3], *access[:-1], principal.kind, access.finding_verdict)
+
+
 @dataclass(frozen=True)
 class Analyzed:
     """Everything an analysis says."""
 
     result: AnalysisResult
     keys: tuple[KeyRow, ...]
-    access: tuple[AccessRow, ...]
+    access: tuple[Line, ...]
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -229,4 +255,4 @@ def analyzed(given: World, **rules: Any) -> Analyzed:
     result = analyze(
         given, AnalysisRules(**{"remedies": False} | rules), write_key=keys.append, write_access=access.append
     )
-    return Analyzed(result, tuple(keys), tuple(access))
+    return Analyzed(result, tuple(keys), tuple(map(line_of, access)))

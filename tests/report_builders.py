@@ -33,6 +33,8 @@ from scanner.model.finding import (
     Reach,
     Remediation,
     ResourceRef,
+    RowAccess,
+    RowPrincipal,
     RuleRef,
     RunInfo,
     Severity,
@@ -519,20 +521,19 @@ def access_rows() -> tuple[AccessRow, ...]:
     """One row."""
     return (
         AccessRow(
-            key_arn=KEY_ARN,
-            principal_arn=f"arn:aws:iam::{STRANGER}:root",
-            principal_account_id=STRANGER,
-            principal_account_name="",
-            party="unknown_third_party",
-            capability="decrypt",
-            actions=("kms:Decrypt", "kms:ReEncryptFrom"),
-            decision="unknown",
-            reason="delegated_to_third_party",
-            conditions="",
-            mechanism="key_policy",
-            path="",
-            finding_id="kx-pnfc3b5nav5y",
-            principal_kind="account",
+            KEY_ARN,
+            RowPrincipal(f"arn:aws:iam::{STRANGER}:root", STRANGER, "", "account"),
+            RowAccess(
+                party="unknown_third_party",
+                capability="decrypt",
+                actions=("kms:Decrypt", "kms:ReEncryptFrom"),
+                decision="unknown",
+                reason="delegated_to_third_party",
+                conditions="",
+                mechanism="key_policy",
+                path="",
+                finding_id="kx-pnfc3b5nav5y",
+            ),
         ),
     )
 
@@ -560,7 +561,7 @@ def poisoned(value: Any, text: str) -> Any:
         return value
     if isinstance(value, str):
         return text
-    if isinstance(value, AccessRow):
+    if isinstance(value, (AccessRow, RowPrincipal, RowAccess)):
         told = [name for name in value._fields if name not in _OURS]
         return value._replace(**{name: poisoned(getattr(value, name), text) for name in told})
     if isinstance(value, tuple):

@@ -39,6 +39,8 @@ from scanner.model.finding import (
     FindingVerdict,
     Grantee,
     Kind,
+    RowAccess,
+    RowPrincipal,
 )
 from scanner.model.key import KeyFacts
 from scanner.model.verdicts import Holders, KeyAccess, KeyPaths, PathAccess
@@ -109,9 +111,9 @@ def listed(world: World, key: KeyFacts, found: KeyAccess, rules: AnalysisRules, 
         found: holds insiders where they are wanted.
     """
     behind: dict[str, list[Holders]] = defaultdict(list)
-    for row in found.rows:
-        told = Holders(row.conditions, row.decision, row.reason, row.actions, (row.principal_arn,))
-        behind[row.finding_id].append(told)
+    for _, principal, access in found.rows:
+        told = Holders(access.conditions, access.decision, access.reason, access.actions, (principal.arn,))
+        behind[access.finding_id].append(told)
     outside = [line for f in found.findings for line in _of_finding(f, behind[f.id], wanted.action)]
     outside += [line for access in found.paths.access for line in _on_path(access, wanted.action)]
     inside = _of_insiders(found.insiders, wanted.action) if wanted.insiders else ()
@@ -206,19 +208,19 @@ def _principals(line: Access, behind: Sequence[Holders]) -> tuple[str, ...]:
 
 def _of_insiders(rows: Iterable[AccessRow], action: str) -> Iterator[Access]:
     """One line per principal of the key's own account, verdict and condition."""
-    groups: dict[tuple[str, str, str, str], list[AccessRow]] = {}
+    groups: dict[tuple[RowPrincipal, str, str, str], list[RowAccess]] = {}
     for row in rows:
-        if not action or action in row.actions:
-            groups.setdefault((row.principal_arn, row.decision, row.conditions, row.reason), []).append(row)
+        access = row.access
+        if not action or action in access.actions:
+            groups.setdefault((row.principal, access.decision, access.conditions, access.reason), []).append(access)
     for (principal, decision, condition, reason), members in groups.items():
-        first = members[0]
         yield Access(
-            verdict=_OF_INSIDERS[decision], selector=principal, kind=first.principal_kind,
-            account_id=first.principal_account_id, account_name=first.principal_account_name, party=OWN_ACCOUNT,
-            mechanism="", path=first.path, statements=(), grants=(),
+            verdict=_OF_INSIDERS[decision], selector=principal.arn, kind=principal.kind,
+            account_id=principal.account_id, account_name=principal.account_name, party=OWN_ACCOUNT,
+            mechanism="", path=members[0].path, statements=(), grants=(),
             capabilities=_in_order(m.capability for m in members),
             actions=tuple(a for m in members for a in m.actions if action in {"", a}), condition=condition,
-            caller_chosen=False, vouched=False, reasons=(reason,), principals=(principal,), finding_id="",
+            caller_chosen=False, vouched=False, reasons=(reason,), principals=(principal.arn,), finding_id="",
         )  # fmt: skip
 
 

@@ -16,6 +16,9 @@ from scanner.model.lifecycle import GREW, History, Suppression, SuppressionState
 from scanner.model.remediation import Remediation as Remediation  # noqa: PLC0414  # part of this contract
 from scanner.model.rows import AccessRow as AccessRow  # noqa: PLC0414  # the contract is read from this module
 from scanner.model.rows import KeyRow as KeyRow  # noqa: PLC0414  # the same
+from scanner.model.rows import RowAccess as RowAccess  # noqa: PLC0414  # the same
+from scanner.model.rows import RowPrincipal as RowPrincipal  # noqa: PLC0414  # the same
+from scanner.model.rows import row_principal as row_principal  # noqa: PLC0414  # the same
 from scanner.model.run import CoverageSummary as CoverageSummary  # noqa: PLC0414  # the same
 from scanner.model.run import GapSummary as GapSummary  # noqa: PLC0414  # the same
 from scanner.model.run import RunInfo as RunInfo  # noqa: PLC0414  # the same

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -36,13 +37,24 @@ class KeyRow:
     suppressed: int = 0
 
 
-class AccessRow(NamedTuple):
-    """A line of access.csv: key × principal × path × actions that share one decision. There are millions."""
+class RowPrincipal(NamedTuple):
+    """Whom a line of access.csv is about."""
 
-    key_arn: str
-    principal_arn: str
-    principal_account_id: str
-    principal_account_name: str
+    arn: str
+    account_id: str
+    account_name: str
+    kind: str
+
+
+@lru_cache(maxsize=65536)
+def row_principal(arn: str, account_id: str, account_name: str, kind: str) -> RowPrincipal:
+    """The same object for every line about a principal."""
+    return RowPrincipal(arn, account_id, account_name, kind)
+
+
+class RowAccess(NamedTuple):
+    """What a line of access.csv says of a principal and a key: actions that share one decision on one path."""
+
     party: str
     capability: str
     actions: tuple[str, ...]
@@ -52,5 +64,12 @@ class AccessRow(NamedTuple):
     mechanism: str
     path: str
     finding_id: str
-    principal_kind: str
     finding_verdict: str = ""
+
+
+class AccessRow(NamedTuple):
+    """A line of access.csv. There are millions, of which many share their principal or their access as an object."""
+
+    key_arn: str
+    principal: RowPrincipal
+    access: RowAccess

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import fields
 from functools import lru_cache
-from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,7 +16,7 @@ from typing import Self
 from scanner import FINDINGS_SCHEMA
 from scanner.errors import SnapshotError
 from scanner.model.coverage import LedgerRow, Outcome
-from scanner.model.finding import AccessRow, KeyRow
+from scanner.model.finding import AccessRow, KeyRow, RowAccess, RowPrincipal
 from scanner.report.columns import ACCESS, COVERAGE, KEYS, Column, names
 from scanner.report.directory import RunDirectory
 from scanner.report.escape import CsvDialect, csv_cell, csv_text
@@ -28,6 +27,8 @@ _SCHEMA = str(FINDINGS_SCHEMA)
 _LINE_END = "\r\n"
 _REMEMBERED = 2048
 """Parts of lines that are made once: rows of a key share few, and these come again at the next one."""
+_PRINCIPALS = 200_000
+"""The same for principals, of which many keys have the same."""
 _COUNTS = ("grants", "critical", "high", "medium", "low", "info", "suppressed")
 _ESCAPE = re.compile(r"\\([\\;=])")
 _HINT = "run `kms-scan analyze` on the snapshot again"
@@ -87,11 +88,6 @@ class _TableWriter:
         return text.getvalue().removesuffix(_LINE_END)
 
 
-_who = attrgetter("principal_arn", "principal_account_id", "principal_account_name")
-_what = attrgetter("party", "capability", "actions", "decision", "reason", "conditions", "mechanism")
-_how = attrgetter("path", "finding_id", "principal_kind")
-
-
 class AccessWriter(_TableWriter):
     """access.csv: can have millions of rows, so nothing is kept but what neighbouring rows have in common."""
 
@@ -102,31 +98,29 @@ class AccessWriter(_TableWriter):
         super().__init__(directory, dialect)
         self._aliases = {arn: join_list(names) for arn, names in aliases.items()}
         remembered = lru_cache(_REMEMBERED)
-        self._who, self._what = remembered(self._cells_of_who), remembered(self._cells_of_what)
-        self._how, self._before = remembered(self._cells), remembered(self._cells_before)
-        self._after = remembered(self._cells_after)
+        self._before, self._after = remembered(self._cells_before), remembered(self._cells_after)
+        self._who, self._what = lru_cache(_PRINCIPALS)(self._cells_of_who), remembered(self._cells_of_what)
 
     def write(self, row: AccessRow) -> None:
         """Append one row, in parts of columns that stand side by side and often come again."""
-        arn = row.key_arn
+        arn, principal, access = row
         self._stream.write(
-            f"{self._before(arn)},{self._who(_who(row))},{self._what(_what(row))},{self._how(_how(row))},"
-            f"{self._after(row.finding_verdict, arn)}{_LINE_END}"
+            f"{self._before(arn)},{self._who(principal)},{self._what(access)},"
+            f"{self._after(principal.kind, access.finding_verdict, arn)}{_LINE_END}"
         )
 
     def _cells_before(self, key_arn: str) -> str:
         return self._cells((_SCHEMA, key_arn))
 
-    def _cells_of_who(self, who: tuple[str, str, str]) -> str:
-        arn, account_id, name = who
-        return self._cells((arn, account_id, account_label(name, account_id)))
+    def _cells_of_who(self, who: RowPrincipal) -> str:
+        return self._cells((who.arn, who.account_id, account_label(who.account_name, who.account_id)))
 
-    def _cells_of_what(self, what: tuple[str, str, tuple[str, ...], str, str, str, str]) -> str:
-        party, capability, actions, *others = what
+    def _cells_of_what(self, what: RowAccess) -> str:
+        party, capability, actions, *others, _ = what
         return self._cells((party, capability, join_list(actions), *others))
 
-    def _cells_after(self, verdict: str, key_arn: str) -> str:
-        return self._cells((verdict, self._aliases.get(key_arn, "")))
+    def _cells_after(self, kind: str, verdict: str, key_arn: str) -> str:
+        return self._cells((kind, verdict, self._aliases.get(key_arn, "")))
 
 
 class KeysWriter(_TableWriter):

@@ -34,7 +34,7 @@ def judged_once(world: World) -> sampled.Analysis:
     result, rows = sampled.whole(replace(world, keys={arn: world.keys[arn] for arn in chosen}), lambda _: True)
 
     def analysis(_: World, wanted: Wanted) -> tuple[AnalysisResult, list[AccessRow]]:
-        return result, [row for row in rows if wanted((row.principal_arn, row.key_arn))]
+        return result, [row for row in rows if wanted((row.principal.arn, row.key_arn))]
 
     return analysis
 
@@ -63,7 +63,7 @@ def test_rows_that_the_analysis_leaves_out_are_differences(world: World, judged_
 def test_row_with_another_verdict_is_a_difference(world: World, judged_once: sampled.Analysis) -> None:
     def hopeful(given: World, wanted: Wanted) -> tuple[AnalysisResult, list[AccessRow]]:
         result, rows = judged_once(given, wanted)
-        return result, [row._replace(decision="conditional") for row in rows]
+        return result, [row._replace(access=row.access._replace(decision="conditional")) for row in rows]
 
     assert compared(world, hopeful, 300).differences
 
@@ -77,8 +77,10 @@ def test_what_one_mechanism_allows_is_allowed_whatever_another_asks_for(
 ) -> None:
     def twice(given: World, wanted: Wanted) -> tuple[AnalysisResult, list[AccessRow]]:
         result, rows = judged_once(given, wanted)
-        allowed = [r for r in rows if r.decision == "allowed" and r.mechanism == "key_policy"]
-        return result, [*rows, *(r._replace(mechanism=mechanism, decision=decision) for r in allowed)]
+        allowed = [r for r in rows if r.access.decision == "allowed" and r.access.mechanism == "key_policy"]
+        return result, [
+            *rows, *(r._replace(access=r.access._replace(mechanism=mechanism, decision=decision)) for r in allowed),
+        ]  # fmt: skip
 
     assert (compared(world, twice).differences == []) is agrees
 

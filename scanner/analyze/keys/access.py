@@ -15,7 +15,7 @@ from scanner.analyze.request.caller import Caller, account_of
 from scanner.analyze.request.request import Request
 from scanner.model.actions import KEY_ACTIONS
 from scanner.model.decision import Decision, Verdict
-from scanner.model.finding import OWN_ACCOUNT, AccessRow, Finding, FindingVerdict
+from scanner.model.finding import OWN_ACCOUNT, AccessRow, Finding, FindingVerdict, RowAccess, row_principal
 from scanner.model.key import KeyFacts
 from scanner.model.world import World
 
@@ -41,21 +41,21 @@ def access_rows(
         groups.setdefault(j.crowd, {}).setdefault(group, []).append(j.action.iam_name)
     capabilities = {group[0] for of in groups.values() for group in of}
     parties = {c: assembly.standing(naming, key, c, ()).party for c in capabilities}
-    told = {crowd: [(*group, parties[group[0]], tuple(a)) for group, a in of.items()] for crowd, of in groups.items()}
+    how = naming.mechanism, "direct", finding.id, finding.verdict.value
+    told = {
+        crowd: [RowAccess(parties[group[0]], group[0], tuple(a), *group[1:], *how) for group, a in of.items()]
+        for crowd, of in groups.items()
+    }
     names: dict[str, str] = {}
     everybody = sorted(((c.text, crowd, c) for crowd, callers in crowds.items() for c in callers), key=itemgetter(0))
-    unknown_id, verdict = naming.selector.kind == "unknown_id", finding.verdict.value
+    unknown_id = naming.selector.kind == "unknown_id"
     for text, crowd, caller in everybody:
         account, kind = caller.account_id, "unique_id" if unknown_id else caller.kind.value
         if account not in names:
             names[account] = account_of(assembly.world, account).name
-        for capability, decision, reason, condition, party, actions in told[crowd]:
-            yield AccessRow(
-                key_arn=key.arn, principal_arn=text, principal_account_id="" if account == "*" else account,
-                principal_account_name=names[account], party=party, capability=capability, actions=actions,
-                decision=decision, reason=reason, conditions=condition, mechanism=naming.mechanism, path="direct",
-                finding_id=finding.id, principal_kind=kind, finding_verdict=verdict,
-            )  # fmt: skip
+        principal = row_principal(text, "" if account == "*" else account, names[account], kind)
+        for access in told[crowd]:
+            yield AccessRow(key.arn, principal, access)
 
 
 def insider_rows(
@@ -92,10 +92,8 @@ def _insider_group(capability: str, decision: Decision) -> _Group:
 def _insiders(
     world: World, key: KeyFacts, caller: Caller, groups: Iterable[tuple[_Group, list[str]]]
 ) -> Iterator[AccessRow]:
+    account = caller.account_id
+    principal = row_principal(caller.text, account, account_of(world, account).name, caller.kind.value)
     for (capability, verdict, reason, condition), actions in groups:
-        yield AccessRow(
-            key_arn=key.arn, principal_arn=caller.text, principal_account_id=caller.account_id,
-            principal_account_name=account_of(world, caller.account_id).name, party=OWN_ACCOUNT,
-            capability=capability, actions=tuple(actions), decision=verdict, reason=reason, conditions=condition,
-            mechanism="", path="direct", finding_id="", principal_kind=caller.kind.value,
-        )  # fmt: skip
+        access = RowAccess(OWN_ACCOUNT, capability, tuple(actions), verdict, reason, condition, "", "direct", "")
+        yield AccessRow(key.arn, principal, access)

@@ -29,7 +29,7 @@ from scanner.analyze.principals.party import (
 from scanner.analyze.principals.reach import Population
 from scanner.analyze.request.caller import account_of
 from scanner.model.actions import KEY_ACTIONS
-from scanner.model.finding import AccessRow, Finding, FindingVerdict
+from scanner.model.finding import AccessRow, Finding, FindingVerdict, RowAccess, RowPrincipal, row_principal
 from scanner.model.key import KeyFacts
 from scanner.model.verdicts import Holders, KeyPaths, PathAccess
 
@@ -46,10 +46,7 @@ _PLACE = {action.name: number for number, action in enumerate(KEY_ACTIONS)}
 class _Line(NamedTuple):
     """What the actions of one row share."""
 
-    text: str
-    kind: str
-    account_id: str
-    account_name: str
+    principal: RowPrincipal
     capability: str
     decision: str
     reason: str
@@ -61,8 +58,8 @@ _How = tuple[Landing, ...]
 """How a key is reached by those who make a claim."""
 _Told = list[tuple[_Line, tuple[str, ...]]]
 """Lines with the actions of each."""
-_Placed = list[tuple[_Line, tuple[str, ...], str]]
-"""Lines with the actions of each, and the party."""
+_Placed = list[tuple[RowPrincipal, RowAccess]]
+"""Rows without their key."""
 _first_of = itemgetter(0)
 
 
@@ -133,9 +130,9 @@ class RolePaths:
             severities, said = one.severities, self._said[one.how]
             place = severities.alike(key)
             if place not in said.placed:
-                told, standing = self._told_of(assembly, one), severities.standing
-                said.placed[place] = [(*line, standing(key, line[0].capability).party) for line in told]
-            yield from _rows(one.finding, key, said.placed[place])
+                said.placed[place] = list(_placed(one, key, self._told_of(assembly, one)))
+            for principal, access in said.placed[place]:
+                yield AccessRow(key.arn, principal, access)
 
     def told_all(self, key: KeyFacts) -> None:
         """Nothing more is asked about a key: what was said of it stays while keys reached the same way are to come."""
@@ -227,21 +224,22 @@ def _holders(told: _Told) -> Iterator[Holders]:
     """Whom lines are about: those of whom the same is said together."""
     principals: dict[tuple[str, str, str, tuple[str, ...]], dict[str, None]] = defaultdict(dict)
     for line, actions in told:
-        principals[line.condition, line.decision, line.reason, actions][line.text] = None
+        principals[line.condition, line.decision, line.reason, actions][line.principal.arn] = None
     for said, texts in principals.items():
         yield Holders(*said, tuple(texts))
 
 
-def _rows(finding: Finding, key: KeyFacts, told: _Placed) -> Iterator[AccessRow]:
-    """The rows of a claim about one key."""
-    arn, verdict = key.arn, finding.verdict.value
-    for line, actions, party in told:
-        yield AccessRow(
-            key_arn=arn, principal_arn=line.text, principal_account_id=line.account_id,
-            principal_account_name=line.account_name, party=party, capability=line.capability, actions=actions,
-            decision=line.decision, reason=line.reason, conditions=line.condition, mechanism=ROLE, path=line.path,
-            finding_id=finding.id, principal_kind=line.kind, finding_verdict=verdict,
+def _placed(one: _Reaching, key: KeyFacts, told: _Told) -> Iterator[tuple[RowPrincipal, RowAccess]]:
+    """The rows of a claim about a key, and about all keys that count alike and are reached in the same way."""
+    finding, verdict = one.finding.id, one.finding.verdict.value
+    known: dict[RowAccess, RowAccess] = {}
+    for line, actions in told:
+        party = one.severities.standing(key, line.capability).party
+        access = RowAccess(
+            party, line.capability, actions, line.decision, line.reason, line.condition, ROLE, line.path, finding,
+            verdict,
         )  # fmt: skip
+        yield line.principal, known.setdefault(access, access)
 
 
 def _line(assembly: Assembly, claim: Claim, landing: Landing, approach: Approach) -> _Line:
@@ -252,10 +250,12 @@ def _line(assembly: Assembly, claim: Claim, landing: Landing, approach: Approach
     federated = caller.is_provider
     account_id = "" if caller.account_id == "*" else caller.account_id
     return _Line(
-        text=source.selector.text if federated else caller.text,
-        kind="federated" if federated else caller.kind.value,
-        account_id=account_id,
-        account_name=account_of(assembly.world, account_id).name if account_id else "",
+        row_principal(
+            source.selector.text if federated else caller.text,
+            account_id,
+            account_of(assembly.world, account_id).name if account_id else "",
+            "federated" if federated else caller.kind.value,
+        ),
         capability=use.action.capability,
         decision="unknown" if is_stranger(caller) else _DECISIONS[approach.rank],
         reason=reason_of(one, use.decision.reason) or confirmed_path_reason(one, claim.party),

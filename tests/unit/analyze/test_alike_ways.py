@@ -12,9 +12,8 @@ from scanner.analyze.paths.hops import BOUND, SURE
 from scanner.analyze.paths.role_use import Use
 from scanner.model.actions import ACTIONS
 from scanner.model.decision import Decision, Verdict
-from scanner.model.finding import AccessRow
 
-from builders import KEY, MEMBER, OWNER, STRANGER, allow, iam, key, policy
+from builders import KEY, MEMBER, OWNER, STRANGER, Line, allow, iam, key, policy
 from role_worlds import ASSUMING, USING, admits, followed, only_path, role
 
 VENDOR = iam(STRANGER, "root")
@@ -24,7 +23,7 @@ WITH_MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
 CHAIN, USE = Chain(), Use(ACTIONS["decrypt"], Decision(Verdict.ALLOWED, "both_sides_allow"), SURE)
 
 
-def rows(*things: Any) -> list[AccessRow]:
+def rows(*things: Any) -> list[Line]:
     """What access.csv says of paths."""
     return [row for row in followed(*things).access if row.mechanism == "role"]
 

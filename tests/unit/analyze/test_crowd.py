@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from scanner.analyze.decision.action_groups import groups_of
 from scanner.model.actions import KEY_ACTIONS
-from scanner.model.finding import AccessRow, Finding, Kind
+from scanner.model.finding import Finding, Kind
 
 from builders import (
     KEY,
     MEMBER,
     ORG,
     OWNER,
+    Line,
     account,
     allow,
     analyzed,
@@ -68,7 +69,7 @@ def test_actions_with_rules_of_their_own_stand_alone(action: str) -> None:
 # -- accounts ---------------------------------------------------------------------------------------------------------
 
 
-def two_accounts(statement: Any) -> tuple[list[AccessRow], list[Finding]]:
+def two_accounts(statement: Any) -> tuple[list[Line], list[Finding]]:
     """A key open to the organization, and roles of two accounts whose policies read the same for their account."""
     people = [
         principal(iam(a, "role/App"), replaced(policy(statement), MEMBER, a), tags={}) for a in (MEMBER, ELSEWHERE)

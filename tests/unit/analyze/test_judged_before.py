@@ -30,6 +30,7 @@ from builders import (
     grant,
     iam,
     key,
+    line_of,
     organization,
     policy,
     principal,
@@ -230,8 +231,13 @@ def test_taken_over_findings_are_those_of_the_run() -> None:
 
 def test_taken_over_rows_are_those_of_the_run() -> None:
     row, inside = FIRST.left[KEY].rows[0], FIRST.left[KEY].insiders[0]
-    found = lying(KEY, rows=(row._replace(reason="else"),), insiders=(inside._replace(reason="other"),))
-    assert [r.reason for r in found.access if r.key_arn == KEY and r.path == "direct"] == ["else", "other"]
+    found = lying(KEY, rows=(_because(row, "else"),), insiders=(_because(inside, "other"),))
+    told = [line_of(row) for row in found.access]
+    assert [line.reason for line in told if line.key_arn == KEY and line.path == "direct"] == ["else", "other"]
+
+
+def _because(row: AccessRow, reason: str) -> AccessRow:
+    return row._replace(access=row.access._replace(reason=reason))
 
 
 def test_taken_over_documents_are_those_of_the_run() -> None:

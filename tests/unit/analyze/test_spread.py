@@ -97,7 +97,7 @@ def test_organization_has_what_parts_could_lose(serial: Everything) -> None:
     assert {"external_access", "assumed_role_path", "key_hygiene", "broad_key_permission", "foreign_key_use"} <= kinds
     assert any(f.remediation.verified for f in serial.result.findings if f.kind.value == "broad_key_permission")
     assert serial.result.documents
-    assert {row.mechanism for row in serial.access} >= {"role", "key_policy", "grant"}
+    assert {row.access.mechanism for row in serial.access} >= {"role", "key_policy", "grant"}
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 7])

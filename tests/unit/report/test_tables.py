@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from scanner.errors import SnapshotError
 from scanner.model.finding import AccessRow, CapabilityResult, FindingVerdict, KeyRow, Severity
+from scanner.report import streams
 from scanner.report.columns import ACCESS, FINDINGS, KEYS, TABLES, Table, names
 from scanner.report.coverage_notes import cited_notes
 from scanner.report.directory import RunDirectory
@@ -19,6 +20,7 @@ from scanner.report.streams import AccessWriter, CoverageWriter, KeysWriter, joi
 from scanner.report.tables import findings_csv
 
 import report_builders as build
+from builders import Line, line_of
 
 each_dialect = pytest.mark.parametrize("dialect", CsvDialect)
 
@@ -30,7 +32,7 @@ def lines(content: bytes) -> list[dict[str, str]]:
 
 def test_columns_are_those_of_the_rows_they_hold() -> None:
     assert names(KEYS)[1:] == [field.name for field in fields(KeyRow)]
-    assert names(ACCESS)[1:] == [*AccessRow._fields, "key_aliases"]
+    assert names(ACCESS)[1:] == [*Line._fields, "key_aliases"]
     for columns in (table.columns for table in TABLES):
         assert columns[0].name == "schema_version"
         assert all(column.description for column in columns)
@@ -232,7 +234,8 @@ def test_every_account_name_carries_its_id(tmp_path: Path) -> None:
 
 
 def test_row_of_access_names_its_key_by_every_alias_or_none(tmp_path: Path) -> None:
-    known, unread = build.access_rows()[0], build.access_rows()[0]._replace(key_arn=f"{build.KEY_ARN}b")
+    (known,) = build.access_rows()
+    unread = known._replace(key_arn=f"{build.KEY_ARN}b")
     with AccessWriter(RunDirectory.create(tmp_path, "run"), CsvDialect.RFC4180, build.key_aliases()) as access:
         access.write(known)
         access.write(unread)
@@ -258,21 +261,23 @@ def test_finding_about_keys_of_several_accounts_names_each_once() -> None:
 
 @each_dialect
 def test_row_of_access_is_what_a_csv_library_writes_of_its_cells(tmp_path: Path, dialect: CsvDialect) -> None:
-    (row,) = build.access_rows()
-    row = row._replace(principal_account_name="payments")
+    ((key_arn, who, what),) = build.access_rows()
+    who = who._replace(account_name="payments")
     texts = ("", ",", '"', "a\r\nb", " = 1", "'", "\ud800", *build.HOSTILE)
     rows = [
-        row._replace(principal_arn=one, conditions=other, finding_verdict=one, actions=(one, other))
+        AccessRow(
+            key_arn, who._replace(arn=one), what._replace(conditions=other, finding_verdict=one, actions=(one, other))
+        )
         for one in texts
         for other in texts
     ]
-    with AccessWriter(RunDirectory.create(tmp_path, "run"), dialect, {row.key_arn: ('-"', ";")}) as access:
+    with AccessWriter(RunDirectory.create(tmp_path, "run"), dialect, {key_arn: ('-"', ";")}) as access:
         for each in (*rows, *rows):
             access.write(each)
     out = io.StringIO(newline="")
     expected = csv.writer(out, lineterminator="\r\n")
     expected.writerow(names(ACCESS))
-    for each in (*rows, *rows):
+    for each in map(line_of, (*rows, *rows)):
         cells = {**each._asdict(), "schema_version": "1", "key_aliases": '-"; \\;', "actions": join_list(each.actions)}
         cells["principal_account_name"] = f"{each.principal_account_name} ({each.principal_account_id})"
         expected.writerow([csv_cell(cells[name], dialect) for name in names(ACCESS)])
@@ -282,14 +287,16 @@ def test_row_of_access_is_what_a_csv_library_writes_of_its_cells(tmp_path: Path,
 ROWS = 4_000
 
 
-def test_access_rows_are_not_kept(tmp_path: Path) -> None:
-    (row,) = build.access_rows()
+def test_access_rows_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_PRINCIPALS", 100)
+    ((key_arn, who, what),) = build.access_rows()
     tracemalloc.start()
     with AccessWriter(RunDirectory.create(tmp_path, "run"), CsvDialect.EXCEL, build.key_aliases()) as access:
         held = []
         for half in range(2):
             for number in range(ROWS):
-                access.write(row._replace(principal_arn=f"arn:aws:iam::{build.STRANGER}:role/r{half}{number}"))
+                arn = f"arn:aws:iam::{build.STRANGER}:role/r{half}{number}"
+                access.write(AccessRow(key_arn, who._replace(arn=arn), what))
             held.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
     assert held[1] - held[0] < 8 * ROWS

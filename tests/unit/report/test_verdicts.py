@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from scanner.errors import SnapshotError
 from scanner.model.decision import Decision, Gate, GateOutcome, Layer, Side, StatementRef, Verdict
-from scanner.model.finding import AccessRow, FindingVerdict
+from scanner.model.finding import AccessRow, FindingVerdict, RowAccess, RowPrincipal
 from scanner.model.verdicts import (
     KeptShare,
     KeptSources,
@@ -29,10 +29,12 @@ from report_builders import stranger_finding
 
 APP, ANN, BOB = iam(MEMBER, "role/App"), iam(MEMBER, "user/Ann"), iam(MEMBER, "user/Bob")
 OTHER = KEY.replace("1234abcd", "4321dcba")
-ROW = AccessRow(
-    KEY, APP, MEMBER, "member", "same_organization", "decrypt", ("kms:Decrypt", "kms:ReEncryptFrom"), "allowed",
-    "both_sides_allow", "", "key_policy", "direct", "kx-1", "role", "confirmed",
+WHO = RowPrincipal(APP, MEMBER, "member", "role")
+WHAT = RowAccess(
+    "same_organization", "decrypt", ("kms:Decrypt", "kms:ReEncryptFrom"), "allowed", "both_sides_allow", "",
+    "key_policy", "direct", "kx-1", "confirmed",
 )  # fmt: skip
+ROW = AccessRow(KEY, WHO, WHAT)
 GATE = Gate(
     Layer.KEY_POLICY, Side.OWNER, GateOutcome.ALLOW, (StatementRef(KEY, "key policy", "a" * 64, 0, "S", "Allow"),)
 )
@@ -51,8 +53,13 @@ TOLD = KeyVerdicts(
     KEY,
     VerdictInputs("d" * 64, (MEMBER, OWNER), (f"{OWNER}/global/sts:AssumeRole/",)),
     (replace(stranger_finding(), key=None, first_seen="", last_seen=""),),
-    (ROW, ROW._replace(principal_arn=ANN, principal_kind="user"), ROW, ROW._replace(reason="else")),
-    (ROW._replace(finding_id="", finding_verdict=""),),
+    (
+        ROW,
+        ROW._replace(principal=WHO._replace(arn=ANN, kind="user")),
+        ROW,
+        ROW._replace(access=WHAT._replace(reason="else")),
+    ),
+    (ROW._replace(access=WHAT._replace(finding_id="", finding_verdict="")),),
     {"e" * 64: '{"GrantId": "g-1"}'},
     (
         NamingUses(
@@ -106,7 +113,11 @@ def test_file_appears_when_it_is_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["\x00\x1b[31m", "\u202e<script>", "=cmd()", 'a"\\\n\r'])
 def test_hostile_text_comes_back_as_it_was(text: str, tmp_path: Path) -> None:
-    odd = replace(TOLD, rows=(ROW._replace(conditions=text),), findings=(replace(TOLD.findings[0], title=text),))
+    odd = replace(
+        TOLD,
+        rows=(ROW._replace(access=WHAT._replace(conditions=text)),),
+        findings=(replace(TOLD.findings[0], title=text),),
+    )
     path = written(tmp_path, odd)
     assert path.read_bytes().count(b"\n") == 3
     assert read_verdicts(path).load(KEY) == odd
