@@ -62,6 +62,8 @@ class _TableWriter:
         self._directory = directory
         self._dialect = dialect
         self._stack = ExitStack()
+        self._line = io.StringIO(newline="")
+        self._line_of = csv.writer(self._line, lineterminator=_LINE_END)
 
     def __enter__(self) -> Self:
         stream = self._stack.enter_context(self._directory.stream(self.name))
@@ -83,9 +85,10 @@ class _TableWriter:
 
     def _cells(self, texts: tuple[str, ...]) -> str:
         """Two or more cells as they stand side by side in a line."""
-        text = io.StringIO()
-        csv.writer(text, lineterminator=_LINE_END).writerow([csv_cell(cell, self._dialect) for cell in texts])
-        return text.getvalue().removesuffix(_LINE_END)
+        self._line.seek(0)
+        self._line.truncate()
+        self._line_of.writerow([csv_cell(cell, self._dialect) for cell in texts])
+        return self._line.getvalue().removesuffix(_LINE_END)
 
 
 class AccessWriter(_TableWriter):

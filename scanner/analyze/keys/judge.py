@@ -155,7 +155,7 @@ def named_actions(naming: Naming) -> tuple[Action, ...]:
         known = tuple(a for a in KEY_ACTIONS if a.name in naming.operations)
         return (*known, *(new_action(o) for o in naming.operations if o.lower() not in ACTIONS))
     covered = [covers_each(n.statement) for n in naming.statements]
-    known = tuple(a for place, a in enumerate(KEY_ACTIONS) if any(each[place] for each in covered))
+    known = tuple(action for action, by in zip(KEY_ACTIONS, zip(*covered, strict=True), strict=False) if True in by)
     return (*known, *(new_action(o) for o in dict.fromkeys(o for n in naming.statements for o in _new(n.statement))))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import cache, partial
 from typing import NamedTuple
 
 from scanner.analyze.keys.assemble import Assembly
@@ -15,7 +16,7 @@ from scanner.analyze.paths.approaches import Arrival, Landing, Place
 from scanner.analyze.paths.path_capabilities import Severities, kind_of, reason_at
 from scanner.analyze.paths.path_findings import named_by, path_grantee, refs_to
 from scanner.model.actions import CAPABILITIES
-from scanner.model.finding import CapabilityResult, Kind
+from scanner.model.finding import CapabilityResult, Kind, Severity
 from scanner.model.key import KeyFacts
 from scanner.model.verdicts import Holders, PathAccess
 
@@ -24,6 +25,7 @@ class _Best(NamedTuple):
     """The strongest way to an action, and its place in the order: strongest first, then worst, then as found."""
 
     order: tuple[int, tuple[int, int, int, int], int, int]
+    severity: Severity
     arrival: Arrival
 
 
@@ -65,13 +67,15 @@ def _held(
 def _strongest(severities: Severities, how: Iterable[Landing], key: KeyFacts) -> list[_Best]:
     """The strongest way to every action."""
     best: dict[str, _Best] = {}
+    of = cache(partial(severities.of, key))
     for number, landing in enumerate(how):
         for place, approach in enumerate(landing.approaches):
             name = approach.way.use.action.name
             before = best.get(name)
-            order = (-approach.rank, severities.of(key, kind_of(approach))[2], number, place)
+            severity, _, grade = of(kind_of(approach))
+            order = (-approach.rank, grade, number, place)
             if before is None or order < before.order:
-                best[name] = _Best(order, Arrival(landing.source, key, approach))
+                best[name] = _Best(order, severity, Arrival(landing.source, key, approach))
     return sorted(best.values(), key=lambda one: one.order)
 
 
@@ -80,7 +84,7 @@ def _result(
 ) -> CapabilityResult:  # fmt: skip
     capability, verdict, condition = place
     arrivals = [member.arrival for member in members]
-    worst = max((severities.of(a.key, kind_of(a.approach))[0] for a in arrivals), key=rank)
+    worst = max((member.severity for member in members), key=rank)
     reasons = dict.fromkeys(reason_at(assembly, severities.claim, arrival) for arrival in arrivals)
     return CapabilityResult(
         capability, tuple(sorted(a.way.use.action.iam_name for a in arrivals)), verdict, worst, tuple(reasons),

@@ -104,8 +104,8 @@ class RolePaths:
     """Behind how many who make a claim some chain was longer than what is followed."""
     _said: defaultdict[_How, _Said]
     """What is said of keys that are reached in the same way; each is of one claim."""
-    _shared: dict[object, _Line] = field(default_factory=dict)
-    """The lines by step, course and capability."""
+    _shared: dict[object, tuple[_Line, ...]] = field(default_factory=dict)
+    """The lines by source, course and capability."""
 
     def at(self, assembly: Assembly, key: KeyFacts) -> KeyPaths:
         """What is told of one key."""
@@ -160,12 +160,14 @@ class RolePaths:
 
     def _lines_of(
         self, assembly: Assembly, claim: Claim, landing: Landing, approach: Approach
-    ) -> Iterator[_Line]:  # fmt: skip
-        for step in sorted(landing.source.steps, key=lambda s: s.caller.text):
-            place = (id(step), approach.way.course, approach.place[0])
-            if place not in self._shared:
-                self._shared[place] = _line(assembly, claim, landing, approach.by(step))
-            yield self._shared[place]
+    ) -> tuple[_Line, ...]:  # fmt: skip
+        place = (id(landing.source), approach.way.course, approach.place[0])
+        found = self._shared.get(place)
+        if found is None:
+            steps = sorted(landing.source.steps, key=lambda step: step.caller.text)
+            lines = (_line(assembly, claim, landing, approach.by(step)) for step in steps)
+            found = self._shared[place] = tuple(lines)
+        return found
 
 
 def follow_roles(
