@@ -19,6 +19,9 @@ from scanner.analyze.request.context import RequestContext
 from scanner.model.key import KeyFacts
 from scanner.model.world import World
 
+_Class = tuple[int, frozenset[str]]
+"""The number of a class, and the ARNs of keys at which it counts for nothing."""
+
 
 @dataclass(slots=True)
 class _Family:
@@ -51,7 +54,8 @@ class Afar:
         self._profiles: dict[int, tuple[dict[int, int], int, tuple[KeyFacts, ...]]] = {}
         self._of_accounts: dict[tuple[str, str], int] = {}
         self._apart: dict[Hashable, frozenset[str]] = {}
-        self._of: dict[int, tuple[Caller, tuple[int, frozenset[str]] | None]] = {}
+        self._of: dict[int, tuple[Caller, _Class | None]] = {}
+        self._numbered: dict[int, _Class | None] = {}
         self._at = {key.arn: key for key in keys}
         for key in self._at.values():
             self._take(self._ends.of_key(Pair(world, caller, key, {})))
@@ -99,7 +103,7 @@ class Afar:
         place = its.key.region, its.key.partition, account_of(self._world, its.key.account_id).default_regions
         self._regions.setdefault(place, its.key)
 
-    def class_of(self, caller: Caller) -> tuple[int, frozenset[str]] | None:
+    def class_of(self, caller: Caller) -> _Class | None:
         """The class of a caller, and the ARNs of keys at which it counts for nothing: they know the caller.
 
         None for whoever is no member of an account, or of whose documents a date decides.
@@ -109,11 +113,19 @@ class Afar:
             known = self._of[id(caller)] = caller, self._class_of(caller)
         return known[1]
 
-    def _class_of(self, caller: Caller) -> tuple[int, frozenset[str]] | None:
+    def _class_of(self, caller: Caller) -> _Class | None:
+        """The same for a caller whose object is not known."""
         if not self._keys:
             return None
         pair = Pair(self._world, caller, self._keys[0].key, {})
         mine = self._ends.callers.get(id(caller)) or self._ends.of_caller(pair)
+        if mine.number not in self._numbered:
+            self._numbered[mine.number] = self._worked_out(pair, mine)
+        return self._numbered[mine.number]
+
+    def _worked_out(self, pair: Pair, mine: CallerEnd) -> _Class | None:
+        """The same for a caller that was not met before."""
+        caller = pair.caller
         views = [next(iter(f.sights.values())).view_of(mine.number, self._ends.asked, pair.context)
                  for f in self._families.values()]  # fmt: skip
         marks = views[0].marks
