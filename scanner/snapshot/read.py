@@ -25,6 +25,8 @@ WRITER = "writer_process"
 
 CONTENT_HASH = "content_hash"
 """The header's entry that `content_hash` must reproduce."""
+_AT_ONCE = 1000
+"""Rows that are looked through together."""
 
 _MAGIC = b"SQLite format 3\0"
 _UNREADABLE = (sqlite3.Error, ValueError, TypeError, KeyError, AttributeError, RecursionError)
@@ -114,8 +116,9 @@ def content_hash(connection: sqlite3.Connection) -> str:
         names = ", ".join(f'"{name}"' for name in columns)
         given = f"WHERE key NOT IN ('{WRITER}', '{CONTENT_HASH}')" if table == "meta" else ""
         query = f'SELECT {names} FROM "{table}" {given} ORDER BY {names}'  # noqa: S608  # our own schema
-        for row in connection.execute(query):
-            digest.update(repr(row).encode("utf-8", "surrogatepass"))
+        found = connection.execute(query)
+        while rows := found.fetchmany(_AT_ONCE):
+            digest.update("".join(map(repr, rows)).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 
