@@ -39,7 +39,10 @@ from scanner.model.world import World
 T = TypeVar("T")
 
 MOST_SIDES = 400_000
-"""Sides, layers and verdicts that are kept; beyond them everything is worked out again."""
+"""Sides, layers and verdicts that are kept for each `FEW_CALLERS`; beyond them everything is worked out again."""
+
+FEW_CALLERS = 50_000
+"""The more callers were met, the more it takes to work everything out again, and the more is kept."""
 
 MOST_WORLDS = 100
 """Worlds that are known again by being the same object; others by what they hold."""
@@ -205,7 +208,8 @@ class Sides:
         kept = self.kept
         if self._busy:
             return
-        if len(kept.caller_sides) + len(kept.key_sides) + len(kept.layers) + len(kept.verdicts) > MOST_SIDES:
+        most = MOST_SIDES * (1 + len(kept.callers) // FEW_CALLERS)
+        if len(kept.caller_sides) + len(kept.key_sides) + len(kept.layers) + len(kept.verdicts) > most:
             self.kept = Kept()
 
     def place(self, context: RequestContext, caller: int | None = None, key: int | None = None) -> Place:

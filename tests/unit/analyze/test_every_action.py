@@ -513,6 +513,20 @@ def test_answers_stay_the_same_where_room_is_made(monkeypatch: pytest.MonkeyPatc
     assert kept.sides.kept is not first
 
 
+@pytest.mark.parametrize(("callers", "answers", "stays"), [(1, 3, True), (1, 4, False), (2, 6, True), (2, 7, False)])
+def test_more_is_kept_where_more_callers_were_met(
+    monkeypatch: pytest.MonkeyPatch, callers: int, answers: int, stays: bool
+) -> None:
+    monkeypatch.setattr(sides_module, "MOST_SIDES", 3)
+    monkeypatch.setattr(sides_module, "FEW_CALLERS", 2)
+    sides = sides_module.Sides()
+    kept = sides.kept
+    kept.callers.update({f"role {n}": [(n, n)] for n in range(callers)})
+    kept.verdicts.update(dict.fromkeys(range(answers)))
+    sides.make_room()
+    assert (sides.kept is kept) is stays
+
+
 @pytest.mark.parametrize("most", [0, 1])
 def test_worlds_beyond_those_known_by_sight_are_known_by_what_they_hold(
     monkeypatch: pytest.MonkeyPatch, most: int
