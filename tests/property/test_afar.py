@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from operator import itemgetter
 from random import Random
 from typing import Any
 
@@ -13,10 +14,11 @@ from hypothesis import strategies as st
 from scanner.analyze.decision import sides
 from scanner.analyze.decision.afar import Afar
 from scanner.analyze.decision.evaluation import ALL_SOURCES
-from scanner.analyze.decision.every_action import DECISION, every_action
+from scanner.analyze.decision.every_action import DECISION, alike_at, every_action
 from scanner.analyze.decision.remembered import RememberingWorld
 from scanner.analyze.paths import role_use
 from scanner.analyze.paths.role_use import RoleUse
+from scanner.analyze.principals.reach import Population
 from scanner.model.principal import PrincipalKind
 from scanner.model.world import World
 
@@ -79,6 +81,22 @@ def test_roles_do_with_keys_what_each_does_where_nothing_is_shared(seed: int, mo
             together, alone = (RoleUse(world, world.keys.values()) for world in (kept, drawn))
             for arn in hand.random.sample(sorted(drawn.principals), len(drawn.principals)):
                 assert together.of(arn).by_key() == alone.of(arn).by_key()
+
+
+@budget
+@given(st.integers(0, 2**32), st.sampled_from((20, 0)))
+def test_everybody_at_a_key_is_judged_alike_whatever_is_forgotten_meanwhile(seed: int, most: int) -> None:
+    drawn = crowded(Drawn(Random(seed)).world())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sides, "MOST_SIDES", most)
+        kept = RememberingWorld.of(drawn, answers=False)
+        keys, callers = list(kept.keys.values()), callers_in(kept)
+        population = Population(kept, keys)
+        for used in keys:
+            alone = [(caller.text, every_action(kept, caller, used, ALL_SOURCES, DECISION)) for caller in callers]
+            told = alike_at(kept, callers, used, ALL_SOURCES, DECISION, class_of=population.classes_at(used))
+            together = [(caller.text, row) for row, alike, _ in told for caller in alike]
+            assert sorted(together, key=itemgetter(0)) == sorted(alone, key=itemgetter(0))
 
 
 def test_random_organizations_have_callers_who_share_rows() -> None:

@@ -106,10 +106,13 @@ class Afar:
     def class_of(self, caller: Caller) -> _Class | None:
         """The class of a caller, and the ARNs of keys at which it counts for nothing: they know the caller.
 
-        None for whoever is no member of an account, or of whose documents a date decides.
+        None for whoever is no member of an account, or of whose documents a date decides. Once something was forgotten,
+        whoever is known by then stays in its class, and nobody comes to it: numbers mean something else now.
         """
         known = self._of.get(id(caller))
         if known is None:
+            if not self.holds:
+                return None
             known = self._of[id(caller)] = caller, self._class_of(caller)
         return known[1]
 

@@ -136,7 +136,7 @@ class RoleUse:
             if alike is None:
                 apart = self._anybodys
             else:
-                apart |= alike[1]
+                apart |= alike[1] & self._anybodys  # classes may have been made at more keys
                 shared = self._shared(caller, alike[0], apart, opened)
         near = self._opened(caller.account_id, allowed, apart)
         return Uses(dict(self._uses_of(caller, tuple(near.values()))), shared, apart)

@@ -297,6 +297,27 @@ def test_classes_hold_as_long_as_nothing_is_forgotten() -> None:
     assert not first.holds
 
 
+def test_once_something_was_forgotten_classes_stay_and_nobody_comes_to_them() -> None:
+    given = organized(key(OPEN), *(principal(arn, FULL) for arn in (A, B)))
+    afar = Afar.at(given, given.keys.values(), anyone("aws"))
+    assert afar is not None
+    known, other = (resolve_caller(given, arn) for arn in (A, B))
+    before = afar.class_of(known)
+    assert before is not None
+    assert given.sides is not None
+    given.sides.kept = Kept()
+    assert afar.class_of(known) == before
+    assert afar.class_of(other) is None
+
+
+def test_roles_are_judged_at_some_keys_where_classes_were_made_at_more() -> None:
+    theirs = key(OPEN, arn=SECOND.replace(OWNER, MEMBER))
+    given = organized(key(OPEN), theirs, principal(A, FULL))
+    used = given.keys[KEY]
+    assert Afar.at(given, given.keys.values(), anyone("aws")) is Afar.at(given, (used,), anyone("aws"))
+    assert set(RoleUse(given, (used,)).of(A).by_key()) == {KEY}
+
+
 # -- whoever is judged together ---------------------------------------------------------------------------------------
 
 
