@@ -19,6 +19,7 @@ from pathlib import Path
 
 from scanner import __version__
 from scanner.snapshot.rows import UnitRecord
+from scanner.snapshot.seal import BLANK, SEAL, seal
 from scanner.snapshot.store import SnapshotStore
 
 from synthetic.identity import entered, iam, shared_documents
@@ -57,7 +58,10 @@ def write(shape: Shape, path: Path) -> Path:
         store.finish(complete=True, meta=_header(shape))
     # What was deleted (the number of the writing process) stays in the pages of the file until they are written anew.
     with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE meta SET value = ? WHERE key = ?", (BLANK, SEAL))
+        connection.commit()
         connection.execute("VACUUM")
+    seal(path)
     return path
 
 

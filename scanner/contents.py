@@ -16,6 +16,7 @@ from scanner.report.manifest import check_files
 from scanner.runs import FINDINGS, SNAPSHOT
 from scanner.snapshot.holdings import key_grants, key_policies
 from scanner.snapshot.read import ContentError, read_document, reading
+from scanner.snapshot.seal import is_sealed
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +26,11 @@ def checked_snapshot(snapshot: Path, *, quick: bool = False) -> Iterator[sqlite3
     """A snapshot that is what was collected, and the one that the manifest beside it names.
 
     Args:
-        quick: do not go through the rows where the manifest names the file. It was written of one whose rows had been
-            gone through, and the file is still the same, byte for byte.
+        quick: do not go through the rows of a file that is, byte for byte, the one that the manifest names, as that was
+            written of one whose rows had been gone through, or the one that was closed, as its seal says.
     """
     compared = check_files(snapshot.parent, (SNAPSHOT,)) if snapshot.name == SNAPSHOT else frozenset()
-    with reading(snapshot, known=quick and SNAPSHOT in compared) as connection:
+    with reading(snapshot, known=quick and (SNAPSHOT in compared or is_sealed(snapshot))) as connection:
         yield connection
 
 

@@ -38,7 +38,7 @@ def world_of(name: str, settings: Settings, *, quick: bool = False) -> World:
 
     Args:
         name: a snapshot file, a run directory, its id or `latest`.
-        quick: a file that is the one of the manifest, byte for byte, is not gone through row by row again.
+        quick: a file that is byte for byte the one of the manifest, or that was closed, is not gone through row by row.
 
     Raises:
         SnapshotError: there is no such run, or its snapshot is missing, damaged or of another version.

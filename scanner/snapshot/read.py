@@ -13,6 +13,7 @@ from pathlib import Path
 
 from scanner.errors import SnapshotError
 from scanner.snapshot.damage import damaged_table
+from scanner.snapshot.seal import SEAL
 
 SCHEMA_VERSION = 2
 """Rises with every change of `schema.sql`; a snapshot of another version is refused."""
@@ -114,7 +115,7 @@ def content_hash(connection: sqlite3.Connection) -> str:
         digest.update(f"\n{table}\n".encode())
         columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")') if row[1] != "body"]
         names = ", ".join(f'"{name}"' for name in columns)
-        given = f"WHERE key NOT IN ('{WRITER}', '{CONTENT_HASH}')" if table == "meta" else ""
+        given = f"WHERE key NOT IN ('{WRITER}', '{CONTENT_HASH}', '{SEAL}')" if table == "meta" else ""
         query = f'SELECT {names} FROM "{table}" {given} ORDER BY {names}'  # noqa: S608  # our own schema
         found = connection.execute(query)
         while rows := found.fetchmany(_AT_ONCE):

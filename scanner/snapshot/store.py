@@ -31,6 +31,7 @@ from scanner.snapshot.read import (
     schema,
 )
 from scanner.snapshot.rows import TABLES, Answer, UnitRecord, encoded
+from scanner.snapshot.seal import BLANK, SEAL, seal
 
 _SIDE_FILES = ("-wal", "-shm", "-journal")
 
@@ -101,7 +102,7 @@ class SnapshotStore:
                 raise OutputError(f"cannot write `{self.path}`: {error}") from error
         with self._transaction():
             drop_incomplete(self._connection, self.reached)
-            ended = [(key,) for key in (CONTENT_HASH, "snapshot_hash", "finished")]
+            ended = [(key,) for key in (CONTENT_HASH, SEAL, "snapshot_hash", "finished")]
             self._connection.executemany("DELETE FROM meta WHERE key = ?", ended)
             running = {**meta, "complete": "0", WRITER: str(os.getpid())}
             self._insert("meta", ("key", "value"), running.items())
@@ -169,9 +170,15 @@ class SnapshotStore:
         with self._lock:
             sealed = content_hash(self._connection)
         with self._transaction():
-            self._insert("meta", ("key", "value"), [(CONTENT_HASH, sealed)])
+            self._insert("meta", ("key", "value"), [(CONTENT_HASH, sealed), (SEAL, BLANK)])
             self._connection.execute("DELETE FROM meta WHERE key = ?", (WRITER,))
         self.fold()
+        with self._lock:
+            self._connection.close()
+            try:
+                seal(self.path, self._directory)
+            except OSError as error:
+                raise OutputError(f"cannot write `{self.path}`: {(error.strerror or '').lower()}") from error
         self.close()
         return digest
 

@@ -20,6 +20,7 @@ from scanner.model.world import World
 from scanner.report.explain import dump_explanation
 from scanner.snapshot import read
 from scanner.snapshot.part import part_of
+from scanner.snapshot.seal import is_sealed
 from scanner.worlds import world_of, world_to_ask
 
 from org import write
@@ -182,10 +183,29 @@ def test_question_does_not_go_through_the_rows_of_a_snapshot_that_the_manifest_n
         world_of(str(run), SETTINGS)
 
 
-def test_question_goes_through_the_rows_of_a_lone_snapshot(snapshot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_question_does_not_go_through_the_rows_of_a_lone_snapshot_that_is_as_it_was_closed(
+    snapshot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(read, "content_hash", refuse)
+    assert world_to_ask(str(snapshot), SETTINGS, A_KEY, "*").keys
     with pytest.raises(AssertionError):
-        world_to_ask(str(snapshot), SETTINGS, A_KEY, "*")
+        world_of(str(snapshot), SETTINGS)
+
+
+def test_question_goes_through_the_rows_of_a_lone_snapshot_that_is_another_file_than_was_closed(
+    snapshot: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "edited.sqlite"
+    shutil.copy(snapshot, path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("VACUUM")
+    assert not is_sealed(path)
+    assert world_to_ask(str(path), SETTINGS, A_KEY, "*").keys
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE keys SET state = 'Disabled'")
+        connection.commit()
+    with pytest.raises(SnapshotError, match="its rows are not those that were collected"):
+        world_to_ask(str(path), SETTINGS, A_KEY, "*")
 
 
 def test_run_whose_snapshot_is_another_is_refused(run: Path) -> None:
@@ -196,10 +216,12 @@ def test_run_whose_snapshot_is_another_is_refused(run: Path) -> None:
         world_to_ask(str(run), SETTINGS, A_KEY, "*")
 
 
-def test_question_goes_through_the_rows_where_the_manifest_does_not_name_the_snapshot(
+def test_question_goes_through_the_rows_where_neither_manifest_nor_seal_knows_the_file(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (run / "manifest.json").write_text('{"files": {}}', "utf-8")
+    with closing(sqlite3.connect(run / "snapshot.sqlite")) as connection:
+        connection.execute("VACUUM")
     monkeypatch.setattr(read, "content_hash", refuse)
     with pytest.raises(AssertionError):
         world_to_ask(str(run), SETTINGS, A_KEY, "*")
