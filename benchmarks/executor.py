@@ -36,7 +36,7 @@ SIZES = ("300x100",)
 WAYS = ("one process", "processes", "dask")
 HEAD = ("principals × keys", "by", "wall s", "critical path s", "CPU s", "times as fast", "by the critical path")
 WRITTEN = ("access.csv", "coverage.csv", "findings.json", "graph.graphml", "graph.json", "keys.csv", "trials.jsonl",
-           "paths.jsonl", "verdicts.jsonl")  # fmt: skip
+           "paths.jsonl", "places.jsonl", "verdicts.jsonl")  # fmt: skip
 
 
 class Busiest:

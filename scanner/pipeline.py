@@ -39,13 +39,12 @@ from scanner.report.escape import CsvDialect
 from scanner.report.graph import GRAPH, dump_graph
 from scanner.report.graphml import GRAPHML, dump_graphml
 from scanner.report.json import dump_findings
-from scanner.report.key_paths import PATHS
+from scanner.report.key_places import LEFT
 from scanner.report.manifest import MANIFEST, check_files, recorded_in, write_manifest
 from scanner.report.options import ReportOptions
 from scanner.report.pages import HtmlOptions, PageLimits
 from scanner.report.streams import AccessWriter, CoverageWriter, KeysWriter, read_key_rows, read_ledger
 from scanner.report.trials import TRIALS
-from scanner.report.verdicts import VERDICTS
 from scanner.resume import reopened
 from scanner.retention import prune
 from scanner.reuse import handed_on, leave_trials
@@ -61,7 +60,7 @@ from scanner.worlds import world_in, world_of
 logger = logging.getLogger(__name__)
 
 _ALONE = HowToAnalyze()
-_JUDGED = (MANIFEST, FINDINGS, GRAPH, GRAPHML, TRIALS, VERDICTS, PATHS, "coverage.csv", "keys.csv", "access.csv")
+_JUDGED = (MANIFEST, FINDINGS, GRAPH, GRAPHML, TRIALS, *LEFT, "coverage.csv", "keys.csv", "access.csv")
 """What an analysis writes."""
 
 

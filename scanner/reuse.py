@@ -14,13 +14,13 @@ from scanner.config import Settings
 from scanner.errors import OutputError, SnapshotError
 from scanner.executors import HowToAnalyze
 from scanner.model.outcomes import Trials
-from scanner.model.verdicts import KeyAccess, KeyPaths, KeyVerdicts, KnownVerdicts
+from scanner.model.verdicts import KeyAccess, KnownVerdicts
 from scanner.record import Record, judged_as, judging_code, read_judgement
 from scanner.report.directory import RunDirectory
-from scanner.report.key_paths import PATHS, PathsWriter, read_paths
+from scanner.report.key_places import PLACES, leaving, read_access
 from scanner.report.manifest import MANIFEST, check_files, read_manifest
 from scanner.report.trials import TRIALS, read_trials, write_trials
-from scanner.report.verdicts import VERDICTS, VerdictsWriter, read_verdicts
+from scanner.report.verdicts import VERDICTS, read_verdicts
 from scanner.runs import SNAPSHOT
 
 logger = logging.getLogger(__name__)
@@ -39,19 +39,15 @@ def handed_on(
     earlier = None if how.anew else earlier
     trials = _known(earlier, TRIALS, read_trials, "every edit is tried again")
     verdicts = _known(earlier, VERDICTS, read_verdicts, "every key is judged again")
-    with VerdictsWriter(directory) as kept, PathsWriter(directory) as leading:
-
-        def keep(found: KeyVerdicts, paths: KeyPaths) -> None:
-            kept.write(found)
-            leading.write(found.key, paths)
-
+    with leaving(directory) as keep:
         yield trials or Trials(), Verdicts(verdicts or KnownVerdicts(), keep)
 
 
 def access_judged(folder: Path, key: str, settings: Settings, vendors: Mapping[str, str]) -> KeyAccess | None:
     """The access to a key as a run has judged it; None where the run does not say what would be judged now.
 
-    That takes the same code and the same configuration, and files and a snapshot that are those of its manifest.
+    That takes the same code and the same configuration, a snapshot that is the one of its manifest, and the lines about
+    the key that it has written.
 
     Args:
         vendors: what the list of vendors of the settings says.
@@ -59,12 +55,10 @@ def access_judged(folder: Path, key: str, settings: Settings, vendors: Mapping[s
     if not (folder / MANIFEST).exists():
         return None
 
-    def told(verdicts: Path) -> KeyAccess | None:
-        known, paths = read_verdicts(verdicts), read_paths(folder / PATHS, key)
-        found = known.load(key) if key in known.inputs else None
-        return KeyAccess(found.findings, found.rows, found.insiders, paths) if found and paths else None
+    def told(places: Path) -> KeyAccess | None:
+        return read_access(places.parent, key)
 
-    return _taken(folder, (VERDICTS, PATHS, SNAPSHOT), told, "the key is judged again", judged_as(settings, vendors))
+    return _taken(folder, (PLACES, SNAPSHOT), told, "the key is judged again", judged_as(settings, vendors))
 
 
 def _known(earlier: Earlier | None, name: str, read: Callable[[Path], T], otherwise: str) -> T | None:

@@ -12,10 +12,10 @@ from scanner.analyze.findings import AnalysisRules, Verdicts, analyze
 from scanner.analyze.parts import Bench, unwanted
 from scanner.analyze.paths.role_paths import told_of
 from scanner.model.finding import Finding
-from scanner.model.verdicts import KeyAccess, KeyPaths, KeyVerdicts, KnownVerdicts, PathAccess
+from scanner.model.verdicts import KeyAccess, KeyVerdicts, KnownVerdicts, PathAccess
 from scanner.model.world import World
 from scanner.report.directory import RunDirectory
-from scanner.report.key_paths import PATHS, PathsWriter, read_paths
+from scanner.report.key_places import leaving, read_access
 from scanner.report.verdicts import VERDICTS, VerdictsWriter, read_verdicts
 
 
@@ -34,22 +34,10 @@ def access_found_again(given: World, rules: AnalysisRules) -> dict[str, KeyAcces
     """By key what an analysis has left in its files about the access to it."""
     with tempfile.TemporaryDirectory() as folder:
         directory = RunDirectory.create(Path(folder), "run")
-        with VerdictsWriter(directory) as kept, PathsWriter(directory) as leading:
-
-            def keep(found: KeyVerdicts, paths: KeyPaths) -> None:
-                kept.write(found)
-                leading.write(found.key, paths)
-
+        with leaving(directory) as keep:
             analyze(given, rules, write_key=unwanted, write_access=unwanted, verdicts=Verdicts(keep=keep))
         known = read_verdicts(directory.path / VERDICTS)
-        return {arn: _access(known, directory.path / PATHS, arn) for arn in known.inputs}
-
-
-def _access(known: KnownVerdicts, paths: Path, key: str) -> KeyAccess:
-    found, through_roles = known.load(key), read_paths(paths, key)
-    assert found is not None
-    assert through_roles is not None
-    return KeyAccess(found.findings, found.rows, found.insiders, through_roles)
+        return {arn: found for arn in known.inputs if (found := read_access(directory.path, arn))}
 
 
 def paths_beside_findings(given: World, rules: AnalysisRules) -> list[tuple[PathAccess, PathAccess]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +12,13 @@ from scanner.model.finding import AccessRow, RowAccess, RowPrincipal, row_princi
 T = TypeVar("T")
 Number = Annotated[int, Field(strict=True, ge=0)]
 """A place in a list."""
+
+
+class Place(NamedTuple):
+    """Where the lines of a key begin in a file, and the hash of these."""
+
+    start: Number
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Places(dict[T, int]):

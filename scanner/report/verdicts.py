@@ -31,7 +31,7 @@ from scanner.model.verdicts import (
 )
 from scanner.report.canonical import Once, compact
 from scanner.report.directory import RunDirectory
-from scanner.report.packed_rows import Number, PackedRows, Places, packed_rows
+from scanner.report.packed_rows import Number, PackedRows, Place, Places, packed_rows
 
 VERDICTS = "verdicts.jsonl"
 FORMAT = 1
@@ -111,7 +111,7 @@ class VerdictsWriter:
 
     def __enter__(self) -> Self:
         self._stream = self._stack.enter_context(self._directory.stream(VERDICTS))
-        self._stream.write(compact({"format": FORMAT}) + "\n")
+        self._end = self._stream.write(compact({"format": FORMAT}) + "\n")
         return self
 
     def __exit__(
@@ -119,8 +119,8 @@ class VerdictsWriter:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def write(self, verdicts: KeyVerdicts) -> None:
-        """Append what was found about one key."""
+    def write(self, verdicts: KeyVerdicts) -> Place:
+        """Append what was found about one key; where, with a hash of it."""
         inputs = verdicts.inputs
         head = {"inputs": inputs.sha256, "key": verdicts.key, "looked_at": inputs.looked_at, "unread": inputs.unread}
         body = {
@@ -128,8 +128,9 @@ class VerdictsWriter:
             "insiders": packed_rows(verdicts.insiders), "rows": packed_rows(verdicts.rows),
             "uses": _packed_uses(verdicts.uses, self._decisions),
         }  # fmt: skip
-        for line in (head, body):
-            self._stream.write(compact(line) + "\n")
+        lines = f"{compact(head)}\n{compact(body)}\n"
+        start, self._end = self._end, self._end + self._stream.write(lines)
+        return Place(start, sha256(lines.encode("ascii")).hexdigest())
 
 
 def _packed_uses(uses: Iterable[NamingUses], texts: Once[Decision, str]) -> dict[str, object]:
@@ -167,44 +168,66 @@ def read_verdicts(path: Path) -> KnownVerdicts:
         SnapshotError: the file is missing or of another form, or a key in it is none that is written here.
     """
     inputs: dict[str, VerdictInputs] = {}
-    places: dict[str, _Judgement] = {}
+    places: dict[str, Place] = {}
     try:
         with path.open("rb") as stream:
             form, number = _read(_Form, stream.readline(), f"`{path}`, line 1", "format").format, 2
             if form != FORMAT:
                 raise SnapshotError(f"`{path}` has format {form}, this version reads {FORMAT}")
+            end = stream.tell()
             while line := stream.readline():
                 head = _read(_Head, line, f"`{path}`, line {number}", "key")
-                inputs[head.key] = VerdictInputs(head.inputs, head.looked_at, head.unread)
-                start, body = stream.tell(), stream.readline()
-                places[head.key] = start, sha256(body).digest()
-                number += 2
+                inputs[head.key] = _inputs_of(head)
+                body = stream.readline()
+                places[head.key] = Place(end, _hash_of(line, body))
+                end, number = end + len(line) + len(body), number + 2
     except OSError as error:
         raise SnapshotError(f"`{path}` cannot be read: {(error.strerror or '').lower()}") from error
-    return KnownVerdicts(inputs, partial(_load, path, inputs, places))
+    return KnownVerdicts(inputs, partial(_load, path, places))
 
 
-_Judgement = tuple[int, bytes]
-"""Where the line of a judgement starts, and the hash of it."""
+def _inputs_of(head: _Head) -> VerdictInputs:
+    return VerdictInputs(head.inputs, head.looked_at, head.unread)
 
 
-def _load(
-    path: Path, inputs: Mapping[str, VerdictInputs], places: Mapping[str, _Judgement], key: str
-) -> KeyVerdicts | None:  # fmt: skip
+def _hash_of(head: bytes, body: bytes) -> str:
+    """The hash of both lines of a key."""
+    digest = sha256(head)
+    digest.update(body)
+    return digest.hexdigest()
+
+
+def _load(path: Path, places: Mapping[str, Place], key: str) -> KeyVerdicts | None:
     """The judgement of one key; None where it is none that is written here, with a line in the log."""
     try:
-        with path.open("rb") as stream:
-            start, known = places[key]
-            stream.seek(start)
-            line = stream.readline()
-        if sha256(line).digest() != known:
-            raise SnapshotError(f"`{path}` was changed meanwhile")
-        body = _read(_Body, line, f"`{path}`", "key")
-        rows, insiders = body.rows.told(key), body.insiders.told(key)
-        return KeyVerdicts(key, inputs[key], body.findings, rows, insiders, body.documents, body.uses.told())
-    except (SnapshotError, OSError, IndexError) as error:
+        return read_verdict(path, places[key], key)
+    except SnapshotError as error:
         logger.warning("key `%s` is judged again: %s", key, error)
         return None
+
+
+def read_verdict(path: Path, place: Place, key: str) -> KeyVerdicts:
+    """The judgement of one key, whose lines begin at `place`.
+
+    Raises:
+        SnapshotError: the file cannot be read, or has another judgement there, or none that is written here.
+    """
+    try:
+        with path.open("rb") as stream:
+            stream.seek(place.start)
+            first, second = stream.readline(), stream.readline()
+    except OSError as error:
+        raise SnapshotError(f"`{path}` cannot be read: {(error.strerror or '').lower()}") from error
+    if _hash_of(first, second) != place.sha256:
+        raise SnapshotError(f"`{path}` was changed since it told of `{key}`")
+    head, body = _read(_Head, first, f"`{path}`", "key"), _read(_Body, second, f"`{path}`", "key")
+    if head.key != key:
+        raise SnapshotError(f"`{path}` tells of `{head.key}` where it should tell of `{key}`")
+    try:
+        rows, insiders = body.rows.told(key), body.insiders.told(key)
+        return KeyVerdicts(key, _inputs_of(head), body.findings, rows, insiders, body.documents, body.uses.told())
+    except IndexError as error:
+        raise SnapshotError(f"`{path}` is damaged: it does not tell of `{key}`") from error
 
 
 _Line = TypeVar("_Line", _Form, _Head, _Body)

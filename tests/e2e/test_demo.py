@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 FILES = {
     "report.html", "findings.csv", "keys.csv", "access.csv", "coverage.csv", "findings.json", "graph.json",
     "graph.graphml", "summary.json", "summary.md", "manifest.json", "snapshot.sqlite", "log.jsonl",
-    "trials.jsonl", "verdicts.jsonl", "paths.jsonl",
+    "trials.jsonl", "verdicts.jsonl", "paths.jsonl", "places.jsonl",
 }  # fmt: skip
 
 

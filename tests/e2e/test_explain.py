@@ -363,7 +363,9 @@ def unlink(folder: Path, name: str) -> None:
 
 
 def edited(folder: Path, name: str) -> None:
-    (folder / name).write_bytes((folder / name).read_bytes().replace(b"confirmed", b"blocked"))
+    content = (folder / name).read_bytes()
+    assert content.replace(b"confirmed", b"blocked!!") != content or name == "places.jsonl"
+    (folder / name).write_bytes(content.replace(b"confirmed", b"blocked!!") + b"\n" * (name == "places.jsonl"))
 
 
 def of_other_code(folder: Path, name: str) -> None:
@@ -373,11 +375,12 @@ def of_other_code(folder: Path, name: str) -> None:
     (folder / "manifest.json").write_text(json.dumps(fields))
 
 
-@pytest.mark.parametrize("name", ["verdicts.jsonl", "paths.jsonl"])
-@pytest.mark.parametrize(("harm", "said"), [
-    (unlisted, "that its manifest names"), (unlink, "that its manifest names"),
-    (edited, "is not the file that `manifest.json` names"),
-    (of_other_code, "was judged by other code"),
+@pytest.mark.parametrize(("harm", "name", "said"), [
+    (unlisted, "places.jsonl", "that its manifest names"), (unlink, "places.jsonl", "that its manifest names"),
+    (unlink, "verdicts.jsonl", "cannot be read"), (unlink, "paths.jsonl", "cannot be read"),
+    (edited, "places.jsonl", "is not the file that `manifest.json` names"),
+    (edited, "verdicts.jsonl", "was changed since it told of"), (edited, "paths.jsonl", "does not tell of"),
+    (of_other_code, "", "was judged by other code"),
 ])  # fmt: skip
 def test_answer_of_a_run_that_is_not_surely_its_own_is_judged_again(
     harm, said: str, name: str, small_run, judged_now, capsys
@@ -403,7 +406,7 @@ def test_run_is_not_asked_for_a_key_that_it_has_not_judged(small_run, judged_now
 
 
 def test_report_does_not_vouch_for_files_that_it_has_not_made(small_run, capsys) -> None:
-    for name in ("verdicts.jsonl", "paths.jsonl", "access.csv", "graph.json"):
+    for name in ("verdicts.jsonl", "paths.jsonl", "places.jsonl", "access.csv", "graph.json"):
         content = (small_run / name).read_bytes()
         (small_run / name).write_bytes(content + b"{}\n")
         with pytest.raises(SystemExit) as ended:
@@ -420,10 +423,9 @@ def test_run_whose_manifest_does_not_name_its_snapshot_does_not_answer(small_run
     assert "has no snapshot.sqlite that its manifest names" in err
 
 
-@pytest.mark.parametrize("name", ["verdicts.jsonl", "paths.jsonl"])
-def test_file_that_cannot_be_read_is_done_without(name: str, small_run, judged_now, capsys, monkeypatch) -> None:
+def test_file_that_cannot_be_read_is_done_without(small_run, judged_now, capsys, monkeypatch) -> None:
     def refused(path: Path) -> dict[str, object]:
-        if path.name == name:
+        if path.name == "places.jsonl":
             raise OutputError(f"`{path}` cannot be read back: permission denied")
         return measured(path)
 
@@ -448,7 +450,7 @@ def test_run_that_is_latest_when_it_is_asked_answers_alone(small_run, judged_now
         return world_to_ask(name, *rest)
 
     monkeypatch.setattr(answers, "world_to_ask", moving)
-    unlisted(other, "paths.jsonl")
+    unlisted(other, "places.jsonl")
     asked(latest, capsys)
     assert asked_of == [str(small_run)]
     assert judged_now == []

@@ -16,7 +16,7 @@ from scanner.snapshot.read import content_hash
 
 JUDGED = (
     "findings.json", "graph.json", "graph.graphml", "keys.csv", "access.csv", "coverage.csv", "trials.jsonl",
-    "verdicts.jsonl", "paths.jsonl",
+    "verdicts.jsonl", "paths.jsonl", "places.jsonl",
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from scanner.cli import main
 
 JUDGED = (
     "findings.json", "graph.json", "graph.graphml", "keys.csv", "access.csv", "coverage.csv", "trials.jsonl",
-    "verdicts.jsonl", "paths.jsonl",
+    "verdicts.jsonl", "paths.jsonl", "places.jsonl",
 )  # fmt: skip
 
 

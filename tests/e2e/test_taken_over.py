@@ -16,7 +16,7 @@ from e2e.test_lifecycle import Organization, allow
 
 FILES = (
     "findings.json", "graph.json", "graph.graphml", "keys.csv", "access.csv", "coverage.csv", "trials.jsonl",
-    "verdicts.jsonl", "paths.jsonl",
+    "verdicts.jsonl", "paths.jsonl", "places.jsonl",
 )  # fmt: skip
 LEFT = ("trials.jsonl", "verdicts.jsonl")
 """What a run leaves to the next one."""

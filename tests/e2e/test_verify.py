@@ -21,7 +21,7 @@ from small_snapshot import OWN, write_snapshot
 
 MADE = (
     "access.csv", "coverage.csv", "findings.csv", "findings.json", "graph.graphml", "graph.json", "keys.csv",
-    "paths.jsonl", "report.html", "summary.json", "summary.md", "trials.jsonl", "verdicts.jsonl",
+    "paths.jsonl", "places.jsonl", "report.html", "summary.json", "summary.md", "trials.jsonl", "verdicts.jsonl",
 )  # fmt: skip
 EARLIER, RUN = "2026-11-21T0000Z-aaaa", "2026-11-22T0000Z-bbbb"
 
@@ -138,7 +138,7 @@ def test_text_has_one_line_per_file_and_names_both_versions(cli, judged) -> None
     assert "performed again by engine 1" in out
     for name in (*MADE, "snapshot.sqlite", "manifest.json"):
         assert sum(f" {name} " in f"{line} " for line in out.splitlines()) == 1, name
-    assert "13 files reproduced byte for byte" in out
+    assert "14 files reproduced byte for byte" in out
     assert str(folder.parent.parent) not in out
 
 
@@ -470,5 +470,5 @@ def test_run_that_was_not_judged_is_bad_input_and_one_without_a_report_is_reprod
     assert cli("verify", "never")[0] == 2
     cli("analyze", str(folder))
     code, out, _ = cli("verify", RUN)
-    assert (code, "9 files reproduced" in out) == (0, True)
+    assert (code, "10 files reproduced" in out) == (0, True)
     assert OWNER not in out

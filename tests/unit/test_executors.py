@@ -25,7 +25,7 @@ from org import write
 from synthetic.shape import Shape
 
 WRITTEN = ("access.csv", "coverage.csv", "findings.json", "graph.graphml", "graph.json", "keys.csv", "paths.jsonl",
-           "trials.jsonl", "verdicts.jsonl")  # fmt: skip
+           "places.jsonl", "trials.jsonl", "verdicts.jsonl")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -174,7 +174,7 @@ def test_judgement_that_was_changed_since_is_left_alone(tmp_path: Path, caplog: 
     assert known.load(KEY) == TOLD
     path.write_bytes(content.replace(b'"severity":"critical"', b'"severity":"info"    '))
     assert known.load(KEY) is None
-    assert "changed meanwhile" in caplog.text
+    assert f"was changed since it told of `{KEY}`" in caplog.text
     path.write_bytes(content)
     assert known.load(KEY) == TOLD
 
