@@ -19,6 +19,7 @@ from scanner.analyze.keys.judge import (
 )
 from scanner.analyze.principals.reach import Reached
 from scanner.analyze.principals.selectors import Naming
+from scanner.analyze.request.caller import Caller
 from scanner.model.actions import Action
 from scanner.model.key import KeyFacts
 from scanner.model.world import World
@@ -42,8 +43,8 @@ def judge(
     Returns:
         Action by action, one judgement for all callers who are alike, in the order of the first of them.
     """
-    asked, actions = Asked(key, sources_of(naming), reached), named_actions(naming)
-    shares = _without_echoes(list(_shares(world, asked, actions, class_of)))
+    asked, actions = Asked(key, sources_of(naming), reached.context), named_actions(naming)
+    shares = _without_echoes(list(_shares(world, asked, actions, reached.callers, class_of)))
     return tuple(
         judgement
         for place in range(len(actions)) for share in shares
@@ -59,10 +60,10 @@ def judge_each(world: World, key: KeyFacts, naming: Naming, reached: Reached) ->
 
 
 def _shares(
-    world: World, asked: Asked, actions: Sequence[Action], class_of: ClassOf | None
+    world: World, asked: Asked, actions: Sequence[Action], callers: Sequence[Caller], class_of: ClassOf | None
 ) -> Iterator[_Share]:  # fmt: skip
     places = [PLACES[action.name] for action in actions if action.name in PLACES]
-    for row, alike in judged_alike(world, asked, class_of):
+    for row, alike in judged_alike(world, asked, callers, class_of):
         first, *others = alike.callers
         if row is not None and len(places) == len(actions):
             weighed = zip(actions, (row[place] for place in places), strict=True)

@@ -10,7 +10,7 @@ from scanner.analyze.decision.every_action import grounds_at
 from scanner.analyze.keys.assemble import Assembly
 from scanner.analyze.keys.judge import Alike, Alone, Asked
 from scanner.analyze.keys.uses import ForeignUses, Noted, Share, Weighed
-from scanner.analyze.principals.reach import Population, Reached
+from scanner.analyze.principals.reach import Population
 from scanner.analyze.request.caller import UnknownPrincipalError
 from scanner.model.actions import ACTIONS, new_action
 from scanner.model.finding import AccessRow, Finding
@@ -136,7 +136,7 @@ def _noted(key: KeyFacts, told: NamingUses, people: Population) -> Noted:
 def _weighed(key: KeyFacts, use: KeptUse, known: dict[KeptSources, Asked]) -> Weighed:
     """What was judged for a use: of principals that were read nothing beside caller, key and sources is asked."""
     if use.sources is not None and use.sources not in known:
-        known[use.sources] = Asked(key, _sources(use.sources), Reached(()))
+        known[use.sources] = Asked(key, _sources(use.sources))
     asked = None if use.sources is None else known[use.sources]
     action = ACTIONS.get(use.action.lower()) or new_action(use.action)
     return Weighed(action, use.verdict, use.reason, use.decision, asked)

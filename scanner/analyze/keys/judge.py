@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -54,21 +54,26 @@ _WITHOUT_EFFECT = {"not_cross_account": "action_not_cross_account", "key_usage":
 
 _Weighed = tuple[FindingVerdict, str, Decision]
 """Verdict for people, reason, and the decision behind it."""
+StrangersContext = Mapping[str, tuple[str, ...]] | None
+"""Condition keys that every stranger carries, of those who are reached by one selector."""
 _Row = tuple[_Weighed, ...]
 """What is weighed by action, in the order of the action table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the judgements of a naming answer: about which key, by which Allow sources, by whom it is reached."""
+    """What the judgements of a naming answer: about which key, and by which Allow sources.
+
+    `context` holds condition keys that every stranger behind the naming carries.
+    """
 
     key: KeyFacts
     sources: Sources
-    reached: Reached
+    context: StrangersContext = None
 
     def request(self, caller: Caller, action: Action) -> Request:
         """The question of one caller about one action."""
-        return question(self.key, caller, action, self.reached)
+        return question(self.key, caller, action, self.context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,14 +228,16 @@ def is_stranger(caller: Caller) -> bool:
     return not caller.account_collected and not caller.ours and not caller.is_service
 
 
-def question(key: KeyFacts, caller: Caller, action: Action, reached: Reached | None = None) -> Request:
+def question(key: KeyFacts, caller: Caller, action: Action, of_strangers: StrangersContext = None) -> Request:
     """What a finding asks: may the caller do the action, in a context that only says who the caller is."""
     known = action if action.is_documented else None
-    context = dict(reached.context or {}) if reached and is_stranger(caller) else {}
+    context = dict(of_strangers or {}) if is_stranger(caller) else {}
     return Request(caller, action.iam_name, key.arn, action=known, key=key, context=context)
 
 
-def judged_alike(world: World, asked: Asked, class_of: ClassOf | None) -> list[tuple[_Row | None, Alike]]:
+def judged_alike(
+    world: World, asked: Asked, callers: Sequence[Caller], class_of: ClassOf | None
+) -> list[tuple[_Row | None, Alike]]:
     """Everybody who is asked about, sorted by what `judge_one` says of every action.
 
     Args:
@@ -242,7 +249,7 @@ def judged_alike(world: World, asked: Asked, class_of: ClassOf | None) -> list[t
     """
     key, known, strangers, found = asked.key, list[Caller](), list[Caller](), list[tuple[_Row | None, Alike]]()
     closed: dict[str, bool] = {}
-    for caller in asked.reached.callers:
+    for caller in callers:
         account = caller.account_id
         if account not in closed:
             closed[account] = account_of(world, account).status in CLOSED
@@ -251,9 +258,9 @@ def judged_alike(world: World, asked: Asked, class_of: ClassOf | None) -> list[t
         else:
             (strangers if is_stranger(caller) else known).append(caller)
     told = alike_at(world, known, key, asked.sources, _KNOWN, class_of=class_of)
-    told.extend(alike_at(world, strangers, key, asked.sources, _STRANGER, asked.reached.context))
-    found.extend((row, Alike(callers, grounds)) for row, callers, grounds in told)
-    places = {id(caller): place for place, caller in enumerate(asked.reached.callers)}
+    told.extend(alike_at(world, strangers, key, asked.sources, _STRANGER, asked.context))
+    found.extend((row, Alike(members, grounds)) for row, members, grounds in told)
+    places = {id(caller): place for place, caller in enumerate(callers)}
     return sorted(found, key=lambda one: places[id(one[1].callers[0])])
 
 
@@ -384,7 +391,7 @@ def statement_never_applies(
             continue
         alike.add(like)
         for then, action in asked:
-            request = question(key, caller, action, reached)
+            request = question(key, caller, action, reached.context)
             if refused_at_once(request) is None:
                 side = key_side_of(then, request, key, sources)
                 if _may_hold(chosen_by_strangers(side) if is_stranger(caller) else side):
