@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from scanner.analyze.logic.expression import (
     FALSE,
@@ -150,11 +150,12 @@ def _has_constraints(constraints: GrantConstraints) -> bool:
 def _constraints_kept(parent: GrantConstraints, child: GrantConstraints, grant_id: str) -> Expression:
     parts: list[Expression] = []
     if parent.encryption_context_subset is not None:
-        pairs = parent.encryption_context_subset.items()
+        pairs = _pairs(parent.encryption_context_subset)
         ways = (child.encryption_context_subset, child.encryption_context_equals)
-        parts.append(Const(any(way is not None and pairs <= way.items() for way in ways)))
+        parts.append(Const(any(way is not None and pairs <= _pairs(way) for way in ways)))
     if parent.encryption_context_equals is not None:
-        parts.append(Const(child.encryption_context_equals == parent.encryption_context_equals))
+        equals = child.encryption_context_equals
+        parts.append(Const(equals is not None and _pairs(equals) == _pairs(parent.encryption_context_equals)))
     if parent.source_arn is not None:
         if child.source_arn is None:
             return FALSE
@@ -162,6 +163,11 @@ def _constraints_kept(parent: GrantConstraints, child: GrantConstraints, grant_i
             parts.append(unknown("undocumented", "R4.20", subject=f"source of {grant_id}"))
     parts.extend(unknown("undocumented", "R4.17", subject=f"constraint {name}") for name in parent.unknown)
     return conj(parts)
+
+
+def _pairs(constraint: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    """The pairs of a constraint; names that differ in case alone count as the same (R4.17)."""
+    return frozenset((name.lower(), value) for name, value in constraint.items())
 
 
 # -- RetireGrant (R4.22) ----------------------------------------------------------------------------------------------

@@ -176,8 +176,13 @@ CHILDREN: list[tuple[dict[str, Any] | None, dict[str, Any], Verdict]] = [
     (SUBSET, wants("Decrypt", constraints=EQUALS), A),
     (SUBSET, wants("Decrypt", constraints={"EncryptionContextSubset": {"App": "a", "More": "x"}}), A),
     (SUBSET, wants("Decrypt", constraints={"EncryptionContextSubset": {"App": "b"}}), D),
+    (SUBSET, wants("Decrypt", constraints={"EncryptionContextSubset": {"APP": "a", "More": "x"}}), A),  # R4.17
+    (SUBSET, wants("Decrypt", constraints={"EncryptionContextEquals": {"app": "a"}}), A),
+    (SUBSET, wants("Decrypt", constraints={"EncryptionContextSubset": {"app": "A"}}), D),
     (SUBSET, {}, C),
     (EQUALS, wants("Decrypt", constraints=EQUALS), A),
+    (EQUALS, wants("Decrypt", constraints={"EncryptionContextEquals": {"APP": "a"}}), A),
+    (EQUALS, wants("Decrypt", constraints={"EncryptionContextEquals": {"App": "a", "More": "x"}}), D),
     (EQUALS, wants("Decrypt", constraints=SUBSET), D),
     ({"SourceArn": TOPIC}, wants("Decrypt"), D),
     ({"SourceArn": TOPIC}, wants("Decrypt", constraints={"SourceArn": TOPIC}), A),
