@@ -34,6 +34,7 @@ from builders import (
     FULL,
     KEY,
     MEMBER,
+    ORG,
     OU,
     OWNER,
     ROOT,
@@ -56,6 +57,7 @@ from report_builders import HOSTILE
 
 APP = iam(MEMBER, "role/App")
 OWN = iam(OWNER, "role/App")
+APP_OF_STRANGER = iam(STRANGER, "role/App")
 NO_KMS = policy(deny(None, "kms:*"))
 INVISIBLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -249,6 +251,41 @@ def test_unread_policy_is_unknown_and_names_the_ledger_row() -> None:
     printed = shown(given, STRANGER)
     assert printed.startswith("unknown: ")
     assert f"not read: {OWNER}/eu-west-1/kms:GetKeyPolicy/x, see coverage.csv" in printed
+
+
+def test_deny_of_all_but_our_organization_is_what_refuses_a_stranger() -> None:
+    guard = {"StringNotEquals": {"aws:PrincipalOrgID": ORG}}
+    given = world(key(allow(iam(STRANGER, "root")), deny("*", when=guard)))
+    explanation, printed = explained(given, STRANGER), shown(given, STRANGER)
+    assert explanation.decision.reason == "explicit_deny_key_policy"
+    gate = gate_of(explanation, Layer.KEY_POLICY)
+    assert (gate.outcome, [s.index for s in gate.statements]) == (GateOutcome.DENY_EXPLICIT, [1])
+    assert "deny: statement 1 names everybody" in printed
+    assert "perhaps" not in printed
+    assert "no gate denies by itself" not in printed
+    saw = "not known, but of no listed organization: organization not read (R6.5)"
+    assert f"holds: aws:PrincipalOrgID is {saw}" in printed
+
+
+def test_deny_of_all_but_our_organization_in_a_control_policy_refuses_a_stranger() -> None:
+    guard = policy(deny("*", "kms:*", when={"StringNotEqualsIfExists": {"aws:PrincipalOrgID": ORG}}))
+    given = world(key(allow(APP_OF_STRANGER)), organization(rcps={OWNER: [guard]}))
+    assert gate_of(explained(given, APP_OF_STRANGER), Layer.RCP).outcome is GateOutcome.DENY_EXPLICIT
+
+
+def test_allow_to_our_organization_does_not_apply_to_a_stranger() -> None:
+    given = world(key(allow("*", when={"StringEquals": {"aws:PrincipalOrgID": ORG}})))
+    printed = shown(given, APP_OF_STRANGER)
+    assert gate_of(explained(given, APP_OF_STRANGER), Layer.KEY_POLICY).outcome is GateOutcome.DENY_IMPLICIT
+    assert "perhaps" not in printed
+    assert "its condition on aws:PrincipalOrgID fails" in printed
+
+
+def test_organization_that_is_not_listed_leaves_a_statement_open() -> None:
+    given = world(key(allow("*", when={"StringEquals": {"aws:PrincipalOrgID": "o-else"}})))
+    assert "perhaps allow: statement 0 names everybody" in shown(given, APP_OF_STRANGER)
+    unread = world(key(allow("*", when={"StringEquals": {"aws:PrincipalOrgID": ORG}})), organizations=())
+    assert "aws:PrincipalOrgID is not known: organization not read (R6.5)" in shown(unread, APP_OF_STRANGER)
 
 
 def test_every_other_action_has_one_line() -> None:

@@ -48,8 +48,10 @@ def saw_in_words(binding: Binding) -> str:
         return "absent"
     variable = binding.variable
     if variable.origin is Origin.DATA:
+        outside = variable.reason == "organization_not_read" and variable.excluded
+        known = "not known, but of no listed organization" if outside else "not known"
         why = variable.reason.replace("_", " ")
-        return f"not known: {why} ({variable.ref})" if variable.ref else f"not known: {why}"
+        return f"{known}: {why} ({variable.ref})" if variable.ref else f"{known}: {why}"
     if variable.vouched:
         return "open, the identity provider states it"
     return "open, the caller chooses it" if variable.caller_chosen else "open, the request decides"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 from itertools import chain
 
-from scanner.analyze.logic.cells import holds
+from scanner.analyze.logic.cells import can_answer, holds
 from scanner.analyze.logic.expression import (
     FALSE,
     TRUE,
@@ -27,6 +27,7 @@ from scanner.analyze.logic.expression import (
     unknown,
 )
 from scanner.analyze.logic.patterns import (
+    PatternsTooComplexError,
     literal,
     literal_ignoring_case,
     parts_between,
@@ -214,11 +215,24 @@ def _open_value(
         involved = (variable, *chain.from_iterable(v.variables for v in open_values))
         fits = _opaque(involved, _open_fact(variable, base, " or ".join(target.test.values), target, inverted))
         return conj((present(variable), neg(fits))) if inverted else fits
-    settled = Literal(Test(variable, predicate, inverted, target.test.written_operator))
+    settled = _evident(Literal(Test(variable, predicate, inverted, target.test.written_operator)))
     others = [_open_pair(variable, base, v, target, inverted) for v in open_values]
     if not inverted:
         return disj((settled, *others))
     return conj((settled, *(neg(o) for o in others)))
+
+
+def _evident(asked: Literal) -> Expression:
+    """A test of an open value; decided where every value that the variable may have answers it alike (R6.5)."""
+    variable, test = asked.test.variable, asked.test
+    if not (variable.excluded or variable.required):
+        return asked
+    try:
+        if not can_answer(variable, (test,), ()).found:
+            return FALSE
+        return asked if can_answer(variable, (), (test,)).found else TRUE
+    except PatternsTooComplexError:
+        return asked
 
 
 def _open_fact(variable: Variable, base: str, written: str, target: _Target, inverted: bool) -> str:

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from scanner.analyze.language.parse import OPERATORS, parse_policy
-from scanner.analyze.logic.expression import Origin, variables
+from scanner.analyze.logic.expression import FALSE, TRUE, Expression, Origin, variables
+from scanner.analyze.logic.patterns import PatternsTooComplexError
 from scanner.analyze.logic.residual import decide_expression
 from scanner.analyze.request.context import RequestContext
+from scanner.analyze.statements import condition
 from scanner.analyze.statements.condition import condition_expression
 from scanner.model.decision import Verdict
 from scanner.model.policy import DocumentKind, Effect
@@ -333,6 +335,43 @@ def test_organization_of_a_stranger_is_none_of_the_listed_ones(
         path = operator.replace("Equals", "Like")
         assert outcome(path, "aws:PrincipalOrgPaths", "o-own0000001/r-root/*", who=stranger) == against_listed
         assert outcome(path, "aws:PrincipalOrgPaths", "o-else/*", who=stranger) == against_other
+
+
+SURE: list[tuple[str, str, str, str, Expression | None]] = [
+    # who, operator, condition key, value in the policy, what the condition comes to by itself; None: an open fact
+    ("role/App", "StringEquals", "aws:PrincipalOrgID", "o-own0000001", FALSE),
+    ("role/App", "StringNotEquals", "aws:PrincipalOrgID", "o-own0000001", TRUE),
+    ("role/App", "StringNotEqualsIfExists", "aws:PrincipalOrgID", "o-own0000001", TRUE),
+    ("role/App", "StringEquals", "aws:PrincipalOrgID", "o-else", None),
+    ("assumed-role/App/s", "ArnLike", "aws:PrincipalArn", "arn:aws:iam::999988887777:role/*", TRUE),
+    ("assumed-role/App/s", "ArnLike", "aws:PrincipalArn", "arn:aws:iam::999988887777:user/*", FALSE),
+    ("assumed-role/App/s", "ArnLike", "aws:PrincipalArn", "arn:aws:iam::999988887777:role/x/*", None),
+]
+
+
+def condition_of(who: str, operator: str, condition_key: str, wanted: str) -> Expression:
+    """One condition of a stranger's request as it stands in a gate."""
+    given = world(key())
+    document = parse_policy(text(policy(allow("*", when={operator: {condition_key: wanted}})), DocumentKind.KEY_POLICY))
+    (test,) = document.statements[0].conditions
+    context = RequestContext(given, request(given, iam("999988887777", who)))
+    return condition_expression(test, document, context, Effect.ALLOW)
+
+
+@pytest.mark.parametrize(("who", "operator", "condition_key", "wanted", "expected"), SURE)
+def test_test_that_every_possible_value_answers_alike_is_decided(
+    who: str, operator: str, condition_key: str, wanted: str, expected: Expression | None
+) -> None:
+    found = condition_of(who, operator, condition_key, wanted)
+    assert found is expected if expected is not None else found not in (TRUE, FALSE)
+
+
+def test_test_whose_values_are_too_complex_to_search_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_complex(*_: object) -> None:
+        raise PatternsTooComplexError
+
+    monkeypatch.setattr(condition, "can_answer", too_complex)
+    assert condition_of(*SURE[0][:4]) not in (TRUE, FALSE)
 
 
 # -- policy variables (R5.30 to R5.35) --------------------------------------------------------------------------------
