@@ -25,6 +25,8 @@ PATTERNS: dict[str, Callable[[tuple[Token, ...]], Pattern]] = {
 }
 """The operators that compare texts, and the set that a written value is to each."""
 
+_YEAR = re.compile(r"[0-9]{4}\Z")
+"""A year, as W3C dates allow, or seconds: AWS does not say how it reads one."""
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\Z")
 
 
@@ -64,8 +66,10 @@ def epoch_seconds(text: str) -> float:
     """Seconds since 1970 of a date as policies write it: ISO 8601 or a number (R5.26).
 
     Raises:
-        ValueError: the text is neither.
+        ValueError: the text is neither, or may be both.
     """
+    if _YEAR.match(text):
+        raise UnreadableValueError
     try:
         return _number(text)
     except UnreadableValueError:

@@ -37,7 +37,7 @@ from scanner.analyze.logic.values import PATTERNS, UnreadableValueError, compara
 from scanner.analyze.request.binding import Absent, AtLeast, Binding, Known, Open
 from scanner.analyze.request.context import RequestContext
 from scanner.analyze.statements.template import Expanded, Undecidable, Unsettled, expand
-from scanner.model.conditions import find_condition_key
+from scanner.model.conditions import Source, find_condition_key
 from scanner.model.policy import ConditionTest, Document, Effect
 from scanner.model.value import value_class
 
@@ -56,6 +56,8 @@ _COMPARES = {
 }  # fmt: skip
 """How operators compare, for facts that stay open; others by their name."""
 _EXPANDS = frozenset({"StringEquals", "StringEqualsIgnoreCase", "StringLike", "ArnLike", "Bool"})
+_ON_TIMES = {"aws:CurrentTime": ("Date",), "aws:EpochTime": ("Date", "Numeric")}
+"""Operators that AWS documents for the time of the request; how it is spelled for others is not known."""
 _OpenValue = Unsettled | Undecidable
 """A written value with a variable that is open."""
 
@@ -90,6 +92,8 @@ def condition_expression(
     negated = test.operator in _NEGATED
     base = _POSITIVE_FORM.get(test.operator, test.operator)
     row = find_condition_key(test.key)
+    if row is not None and row.source is Source.CLOCK and not base.startswith(_ON_TIMES[row.name]):
+        return unknown("undocumented", "R6.D", subject=subject)
     target = _Target(binding, test, subject)
     try:
         predicate, open_values = _written_set(test, base, document, context)

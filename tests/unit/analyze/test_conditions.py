@@ -294,6 +294,27 @@ def test_static_key_has_its_value_whatever_the_request(who: str, condition_key: 
     assert outcome(operator, condition_key, other, given=situation(), who=who) == F
 
 
+TIMES = [
+    ("StringLike", "aws:CurrentTime", "2026-*Z", DATA),  # how AWS spells the time is not documented
+    ("StringNotLike", "aws:CurrentTime", "2026-*", DATA),
+    ("ForAnyValue:StringEquals", "aws:CurrentTime", "2026-11-22T00:00:00+00:00", DATA),
+    ("NumericLessThan", "aws:CurrentTime", "9999999999", DATA),
+    ("StringLike", "aws:EpochTime", "17*", DATA),
+    ("NumericLessThan", "aws:EpochTime", "1795305601", T),
+    ("DateLessThan", "aws:CurrentTime", "2030", DATA),  # a year, or seconds
+    ("DateLessThan", "aws:CurrentTime", "2026", DATA),
+    ("DateLessThan", "aws:CurrentTime", "20300", F),
+    ("Null", "aws:CurrentTime", "true", F),
+]
+
+
+@pytest.mark.parametrize(("operator", "condition_key", "value", "expected"), TIMES)
+def test_time_of_the_request_is_compared_as_a_time_alone(
+    operator: str, condition_key: str, value: str, expected: str
+) -> None:
+    assert outcome(operator, condition_key, value) == expected
+
+
 @pytest.mark.parametrize(("who", "condition_key"), ABSENT)
 def test_static_key_that_the_caller_or_key_has_not_is_absent(who: str, condition_key: str) -> None:
     assert outcome("Null", condition_key, "true", given=situation(), who=who) == T
