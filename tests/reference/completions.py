@@ -5,7 +5,7 @@ from itertools import product
 from math import prod
 
 from .candidates import OTHER, candidates, subsets
-from .context_keys import MULTIVALUED, Unknown, UnknownOrganization, request_time, value_of
+from .context_keys import MULTIVALUED, OPEN, OfNoCustomer, Unknown, UnknownOrganization, request_time, value_of
 from .contexts import mentions_of
 from .scenes import Scene
 
@@ -36,16 +36,19 @@ def completions(scene: Scene, limit: int) -> Iterator[Facts] | None:
         if not name.startswith(_OF_THE_WORLD) or request_time(name, scene):
             continue
         found = value_of(name, scene, _DOCUMENT)
-        if not isinstance(found, Unknown | UnknownOrganization):
+        if not isinstance(found, OPEN):
             continue
         values = [*candidates(tests), *mentions.captures.get(name, []), OTHER]
         if isinstance(found, UnknownOrganization):
             values = [v for v in values if v.split("/")[0].lower() not in {o.lower() for o in found.listed}]
+        if isinstance(found, OfNoCustomer):
+            values = [v for v in values if not found.excludes(v)]
         if name == "aws:principalarn":
             values = _arns_of_the_role(scene, values)
         chosen = list(dict.fromkeys(found.values if isinstance(found, Unknown) and found.values else values))
         sets = subsets(chosen) if name in MULTIVALUED else [[value] for value in chosen]
-        settled = name in _ALWAYS_THERE or (isinstance(found, Unknown) and found.values)
+        there = name in _ALWAYS_THERE and not isinstance(found, OfNoCustomer)
+        settled = there or (isinstance(found, Unknown) and found.values)
         absent: list[Facts] = [] if settled else [{name: []}]
         dimensions.append([*absent, *({name: values} for values in sets)])
     if not dimensions or prod(map(len, dimensions)) > limit:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .context_keys import MULTIVALUED, Unknown, UnknownOrganization, value_of
+from .context_keys import MULTIVALUED, OPEN, OfNoCustomer, Unknown, UnknownOrganization, value_of
 from .logic import Tri, all_of, any_of, negate
 from .operators import EXPANDING, NEGATED, POSITIVE
 from .patterns import Pattern, literal, plain, text_of
@@ -73,7 +73,7 @@ def expand(value: str, scene: Scene, document: Document) -> Pattern | Unknown | 
         with_default = _DEFAULT.match(inner)
         name = (with_default.group("name") if with_default else inner).lower()
         given = value_of(name, scene, document.kind)
-        if isinstance(given, Unknown | UnknownOrganization) or (name in MULTIVALUED and given):
+        if isinstance(given, OPEN) or (name in MULTIVALUED and given):
             return Unknown()
         if not given and not with_default:
             return None
@@ -110,8 +110,8 @@ def test_holds(operator: Operator, key: str, wanted: list[str], where: Where) ->
         return None
     if isinstance(given, Unknown):
         return None
-    if isinstance(given, UnknownOrganization):
-        return _unknown_organization(operator, key, wanted, given, where)
+    if isinstance(given, UnknownOrganization | OfNoCustomer):
+        return _unlisted(operator, key, wanted, given, where)
     if not given:
         return _missing(operator, where.deny)
     members = [_any_value_matches(operator, wanted, member, where) for member in given]
@@ -128,7 +128,7 @@ def test_holds(operator: Operator, key: str, wanted: list[str], where: Where) ->
 
 def _null(operator: Operator, wanted: list[str], given: object) -> Tri:
     """`true` holds where the key is missing, `false` where it is present; a list is an OR (R5.13, R5.12)."""
-    if operator.if_exists or operator.quantifier or isinstance(given, Unknown | UnknownOrganization):
+    if operator.if_exists or operator.quantifier or isinstance(given, OPEN):
         return None
     return ("false" if given else "true") in [value.lower() for value in wanted]
 
@@ -160,10 +160,10 @@ def _any_value_matches(operator: Operator, wanted: list[str], member: str, where
     return any_of(results)
 
 
-def _unknown_organization(
-    operator: Operator, key: str, wanted: list[str], given: UnknownOrganization, where: Where
+def _unlisted(
+    operator: Operator, key: str, wanted: list[str], given: UnknownOrganization | OfNoCustomer, where: Where
 ) -> Tri:
-    """The table of R6.5: against a listed id, against any other id or a wildcard in it."""
+    """The table of R6.5: against a value it surely has not, against any other or a wildcard in it."""
     if key in MULTIVALUED and not operator.quantifier:
         return None  # R5.16
     if not all(_is_listed(operator, key, value, given, where) for value in wanted):
@@ -177,13 +177,17 @@ def _unknown_organization(
     return True
 
 
-def _is_listed(operator: Operator, key: str, value: str, given: UnknownOrganization, where: Where) -> bool:
+def _is_listed(
+    operator: Operator, key: str, value: str, given: UnknownOrganization | OfNoCustomer, where: Where
+) -> bool:
     """Paths count by their first segment; a wildcard in it is any id (R6.5); no value matches nothing (R5.32)."""
     pattern = expand(value, where.scene, where.document)
     if pattern is None:
         return True
     if isinstance(pattern, Unknown):
         return False
+    if isinstance(given, OfNoCustomer):
+        return given.excludes(text_of(pattern))
     organization = text_of(pattern).split("/", 1)[0] if key.endswith("paths") else text_of(pattern)
     if "IgnoreCase" in operator.base:
         return organization.lower() in {listed.lower() for listed in given.listed}

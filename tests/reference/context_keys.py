@@ -1,5 +1,6 @@
 """The value of a condition key in one scene: section 6, key by key."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,7 +28,24 @@ class UnknownOrganization:
     listed: frozenset[str]
 
 
-Value = list[str] | Unknown | UnknownOrganization
+@dataclass(frozen=True)
+class OfNoCustomer:
+    """Absent, or a value that no identity of an account has (R6.P): a service that calls as itself."""
+
+    key: str
+
+    def excludes(self, pattern: str) -> bool:
+        """Whether all that a written value means are values of identities."""
+        return re.fullmatch(_OF_CUSTOMERS[self.key], pattern) is not None
+
+
+_OF_CUSTOMERS = {
+    "aws:principalaccount": r"[^*]{12}",
+    "aws:principaltype": r"(?i:account|user|federateduser|assumedrole|anonymous)",
+    "aws:userid": r"(?s:(AIDA|AROA).*|[^*]{12}(:.*)?)",
+}
+Value = list[str] | Unknown | UnknownOrganization | OfNoCustomer
+OPEN = Unknown | UnknownOrganization | OfNoCustomer
 ABSENT: list[str] = []
 UNKNOWN = Unknown()
 
@@ -231,7 +249,7 @@ def _principal(name: str, scene: Scene) -> Value:
     if name in {"aws:principalservicename", "aws:principalservicenameslist"}:
         return [caller.arn] if caller.kind == "service" else ABSENT
     if caller.kind == "service":
-        return ABSENT
+        return OfNoCustomer(name) if name in _OF_CUSTOMERS else ABSENT
     if name == "aws:principalarn" and caller.path_is_open:
         return UNKNOWN
     if name == "aws:principalarn":

@@ -14,8 +14,7 @@ from .context_keys import (
     DEFAULTS,
     GRANT_REQUEST_KEYS,
     MULTIVALUED,
-    Unknown,
-    UnknownOrganization,
+    OPEN,
     request_time,
     value_of,
 )
@@ -155,7 +154,7 @@ def _follow(found: Mentions, name: str, wanted: list[str], scene: Scene, documen
     key = name.lower()
     known = value_of(key, scene, document.kind)
     others = [value for _, value in found.tests.get(key, [])]
-    targets = others if request_time(key, scene) or isinstance(known, Unknown | UnknownOrganization) else list(known)
+    targets = others if request_time(key, scene) or isinstance(known, OPEN) else list(known)
     _variables(found, wanted, targets, document)
     if not document.expands or not request_time(key, scene):
         return

@@ -20,6 +20,7 @@ from scanner.analyze.request.dependence import is_of_action
 from scanner.analyze.request.iam_keys import iam_binding, is_about_kms, tag_of_target
 from scanner.analyze.request.providers import brings_tags, claim_binding
 from scanner.analyze.request.request import GrantRequest, Request
+from scanner.analyze.request.services import identity_key_of_service
 from scanner.analyze.request.session_tags import SessionTags, session_tags_of
 from scanner.model.arn import parse_arn
 from scanner.model.conditions import ConditionKey, Source, find_condition_key
@@ -223,8 +224,10 @@ class RequestContext:
             if caller.is_any_service:
                 return self._open(row, name) if row.multivalued else Open(SERVICE_NAME)
             return AtLeast((caller.text,)) if row.multivalued else Known((caller.text,))
+        if caller.without_account and name == "kms:calleraccount":
+            return self._open(row, name)
         if caller.without_account:
-            return self._open(row, name) if name == "kms:calleraccount" else ABSENT
+            return identity_key_of_service(name) if caller.is_service else ABSENT
         if name in {"kms:calleraccount", "aws:principalaccount"}:
             return self._account()
         if name == "aws:principalarn":

@@ -207,6 +207,55 @@ def test_service_has_its_name_and_perhaps_more_names() -> None:
         assert ask(world(key(allow("*", when=when))), LOGS).verdict is expected
 
 
+_OF_SERVICES = ("aws:PrincipalAccount", "aws:PrincipalType", "aws:userid")
+_OF_IDENTITIES = (
+    {"aws:PrincipalAccount": MEMBER},
+    {"aws:PrincipalType": ["User", "Account"]},
+    {"aws:userid": "AROA1:*"},
+)
+
+
+@pytest.mark.parametrize("name", _OF_SERVICES)
+def test_keys_that_every_request_carries_may_be_there_for_a_service(name: str) -> None:
+    """What AWS says of all requests, and no value for services (R6.P): neither presence nor absence is proven."""
+    assert bound(name, who=LOGS) == "data"
+    for value in ("true", "false"):
+        fence = {"Null": {name: value}}
+        assert ask(world(key(allow({"Service": LOGS}, when=fence))), LOGS).verdict is U
+        assert ask(world(key(allow({"Service": LOGS}), deny("*", when=fence))), LOGS).verdict is U
+    for other in ("aws:username", "aws:PrincipalArn", "aws:PrincipalTag/team", "aws:PrincipalOrgID"):
+        assert bound(other, who=LOGS) == "absent"
+
+
+@pytest.mark.parametrize("named", _OF_IDENTITIES)
+@pytest.mark.parametrize(("operator", "allowed", "denied"), [
+    ("StringLike", D, A), ("StringNotLike", A, D), ("StringNotLikeIfExists", A, D), ("StringLikeIfExists", U, U),
+    ("ForAllValues:StringLike", U, U), ("ForAnyValue:StringLike", D, A),
+])  # fmt: skip
+def test_service_has_no_value_of_an_identity(
+    named: dict[str, Any], operator: str, allowed: Verdict, denied: Verdict
+) -> None:
+    fence = {operator: named}
+    assert ask(world(key(allow({"Service": LOGS}, when=fence))), LOGS).verdict is allowed
+    assert ask(world(key(allow({"Service": LOGS}), deny("*", when=fence))), LOGS).verdict is denied
+
+
+@pytest.mark.parametrize("named", [
+    {"aws:PrincipalAccount": "*"}, {"aws:PrincipalType": "AWSService"}, {"aws:userid": "*"},
+    {"aws:PrincipalType": "*User"}, {"aws:userid": "s3*"},
+])  # fmt: skip
+def test_service_may_have_any_other_value(named: dict[str, Any]) -> None:
+    for operator in ("StringLike", "StringNotLike"):
+        fence = {operator: named}
+        assert ask(world(key(allow({"Service": LOGS}, when=fence))), LOGS).verdict is U
+        assert ask(world(key(allow({"Service": LOGS}), deny("*", when=fence))), LOGS).verdict is U
+
+
+def test_variable_that_a_service_may_have_decides_nothing() -> None:
+    fence = {"StringNotEquals": {"aws:SourceAccount": "${aws:PrincipalAccount}"}}
+    assert ask(world(key(allow({"Service": LOGS}), deny("*", when=fence))), LOGS).verdict is not D
+
+
 def test_unique_ids_of_users_and_unread_roles() -> None:
     ann = principal(iam(MEMBER, "user/Ann"), unique_id="AIDA1")
     given = world(key(), ann, principal(ROLE, unique_id="AROA1"))
