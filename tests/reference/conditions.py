@@ -152,12 +152,28 @@ def _any_value_matches(operator: Operator, wanted: list[str], member: str, where
     for value in wanted:
         pattern = expand(value, where.scene, where.document) if base in EXPANDING else plain(value)
         if isinstance(pattern, Unknown):
-            results.append(None)
+            results.append(None if _may_match(base, value, member, where) else False)
         elif pattern is None:
             results.append(False)
         else:
             results.append(POSITIVE[base](pattern, member))
     return any_of(results)
+
+
+def _may_match(base: str, value: str, member: str, where: Where) -> bool:
+    """Whether a written value with an open variable may match; false is sure for a single one of a service (R6.P)."""
+    found = list(_VARIABLE.finditer(value))
+    with_default = _DEFAULT.match(found[0].group(1))
+    key = (with_default.group("name") if with_default else found[0].group(1)).lower()
+    given = value_of(key, where.scene, where.document.kind)
+    if len(found) > 1 or not isinstance(given, OfNoCustomer):
+        return True
+    before, after = plain(value[: found[0].start()]), plain(value[found[0].end() :])
+    pieces = {member[start:end] for start in range(len(member) + 1) for end in range(start, len(member) + 1)}
+    perhaps = {piece for piece in pieces if not given.excludes(piece)} | (
+        {with_default.group("default")} if with_default else set()
+    )
+    return any(POSITIVE[base](before + literal(piece) + after, member) for piece in perhaps)
 
 
 def _unlisted(
