@@ -10,9 +10,11 @@ from .contexts import mentions_of
 from .scenes import Scene
 
 _OF_THE_WORLD = (
+    "aws:principalaccount",
     "aws:principalarn",
     "aws:principaltag/",
     "aws:principalorg",
+    "aws:principaltype",
     "aws:resourceorg",
     "aws:userid",
     "aws:resourcetag/",

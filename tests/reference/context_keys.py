@@ -42,7 +42,7 @@ class OfNoCustomer:
 _OF_CUSTOMERS = {
     "aws:principalaccount": r"[^*]{12}",
     "aws:principaltype": r"(?i:account|user|federateduser|assumedrole|anonymous)",
-    "aws:userid": r"(?s:(AIDA|AROA).*|[^*]{12}(:.*)?)",
+    "aws:userid": r"(?si:(AIDA|AROA).*|[^*]{12}(:.*)?)",
 }
 Value = list[str] | Unknown | UnknownOrganization | OfNoCustomer
 OPEN = Unknown | UnknownOrganization | OfNoCustomer

@@ -10,7 +10,9 @@ _PRINCIPAL_TYPES = ("Account", "User", "FederatedUser", "AssumedRole", "Anonymou
 _OF_CUSTOMERS: dict[str, tuple[Pattern, ...]] = {
     "aws:principalaccount": (glob(tokens_of("????????????")),),
     "aws:principaltype": tuple(literal_ignoring_case(tokens_of(one)) for one in _PRINCIPAL_TYPES),
-    "aws:userid": tuple(glob(tokens_of(one)) for one in ("AIDA*", "AROA*", "????????????", "????????????:*")),
+    "aws:userid": tuple(
+        glob(tokens_of(one), ignore_case=True) for one in ("AIDA*", "AROA*", "????????????", "????????????:*")
+    ),
 }
 """Values that identities of accounts have."""
 
