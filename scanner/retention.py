@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 
 _OURS = re.compile(
     r"(?:findings|keys|access|coverage)\.csv|findings(?:\.ocsf|\.asff)?\.json|findings\.sarif|graph\.(?:json|graphml)"
-    r"|(?:trials|verdicts|paths)\.jsonl|summary\.md|snapshot\.sqlite|report(?:-kx-[a-z2-7]+)?\.html|report/(?:\d{12}|other)(?:-\d+)?\.html"
-    r"|policies/.+\.json"
+    r"|(?:trials|verdicts|paths|places)\.jsonl|summary\.md|snapshot\.sqlite"
+    r"|report(?:-kx-[a-z2-7]+)?\.html|report/(?:\d{12}|other)(?:-\d+)?\.html|policies/.+\.json"
 )
 """Files that a run writes. A manifest may name others: it hashes whatever lies in the folder."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
