@@ -45,7 +45,7 @@ def test_closed_snapshot_is_sealed_and_still_one(path: Path) -> None:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(data=st.data())
 def test_every_other_byte_breaks_the_seal(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     path = closed(tmp_path_factory.mktemp("seal") / "snapshot.sqlite", "a")
